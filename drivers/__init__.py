@@ -1,0 +1,1 @@
+"""Bytes in, meaning out: one file per device, pure, found by import."""

@@ -1,0 +1,104 @@
+"""What a driver is: a pure reader of one kind of device.
+
+A driver never waits, never looks at a clock and never touches a wire. A session (the gateway's, or a test's) feeds it
+what arrives and carries out what it asks, in the order it asks:
+
+    Block, Event, Fault   to be stored
+    Bookmark              to be stored *with* what came before it, and handed to the driver next time
+    Tx                    to be sent; with `after_stored`, only when all that came before it is on disk
+
+`after_stored` is how a device's record is released: the driver asks for the release at once, the session holds it back
+until the spool has committed. So no driver can forget a record that is not safe.
+
+Ordinary trouble is data (`Fault`). A driver that raises has a bug.
+"""
+
+from collections.abc import Iterator, Sequence
+from enum import StrEnum
+from typing import ClassVar, Protocol
+
+import msgspec
+
+from vitals.block import Block
+from vitals.events import Event, Fault
+
+
+class Link(StrEnum):
+    """How a device is reached."""
+
+    BLE = "ble"
+    ADVERT = "advert"
+    SERIAL = "serial"
+
+
+class Serial(msgspec.Struct, frozen=True):
+    """Line settings of a serial device: baud, data bits, parity (N, E, O), stop bits."""
+
+    baud: int
+    bits: int = 8
+    parity: str = "N"
+    stop: int = 1
+
+
+class Card(msgspec.Struct, frozen=True, kw_only=True):
+    """Who the driver is for and how its device is recognised.
+
+    `name` is the word used in configurations. BLE: `services` (lower-case 128-bit or 4-digit UUIDs) recognise an
+    advert, `local_names` (prefixes) narrow it; `notify` are the pipes to subscribe to, in order; `read` are the pipes
+    read once after connecting, where the device has them, and fed as if they had arrived. A pipe is the
+    characteristic's UUID, in its 4-digit form where it has one. A serial device has one pipe, `serial`.
+    """
+
+    name: str
+    maker: str
+    model: str
+    link: Link
+    channels: tuple[str, ...] = ()
+    events: tuple[str, ...] = ()
+    services: tuple[str, ...] = ()
+    local_names: tuple[str, ...] = ()
+    notify: tuple[str, ...] = ()
+    read: tuple[str, ...] = ()
+    serial: Serial | None = None
+    quiet_s: float = 2.0
+    """Seconds of the wall without a packet after which a BLE device has told all it had."""
+    source: str = ""
+
+
+class Rx(msgspec.Struct, frozen=True):
+    """Bytes that arrived on a pipe at `t_ns` of the gateway's clock. A stream may be cut anywhere."""
+
+    pipe: str
+    data: bytes
+    t_ns: int
+
+
+class Tx(msgspec.Struct, frozen=True):
+    """Bytes to send. `after_stored`: hold back until everything yielded before is durable."""
+
+    pipe: str
+    data: bytes
+    after_stored: bool = False
+
+
+class Bookmark(msgspec.Struct, frozen=True):
+    """How far the device has been read, in the driver's own words; stored with the rows before it."""
+
+    text: str
+
+
+Out = Block | Event | Fault | Bookmark | Tx
+
+
+class Driver(Protocol):
+    """One connection to one device; made anew for each connection with the last stored bookmark (or "")."""
+
+    card: ClassVar[Card]
+
+    def __init__(self, bookmark: str = "") -> None: ...
+
+    def hello(self, now_ns: int) -> Sequence[Tx]:
+        """What to send once the link is up and the pipes are subscribed and read. `now_ns`: the gateway's clock."""
+
+    def feed(self, rx: Rx) -> Iterator[Out]:
+        """What these bytes mean. Never raises for anything a device can send."""

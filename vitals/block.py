@@ -1,0 +1,42 @@
+"""Block: the one shape of a measurement, from a spot SpO2 to a waveform.
+
+Three times are kept apart. `t_ns` is the best estimate of when the value was true, in UTC; `device_t_ns` is what the
+device's own clock said, untouched; the gateway's time of receipt stands in the wire's row beside the block.
+
+`record` is the device's own name for the record (a sequence number with whatever makes it unique on that device).
+It is the clinical identity: the same record sent twice is one reading. Where a device has no such name, `device_t_ns`
+serves; where it has neither, only the transport's own sequence tells two readings apart.
+"""
+
+import msgspec
+
+
+class Block(msgspec.Struct, frozen=True, tag="block", omit_defaults=True):
+    """Samples of one channel (a name in `vitals.channels`), in that channel's unit.
+
+    `t_ns` and `value` have the same length; every value is finite. `decimals` is the precision the device reported
+    (2.00 is not 2). `status` holds the device's words about quality, see `STATUS`.
+    """
+
+    channel: str
+    t_ns: tuple[int, ...]
+    value: tuple[float, ...]
+    decimals: int = 0
+    status: tuple[str, ...] = ()
+    record: str | None = None
+    device_t_ns: int | None = None
+
+
+STATUS = {
+    "clock_unset": "the device's clock was not set; the time is the gateway's",
+    "estimated": "the device calls it an early estimate",
+    "motion": "the finger or cuff moved",
+    "low_perfusion": "weak pulse signal",
+    "poor_signal": "the device doubts its signal",
+    "questionable": "the device calls the value questionable",
+    "irregular_pulse": "irregular pulse seen by the device",
+    "demo_data": "the device is showing demonstration data",
+    "calibration": "the device is calibrating",
+    "stored": "taken earlier and kept in the device's memory",
+    "low_battery": "taken on a nearly empty battery",
+}

@@ -1,0 +1,53 @@
+"""Configuration text to a typed object, with errors that name the place and the mend in one line.
+
+Each part declares its configuration as msgspec structs with `forbid_unknown_fields=True`; this module adds what a
+person needs when it does not fit: the file, the key, and the nearest name that would have been right.
+"""
+
+import difflib
+import re
+import tomllib
+from typing import TypeVar
+
+import msgspec
+
+from vitals.errors import ConfigError
+
+_UNKNOWN = re.compile(r"unknown field `(?P<field>[^`]*)`(?: - at `(?P<at>[^`]*)`)?")
+
+
+T = TypeVar("T")
+
+
+def parse(text: str, kind: type[T], where: str) -> T:
+    """The TOML `text` as a `kind`. `where` names the file in errors; raises ConfigError."""
+    try:
+        tree = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{where} is not TOML ({error})", "mend that line") from error
+    try:
+        return msgspec.convert(tree, kind)
+    except msgspec.ValidationError as error:
+        raise _explained(error, kind, where) from error
+
+
+def _explained(error: msgspec.ValidationError, kind: type, where: str) -> ConfigError:
+    found = _UNKNOWN.search(str(error))
+    if not found:
+        return ConfigError(f"{where}: {error}".replace("`$.", "`"), "give that key a value of that kind")
+    field, at = found["field"], (found["at"] or "$").removeprefix("$").strip(".")
+    near = difflib.get_close_matches(field, sorted(_field_names(kind)), n=1)
+    mend = f"did you mean {near[0]!r}?" if near else "remove it"
+    return ConfigError(f"{where}: unknown key {field!r}" + (f" in [{at}]" if at else ""), mend)
+
+
+def _field_names(kind: object, seen: frozenset[object] = frozenset()) -> set[str]:
+    """Every field name of a struct and of the structs inside it."""
+    names: set[str] = set()
+    if isinstance(kind, type) and issubclass(kind, msgspec.Struct) and kind not in seen:
+        for field in msgspec.structs.fields(kind):
+            names.add(field.encode_name)
+            names |= _field_names(field.type, seen | {kind})
+    for inner in getattr(kind, "__args__", ()):
+        names |= _field_names(inner, seen)
+    return names

@@ -1,0 +1,148 @@
+"""The messages between gateway and server, and the topics they travel on. Version 1.
+
+Rows carry (gateway, epoch, seq): `epoch` is made anew when a spool is created, `seq` counts up within it, so the
+triple is the transport identity of a row for ever. A gateway may send any row any number of times, in any order.
+
+The acknowledgement names ranges of rows that the server has committed. It is selective because a live row overtakes
+a backlog: a purely cumulative mark would have to wait for the backlog before it could release the live one. A PUBACK
+from the broker is not an acknowledgement: a broker may lose what it has acknowledged.
+
+Topics carry no personal data. Whose reading it is, the server alone decides, from the device's assignment.
+"""
+
+from enum import StrEnum
+from typing import TypeVar
+
+import msgspec
+
+from vitals.block import Block
+from vitals.errors import WireError
+from vitals.events import Event, Fault
+
+VERSION = 1
+ROOT = "hjemvakt/1"
+MAX_ROWS = 200
+MAX_BYTES = 65_536
+
+
+class Lane(StrEnum):
+    """Upward lanes in order of precedence."""
+
+    ALARM = "alarm"
+    OBS = "obs"
+    BACKLOG = "backlog"
+
+
+class Row(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One thing a device told. `device` is the device's id in the fleet; `received_ns` the gateway's clock."""
+
+    seq: int
+    device: str
+    received_ns: int
+    what: Block | Event | Fault
+
+
+class Batch(msgspec.Struct, frozen=True):
+    """Rows on their way up, at most MAX_ROWS and MAX_BYTES encoded."""
+
+    gateway: str
+    epoch: str
+    sent_ns: int
+    rows: tuple[Row, ...]
+    v: int = VERSION
+
+
+class Ack(msgspec.Struct, frozen=True):
+    """The server has committed these inclusive ranges of `seq` of that epoch; the gateway may delete them."""
+
+    epoch: str
+    ranges: tuple[tuple[int, int], ...]
+    server_ns: int
+    v: int = VERSION
+
+
+class DeviceHealth(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What the gateway knows of one device. `battery` in %; `link` is `never`, `idle`, `connected` or `lost`."""
+
+    device: str
+    driver: str
+    link: str
+    last_seen_ns: int | None = None
+    battery: float | None = None
+    rows: int = 0
+    faults: int = 0
+
+
+class Health(msgspec.Struct, frozen=True, omit_defaults=True):
+    """The heartbeat. `strangers` are adverts that a driver would take but the configuration does not name."""
+
+    gateway: str
+    epoch: str
+    t_ns: int
+    software: str
+    queued: int
+    oldest_ns: int | None = None
+    devices: tuple[DeviceHealth, ...] = ()
+    strangers: tuple[str, ...] = ()
+    v: int = VERSION
+
+
+class State(msgspec.Struct, frozen=True):
+    """Retained under `…/state`; the last will says `online=False`."""
+
+    gateway: str
+    online: bool
+    t_ns: int
+    v: int = VERSION
+
+
+Message = Batch | Ack | Health | State
+
+
+def up(gateway: str, lane: Lane | str) -> str:
+    """Topic of what the gateway sends: a lane, or `health`."""
+    return f"{ROOT}/{gateway}/up/{lane}"
+
+
+def down(gateway: str, what: str) -> str:
+    """Topic of what the gateway is told: `ack`, `config` or `command`."""
+    return f"{ROOT}/{gateway}/down/{what}"
+
+
+def state(gateway: str) -> str:
+    """Topic of the gateway's retained state."""
+    return f"{ROOT}/{gateway}/state"
+
+
+def gateway_of(topic: str) -> str:
+    """The gateway a topic belongs to; raises WireError for a topic that is not ours."""
+    parts = topic.split("/")
+    if len(parts) < 4 or "/".join(parts[:2]) != ROOT or not parts[2]:
+        raise WireError("topic", f"topic {topic!r} is not ours", f"publish under {ROOT}/<gateway>/")
+    return parts[2]
+
+
+_encoder = msgspec.json.Encoder()
+
+
+def encode(message: Message) -> bytes:
+    """A message as JSON."""
+    return _encoder.encode(message)
+
+
+M = TypeVar("M", Batch, Ack, Health, State)
+
+
+def decode(data: bytes, kind: type[M]) -> M:
+    """A message from JSON, checked against its type and version; raises WireError."""
+    if len(data) > MAX_BYTES:
+        raise WireError("too long", f"message of {len(data)} bytes", f"send at most {MAX_BYTES}")
+    try:
+        message = msgspec.json.decode(data, type=kind)
+    except msgspec.DecodeError as error:
+        raise WireError("does not parse", f"{kind.__name__} does not parse ({error})", "see vitals/wire.py") from error
+    except UnicodeDecodeError as error:
+        raise WireError("does not parse", f"{kind.__name__} is not UTF-8 ({error})", "see vitals/wire.py") from error
+    if message.v != VERSION:
+        raise WireError("version", f"message version {message.v}", f"this end speaks version {VERSION}")
+    return message
