@@ -1,0 +1,279 @@
+"""What the staff page and the server say to each other: the shapes of every answer and command.
+
+The page's TypeScript types are generated from these through OpenAPI, so a changed field breaks the page's build and
+not a nurse's evening. Times are `…_ms`, milliseconds since 1970 in the server's clock. Sentences come in both
+languages (`nb`, `en`); the page picks one.
+"""
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Role = Literal["nurse", "doctor", "administrator"]
+Priority = Literal["high", "medium", "low"]
+AlarmKind = Literal["clinical", "technical"]
+AlarmState = Literal["raised", "notified", "acknowledged", "closed"]
+
+
+class Shape(BaseModel):
+    """Unknown fields are refused; NaN and infinity too."""
+
+    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
+
+
+class Text(Shape):
+    """A sentence in each language."""
+
+    nb: str
+    en: str
+
+
+class About(Shape):
+    """Who answers, and what time it is there. `speed` above 1 is simulated time, and the page says so."""
+
+    version: str
+    demo: bool
+    now_ms: int
+    speed: float
+
+
+class SignIn(Shape):
+    username: str = Field(min_length=1, max_length=64)
+    password: str = Field(min_length=1, max_length=256)
+
+
+class User(Shape):
+    id: str
+    name: str
+    role: Role
+
+
+class Value(Shape):
+    """The newest reading of a channel. `stale`: older than the plan allows, so it must not be read as current."""
+
+    channel: str
+    label: Text
+    value: float
+    decimals: int
+    unit: str
+    t_ms: int
+    stale: bool
+    status: list[str]
+    low: float | None
+    high: float | None
+    """That patient's limits, where they have any."""
+    trend: float | None
+    """Change against about a day before, in the unit; None where there is nothing to compare with."""
+
+
+class ReasonView(Shape):
+    """Why: the rule, its version, its numbers and its sentence."""
+
+    rule: str
+    version: str
+    priority: Priority
+    text: Text
+    because: dict[str, float | None]
+    t_ms: int
+
+
+class AlarmBrief(Shape):
+    """One alarm: one episode of one kind for one patient; its reasons are stacked, newest first."""
+
+    id: str
+    kind: AlarmKind
+    priority: Priority
+    state: AlarmState
+    raised_ms: int
+    settled: bool
+    """The rules no longer find it; a clinical alarm still waits for a person."""
+    reasons: list[ReasonView]
+    acknowledged_by: str | None
+    acknowledged_ms: int | None
+    acknowledge_expires_ms: int | None
+    told: list[str]
+    """Names of those who have been told so far, in order."""
+    next_step_ms: int | None
+    """When the ladder climbs on if nobody acts."""
+    next_step_to: str | None
+
+
+class PatientBrief(Shape):
+    id: str
+    name: str
+    birth_year: int
+    place: str
+    programme: Text
+
+
+class News2(Shape):
+    """NEWS2 as far as it can be known. `lacks` names missing parameters (channel names); never presented as complete."""
+
+    total: int
+    lacks: list[str]
+    single_red: bool
+
+
+class WorklistRow(Shape):
+    """One patient. Sorted by `priority`, then `waiting_since_ms`; patients without an open alarm come last."""
+
+    patient: PatientBrief
+    priority: Priority | None
+    waiting_since_ms: int | None
+    clinical: AlarmBrief | None
+    technical: AlarmBrief | None
+    latest: list[Value]
+    news2: News2 | None
+    last_reading_ms: int | None
+    gateway_online: bool | None
+
+
+class Worklist(Shape):
+    version: int
+    now_ms: int
+    rows: list[WorklistRow]
+
+
+class TimelineEntry(Shape):
+    """`what`: taken, stored, raised, reason, told, delivered, undelivered, acknowledged, expired, escalated, closed…"""
+
+    t_ms: int
+    what: str
+    who: str | None
+    text: Text
+
+
+class AlarmView(AlarmBrief):
+    patient: PatientBrief
+    timeline: list[TimelineEntry]
+    actions: list[Literal["acknowledge", "escalate", "close"]]
+    action: str | None
+    outcome: str | None
+    usefulness: int | None
+    note: str | None
+
+
+class DeviceView(Shape):
+    """`link`: never, idle, connected, lost."""
+
+    id: str
+    driver: str
+    gateway: str
+    link: str
+    last_seen_ms: int | None
+    battery: float | None
+    faults: int
+
+
+class PatientPage(Shape):
+    patient: PatientBrief
+    phone: str
+    conditions: list[str]
+    limits: dict[str, float | None]
+    latest: list[Value]
+    news2: News2 | None
+    gateway: str | None
+    gateway_online: bool | None
+    devices: list[DeviceView]
+    alarms: list[AlarmView]
+    """Open ones first, then the latest closed."""
+
+
+class Readings(Shape):
+    """One channel, columns of equal length, oldest first. `good` is False where the device doubted the sample."""
+
+    channel: str
+    label: Text
+    unit: str
+    decimals: int
+    low: float | None
+    high: float | None
+    t_ms: list[int]
+    value: list[float]
+    good: list[bool]
+
+
+class DispenserEvent(Shape):
+    """`kind` without its prefix: due, presented, retrieved, missed, …"""
+
+    t_ms: int
+    kind: str
+    dose_id: int
+    data: dict[str, float | int | str]
+
+
+class Acknowledge(Shape):
+    note: str = Field(default="", max_length=2000)
+
+
+class Escalate(Shape):
+    """Climb to the next step now."""
+
+    note: str = Field(default="", max_length=2000)
+
+
+class Close(Shape):
+    action: Literal[
+        "phoned_patient", "home_visit", "medication_changed", "measured_again", "escalated", "emergency_called",
+        "device_mended", "no_action",
+    ]  # fmt: skip
+    outcome: Literal["resolved_at_home", "visited", "sent_to_gp", "admitted", "false_alarm", "technical_fixed"]
+    usefulness: int = Field(ge=1, le=5)
+    """1 (it wasted my time) to 5 (it helped the patient)."""
+    note: str = Field(default="", max_length=2000)
+
+
+class Conflict(Shape):
+    """A colleague was first. Comes with status 409."""
+
+    detail: str
+    who: str | None
+    state: AlarmState
+
+
+class PhoneMessage(Shape):
+    """What a phone would show. Only in a demo, or for an administrator."""
+
+    id: int
+    t_ms: int
+    to: str
+    role: Role
+    channel: str
+    text: str
+    alarm_id: str
+
+
+class GatewayView(Shape):
+    id: str
+    place: str
+    online: bool
+    last_heard_ms: int | None
+    queued: int | None
+    software: str | None
+    strangers: list[str]
+    devices: list[DeviceView]
+
+
+class QuarantineRow(Shape):
+    """Something that could not be filed, kept with its bytes."""
+
+    id: int
+    t_ms: int
+    gateway: str
+    device: str | None
+    reason: str
+    text: str
+    size: int
+    data_hex: str
+
+
+class Health(Shape):
+    """For a monitor: `ok`, or what is wrong."""
+
+    status: Literal["ok", "degraded"]
+    problems: list[str]
+    broker: str
+    stored: int
+    quarantined: int
+    open_alarms: int
+    tick_age_s: float

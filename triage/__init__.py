@@ -1,0 +1,1 @@
+"""Who is getting worse, and why: pure functions on arrays of patients."""

@@ -1,0 +1,104 @@
+"""What a rule is: a pure function from a window on all patients to a verdict on each.
+
+A rule never loops over patients, never looks at a clock and never writes to what it reads. It declares what it reads,
+which limits it needs and how long a memory it wants; the caller (the server with everybody, the gateway with one home)
+gathers exactly that. The shape is always [patient] or [patient, sample]:
+
+    w.channel["spo2"].value   [P, K] float64, newest last, padded in front with NaN
+    w.channel["spo2"].t_ns    [P, K] int64, padded in front with NEVER
+    w.event["dispenser.missed"]   the same shape; the value is the event's `dose_id` (or 0)
+    w.limit["spo2_floor"]     [P] float64, NaN where the patient has none (the rule is then UNKNOWN for that patient)
+    w.quality["spo2"]         [P, K] bool: False where the device doubted the sample
+
+Missing is NaN, and a rule that lacks what it needs says UNKNOWN. UNKNOWN is not CALM.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vitals.alarm import Kind, Level
+
+Floats = NDArray[np.float64]
+Times = NDArray[np.int64]
+Bools = NDArray[np.bool_]
+Levels = NDArray[np.int8]
+
+NEVER = np.int64(np.iinfo(np.int64).min)
+
+
+@dataclass(frozen=True)
+class Series:
+    """Samples of one channel for P patients, newest last. All arrays [P, K]."""
+
+    t_ns: Times
+    value: Floats
+
+
+@dataclass(frozen=True)
+class Window:
+    """What the rules may see. `now_ns` is the moment of the verdict."""
+
+    now_ns: int
+    patients: int
+    channel: Mapping[str, Series]
+    event: Mapping[str, Series] = field(default_factory=dict)
+    limit: Mapping[str, Floats] = field(default_factory=dict)
+    quality: Mapping[str, Bools] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Finding:
+    """A verdict on each patient: `level` [P] of `vitals.alarm.Level`, and the numbers behind it, each [P] float64."""
+
+    level: Levels
+    because: Mapping[str, Floats]
+
+
+@dataclass(frozen=True)
+class Rule:
+    """A rule as found by import. `text` has one template a language; its fields are the keys of `because`.
+
+    `stale_s`: how old the newest sample may be before the rule no longer knows, in seconds (0: never too old).
+    """
+
+    name: str
+    version: str
+    kind: Kind
+    judge: Callable[[Window], Finding]
+    text: Mapping[str, str]
+    reads: tuple[str, ...] = ()
+    events: tuple[str, ...] = ()
+    limits: Mapping[str, float] = field(default_factory=dict)
+    """The names of the limits with their defaults; NaN where there is no safe default."""
+    window_s: float = 0.0
+    samples: int = 1
+
+
+def rule(
+    *,
+    version: str,
+    text: Mapping[str, str],
+    kind: Kind = Kind.CLINICAL,
+    reads: tuple[str, ...] = (),
+    events: tuple[str, ...] = (),
+    limits: Mapping[str, float] | None = None,
+    window_s: float = 0.0,
+    samples: int = 1,
+) -> Callable[[Callable[[Window], Finding]], Rule]:
+    """Make a rule of a function; its name is the function's."""
+
+    def make(judge: Callable[[Window], Finding]) -> Rule:
+        return Rule(
+            name=judge.__name__, version=version, kind=kind, judge=judge, text=text, reads=reads, events=events,
+            limits=limits or {}, window_s=window_s, samples=samples,
+        )  # fmt: skip
+
+    return make
+
+
+def levels(patients: int, level: Level = Level.UNKNOWN) -> Levels:
+    """A fresh array [patients] of one level."""
+    return np.full(patients, level, dtype=np.int8)
