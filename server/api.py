@@ -107,7 +107,7 @@ class PatientBrief(Shape):
 
 
 class News2(Shape):
-    """NEWS2 as far as it can be known. `lacks` names missing parameters (channel names); never presented as complete."""
+    """NEWS2 as far as it can be known. `lacks` names the missing channels; a partial score is never shown as whole."""
 
     total: int
     lacks: list[str]

@@ -1,0 +1,193 @@
+"""`server.toml` and the municipality it serves: what they may say, and clear words when they say something else.
+
+Two files. `server.toml` is about machines: where to keep data, which broker, which port. `municipality.toml` is about
+people and things: patients, gateways, who has which device since when, staff, shifts. It holds no secret in clear:
+staff passwords are argon2 hashes, gateway passwords PBKDF2 hashes in mosquitto's own form. It is applied at each
+start; what it no longer names is kept (health records are corrected, not erased).
+
+Durations are in the clock's time.
+"""
+
+from datetime import datetime
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+
+from vitals.clock import RunningClock
+from vitals.errors import ConfigError
+from vitals.settings import parse
+
+
+class Web(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Where the staff page is served. `secure`: the cookie is sent over https only (set it behind TLS)."""
+
+    host: str = "127.0.0.1"
+    port: int = 8080
+    secure: bool = False
+
+
+class Broker(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`auto` starts mosquitto where it is installed, else the embedded amqtt; `external` only connects."""
+
+    kind: Literal["auto", "mosquitto", "embedded", "external"] = "auto"
+    host: str = "127.0.0.1"
+    port: int = 1883
+    username: str = "server"
+    password_file: Path | None = None
+    """Only for an external broker; our own gets a fresh password at each start."""
+
+
+class Fleet(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A gateway unheard for this long is offline."""
+
+    offline_after_s: float = 90.0
+
+
+class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`server.toml`. Relative paths are relative to the file. `demo` shows the fake phones to every user."""
+
+    name: str
+    data: Path = Path("data")
+    municipality: Path = Path("municipality.toml")
+    ladders: Path = Path("ladders.toml")
+    programmes: Path | None = None
+    """A folder of programmes; None for those that come with Hjemvakt."""
+    demo: bool = False
+    tick_s: float = 1.0
+    """Seconds of the wall between two rounds of the engine."""
+    acknowledge_expires_s: float = 3600.0
+    clock: RunningClock = RunningClock()
+    web: Web = Web()
+    broker: Broker = Broker()
+    fleet: Fleet = Fleet()
+
+
+class Patient(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`programme` names a file of the programmes folder; `limits` override its limits for this person."""
+
+    id: str
+    name: str
+    birth_year: int
+    place: str
+    programme: str
+    phone: str = ""
+    conditions: tuple[str, ...] = ()
+    limits: dict[str, float] = {}
+
+
+class Gateway(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`password_hash` in mosquitto's form `$7$iterations$salt$hash` (`hjemvakt server password` makes one)."""
+
+    id: str
+    place: str
+    password_hash: str
+    patient: str | None = None
+    """Whose home it stands in: for the findings of silence only, never for whose reading it is."""
+
+
+class Assignment(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename={"since": "from", "until": "to"}):
+    """Whose the device's readings are, from (inclusive) to (exclusive); no `to`: until further notice."""
+
+    device: str
+    patient: str
+    since: datetime
+    until: datetime | None = None
+
+
+class Staff(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`id` is the user name. `phone` is where the ladder's messages go."""
+
+    id: str
+    name: str
+    role: Literal["nurse", "doctor", "administrator"]
+    password_hash: str
+    phone: str = ""
+
+
+class Shift(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename={"since": "from", "until": "to"}):
+    """Who answers for a role between two moments; without them, always."""
+
+    role: Literal["nurse", "doctor"]
+    staff: str
+    since: datetime | None = None
+    until: datetime | None = None
+
+
+class Municipality(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`municipality.toml`."""
+
+    name: str
+    patients: tuple[Patient, ...] = ()
+    gateways: tuple[Gateway, ...] = ()
+    assignments: tuple[Assignment, ...] = ()
+    staff: tuple[Staff, ...] = ()
+    shifts: tuple[Shift, ...] = ()
+
+
+def load(path: Path) -> Config:
+    """Read `server.toml` with its paths made absolute; raises ConfigError."""
+    config = parse(_read(path), Config, str(path))
+    base = path.resolve().parent
+    return msgspec.structs.replace(
+        config,
+        data=base / config.data,
+        municipality=base / config.municipality,
+        ladders=base / config.ladders,
+        programmes=base / config.programmes if config.programmes else None,
+    )
+
+
+def load_municipality(path: Path) -> Municipality:
+    """Read and check `municipality.toml`; raises ConfigError."""
+    town = parse(_read(path), Municipality, str(path))
+    patients = _unique(path, "patient", [p.id for p in town.patients])
+    staff = _unique(path, "staff member", [s.id for s in town.staff])
+    _unique(path, "gateway", [g.id for g in town.gateways])
+    for gateway in town.gateways:
+        if gateway.patient is not None:
+            _known(path, f"gateway {gateway.id}", "patient", gateway.patient, patients)
+    for assignment in town.assignments:
+        _known(path, f"assignment of {assignment.device}", "patient", assignment.patient, patients)
+        if assignment.since.tzinfo is None or (assignment.until and assignment.until.tzinfo is None):
+            raise ConfigError(f"{path}: assignment of {assignment.device} has a time without a zone", "end it with Z")
+    for shift in town.shifts:
+        _known(path, f"shift of {shift.role}", "staff member", shift.staff, staff)
+    _overlap_free(path, town.assignments)
+    return town
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise ConfigError(
+            f"{path} cannot be read ({error.strerror})", "name a file that exists and is readable"
+        ) from error
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{path} is not UTF-8 text", "save it as UTF-8") from error
+
+
+def _unique(path: Path, what: str, ids: list[str]) -> frozenset[str]:
+    twice = {one for one in ids if ids.count(one) > 1}
+    if twice:
+        raise ConfigError(f"{path}: two {what}s have the id {min(twice)!r}", "give each its own")
+    return frozenset(ids)
+
+
+def _known(path: Path, who: str, what: str, name: str, names: frozenset[str]) -> None:
+    if name not in names:
+        raise ConfigError(f"{path}: {who} names the {what} {name!r}, which is not listed", "add or correct it")
+
+
+def _overlap_free(path: Path, assignments: tuple[Assignment, ...]) -> None:
+    """One device has one patient at a time: anything else could file a reading under the wrong person."""
+    by_device: dict[str, list[Assignment]] = {}
+    for assignment in sorted(assignments, key=lambda a: a.since):
+        before = by_device.setdefault(assignment.device, [])
+        if before and (before[-1].until is None or before[-1].until > assignment.since):
+            raise ConfigError(
+                f"{path}: device {assignment.device} belongs to {before[-1].patient} and {assignment.patient} at once",
+                "end the first assignment (`to`) before the second begins",
+            )
+        before.append(assignment)
