@@ -47,5 +47,7 @@ FAULTS = {
     "no value": "the device sent a special number: no value, with a reason",
     "implausible": "outside what an instrument could truthfully report",
     "gap": "records were lost before they reached the gateway",
+    "refused": "the device did not do what it was asked",
+    "driver bug": "the driver failed, or gave what cannot be stored; a fault of ours, please report it",
     "unknown device": "a device that is not in the configuration",
 }

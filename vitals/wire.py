@@ -74,7 +74,10 @@ class DeviceHealth(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Health(msgspec.Struct, frozen=True, omit_defaults=True):
-    """The heartbeat. `strangers` are adverts that a driver would take but the configuration does not name."""
+    """The heartbeat. `strangers` are adverts that a driver would take but the configuration does not name.
+
+    `notes` are technical troubles in a sentence each, such as a full spool.
+    """
 
     gateway: str
     epoch: str
@@ -84,6 +87,7 @@ class Health(msgspec.Struct, frozen=True, omit_defaults=True):
     oldest_ns: int | None = None
     devices: tuple[DeviceHealth, ...] = ()
     strangers: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
     v: int = VERSION
 
 

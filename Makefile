@@ -1,0 +1,77 @@
+# Two commands: `make demo` shows Hjemvakt at work, `make test` proves it. Both set up what they need.
+PYTHON ?= python3
+ARGS ?=
+BIN := .venv/bin
+PIP := $(BIN)/pip --disable-pip-version-check --quiet install
+WEB := server/web
+WEB_SOURCES := $(shell find $(WEB)/src $(WEB)/index.html $(WEB)/*.ts $(WEB)/package-lock.json -type f 2>/dev/null)
+
+.PHONY: help demo test check bench fmt lock types web clean
+
+help:
+	@echo 'make demo   a small municipality on this machine: homes, gateways, broker, server, staff page'
+	@echo '            make demo ARGS="--once --json" plays the story alone and prints its timeline'
+	@echo 'make test   everything that is tested: style, types, layers, units, stories, processes, browser'
+	@echo 'make check  only style, types and layers      make bench  speed and memory, as ratios'
+	@echo 'make fmt    format       make lock  renew the locked requirements       make clean  remove what was made'
+
+demo: .venv/demo.stamp web
+	@./setup.sh mosquitto
+	@$(BIN)/hjemvakt demo $(ARGS)
+
+test: .venv/dev.stamp web
+	@./setup.sh mosquitto chromium
+	@$(MAKE) --no-print-directory check
+	@cd $(WEB) && PATH="$(CURDIR)/.venv/node/bin:$$PATH" npm test --silent
+	@$(BIN)/python tests/left_out.py
+	@$(BIN)/pytest $(ARGS)
+
+check: .venv/dev.stamp
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: .venv/dev.stamp
+	@for file in benchmarks/bench_*.py; do $(BIN)/python $$file || exit 1; done
+
+fmt: .venv/dev.stamp
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+# The package is no requirement of its own: `--unsafe-package` keeps it out, and the remark about that is cut off.
+lock: | .venv/bin/python
+	@$(PIP) pip-tools
+	@for extra in demo dev; do \
+	  $(BIN)/pip-compile --quiet --upgrade --extra $$extra --strip-extras --generate-hashes --unsafe-package hjemvakt \
+	    --no-header --no-emit-index-url --no-emit-trusted-host --no-emit-find-links \
+	    --output-file requirements/$$extra.txt pyproject.toml && \
+	  sed -i '/^# WARNING/,$$d' requirements/$$extra.txt; done
+
+web: $(WEB)/dist/index.html
+
+$(WEB)/dist/index.html: $(WEB_SOURCES) | .venv/demo.stamp
+	@$(BIN)/python $(WEB)/build.py >&2
+
+# The page's types come from the server's routes: a changed route breaks the page's build.
+types: .venv/dev.stamp
+	$(BIN)/python -m server openapi > $(WEB)/openapi.json
+	cd $(WEB) && npm run types
+
+.venv/bin/python:
+	@PYTHON=$(PYTHON) ./setup.sh python3-venv
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Hjemvakt needs Python 3.11 or newer: make PYTHON=python3.12 ...")'
+	@$(PYTHON) -m venv .venv
+
+.venv/demo.stamp: requirements/demo.txt pyproject.toml | .venv/bin/python
+	@echo 'installing the Python packages (a minute or two, once)' >&2
+	@$(PIP) --require-hashes -r requirements/demo.txt >&2
+	@$(PIP) --no-deps --editable . >&2
+	@touch $@
+
+.venv/dev.stamp: requirements/dev.txt .venv/demo.stamp
+	@$(PIP) --require-hashes -r requirements/dev.txt >&2
+	@touch $@
+
+clean:
+	rm -rf .venv $(WEB)/node_modules $(WEB)/dist build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .cache

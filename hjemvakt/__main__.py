@@ -1,0 +1,90 @@
+"""The command line. Each part is imported only when it is asked for: a home hub never loads the server."""
+
+import argparse
+import sys
+from collections.abc import Callable, Sequence
+from importlib.metadata import version
+
+from vitals.errors import HjemvaktError
+
+_STORY = """\
+Hjemvakt watches over people at home.
+
+A gateway in the home reads medical devices and keeps what they measure until the server has it; the server finds who
+is getting worse and makes sure that a nurse, and then a doctor, knows and acts.
+"""
+
+_EXAMPLES = """\
+examples
+  hjemvakt demo                          a small municipality on this machine, with a page to look at
+  hjemvakt demo --once --json            play its story without a person, print the timeline for a program
+  hjemvakt gateway check gateway.toml    is this configuration right? one line says what to mend
+  hjemvakt gateway run gateway.toml      the hub in a home
+  hjemvakt server run server.toml        broker, triage, escalation and the staff page
+  hjemvakt sim run sim.toml              simulated homes: bodies, devices, a virtual radio
+
+Hjemvakt is not a certified medical device.
+"""
+
+Command = Callable[[list[str]], int]
+
+
+def _gateway() -> Command:
+    from gateway.__main__ import main
+
+    return main
+
+
+def _server() -> Command:
+    from server.__main__ import main
+
+    return main
+
+
+def _sim() -> Command:
+    from firmware_sim.__main__ import main
+
+    return main
+
+
+def _demo() -> Command:
+    from hjemvakt.demo.__main__ import main
+
+    return main
+
+
+_COMMANDS: dict[str, tuple[str, Callable[[], Command]]] = {
+    "demo": ("show everything at work on this machine", _demo),
+    "gateway": ("the hub in a home: run, check", _gateway),
+    "server": ("the municipality's server: run, check, password", _server),
+    "sim": ("simulated homes: run, check", _sim),
+}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; returns the exit code: 0 well, 1 it failed, 2 what was asked makes no sense."""
+    parser = argparse.ArgumentParser(
+        prog="hjemvakt", description=_STORY, epilog=_EXAMPLES, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--version", action="version", version=f"hjemvakt {version('hjemvakt')}")
+    commands = parser.add_subparsers(title="commands", dest="command", metavar="COMMAND", required=True)
+    for name, (meaning, _) in _COMMANDS.items():
+        commands.add_parser(name, help=meaning, add_help=False)
+    chosen, rest = parser.parse_known_args(argv)
+    try:
+        return _COMMANDS[chosen.command][1]()(rest)
+    except HjemvaktError as error:
+        print(f"hjemvakt: {error}", file=sys.stderr)
+        return 2
+    except ImportError as error:
+        if not error.name or error.name.split(".")[0] in ("gateway", "server", "firmware_sim", "hjemvakt", "vitals"):
+            raise
+        print(
+            f"hjemvakt: the package {error.name!r} is not installed: pip install 'hjemvakt[{chosen.command}]'",
+            file=sys.stderr,
+        )
+        return 2
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,48 @@
+#!/bin/sh
+# Debian packages the next step needs: `setup.sh PACKAGE...` installs those whose command is missing. With root it
+# installs; without, it says what to install and what works without it. Everything it prints goes to stderr.
+set -eu
+
+command_of() {
+    case "$1" in
+        mosquitto) echo mosquitto /usr/sbin/mosquitto ;;
+        chromium) echo chromium /usr/bin/chromium ;;
+        python3-venv) echo "" ;;
+    esac
+}
+
+left_out() {
+    case "$1" in
+        mosquitto) echo "without it the server starts its embedded broker, and the tests of mosquitto are left out" ;;
+        chromium) echo "without it the tests in a browser are left out" ;;
+        python3-venv) echo "without it no environment can be made" ;;
+    esac
+}
+
+present() {
+    if [ "$1" = python3-venv ]; then
+        "${PYTHON:-python3}" -c 'import ensurepip, venv' 2>/dev/null
+        return
+    fi
+    for name in $(command_of "$1"); do
+        command -v "$name" >/dev/null 2>&1 && return
+    done
+    return 1
+}
+
+missing=""
+for package in "$@"; do
+    present "$package" || missing="$missing $package"
+done
+[ -n "$missing" ] || exit 0
+
+if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then
+    echo "installing:$missing" >&2
+    apt-get update -qq >&2
+    # The hub's own unit is not wanted: the server starts its broker itself, with its own configuration.
+    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $missing >&2 && exit 0
+    echo "apt-get could not install:$missing" >&2
+fi
+for package in $missing; do
+    echo "missing: $package: $(left_out "$package"); to have it: sudo apt-get install $package" >&2
+done
