@@ -2,7 +2,7 @@
 
 A rule never loops over patients, never looks at a clock and never writes to what it reads. It declares what it reads,
 which limits it needs and how long a memory it wants; the caller (the server with everybody, the gateway with one home)
-gathers exactly that. The shape is always [patient] or [patient, sample]:
+gathers exactly that (`triage.grid`). The shape is always [patient] or [patient, sample]:
 
     w.channel["spo2"].value   [P, K] float64, newest last, padded in front with NaN
     w.channel["spo2"].t_ns    [P, K] int64, padded in front with NEVER
@@ -19,7 +19,9 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from triage import sentence
 from vitals.alarm import Kind, Level
+from vitals.channels import CHANNELS
 
 Floats = NDArray[np.float64]
 Times = NDArray[np.int64]
@@ -59,9 +61,9 @@ class Finding:
 
 @dataclass(frozen=True)
 class Rule:
-    """A rule as found by import. `text` has one template a language; its fields are the keys of `because`.
+    """A rule as found by import (`triage.catalogue`).
 
-    `stale_s`: how old the newest sample may be before the rule no longer knows, in seconds (0: never too old).
+    `text` has one template a language (`triage.sentence` has their grammar); its fields are the keys of `because`.
     """
 
     name: str
@@ -74,7 +76,15 @@ class Rule:
     limits: Mapping[str, float] = field(default_factory=dict)
     """The names of the limits with their defaults; NaN where there is no safe default."""
     window_s: float = 0.0
+    """How far back the rule wants to see, in seconds; 0 is without end. It sees nothing older."""
     samples: int = 1
+    """How many samples of each channel and event it wants to see, the newest ones."""
+    bounds: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    """What a person may set a limit to, both ends inclusive; see `plausible`."""
+    title: Mapping[str, str] = field(default_factory=dict)
+    """The rule's name in each language, for a person."""
+    unknown: Mapping[str, str] = field(default_factory=dict)
+    """Templates for UNKNOWN, where `text` would mislead; without them the title and a plain "cannot be judged"."""
 
 
 def rule(
@@ -87,16 +97,27 @@ def rule(
     limits: Mapping[str, float] | None = None,
     window_s: float = 0.0,
     samples: int = 1,
+    bounds: Mapping[str, tuple[float, float]] | None = None,
+    title: Mapping[str, str] | None = None,
+    unknown: Mapping[str, str] | None = None,
 ) -> Callable[[Callable[[Window], Finding]], Rule]:
-    """Make a rule of a function; its name is the function's."""
+    """Make a rule of a function; its name is the function's. Raises ValueError for a template that cannot be read."""
+    for template in (*text.values(), *(unknown or {}).values()):
+        sentence.parse(template)
 
     def make(judge: Callable[[Window], Finding]) -> Rule:
         return Rule(
             name=judge.__name__, version=version, kind=kind, judge=judge, text=text, reads=reads, events=events,
-            limits=limits or {}, window_s=window_s, samples=samples,
+            limits=limits or {}, window_s=window_s, samples=samples, bounds=bounds or {}, title=title or {},
+            unknown=unknown or {},
         )  # fmt: skip
 
     return make
+
+
+def plausible(channel: str) -> tuple[float, float]:
+    """The bounds of a limit that is a value of `channel`: its plausible range."""
+    return CHANNELS[channel].low, CHANNELS[channel].high
 
 
 def levels(patients: int, level: Level = Level.UNKNOWN) -> Levels:

@@ -1,10 +1,19 @@
+import "@fontsource-variable/source-sans-3/wght.css";
+import "@navikt/ds-css/dist/global/tokens.css";
+import "@navikt/ds-css/dist/global/reset.css";
+import "@navikt/ds-css/dist/global/baseline.css";
+import "@navikt/ds-css/dist/global/print.css";
+import "./aksel.css";
+import "./app.css";
+import { QueryClientProvider } from "@tanstack/react-query";
 import { createRoot } from "react-dom/client";
-import { QueryClient, QueryClientProvider } from "@tanstack/react-query";
-import createClient from "openapi-fetch";
-import { Route } from "wouter";
-import { Button, Tag, TextField, Select, RadioGroup, Radio, Alert, BodyShort } from "@navikt/ds-react";
-const c = createClient<any>({});
-createRoot(document.getElementById("root")!).render(<QueryClientProvider client={new QueryClient()}>
-<Route path="/"><Button onClick={() => c.GET("/x" as any,{} as any)}>x</Button><Tag variant="info">x</Tag>
-<div><TextField label="x"/><Select label="x"/><RadioGroup legend=""><Radio value="1">x</Radio></RadioGroup></div>
-<Alert variant="error">x</Alert><BodyShort>x</BodyShort></Route></QueryClientProvider>);
+import { App } from "./app";
+import { queryClient } from "./queries";
+
+const root = document.getElementById("root");
+if (!root) throw new Error("index.html lacks the element #root: build the page again");
+createRoot(root).render(
+  <QueryClientProvider client={queryClient}>
+    <App />
+  </QueryClientProvider>,
+);

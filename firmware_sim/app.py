@@ -1,0 +1,341 @@
+"""Homes, running: bodies, devices and their ports on one clock.
+
+A device's firmware is brought up to the clock's time whenever it has something to do or its port has been spoken to.
+What a bystander would have seen is told as it happens: one dict for each thing, with the story's time, the wall's
+time, the home, the device and what it was.
+
+Devices wake when the simulator starts. If the story began before that (it was restarted), nobody has measured in
+between; what a scale remembers from before the story is there again, to the byte.
+"""
+
+import asyncio
+import os
+import time
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, Protocol
+
+import msgspec
+
+from firmware_sim import scenario as stories
+from firmware_sim.body import DAY_NS, HOUR_NS, Body
+from firmware_sim.clock import DeviceClock
+from firmware_sim.config import DeviceConfig, HomeConfig, SimConfig, load
+from firmware_sim.device import Battery, Firmware, Happening
+from firmware_sim.devices._log import Log
+from firmware_sim.devices._spot import SpotDevice
+from firmware_sim.devices.dispenser import HEARTBEAT_S, TIME_CRITICAL, Dispenser, Habit, Memory, ScheduledDose
+from firmware_sim.devices.oximeter import Oximeter
+from firmware_sim.devices.scale import Scale
+from firmware_sim.faults import Path as FaultyPath
+from firmware_sim.noise import word
+from firmware_sim.ports import SerialPort
+from firmware_sim.radio import BlePort, Radio
+from firmware_sim.routine import Routine
+from vitals.clock import NS, RunningClock
+from vitals.errors import ConfigError
+
+__all__ = ["SimConfig", "load", "run"]
+
+Tell = Callable[[dict[str, Any]], None]
+See = Callable[[Iterable[Happening]], None]
+
+_LONGEST_SLEEP_S = 10.0
+"""Of the wall: so that a wall clock that is set does not leave a device asleep."""
+
+_MINUTE_NS = 60 * NS
+
+
+async def run(config: SimConfig, tell: Tell) -> None:
+    """Run every home until cancelled. `tell` is called with `{"what": "ready"}`, then with each thing that happens.
+
+    Raises LinkError or ConfigError when a radio, a port or a dispenser's memory does not open.
+    """
+    radios: list[Radio] = []
+    units: list[_Unit] = []
+    try:
+        for home in config.homes:
+            radio = Radio(home.radio) if home.radio else None
+            radios += [radio] if radio else []
+            household = _Household(config, home, tell)
+            for device in home.devices:
+                units.append(household.unit(device, radio))
+                await units[-1].open()
+        for radio in radios:
+            await radio.open()
+        tell({"what": "ready"})
+        async with asyncio.TaskGroup() as group:
+            for unit in units:
+                group.create_task(unit.run())
+    finally:
+        for unit in units:
+            unit.close()
+        for radio in radios:
+            await radio.close()
+
+
+def story_start_ns(config: SimConfig) -> int:
+    """When the scenarios start, in the clock's time: as configured, else the clock's origin, else now."""
+    if config.start_ns is not None:
+        return config.start_ns
+    clock = config.clock
+    return clock.now_ns() if clock.start_ns == clock.origin_ns == 0 else clock.origin_ns
+
+
+class _Unit(Protocol):
+    """A device with its port, as `run` handles it."""
+
+    async def open(self) -> None: ...
+
+    async def run(self) -> None: ...
+
+    def close(self) -> None: ...
+
+
+class _Household:
+    """A person and the making of their devices."""
+
+    def __init__(self, config: SimConfig, home: HomeConfig, tell: Tell) -> None:
+        self._clock = config.clock
+        self._scenario = stories.load(Path(home.scenario))
+        self._start_ns = story_start_ns(config)
+        self._on_ns = max(self._start_ns, config.clock.now_ns())
+        self._seed = word(config.seed, home.name)
+        self._body = Body(self._seed, self._scenario, self._start_ns)
+        self._name = home.name
+        self._tell = tell
+
+    def unit(self, device: DeviceConfig, radio: Radio | None) -> _Unit:
+        """The device's firmware in its port."""
+        path = FaultyPath(device.faults, word(self._seed, device.id, "path"))
+        see = self._see(device.id)
+        if device.kind == "dispenser":
+            return _SerialUnit(device, self._dispenser(device), path, self._clock, self._body, see)
+        assert radio is not None, "load() lets no device on the air pass without a radio"
+        return _BleUnit(device, self._spot_device(device), radio, path, self._clock, self._body, see)
+
+    def _see(self, device_id: str) -> See:
+        def see(happenings: Iterable[Happening]) -> None:
+            for happening in happenings:
+                if happening.t_ns >= self._start_ns:
+                    self._tell(
+                        {
+                            "t_ns": happening.t_ns,
+                            "wall_ns": time.time_ns(),
+                            "home": self._name,
+                            "device": device_id,
+                            "what": happening.what,
+                            **happening.data,
+                        }
+                    )
+
+        return see
+
+    def _device_clock(self, device: DeviceConfig) -> DeviceClock:
+        return DeviceClock(
+            self._start_ns, drift_ppm=device.drift_ppm, offset_s=device.clock_offset_s, is_set=device.clock_set
+        )
+
+    def _battery(self, device: DeviceConfig) -> Battery:
+        return Battery(self._start_ns, device.battery, device.battery_life_days)
+
+    def _at_ns(self, hour: float | None) -> int | None:
+        return None if hour is None else self._start_ns + round(hour * HOUR_NS)
+
+    def _spot_device(self, device: DeviceConfig) -> SpotDevice:
+        seed = word(self._seed, device.id)
+        habits, silence = self._scenario.habits, self._scenario.silent_from_h
+        common: dict[str, Any] = {
+            "seed": seed,
+            "serial": device.serial,
+            "clock": self._device_clock(device),
+            "battery": self._battery(device),
+        }
+        if device.kind == "oximeter":
+            routine = Routine(
+                seed,
+                self._start_ns,
+                on_ns=self._on_ns,
+                every_min=habits.oximeter_every_min,
+                until_ns=self._at_ns(silence.oximeter),
+            )
+            return Oximeter(keeps_delivered=device.keeps_delivered, routine=routine, **common)
+        routine = Routine(
+            seed,
+            self._start_ns,
+            on_ns=self._on_ns,
+            every_min=habits.scale_every_min,
+            at_hours=habits.scale_at_hours,
+            since_ns=self._start_ns - round(habits.scale_history_days * DAY_NS),
+            until_ns=self._at_ns(silence.scale),
+        )
+        return Scale(routine=routine, **common)
+
+    def _dispenser(self, device: DeviceConfig) -> Dispenser:
+        habits = self._scenario.habits
+        return Dispenser(
+            self._on_ns,
+            seed=word(self._seed, device.id),
+            serial=device.serial,
+            clock=self._device_clock(device),
+            battery=self._battery(device),
+            memory=_recall(device.memory) or self._new_memory(device),
+            habit=Habit(habits.takes_dose_within_min * 60, self._at_ns(habits.takes_doses_until_h)),
+            silent_ns=self._at_ns(self._scenario.silent_from_h.dispenser),
+        )
+
+    def _new_memory(self, device: DeviceConfig) -> Memory:
+        """As it leaves the factory, with the schedule of the scenario. A log that is new gets a new number."""
+        log_id = word(self._seed, device.id, "log", time.time_ns()) & 0xFFFF_FFFF
+        return Memory(Log(log_id), tuple(self._scheduled(dose) for dose in self._scenario.doses))
+
+    def _scheduled(self, dose: stories.Dose) -> ScheduledDose:
+        minute = -(-(self._start_ns + round(dose.at_h * HOUR_NS)) // _MINUTE_NS)
+        return ScheduledDose(
+            dose_id=dose.dose_id,
+            minute_of_day=minute % 1440,
+            compartment=dose.compartment,
+            count=dose.count,
+            window_min=dose.window_min,
+            flags=TIME_CRITICAL if dose.time_critical else 0,
+        )
+
+
+def _recall(path: str) -> Memory | None:
+    """A dispenser's memory from a file; None where there is none yet. Raises ConfigError for one that is damaged."""
+    if not path or not Path(path).exists():
+        return None
+    try:
+        return msgspec.msgpack.decode(Path(path).read_bytes(), type=Memory)
+    except (OSError, msgspec.DecodeError) as error:
+        raise ConfigError(f"dispenser memory {path} cannot be read ({error})", "remove it to begin anew") from error
+
+
+async def _live(
+    firmware: Firmware, body: Body, clock: RunningClock, see: See, after: Callable[[], None], spoken_to: asyncio.Event
+) -> None:
+    """Keep a firmware at the clock's time for ever; `after` is called each time it was brought up to it.
+
+    `spoken_to` is set when the gateway may have changed what the firmware will do next.
+    """
+    while True:
+        spoken_to.clear()
+        see(firmware.update(clock.now_ns(), body.truth))
+        after()
+        wake_ns = firmware.wake_ns
+        wait_s = _LONGEST_SLEEP_S if wake_ns is None else clock.wall_s((wake_ns - clock.now_ns()) / NS)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(min(_LONGEST_SLEEP_S, max(0.0, wait_s))):
+                await spoken_to.wait()
+
+
+class _BleUnit:
+    """A device on the air."""
+
+    def __init__(
+        self,
+        device: DeviceConfig,
+        firmware: SpotDevice,
+        radio: Radio,
+        path: FaultyPath,
+        clock: RunningClock,
+        body: Body,
+        see: See,
+    ) -> None:
+        self._firmware = firmware
+        self._clock = clock
+        self._body = body
+        self._see = see
+        self._port = BlePort(radio, device.address, firmware, path, clock.now_ns)
+
+    async def open(self) -> None:
+        await self._port.power_on()
+
+    async def run(self) -> None:
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._port.run())
+            group.create_task(
+                _live(self._firmware, self._body, self._clock, self._see, self._port.poke, asyncio.Event())
+            )
+
+    def close(self) -> None:
+        """Nothing of a device on the air outlives its tasks."""
+
+
+class _SerialUnit:
+    """A dispenser at the end of a serial line. What it says is on its own disk first."""
+
+    def __init__(
+        self,
+        device: DeviceConfig,
+        firmware: Dispenser,
+        path: FaultyPath,
+        clock: RunningClock,
+        body: Body,
+        see: See,
+    ) -> None:
+        self._device = device
+        self._firmware = firmware
+        self._path = path
+        self._clock = clock
+        self._body = body
+        self._see = see
+        self._port: SerialPort | None = None
+        self._frames: asyncio.Queue[bytes] = asyncio.Queue()
+        self._saved = b""
+        self._spoken_to = asyncio.Event()
+
+    async def open(self) -> None:
+        self._port = SerialPort(Path(self._device.port), self._receive)
+
+    async def run(self) -> None:
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._send_frames())
+            group.create_task(self._beat())
+            group.create_task(
+                _live(self._firmware, self._body, self._clock, self._see, lambda: self._say([]), self._spoken_to)
+            )
+
+    def _receive(self, data: bytes) -> None:
+        t_ns = self._clock.now_ns()
+        self._see(self._firmware.update(t_ns, self._body.truth))
+        self._say(list(self._firmware.receive(self._path.carry(data), t_ns)))
+        self._spoken_to.set()
+
+    def _say(self, answers: list[bytes]) -> None:
+        frames = [*answers, *self._firmware.unasked()]
+        self._save()
+        for frame in frames:
+            self._frames.put_nowait(frame)
+
+    def _save(self) -> None:
+        if not self._device.memory:
+            return
+        data = msgspec.msgpack.encode(self._firmware.memory)
+        if data != self._saved:
+            self._saved = data
+            path = Path(self._device.memory)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            fresh = path.with_name(f".{path.name}.new")
+            fresh.write_bytes(data)
+            os.replace(fresh, path)
+
+    async def _beat(self) -> None:
+        while self._firmware.alive:
+            await asyncio.sleep(HEARTBEAT_S)
+            if self._firmware.alive:
+                self._frames.put_nowait(self._firmware.heartbeat())
+
+    async def _send_frames(self) -> None:
+        while True:
+            frame = await self._frames.get()
+            pause_s = self._path.pause_s()
+            if pause_s:
+                await asyncio.sleep(pause_s)
+            if self._port:
+                self._port.write(self._path.carry(frame * (2 if self._path.twice() else 1)))
+
+    def close(self) -> None:
+        if self._port:
+            self._port.close()

@@ -1,0 +1,1 @@
+"""One file per simulated device, each from its specification."""

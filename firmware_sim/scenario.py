@@ -1,0 +1,141 @@
+"""A scenario is a timeline in TOML: who the person is, what befalls the body, and how they treat their devices.
+
+Hours (`_h`) count from the scenario's start and may be negative: what came before is real to a scale with a memory.
+A phase ramps its deltas in over `over_h` hours and they stay; a recovery is a later phase with the opposite sign.
+
+    [baseline]
+    spo2 = 93
+    [[phases]]
+    at_h = 0.7
+    over_h = 2.0
+    spo2 = -8
+    [habits]
+    oximeter_every_min = 20
+    [silent_from_h]
+    oximeter = 1.3
+"""
+
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta
+
+from vitals.channels import CHANNELS
+from vitals.errors import ConfigError
+from vitals.settings import parse
+
+Positive = Annotated[float, Meta(gt=0)]
+AtLeastZero = Annotated[float, Meta(ge=0)]
+HourOfDay = Annotated[float, Meta(ge=0, lt=24)]
+
+
+class Baseline(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The person on an ordinary day, in the units of `vitals.channels`."""
+
+    spo2: float = 96.5
+    pulse_rate: float = 72
+    perfusion_index: float = 4
+    weight: float = 78
+    resp_rate: float = 15
+    body_temp: float = 36.7
+    bp_sys: float = 132
+    bp_dia: float = 78
+
+
+class Phase(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Something that befalls the body: each channel's delta is reached `over_h` after `at_h` and stays."""
+
+    at_h: float
+    over_h: Positive
+    spo2: float = 0
+    pulse_rate: float = 0
+    perfusion_index: float = 0
+    weight: float = 0
+    resp_rate: float = 0
+    body_temp: float = 0
+    bp_sys: float = 0
+    bp_dia: float = 0
+
+
+class Habits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How often the person measures, and whether doses are taken out of the dispenser.
+
+    `scale_at_hours` are hours of the day (UTC) and hold for the `scale_history_days` before the start as well; the
+    `_every_min` habits begin at the start. `None` means: not in that way.
+    """
+
+    oximeter_every_min: Positive | None = None
+    scale_every_min: Positive | None = None
+    scale_at_hours: tuple[HourOfDay, ...] = ()
+    scale_history_days: AtLeastZero = 5
+    takes_doses_until_h: float | None = None
+    takes_dose_within_min: Positive = 12
+
+
+class Dose(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A dose of the dispenser's schedule; it is due daily, for the first time `at_h` after the start."""
+
+    dose_id: Annotated[int, Meta(ge=1, le=65_535)]
+    at_h: Annotated[float, Meta(ge=0, lt=24)]
+    compartment: Annotated[int, Meta(ge=1, le=254)] = 1
+    count: Annotated[int, Meta(ge=1, le=255)] = 1
+    window_min: Annotated[int, Meta(ge=1, le=1440)] = 60
+    time_critical: bool = False
+
+
+class Silence(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """From which hour a device is heard of no more: put away, or without power."""
+
+    oximeter: float | None = None
+    scale: float | None = None
+    dispenser: float | None = None
+
+
+class Scenario(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One person's story."""
+
+    title: str
+    baseline: Baseline = Baseline()
+    phases: tuple[Phase, ...] = ()
+    habits: Habits = Habits()
+    doses: Annotated[tuple[Dose, ...], Meta(max_length=11)] = ()
+    silent_from_h: Silence = Silence()
+
+
+BODY = Baseline.__struct_fields__
+"""The channels a body has."""
+
+
+def read(text: str, where: str) -> Scenario:
+    """The scenario in the TOML `text`; `where` names it in errors. Raises ConfigError."""
+    scenario = parse(text, Scenario, where)
+    _survivable(scenario, where)
+    ids = [dose.dose_id for dose in scenario.doses]
+    for dose_id in ids:
+        if ids.count(dose_id) > 1:
+            raise ConfigError(f"{where}: dose_id {dose_id} stands in two doses", "give each dose its own number")
+    return scenario
+
+
+def load(path: Path) -> Scenario:
+    """The scenario in a file; raises ConfigError."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise ConfigError(f"scenario {path} cannot be read ({error.strerror})", "check the path") from error
+    return read(text, path.name)
+
+
+def _survivable(scenario: Scenario, where: str) -> None:
+    """No sum of deltas may take a channel to where no living person is."""
+    for name in BODY:
+        value = getattr(scenario.baseline, name)
+        for phase in (None, *sorted(scenario.phases, key=lambda phase: phase.at_h)):
+            value += getattr(phase, name) if phase else 0
+            if not CHANNELS[name].plausible(value):
+                low, high = CHANNELS[name].low, CHANNELS[name].high
+                raise ConfigError(
+                    f"{where}: {name} comes to {value:g} {CHANNELS[name].unit}",
+                    f"keep baseline and phases together within {low:g} to {high:g}",
+                )

@@ -1,0 +1,149 @@
+"""The wiring: which parts there are, who knows whom, and in what order they end.
+
+Everything long-lived is a task of the one TaskGroup here. On SIGTERM or SIGINT they are all cancelled; the uplink says
+goodbye to the broker on its way out, each connection to a device is closed, and the spool, which the others write to
+until the last moment, is closed after them.
+
+Hardware libraries are loaded only when the configuration names what needs them: Bumble costs a hub with BlueZ nothing.
+"""
+
+import asyncio
+import contextlib
+import logging
+import signal
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from drivers.catalogue import catalogue, find
+from drivers.contract import Driver, Link
+from gateway import VERSION
+from gateway.config import Config, DeviceConfig, Find
+from gateway.session import Session
+from gateway.spool import Spool
+from gateway.uplink import Uplink
+from vitals.wire import Health
+
+if TYPE_CHECKING:
+    from gateway.links.ble import Radio
+
+SPOOL_FILE = "spool.sqlite"
+
+log = logging.getLogger(__name__)
+
+Wired = tuple[DeviceConfig, type[Driver], Session]
+
+
+async def run(config: Config, find_driver: Find = find) -> None:
+    """Run the gateway until SIGTERM or SIGINT; raises StoreError when the spool cannot be opened."""
+    spool = await Spool.open(Path(config.data) / SPOOL_FILE, config.spool_mb << 20)
+    try:
+        with _until_signalled() as stopped:
+            await _run_parts(config, spool, find_driver, stopped)
+    finally:
+        await spool.close()
+
+
+async def _run_parts(config: Config, spool: Spool, find_driver: Find, stopped: asyncio.Event) -> None:
+    wired = [
+        (device, driver, Session(device.id, driver, spool, config.clock))
+        for device in config.devices
+        for driver in (find_driver(device.driver),)
+    ]
+    sessions = [session for _, _, session in wired]
+    async with asyncio.TaskGroup() as parts:
+        tasks: list[asyncio.Task[None]] = []
+
+        def start(work: Any, name: str) -> None:
+            tasks.append(parts.create_task(work, name=name))
+
+        radio = _start_radio(config, wired, start)
+        _start_ports(config, wired, start)
+        health = _health_of(config, spool, sessions, radio)
+        uplink = Uplink(config.name, config.uplink, spool, config.clock, config.heartbeat_s, health)
+        start(uplink.run(), "uplink")
+        log.info("%s: running, epoch %s, %d rows waiting", config.name, spool.epoch, spool.status.queued)
+        await stopped.wait()
+        log.info("%s: stopping", config.name)
+        for task in tasks:
+            task.cancel()
+
+
+def _start_radio(config: Config, wired: Sequence[Wired], start: Callable[[Any, str], None]) -> "Radio | None":
+    if config.radio.kind == "none":
+        return None
+    from gateway.links.ble import Radio, Target
+
+    options: dict[str, dict[str, Any]] = {"scanner": {}, "client": {}}
+    if config.radio.kind == "bumble":
+        from gateway.links.bumble_backend import BumbleClient, BumbleHost, BumbleScanner
+
+        host = BumbleHost(config.radio.transport or "")
+        start(host.run(), "bumble")
+        options = {
+            "scanner": {"backend": BumbleScanner, "host": host},
+            "client": {"backend": BumbleClient, "host": host},
+        }
+    elif config.radio.adapter:
+        options = {key: {"bluez": {"adapter": config.radio.adapter}} for key in options}
+    targets = [
+        Target(device.address or "", driver.card, session.visit)
+        for device, driver, session in wired
+        if driver.card.link is Link.BLE
+    ]
+    radio = Radio(
+        targets,
+        [driver.card for driver in catalogue().values()],
+        config.clock,
+        connections=config.radio.connections,
+        cool_down_s=config.radio.cool_down_s,
+        **options,
+    )
+    start(radio.scan(), "scan")
+    for target in targets:
+        start(radio.serve(target), target.address)
+    return radio
+
+
+def _start_ports(config: Config, wired: Sequence[Wired], start: Callable[[Any, str], None]) -> None:
+    on_ports = [one for one in wired if one[1].card.link is Link.SERIAL]
+    if not on_ports:
+        return
+    from gateway.links.serial import serve
+
+    for device, driver, session in on_ports:
+        start(serve(device.port or "", driver.card, session.visit, config.clock), device.id)
+
+
+def _health_of(
+    config: Config, spool: Spool, sessions: Sequence[Session], radio: "Radio | None"
+) -> Callable[[], Health]:
+    def health() -> Health:
+        status = spool.status
+        return Health(
+            config.name,
+            spool.epoch,
+            config.clock.now_ns(),
+            f"hjemvakt-gateway {VERSION}",
+            status.queued,
+            status.oldest_ns,
+            tuple(session.health() for session in sessions),
+            tuple(f"{address} {name}" for address, name in (radio.strangers if radio else {}).items()),
+            ("the spool is full: devices keep their records until the server takes rows",) if spool.full else (),
+        )
+
+    return health
+
+
+@contextlib.contextmanager
+def _until_signalled() -> Any:
+    """An event that SIGTERM and SIGINT set."""
+    loop, stopped = asyncio.get_running_loop(), asyncio.Event()
+    signals = (signal.SIGTERM, signal.SIGINT)
+    for one in signals:
+        loop.add_signal_handler(one, stopped.set)
+    try:
+        yield stopped
+    finally:
+        for one in signals:
+            loop.remove_signal_handler(one)

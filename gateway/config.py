@@ -1,0 +1,202 @@
+"""The gateway's configuration: what it is called, whom it reports to, and which devices it reads.
+
+`load` gives back a configuration that can be used: paths are absolute, addresses in upper case, and everything that
+can be checked before the first device is switched on has been. An error is one line: place, fault, mend.
+"""
+
+import logging
+import os
+import re
+import stat
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Literal
+
+from msgspec import Meta, Struct
+from msgspec.structs import replace
+
+from drivers.catalogue import find
+from drivers.contract import Driver, Link
+from vitals.clock import RunningClock
+from vitals.errors import ConfigError
+from vitals.settings import parse
+
+_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
+_DEVICE_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
+_ADDRESS = re.compile(r"[0-9A-F]{2}(:[0-9A-F]{2}){5}")
+
+Positive = Annotated[float, Meta(gt=0)]
+Find = Callable[[str], type[Driver]]
+
+log = logging.getLogger(__name__)
+
+
+class Tls(Struct, frozen=True, forbid_unknown_fields=True):
+    """`ca`: the file with the certificate authority the broker is checked against."""
+
+    ca: str
+
+
+class UplinkConfig(Struct, frozen=True, forbid_unknown_fields=True):
+    """The broker. `protocol`: 5, 3 (= 3.1.1) or "auto": 5, and 3.1.1 where the broker refuses it.
+
+    `reconnect_max_s`: the longest wait between two attempts, in seconds of the wall.
+    """
+
+    host: str = "127.0.0.1"
+    port: Annotated[int, Meta(ge=1, le=65535)] = 1883
+    password_file: str | None = None
+    protocol: Literal["auto", 5, 3] = "auto"
+    tls: Tls | None = None
+    reconnect_max_s: Positive = 120.0
+
+    def password(self) -> str | None:
+        """The password, read now, or None where none is configured; raises ConfigError."""
+        if self.password_file is None:
+            return None
+        try:
+            return Path(self.password_file).read_text("utf-8").strip()
+        except (OSError, UnicodeDecodeError) as error:
+            raise ConfigError(
+                f"the password file {self.password_file} cannot be read ({error})", "put the gateway's password there"
+            ) from error
+
+
+class RadioConfig(Struct, frozen=True, forbid_unknown_fields=True):
+    """The Bluetooth radio. `transport` is Bumble's, such as `unix:/run/hci.sock`; `adapter` BlueZ's, such as `hci0`.
+
+    `connections`: how many the adapter holds at a time. `cool_down_s`: how long a device that was just read is left
+    alone though it goes on advertising, in seconds of the wall.
+    """
+
+    kind: Literal["bluez", "bumble", "none"] = "none"
+    transport: str | None = None
+    adapter: str | None = None
+    connections: Annotated[int, Meta(ge=1, le=20)] = 5
+    cool_down_s: Annotated[float, Meta(ge=0)] = 2.0
+
+
+class DeviceConfig(Struct, frozen=True, forbid_unknown_fields=True):
+    """One device: its id in the fleet, its driver, and its address (Bluetooth) or port (serial)."""
+
+    id: str
+    driver: str
+    address: str | None = None
+    port: str | None = None
+
+
+class Config(Struct, frozen=True, forbid_unknown_fields=True):
+    """The whole file. `heartbeat_s` is in the clock's time; `spool_mb` bounds what waits for the server."""
+
+    name: str
+    uplink: UplinkConfig
+    data: str = "data"
+    heartbeat_s: Positive = 60.0
+    spool_mb: Annotated[int, Meta(ge=1)] = 256
+    clock: RunningClock = RunningClock()
+    radio: RadioConfig = RadioConfig()
+    devices: tuple[DeviceConfig, ...] = ()
+
+    def summary(self) -> str:
+        """What a person wants to see of a configuration that is well."""
+        count = f"{len(self.devices)} device" + ("" if len(self.devices) == 1 else "s")
+        return f"{self.name}, {count}, broker {self.uplink.host}:{self.uplink.port}"
+
+
+def load(path: Path, find_driver: Find = find) -> Config:
+    """The configuration in the file; raises ConfigError. Makes the data folder."""
+    path = path.absolute()
+    try:
+        text = path.read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path} cannot be read ({error})", "name a gateway's configuration file") from error
+    config = _absolute(parse(text, Config, str(path)), path.parent)
+    _check_names(config, path)
+    _check_radio(config.radio, path)
+    for device in config.devices:
+        _check_device(device, config.radio, path, find_driver)
+    for key in ("id", "address", "port"):
+        _check_unique(config.devices, key, path)
+    _check_password(config.uplink)
+    _check_tls(config.uplink, path)
+    _check_data(Path(config.data), path)
+    return config
+
+
+def _absolute(config: Config, folder: Path) -> Config:
+    uplink = config.uplink
+    return replace(
+        config,
+        data=str(folder / config.data),
+        uplink=replace(
+            uplink,
+            password_file=str(folder / uplink.password_file) if uplink.password_file else None,
+            tls=Tls(str(folder / uplink.tls.ca)) if uplink.tls else None,
+        ),
+        devices=tuple(replace(one, address=one.address.upper() if one.address else None) for one in config.devices),
+    )
+
+
+def _check_names(config: Config, path: Path) -> None:
+    if not _NAME.fullmatch(config.name):
+        raise ConfigError(f"{path}: name {config.name!r}", "use small letters, digits and -, as on the server")
+    for device in config.devices:
+        if not _DEVICE_ID.fullmatch(device.id):
+            raise ConfigError(f"{path}: device id {device.id!r}", "use letters, digits, . _ and -, as on the label")
+
+
+def _check_radio(radio: RadioConfig, path: Path) -> None:
+    if radio.kind == "bumble" and not radio.transport:
+        raise ConfigError(f"{path}: [radio] bumble without a transport", 'add transport = "unix:…"')
+    if radio.kind != "bumble" and radio.transport:
+        raise ConfigError(f"{path}: [radio] {radio.kind} has no transport", 'remove it, or set kind = "bumble"')
+    if radio.kind != "bluez" and radio.adapter:
+        raise ConfigError(f"{path}: [radio] {radio.kind} has no adapter", 'remove it, or set kind = "bluez"')
+
+
+def _check_device(device: DeviceConfig, radio: RadioConfig, path: Path, find_driver: Find) -> None:
+    where = f"{path}: device {device.id!r}"
+    try:
+        link = find_driver(device.driver).card.link
+    except ConfigError as error:
+        raise ConfigError(f"{where}: {error.text}", error.mend) from error
+    if link is Link.SERIAL:
+        if not device.port or device.address:
+            raise ConfigError(f"{where} is on a serial port", 'give it port = "/dev/serial/by-id/…" and no address')
+    elif link is Link.BLE:
+        if not device.address or device.port:
+            raise ConfigError(f"{where} is a Bluetooth device", 'give it address = "AA:BB:CC:DD:EE:FF" and no port')
+        if not _ADDRESS.fullmatch(device.address):
+            raise ConfigError(f"{where}: address {device.address!r}", "write it as AA:BB:CC:DD:EE:FF")
+        if radio.kind == "none":
+            raise ConfigError(f"{where} needs a radio", 'add [radio] with kind = "bluez"')
+    else:
+        raise ConfigError(f"{where}: {device.driver} reads adverts", "this gateway reads connections and ports only")
+
+
+def _check_unique(devices: tuple[DeviceConfig, ...], key: str, path: Path) -> None:
+    for value, count in Counter(getattr(device, key) for device in devices).items():
+        if value is not None and count > 1:
+            raise ConfigError(f"{path}: {count} devices have the {key} {value!r}", "give each its own")
+
+
+def _check_password(uplink: UplinkConfig) -> None:
+    uplink.password()
+    if uplink.password_file and Path(uplink.password_file).stat().st_mode & stat.S_IROTH:
+        log.warning("%s can be read by everyone on this machine: chmod 600 it", uplink.password_file)
+
+
+def _check_tls(uplink: UplinkConfig, path: Path) -> None:
+    if uplink.tls and not Path(uplink.tls.ca).is_file():
+        raise ConfigError(f"{path}: [uplink] tls.ca {uplink.tls.ca} is not there", "name the authority's certificate")
+
+
+def _check_data(folder: Path, path: Path) -> None:
+    mend = "name a folder this user may write"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigError(f"{path}: the data folder {folder} cannot be made ({error.strerror})", mend) from error
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise ConfigError(f"{path}: the data folder {folder} cannot be written", mend)

@@ -1,0 +1,335 @@
+"""Store and forward: what the devices told, on disk until the server has it.
+
+One SQLite file, one writer, one thread. `put` hands rows over and returns when they are durable. Puts that come
+within GATHER_S of each other share one transaction (group commit): the disk is asked to synchronise once for all of
+them. `synchronous=FULL` in WAL mode means that a commit which has returned survives a power cut.
+
+*The identity of a row* is (epoch, seq). The epoch is drawn when the file is created; seq counts up in it and is never
+used twice, not even after every row was released and the gateway restarted (SQLite's AUTOINCREMENT keeps the highest
+number ever given in a table of its own). A spool that was lost therefore comes back as another epoch, and nobody takes
+a new row for an old one.
+
+*A bookmark* says how far a device was read. It is written in the transaction of the rows before it, so it can never
+point past a row that was lost.
+
+*A full spool* (`max_page_count`; on a truly full disk SQLite could not even delete) refuses: `put` raises StoreError
+and the device, not being released, keeps its record. Nothing that waits here is ever thrown away to make room. What
+could fill it is a babbling device, so faults are capped: FAULTS_PER_HOUR rows of a device, the rest only counted.
+
+*A row is checked before it is kept*: encoded as the wire's JSON, read back as the server will read it, and no longer
+than MAX_ROW_BYTES. One row that does not parse would block the batch it travels in for ever. Such a row is a bug of
+ours and is kept as a fault that says so.
+
+The file is locked: a second gateway on the same folder is refused.
+"""
+
+import asyncio
+import contextlib
+import secrets
+import sqlite3
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import NamedTuple, TypeVar
+
+import msgspec
+
+from vitals.block import Block
+from vitals.errors import StoreError
+from vitals.events import Event, Fault
+from vitals.wire import Row
+
+GATHER_S = 0.01
+FAULTS_PER_HOUR = 60
+MAX_ROW_BYTES = 30_000
+PAGE_BYTES = 4096
+SCHEMA_VERSION = 1
+
+_HOUR_NS = 3_600_000_000_000
+
+_SCHEMA = """
+CREATE TABLE row (seq INTEGER PRIMARY KEY AUTOINCREMENT, received_ns INTEGER NOT NULL, json BLOB NOT NULL);
+CREATE TABLE bookmark (device TEXT PRIMARY KEY, text TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE spool (epoch TEXT NOT NULL);
+"""
+
+
+class Heard(NamedTuple):
+    """One thing a device told, and the gateway's time when it did."""
+
+    device: str
+    received_ns: int
+    what: Block | Event | Fault
+
+
+class Stored(NamedTuple):
+    """A row on disk: its number and the wire's Row as JSON."""
+
+    seq: int
+    json: bytes
+
+
+class Status(NamedTuple):
+    """`queued` rows wait, the oldest since `oldest_ns`; `last_seq` is the highest number ever given (0: none)."""
+
+    queued: int
+    oldest_ns: int | None
+    last_seq: int
+
+
+class _Put(NamedTuple):
+    heard: Sequence[Heard]
+    bookmarks: Mapping[str, str]
+    done: "asyncio.Future[None]"
+
+
+Ranges = Sequence[tuple[int, int]]
+T = TypeVar("T")
+
+
+class Spool:
+    """The asynchronous face of the file. Make it with `await Spool.open(...)`, end it with `await close()`.
+
+    `on_stored` is called in the event loop after each commit that added rows.
+    """
+
+    def __init__(self, file: "_File", thread: ThreadPoolExecutor, status: Status) -> None:
+        self._file = file
+        self._thread = thread
+        self._loop = asyncio.get_running_loop()
+        self._puts: list[_Put] = []
+        self._ranges: list[tuple[int, int]] = []
+        self._committing: asyncio.Task[None] | None = None
+        self._hourly: Counter[tuple[str, int]] = Counter()
+        self.status = status
+        self.epoch = file.epoch
+        self.full = False
+        self.on_stored: Callable[[], None] = lambda: None
+
+    @classmethod
+    async def open(cls, path: Path, max_bytes: int = 256 << 20) -> "Spool":
+        """Open or create the spool at `path`; raises StoreError."""
+        thread = ThreadPoolExecutor(1, thread_name_prefix="spool")
+        try:
+            file, status = await asyncio.get_running_loop().run_in_executor(thread, _open, path, max_bytes)
+        except BaseException:
+            thread.shutdown()
+            raise
+        return cls(file, thread, status)
+
+    async def put(self, heard: Sequence[Heard], bookmarks: Mapping[str, str] | None = None) -> None:
+        """Keep these; returns when they are durable, in the order of the calls. Raises StoreError: nothing is kept."""
+        kept = [one for one in heard if self._admitted(one)]
+        if not kept and not bookmarks:
+            return
+        done: asyncio.Future[None] = self._loop.create_future()
+        self._puts.append(_Put(kept, bookmarks or {}, done))
+        self._commit_soon()
+        await done
+
+    async def take(self, after_seq: int, limit: int, up_to: int | None = None) -> list[Stored]:
+        """Up to `limit` rows with numbers above `after_seq` and at most `up_to`, in order. They stay."""
+        return await self._in_thread(self._file.take, after_seq, limit, up_to)
+
+    def release(self, ranges: Ranges) -> None:
+        """Delete the rows of these inclusive ranges, with the next commit. Lost in a crash, it only costs a resend."""
+        self._ranges.extend(ranges)
+        if ranges:
+            self._commit_soon()
+
+    async def bookmark(self, device: str) -> str:
+        """The last bookmark kept for the device, or ""."""
+        return await self._in_thread(self._file.bookmark, device)
+
+    async def flushed(self) -> None:
+        """Returns when nothing waits to be written."""
+        while self._committing is not None:
+            await asyncio.wait([self._committing])
+
+    async def close(self) -> None:
+        """Write what waits, then close the file."""
+        await self.flushed()
+        await self._in_thread(self._file.close)
+        self._thread.shutdown()
+
+    def _admitted(self, one: Heard) -> bool:
+        """False for a fault beyond its device's share of this hour of the clock."""
+        if not isinstance(one.what, Fault):
+            return True
+        hour = one.received_ns // _HOUR_NS
+        if any(kept_hour < hour for _, kept_hour in self._hourly):
+            self._hourly.clear()
+        self._hourly[one.device, hour] += 1
+        return self._hourly[one.device, hour] <= FAULTS_PER_HOUR
+
+    def _commit_soon(self) -> None:
+        if self._committing is None:
+            self._committing = self._loop.create_task(self._commit())
+
+    async def _commit(self) -> None:
+        while self._puts or self._ranges:
+            await asyncio.sleep(GATHER_S)
+            puts, self._puts = self._puts, []
+            ranges, self._ranges = self._ranges, []
+            try:
+                errors, self.status = await self._in_thread(self._file.write, puts, ranges)
+            except Exception as error:  # a bug of ours: whoever waits must not wait for ever
+                for put in puts:
+                    _settle(put.done, error)
+                self._committing = None
+                raise
+            for put, refusal in zip(puts, errors, strict=True):
+                _settle(put.done, refusal)
+            if puts:
+                self.full = any(errors)
+                self.on_stored()
+        self._committing = None
+
+    async def _in_thread(self, work: Callable[..., T], *args: object) -> T:
+        return await self._loop.run_in_executor(self._thread, work, *args)
+
+
+def _settle(done: "asyncio.Future[None]", error: Exception | None) -> None:
+    if done.done():  # whoever waited was cancelled; the rows are kept all the same
+        return
+    if error is None:
+        done.set_result(None)
+    else:
+        done.set_exception(error)
+
+
+class _File:
+    """The SQLite file; everything here runs in the spool's one thread."""
+
+    def __init__(self, db: sqlite3.Connection, path: Path, epoch: str) -> None:
+        self._db = db
+        self._path = path
+        self._encoder = msgspec.json.Encoder()
+        self._decoder = msgspec.json.Decoder(Row)
+        self.epoch = epoch
+        self._last_seq = _one(db, "SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'row'")
+        self._queued = _one(db, "SELECT count(*) FROM row")
+
+    def write(self, puts: Sequence[_Put], ranges: Ranges) -> tuple[list[StoreError | None], Status]:
+        """All in one transaction; where that fails, each put in its own, so that each learns its own fate.
+
+        Releases go first: they make room.
+        """
+        errors: list[StoreError | None] = [None] * len(puts)
+        if self._tried(puts, ranges) is not None:
+            self._tried((), ranges)
+            errors = [self._tried([put], ()) for put in puts]
+        return errors, self.status()
+
+    def _tried(self, puts: Sequence[_Put], ranges: Ranges) -> StoreError | None:
+        last_seq, queued = self._last_seq, self._queued
+        try:
+            self._db.execute("BEGIN IMMEDIATE")
+            for low, high in ranges:
+                self._queued -= self._db.execute("DELETE FROM row WHERE seq BETWEEN ? AND ?", (low, high)).rowcount
+            for put in puts:
+                self._insert(put)
+            self._db.execute("COMMIT")
+        except sqlite3.Error as error:
+            self._last_seq, self._queued = last_seq, queued
+            with contextlib.suppress(sqlite3.Error):  # a full disk has rolled back by itself
+                self._db.execute("ROLLBACK")
+            return _store_error(error, self._path)
+        return None
+
+    def _insert(self, put: _Put) -> None:
+        rows = []
+        for one in put.heard:
+            self._last_seq += 1
+            rows.append((self._last_seq, one.received_ns, self._encoded(one, self._last_seq)))
+        self._queued += len(rows)
+        self._db.executemany("INSERT INTO row VALUES (?, ?, ?)", rows)
+        self._db.executemany("REPLACE INTO bookmark VALUES (?, ?)", put.bookmarks.items())
+
+    def _encoded(self, one: Heard, seq: int) -> bytes:
+        try:
+            json = self._encoder.encode(Row(seq, one.device, one.received_ns, one.what))
+            self._decoder.decode(json)
+            if len(json) <= MAX_ROW_BYTES:
+                return json
+            reason = f"a row of {len(json)} bytes; at most {MAX_ROW_BYTES} fit a message"
+        except (msgspec.MsgspecError, TypeError, ValueError, OverflowError) as error:
+            reason = f"a row that the server could not read ({error})"
+        fault = Fault("driver bug", reason, one.received_ns)
+        return self._encoder.encode(Row(seq, one.device, one.received_ns, fault))
+
+    def take(self, after_seq: int, limit: int, up_to: int | None) -> list[Stored]:
+        highest = self._last_seq if up_to is None else up_to
+        found = self._db.execute(
+            "SELECT seq, json FROM row WHERE seq > ? AND seq <= ? ORDER BY seq LIMIT ?", (after_seq, highest, limit)
+        )
+        return [Stored(seq, json) for seq, json in found]
+
+    def bookmark(self, device: str) -> str:
+        found = self._db.execute("SELECT text FROM bookmark WHERE device = ?", (device,)).fetchone()
+        return found[0] if found else ""
+
+    def status(self) -> Status:
+        oldest = self._db.execute("SELECT received_ns FROM row ORDER BY seq LIMIT 1").fetchone()
+        return Status(self._queued, oldest[0] if oldest else None, self._last_seq)
+
+    def close(self) -> None:
+        self._db.close()
+
+
+def _open(path: Path, max_bytes: int) -> tuple[_File, Status]:
+    db = None
+    try:
+        db = sqlite3.connect(path, isolation_level=None, timeout=0)
+        db.execute("PRAGMA locking_mode = EXCLUSIVE")
+        db.execute("PRAGMA journal_mode = WAL")
+        db.execute("PRAGMA synchronous = FULL")
+        db.execute("PRAGMA cache_size = -512")
+        db.execute("PRAGMA wal_autocheckpoint = 256")
+        db.execute("PRAGMA journal_size_limit = 1048576")
+        db.execute(f"PRAGMA max_page_count = {max(16, max_bytes // PAGE_BYTES)}")
+        epoch = _schema(db, path)
+        file = _File(db, path, epoch)
+        return file, file.status()
+    except BaseException as error:
+        if db is not None:
+            db.close()
+        if isinstance(error, sqlite3.Error):
+            raise _store_error(error, path) from error
+        raise
+
+
+def _schema(db: sqlite3.Connection, path: Path) -> str:
+    """The spool's epoch; makes the tables in a new file."""
+    version = _one(db, "PRAGMA user_version")
+    if version not in (0, SCHEMA_VERSION):
+        raise StoreError(
+            f"{path} is a spool of version {version}, this gateway writes {SCHEMA_VERSION}",
+            "run the gateway that wrote it until it is empty, then move the file away",
+        )
+    if version == 0:
+        db.execute("BEGIN IMMEDIATE")
+        for statement in _SCHEMA.strip().splitlines():
+            db.execute(statement)
+        db.execute("INSERT INTO spool VALUES (?)", (secrets.token_hex(8),))
+        db.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+        db.execute("COMMIT")
+    return str(db.execute("SELECT epoch FROM spool").fetchone()[0])
+
+
+def _one(db: sqlite3.Connection, query: str) -> int:
+    return int(db.execute(query).fetchone()[0])
+
+
+def _store_error(error: sqlite3.Error, path: Path) -> StoreError:
+    match getattr(error, "sqlite_errorname", ""):
+        case "SQLITE_FULL":
+            return StoreError(f"the spool {path} is full", "bring the server back, or give it more with spool_mb")
+        case "SQLITE_BUSY" | "SQLITE_LOCKED":
+            return StoreError(f"another process has the spool {path}", "stop the other gateway")
+        case "SQLITE_NOTADB" | "SQLITE_CORRUPT":
+            return StoreError(f"the spool {path} is damaged ({error})", "keep a copy, move it away and start again")
+        case "SQLITE_CANTOPEN" | "SQLITE_READONLY":
+            return StoreError(f"the spool {path} cannot be written ({error})", "see to the folder's rights")
+    return StoreError(f"the spool {path} failed ({error})", "see to the disk")

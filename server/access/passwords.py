@@ -1,0 +1,64 @@
+"""Passwords: argon2id, verified in the same time whether or not the user exists, and only so many times.
+
+A hash takes tens of megabytes and a good part of a core, which is its point; `_AT_ONCE` keeps a flood of sign-ins from
+taking the server's memory with it.
+"""
+
+import threading
+from collections import OrderedDict
+
+from argon2 import PasswordHasher
+from argon2.exceptions import InvalidHashError, VerificationError
+
+from vitals.clock import NS
+
+TRIES = 5
+WINDOW_NS = 300 * NS
+"""After TRIES failures for one user name from one address, no more until the oldest is this old."""
+_REMEMBERED = 10_000
+
+_hasher = PasswordHasher()
+_nobody = _hasher.hash("nobody has this password")
+_at_once = threading.BoundedSemaphore(2)
+
+
+def hash_password(password: str) -> str:
+    """An argon2id hash for the municipality file."""
+    return _hasher.hash(password)
+
+
+def fits(password: str, password_hash: str | None) -> bool:
+    """Whether the password is the one; None (no such user) takes as long and is always False."""
+    with _at_once:
+        try:
+            return _hasher.verify(password_hash or _nobody, password) and password_hash is not None
+        except (VerificationError, InvalidHashError):
+            return False
+
+
+class Turnstile:
+    """Counts failed sign-ins per (user name, address) on the wall clock. Thread-safe, bounded."""
+
+    def __init__(self) -> None:
+        self._failures: OrderedDict[tuple[str, str], list[int]] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def wait_s(self, username: str, address: str, wall_ns: int) -> float:
+        """Seconds until the next try is let through; 0 for now."""
+        with self._lock:
+            recent = self._recent((username, address), wall_ns)
+            return (recent[-TRIES] + WINDOW_NS - wall_ns) / NS if len(recent) >= TRIES else 0.0
+
+    def failed(self, username: str, address: str, wall_ns: int) -> None:
+        with self._lock:
+            self._failures[username, address] = [*self._recent((username, address), wall_ns), wall_ns][-TRIES:]
+            self._failures.move_to_end((username, address))
+            while len(self._failures) > _REMEMBERED:
+                self._failures.popitem(last=False)
+
+    def passed(self, username: str, address: str) -> None:
+        with self._lock:
+            self._failures.pop((username, address), None)
+
+    def _recent(self, key: tuple[str, str], wall_ns: int) -> list[int]:
+        return [t for t in self._failures.get(key, []) if t > wall_ns - WINDOW_NS]

@@ -1,0 +1,131 @@
+"""Alarms as rows. One open alarm a patient and kind: the database itself refuses a second."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import msgspec
+import sqlalchemy as sa
+
+from server.alarms.model import Alarm, State
+from server.api import AlarmKind
+from server.db import metadata
+
+_OPEN = sa.text("state != 'closed'")
+
+alarms = sa.Table(
+    "alarms",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("patient_id", sa.String, nullable=False),
+    sa.Column("kind", sa.String, nullable=False),
+    sa.Column("level", sa.Integer, nullable=False),
+    sa.Column("state", sa.String, nullable=False),
+    sa.Column("raised_ns", sa.BigInteger, nullable=False),
+    sa.Column("due_ns", sa.BigInteger),
+    sa.Column("settled", sa.Boolean, nullable=False),
+    sa.Column("acknowledged_by", sa.String),
+    sa.Column("acknowledged_ns", sa.BigInteger),
+    sa.Column("expires_ns", sa.BigInteger),
+    sa.Column("closed_by", sa.String),
+    sa.Column("closed_ns", sa.BigInteger),
+    sa.Column("action", sa.String),
+    sa.Column("outcome", sa.String),
+    sa.Column("usefulness", sa.Integer),
+    sa.Column("note", sa.String),
+    sa.Column("quiet_until_ns", sa.BigInteger),
+    sa.Column("climb", sa.LargeBinary, nullable=False),
+    sa.Column("reasons", sa.LargeBinary, nullable=False),
+    sa.Column("told", sa.LargeBinary, nullable=False),
+    sa.Column("episode", sa.LargeBinary, nullable=False),
+    sa.Index("one_open_alarm", "patient_id", "kind", unique=True, sqlite_where=_OPEN, postgresql_where=_OPEN),
+    sa.Index("alarms_due", "due_ns"),
+    sa.Index("alarms_of_patient", "patient_id", "raised_ns"),
+)
+
+_JSON = ("climb", "reasons", "told")
+
+
+def insert(tx: sa.Connection, alarm: Alarm) -> Alarm:
+    """Store a new alarm; returns it with its number."""
+    row = _row(alarm)
+    del row["id"]
+    key = tx.execute(alarms.insert().values(row)).inserted_primary_key
+    return msgspec.structs.replace(alarm, id=key[0])
+
+
+def save(tx: sa.Connection, alarm: Alarm) -> Alarm:
+    """Store a changed alarm."""
+    tx.execute(alarms.update().where(alarms.c.id == alarm.id).values(_row(alarm)))
+    return alarm
+
+
+def get(tx: sa.Connection, alarm_id: int) -> Alarm | None:
+    """The alarm of that number."""
+    return _one(tx, alarms.c.id == alarm_id)
+
+
+def open_of(tx: sa.Connection, patient_id: str, kind: AlarmKind) -> Alarm | None:
+    """The open alarm of that patient and kind."""
+    return _one(tx, _is_open(), alarms.c.patient_id == patient_id, alarms.c.kind == kind)
+
+
+def quiet_of(tx: sa.Connection, patient_id: str, kind: AlarmKind, now_ns: int) -> Alarm | None:
+    """The closed alarm that still speaks for a finding that goes on."""
+    return _one(
+        tx, alarms.c.state == State.CLOSED, alarms.c.patient_id == patient_id, alarms.c.kind == kind,
+        alarms.c.quiet_until_ns > now_ns,
+    )  # fmt: skip
+
+
+def due(tx: sa.Connection, now_ns: int) -> list[Alarm]:
+    """Alarms that the clock changes now, worst first, then oldest."""
+    order = alarms.c.level.desc(), alarms.c.raised_ns, alarms.c.id
+    return _many(tx, sa.select(alarms).where(_is_open(), alarms.c.due_ns <= now_ns).order_by(*order))
+
+
+def all_open(tx: sa.Connection, patient_ids: Sequence[str] | None = None) -> list[Alarm]:
+    """Every open alarm, or those of some patients."""
+    query = sa.select(alarms).where(_is_open()).order_by(alarms.c.id)
+    return _many(tx, query if patient_ids is None else query.where(alarms.c.patient_id.in_(patient_ids)))
+
+
+def of_patient(tx: sa.Connection, patient_id: str, kinds: Iterable[AlarmKind], closed: int) -> list[Alarm]:
+    """The patient's open alarms, then the latest `closed` closed ones."""
+    mine = sa.select(alarms).where(alarms.c.patient_id == patient_id, alarms.c.kind.in_(list(kinds)))
+    over = mine.where(alarms.c.state == State.CLOSED).order_by(alarms.c.closed_ns.desc(), alarms.c.id.desc())
+    return _many(tx, mine.where(_is_open()).order_by(alarms.c.level.desc(), alarms.c.id)) + _many(
+        tx, over.limit(closed)
+    )
+
+
+def open_count(tx: sa.Connection) -> int:
+    """How many alarms are open."""
+    return tx.scalar(sa.select(sa.func.count()).select_from(alarms).where(_is_open())) or 0
+
+
+def _is_open() -> sa.ColumnElement[bool]:
+    return alarms.c.state != State.CLOSED
+
+
+def _one(tx: sa.Connection, *where: sa.ColumnElement[bool]) -> Alarm | None:
+    found = _many(tx, sa.select(alarms).where(*where).order_by(alarms.c.id.desc()).limit(1))
+    return found[0] if found else None
+
+
+def _many(tx: sa.Connection, query: sa.Select[Any]) -> list[Alarm]:
+    return [_alarm(row) for row in tx.execute(query).mappings()]
+
+
+def _row(alarm: Alarm) -> dict[str, Any]:
+    row = msgspec.structs.asdict(alarm)
+    for name in _JSON:
+        row[name] = msgspec.json.encode(row[name])
+    row.update(level=int(alarm.level), state=alarm.state.value, due_ns=alarm.due_ns)
+    return row
+
+
+def _alarm(row: sa.RowMapping) -> Alarm:
+    tree = {name: value for name, value in row.items() if name != "due_ns"}
+    for name in _JSON:
+        tree[name] = msgspec.json.decode(tree[name])
+    return msgspec.convert(tree, Alarm)

@@ -1,0 +1,112 @@
+"""The sentences of the timeline, in both languages."""
+
+from server.alarms.model import Alarm, Trigger
+from server.api import Role
+from server.notify.words import COLOUR, ROLE, wait
+from vitals.alarm import Level
+from vitals.channels import CHANNELS
+
+Words = dict[str, str]
+
+_ACTION = {
+    "phoned_patient": ("ringte pasienten", "phoned the patient"),
+    "home_visit": ("hjemmebesøk", "home visit"),
+    "medication_changed": ("endret medisinering", "medication changed"),
+    "measured_again": ("målt på nytt", "measured again"),
+    "escalated": ("sendt videre", "escalated"),
+    "emergency_called": ("nødetat varslet", "emergency called"),
+    "device_mended": ("utstyr i orden", "device mended"),
+    "no_action": ("ingen tiltak", "no action"),
+}
+_OUTCOME = {
+    "resolved_at_home": ("løst hjemme", "resolved at home"),
+    "visited": ("besøkt", "visited"),
+    "sent_to_gp": ("sendt til fastlege", "sent to the GP"),
+    "admitted": ("innlagt", "admitted"),
+    "false_alarm": ("falsk alarm", "false alarm"),
+    "technical_fixed": ("teknisk feil rettet", "technical fault fixed"),
+}
+
+
+def taken(trigger: Trigger) -> Words:
+    channel = CHANNELS.get(trigger.channel)
+    nb, en = (channel.nb, channel.en) if channel else (trigger.channel, trigger.channel)
+    return {"nb": f"{nb} målt av {trigger.device}", "en": f"{en} measured by {trigger.device}"}
+
+
+RECEIVED: Words = {"nb": "Mottatt av portneren i hjemmet", "en": "Received by the gateway in the home"}
+STORED: Words = {"nb": "Lagret på serveren", "en": "Stored on the server"}
+SETTLED: Words = {
+    "nb": "Reglene finner det ikke lenger; alarmen venter fortsatt på en person",
+    "en": "The rules no longer find it; the alarm still waits for a person",
+}
+RETURNED: Words = {"nb": "Reglene finner det igjen", "en": "The rules find it again"}
+SETTLED_ITSELF: Words = {"nb": "Ordnet seg selv og er lukket", "en": "Settled by itself and is closed"}
+QUIET_BROKEN: Words = {"nb": "verre enn da forrige alarm ble lukket", "en": "worse than when the last alarm was closed"}
+
+
+def raised(alarm: Alarm) -> Words:
+    return {
+        "nb": f"{COLOUR['nb'][alarm.level]} alarm, stige «{alarm.climb.ladder.name}»",
+        "en": f"{COLOUR['en'][alarm.level]} alarm, ladder “{alarm.climb.ladder.name}”",
+    }
+
+
+def worse(before: Level, level: Level) -> Words:
+    return {language: f"{COLOUR[language][before]} → {COLOUR[language][level]}" for language in ("nb", "en")}
+
+
+def told(name: str, role: Role) -> Words:
+    return {"nb": f"Varsel til {name} ({ROLE['nb'][role]})", "en": f"Message to {name} ({ROLE['en'][role]})"}
+
+
+def skipped(role: Role, unreachable: tuple[str, ...]) -> Words:
+    if unreachable:
+        names = ", ".join(unreachable)
+        return {
+            "nb": f"Ingen å nå som {ROLE['nb'][role]}: {names} mangler telefonnummer",
+            "en": f"Nobody to reach as {ROLE['en'][role]}: {names} has no phone number",
+        }
+    return {"nb": f"Ingen på vakt som {ROLE['nb'][role]}", "en": f"Nobody on call as {ROLE['en'][role]}"}
+
+
+def last_resort(reached: bool) -> Words:
+    if reached:
+        return {
+            "nb": "Siste utvei: alle administratorer varsles",
+            "en": "Last resort: every administrator is told",
+        }
+    return {
+        "nb": "Ingen kan nås, heller ikke en administrator; prøver igjen",
+        "en": "Nobody can be reached, not even an administrator; trying again",
+    }
+
+
+def acknowledged(name: str, expires_s: float) -> Words:
+    return {
+        "nb": f"{name} har den, i {wait(expires_s)}",
+        "en": f"{name} has it, for {wait(expires_s)}",
+    }
+
+
+def expired(name: str, after_s: float) -> Words:
+    return {
+        "nb": f"Kvittert av {name} for {wait(after_s)} siden, men ikke lukket.",
+        "en": f"Acknowledged by {name} {wait(after_s)} ago but not closed.",
+    }
+
+
+def escalated(name: str) -> Words:
+    return {"nb": f"Sendt videre av {name}.", "en": f"Escalated by {name}."}
+
+
+def closed(action: str, outcome: str, usefulness: int) -> Words:
+    return {
+        "nb": f"Lukket: {_ACTION[action][0]}, {_OUTCOME[outcome][0]}, nytte {usefulness} av 5",
+        "en": f"Closed: {_ACTION[action][1]}, {_OUTCOME[outcome][1]}, usefulness {usefulness} of 5",
+    }
+
+
+def noted(text: Words, note: str) -> Words:
+    """The sentence with a person's note after it."""
+    return {language: f"{sentence} – {note}" for language, sentence in text.items()} if note else text

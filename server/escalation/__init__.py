@@ -1,0 +1,1 @@
+"""The ladder: who is told next when nobody acts."""

@@ -1,0 +1,156 @@
+"""The outbox: a message is a row, written in the transaction that decided to send it.
+
+So there is no alarm without its messages and no message without its alarm, whatever crashes when. Delivery comes after:
+claim (count the attempt and set the next one), send outside any transaction, mark. A crash between send and mark means
+that the message is sent again with the same `dedupe` key: at least once, never never.
+
+A row is `queued` until it is `sent`, `failed` (for good, or after ATTEMPTS) or `withdrawn` (somebody acted, or a newer
+message to the same person about the same alarm replaced it). What became of it is told on the alarm's timeline.
+"""
+
+from collections.abc import Mapping
+
+import sqlalchemy as sa
+
+from server.alarms import timeline
+from server.db import Database, metadata
+from server.notify.sender import Message, Receipt, Sender, SendError
+from server.oncall.model import Person
+from vitals.clock import NS
+
+ATTEMPTS = 10
+BACKOFF_S = 10.0
+BACKOFF_MOST_S = 300.0
+BATCH = 100
+
+outbox = sa.Table(
+    "outbox",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("dedupe", sa.String, nullable=False, unique=True),
+    sa.Column("alarm_id", sa.Integer, nullable=False),
+    sa.Column("patient_id", sa.String, nullable=False),
+    sa.Column("severity", sa.Integer, nullable=False),
+    sa.Column("channel", sa.String, nullable=False),
+    sa.Column("person", sa.String, nullable=False),
+    sa.Column("name", sa.String, nullable=False),
+    sa.Column("role", sa.String, nullable=False),
+    sa.Column("address", sa.String, nullable=False),
+    sa.Column("text", sa.String, nullable=False),
+    sa.Column("queued_ns", sa.BigInteger, nullable=False),
+    sa.Column("state", sa.String, nullable=False),
+    sa.Column("attempts", sa.Integer, nullable=False),
+    sa.Column("next_try_ns", sa.BigInteger, nullable=False),
+    sa.Column("reference", sa.String),
+    sa.Index("outbox_due", "state", "next_try_ns"),
+    sa.Index("outbox_of_alarm", "alarm_id"),
+)
+
+
+def queue(
+    tx: sa.Connection,
+    *,
+    alarm_id: int,
+    patient_id: str,
+    severity: int,
+    telling: str,
+    person: Person,
+    text: str,
+    now_ns: int,
+    channel: str = "sms",
+) -> None:
+    """Write a message to one person. `telling` names the round and step, and is part of the dedupe key."""
+    tx.execute(
+        outbox.update()
+        .where(
+            outbox.c.alarm_id == alarm_id,
+            outbox.c.person == person.id,
+            outbox.c.channel == channel,
+            outbox.c.state == "queued",
+        )
+        .values(state="withdrawn")
+    )
+    tx.execute(
+        outbox.insert().values(
+            dedupe=f"{alarm_id}/{telling}/{person.id}/{channel}", alarm_id=alarm_id, patient_id=patient_id,
+            severity=severity, channel=channel, person=person.id, name=person.name, role=person.role,
+            address=person.phone, text=text, queued_ns=now_ns, state="queued", attempts=0, next_try_ns=now_ns,
+        )
+    )  # fmt: skip
+
+
+def withdraw(tx: sa.Connection, alarm_id: int) -> None:
+    """Somebody acted: what is not sent yet need not be."""
+    tx.execute(
+        outbox.update().where(outbox.c.alarm_id == alarm_id, outbox.c.state == "queued").values(state="withdrawn")
+    )
+
+
+def deliver_due(db: Database, now_ns: int, senders: Mapping[str, Sender]) -> list[str]:
+    """Send what is due, worst first then oldest; `senders` by channel. Returns the patients whose alarms changed."""
+    touched: dict[str, None] = {}
+    for message, patient_id, attempts in _claim(db, now_ns):
+        outcome = _send(senders.get(message.channel), message)
+        with db.write() as tx:
+            _mark(tx, message, outcome, attempts, now_ns)
+        touched[patient_id] = None
+    return list(touched)
+
+
+def _claim(db: Database, now_ns: int) -> list[tuple[Message, str, int]]:
+    """The due messages with their attempts, this one counted: a message that kills its sender waits for its turn."""
+    due = outbox.c.state == "queued", outbox.c.next_try_ns <= now_ns
+    with db.read() as tx:
+        if tx.scalar(sa.select(outbox.c.id).where(*due).limit(1)) is None:
+            return []
+    with db.write() as tx:
+        rows = tx.execute(
+            sa.select(outbox).where(*due).order_by(outbox.c.severity.desc(), outbox.c.id).limit(BATCH)
+        ).all()
+        for row in rows:
+            wait_s = min(BACKOFF_S * 2**row.attempts, BACKOFF_MOST_S)
+            tx.execute(
+                outbox.update()
+                .where(outbox.c.id == row.id)
+                .values(attempts=row.attempts + 1, next_try_ns=now_ns + round(wait_s * NS))
+            )
+    return [
+        (
+            Message(row.dedupe, row.alarm_id, row.channel, row.name, row.role, row.address, row.text, now_ns),
+            row.patient_id,
+            row.attempts + 1,
+        )
+        for row in rows
+    ]
+
+
+def _send(sender: Sender | None, message: Message) -> Receipt | SendError:
+    if sender is None:
+        return SendError(f"nothing sends {message.channel}", "configure a sender for that channel", for_good=True)
+    try:
+        return sender.send(message)
+    except SendError as error:
+        return error
+    except Exception as error:  # noqa: BLE001  a sender's mistake may cost its message a retry, never the others' turn
+        return SendError(f"the {message.channel} sender broke ({type(error).__name__}: {error})", "see the log")
+
+
+def _mark(tx: sa.Connection, message: Message, outcome: Receipt | SendError, attempts: int, now_ns: int) -> None:
+    row = outbox.update().where(outbox.c.dedupe == message.dedupe)
+    if isinstance(outcome, Receipt):
+        tx.execute(row.values(state="sent", reference=outcome.reference))
+        text = {
+            "nb": f"Levert til {message.to} ({message.channel})",
+            "en": f"Delivered to {message.to} ({message.channel})",
+        }
+        timeline.add(tx, message.alarm_id, now_ns, "delivered", text, message.to)
+        return
+    over = outcome.for_good or attempts >= ATTEMPTS
+    if over:
+        tx.execute(row.where(outbox.c.state == "queued").values(state="failed"))
+    if over or attempts == 1:
+        text = {
+            "nb": f"Ikke levert til {message.to}: {outcome.text}. " + ("Gir opp." if over else "Prøver igjen."),
+            "en": f"Not delivered to {message.to}: {outcome.text}. " + ("Given up." if over else "Trying again."),
+        }
+        timeline.add(tx, message.alarm_id, now_ns, "undelivered", text, message.to)

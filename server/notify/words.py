@@ -1,0 +1,64 @@
+"""What a message says, and what it must not.
+
+Policy: a message crosses networks and lock screens that are not ours, so it carries no health data beyond what makes
+someone act: the colour, the alarm's number, the patient's initials, the short name of the rule, and why *you* are told
+now (who was told before and what they did not do). No measured value, no full name, no address, no diagnosis. The rest
+is behind the sign-in.
+"""
+
+from server.alarms.model import Alarm
+from server.api import Role
+from server.escalation.model import Tell
+from vitals.alarm import Level
+
+COLOUR = {
+    "en": {Level.HIGH: "RED", Level.MEDIUM: "YELLOW", Level.LOW: "CYAN"},
+    "nb": {Level.HIGH: "RØD", Level.MEDIUM: "GUL", Level.LOW: "BLÅ"},
+}
+ROLE: dict[str, dict[Role, str]] = {
+    "en": {"nurse": "nurse", "doctor": "doctor", "administrator": "administrator"},
+    "nb": {"nurse": "sykepleier", "doctor": "lege", "administrator": "administrator"},
+}
+_FRAME = {
+    "en": "Hjemvakt: {colour} {technical}alarm {number} for {initials} ({rule}).{why} Sign in to see it.",
+    "nb": "Hjemvakt: {colour} {technical}alarm {number} for {initials} ({rule}).{why} Logg inn for å se den.",
+}
+_TECHNICAL = {"en": "technical ", "nb": "teknisk "}
+_WAITED = {
+    "en": "Not acknowledged by the {role} within {wait}.",
+    "nb": "Ikke kvittert av {role} innen {wait}.",
+}
+_RESORT = {
+    "en": "Nobody on call could be told: this goes to every administrator.",
+    "nb": "Ingen på vakt kunne varsles: dette går til alle administratorer.",
+}
+
+
+def initials(name: str) -> str:
+    """`Solveig Nilsen` as `S.N.`"""
+    return "".join(f"{part[0]}." for part in name.split())
+
+
+def wait(seconds: float) -> str:
+    """A wait as a person says it: `5 min`, `2 h 30 min`."""
+    minutes = max(1, round(seconds / 60))
+    hours, minutes = divmod(minutes, 60)
+    return " ".join(part for part in (f"{hours} h" if hours else "", f"{minutes} min" if minutes else "") if part)
+
+
+def message(alarm: Alarm, patient_name: str, tell: Tell, why: dict[str, str] | None) -> str:
+    """The text of one telling. `why` says what made the ladder move; None when it was time alone."""
+    language = alarm.climb.ladder.language
+    reasons = [why[language]] if why else []
+    if why is None and tell.waited_on:
+        reasons.append(_WAITED[language].format(role=ROLE[language][tell.waited_on], wait=wait(tell.waited_s)))
+    if tell.last_resort:
+        reasons.append(_RESORT[language])
+    return _FRAME[language].format(
+        colour=COLOUR[language][alarm.level],
+        technical=_TECHNICAL[language] if alarm.kind == "technical" else "",
+        number=alarm.id,
+        initials=initials(patient_name),
+        rule=alarm.reasons[0].rule.replace("_", " ") if alarm.reasons else alarm.kind,
+        why="".join(f" {reason}" for reason in reasons),
+    )

@@ -1,0 +1,1 @@
+"""People, the devices assigned to them, and the programmes they follow."""

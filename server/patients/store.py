@@ -1,0 +1,154 @@
+"""People and assignments as rows.
+
+Applying the municipality file adds and corrects; it never deletes, because a reading of last year still belongs to
+whoever had the device then. So an assignment that is gone from the file is still in force, and one that would give
+the same device to two people at once is refused: a wrong patient is worse than no reading.
+"""
+
+import bisect
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+
+import msgspec
+import sqlalchemy as sa
+from sqlalchemy.dialects.sqlite import insert
+
+from server.config import Assignment, Municipality
+from server.db import metadata
+from vitals.errors import ConfigError
+
+patients = sa.Table(
+    "patients",
+    metadata,
+    sa.Column("id", sa.Text, primary_key=True),
+    sa.Column("name", sa.Text, nullable=False),
+    sa.Column("birth_year", sa.Integer, nullable=False),
+    sa.Column("place", sa.Text, nullable=False),
+    sa.Column("programme", sa.Text, nullable=False),
+    sa.Column("phone", sa.Text, nullable=False),
+    sa.Column("conditions", sa.JSON, nullable=False),
+    sa.Column("limits", sa.JSON, nullable=False),
+    sa.Column("changed_ns", sa.BigInteger, nullable=False),
+)
+
+assignments = sa.Table(
+    "assignments",
+    metadata,
+    sa.Column("device", sa.Text, primary_key=True),
+    sa.Column("from_ns", sa.BigInteger, primary_key=True),
+    sa.Column("to_ns", sa.BigInteger),
+    sa.Column("patient_id", sa.Text, sa.ForeignKey("patients.id"), nullable=False),
+    sa.Column("changed_ns", sa.BigInteger, nullable=False),
+)
+
+
+class PatientRecord(msgspec.Struct, frozen=True):
+    """One person. `limits`: the person's own, over the programme's."""
+
+    id: str
+    name: str
+    birth_year: int
+    place: str
+    programme: str
+    phone: str
+    conditions: tuple[str, ...]
+    limits: dict[str, float]
+
+
+class Whose:
+    """Who had which device when: a lookup for one batch of readings."""
+
+    def __init__(self, rows: Iterable[tuple[str, int, int | None, str]]) -> None:
+        """`rows`: (device, from_ns, to_ns or None, patient), in any order."""
+        self._spans: dict[str, list[tuple[int, int | None, str]]] = {}
+        for device, from_ns, to_ns, patient in sorted(rows, key=lambda row: row[:2]):
+            self._spans.setdefault(device, []).append((from_ns, to_ns, patient))
+
+    def patient_at(self, device: str, t_ns: int) -> str | None:
+        """Whose the device was at `t_ns`: from (inclusive) to (exclusive); None if nobody's."""
+        spans = self._spans.get(device, [])
+        place = bisect.bisect_right(spans, t_ns, key=lambda span: span[0])
+        if not place:
+            return None
+        _, to_ns, patient = spans[place - 1]
+        return patient if to_ns is None or t_ns < to_ns else None
+
+
+def all_patients(tx: sa.Connection) -> list[PatientRecord]:
+    """Everybody, by id."""
+    return [_record(row) for row in tx.execute(sa.select(patients).order_by(patients.c.id))]
+
+
+def patient(tx: sa.Connection, patient_id: str) -> PatientRecord | None:
+    """One person, or None."""
+    row = tx.execute(sa.select(patients).where(patients.c.id == patient_id)).one_or_none()
+    return None if row is None else _record(row)
+
+
+def whose(tx: sa.Connection, devices: Iterable[str]) -> Whose:
+    """The assignments of these devices, of all times."""
+    columns = assignments.c
+    query = sa.select(columns.device, columns.from_ns, columns.to_ns, columns.patient_id)
+    return Whose(row._tuple() for row in tx.execute(query.where(columns.device.in_(set(devices)))))
+
+
+def devices_since(tx: sa.Connection, now_ns: int) -> dict[tuple[str, str], int]:
+    """(patient, device) of every assignment in force at `now_ns`, with the time it began."""
+    columns = assignments.c
+    in_force = (columns.from_ns <= now_ns) & (columns.to_ns.is_(None) | (columns.to_ns > now_ns))
+    query = sa.select(columns.patient_id, columns.device, columns.from_ns).where(in_force)
+    return {(patient_id, device): from_ns for patient_id, device, from_ns in tx.execute(query)}
+
+
+def apply(tx: sa.Connection, municipality: Municipality, now_ns: int) -> None:
+    """Add and correct people and assignments; raises ConfigError if a device would be two people's at once."""
+    for person in municipality.patients:
+        values = {
+            "name": person.name, "birth_year": person.birth_year, "place": person.place, "phone": person.phone,
+            "programme": person.programme, "conditions": list(person.conditions), "limits": person.limits,
+        }  # fmt: skip
+        _put(tx, patients, {"id": person.id}, values, now_ns)
+    for assignment in municipality.assignments:
+        key = {"device": assignment.device, "from_ns": _ns(assignment.since)}
+        until = assignment.until
+        values = {"to_ns": None if until is None else _ns(until), "patient_id": assignment.patient}
+        _put(tx, assignments, key, values, now_ns)
+    _refuse_overlaps(tx, municipality.assignments)
+
+
+def _put(
+    tx: sa.Connection, table: sa.Table, key: Mapping[str, object], values: Mapping[str, object], now_ns: int
+) -> None:
+    """Insert, or update where something differs, so that `changed_ns` says when it really did."""
+    where = [table.c[name] == value for name, value in key.items()]
+    row = tx.execute(sa.select(table).where(*where)).mappings().one_or_none()
+    if row is None:
+        tx.execute(insert(table).values(**key, **values, changed_ns=now_ns))
+    elif any(row[name] != value for name, value in values.items()):
+        tx.execute(table.update().where(*where).values(**values, changed_ns=now_ns))
+
+
+def _refuse_overlaps(tx: sa.Connection, listed: Iterable[Assignment]) -> None:
+    columns = assignments.c
+    query = sa.select(columns.device, columns.from_ns, columns.to_ns, columns.patient_id)
+    query = query.where(columns.device.in_({one.device for one in listed})).order_by(columns.device, columns.from_ns)
+    before: tuple[str, int, int | None, str] | None = None
+    for row in tx.execute(query):
+        device, from_ns, _, patient_id = row._tuple()
+        if before and before[0] == device and (before[2] is None or before[2] > from_ns):
+            raise ConfigError(
+                f"device {device} would belong to {before[3]} and {patient_id} at once (an assignment that was applied "
+                "before stays in force after it is removed from the file)",
+                "list the earlier assignment with a `to`",
+            )
+        before = row._tuple()
+
+
+def _record(row: sa.Row[tuple[object, ...]]) -> PatientRecord:
+    return msgspec.convert(dict(row._mapping), PatientRecord, strict=False)
+
+
+def _ns(moment: datetime) -> int:
+    """Whole microseconds, exactly (a float of seconds would round)."""
+    return round(moment.timestamp() * 1_000_000) * 1_000
+

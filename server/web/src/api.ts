@@ -1,0 +1,79 @@
+/// The server's routes as typed functions. The types come from its OpenAPI (`npm run types`), so a changed route
+/// breaks this build and not a nurse's evening.
+import createClient from "openapi-fetch";
+import type { components, paths } from "./api.gen";
+
+type Schemas = components["schemas"];
+export type About = Schemas["About"];
+export type User = Schemas["User"];
+export type Text = Schemas["Text"];
+export type Priority = Schemas["AlarmBrief"]["priority"];
+export type Value = Schemas["Value"];
+export type ReasonView = Schemas["ReasonView"];
+export type AlarmBrief = Schemas["AlarmBrief"];
+export type AlarmView = Schemas["AlarmView"];
+export type PatientBrief = Schemas["PatientBrief"];
+export type News2 = Schemas["News2"];
+export type WorklistRow = Schemas["WorklistRow"];
+export type Worklist = Schemas["Worklist"];
+export type PatientPage = Schemas["PatientPage"];
+export type DeviceView = Schemas["DeviceView"];
+export type Readings = Schemas["Readings"];
+export type DispenserEvent = Schemas["DispenserEvent"];
+export type CloseBody = Schemas["Close"];
+export type Conflict = Schemas["Conflict"];
+export type PhoneMessage = Schemas["PhoneMessage"];
+export type GatewayView = Schemas["GatewayView"];
+
+const client = createClient<paths>({ baseUrl: "/" });
+
+/// What the server answered instead of what was asked for. `message` is its own sentence: what is wrong, what to do.
+export class Refused extends Error {
+  constructor(
+    readonly status: number,
+    detail: string,
+    readonly conflict: Conflict | null,
+  ) {
+    super(detail);
+  }
+}
+
+function detailOf(body: unknown): string {
+  const detail = (body as { detail?: unknown } | undefined)?.detail;
+  return typeof detail === "string" ? detail : "";
+}
+
+async function answer<T>(asked: Promise<{ data?: T; error?: unknown; response: Response }>): Promise<T> {
+  const { data, error, response } = await asked;
+  if (response.ok) return data as T;
+  const conflict = response.status === 409 && error ? (error as Conflict) : null;
+  throw new Refused(response.status, detailOf(error), conflict);
+}
+
+export const api = {
+  about: () => answer(client.GET("/api/about")),
+  session: () => answer(client.GET("/api/session")),
+  signIn: (username: string, password: string) => answer(client.POST("/api/session", { body: { username, password } })),
+  signOut: () => answer(client.DELETE("/api/session")),
+  worklist: () => answer(client.GET("/api/worklist")),
+  patient: (patient_id: string) => answer(client.GET("/api/patients/{patient_id}", { params: { path: { patient_id } } })),
+  readings: (patient_id: string, channel: string, from_ms: number, to_ms: number) =>
+    answer(
+      client.GET("/api/patients/{patient_id}/readings", {
+        params: { path: { patient_id }, query: { channel, from_ms, to_ms } },
+      }),
+    ),
+  dispenser: (patient_id: string, from_ms: number, to_ms: number) =>
+    answer(
+      client.GET("/api/patients/{patient_id}/dispenser", { params: { path: { patient_id }, query: { from_ms, to_ms } } }),
+    ),
+  acknowledge: (alarm_id: string) =>
+    answer(client.POST("/api/alarms/{alarm_id}/acknowledge", { params: { path: { alarm_id } }, body: { note: "" } })),
+  escalate: (alarm_id: string, note: string) =>
+    answer(client.POST("/api/alarms/{alarm_id}/escalate", { params: { path: { alarm_id } }, body: { note } })),
+  close: (alarm_id: string, body: CloseBody) =>
+    answer(client.POST("/api/alarms/{alarm_id}/close", { params: { path: { alarm_id } }, body })),
+  phone: () => answer(client.GET("/api/phone", { params: { query: { after_id: 0 } } })),
+  fleet: () => answer(client.GET("/api/fleet")),
+  quarantine: () => answer(client.GET("/api/quarantine")),
+};

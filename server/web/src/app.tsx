@@ -1,0 +1,84 @@
+/// Which page, in which language, for whom.
+import { useQuery } from "@tanstack/react-query";
+import { Suspense, lazy, useEffect } from "react";
+import { Link, Route, Switch } from "wouter";
+import { Announcer } from "./announce";
+import { LanguageContext, useWords } from "./i18n";
+import { FailedToLoad, useTitle } from "./parts";
+import { aboutQuery, sessionQuery } from "./queries";
+import { useRemembered } from "./remember";
+import { Shell } from "./shell/shell";
+import { SignIn } from "./signin/signin";
+import { WorklistPage } from "./worklist/page";
+
+const PatientPage = lazy(() => import("./patient/page"));
+const PhonePage = lazy(() => import("./phone/page"));
+const FleetPage = lazy(() => import("./fleet/page"));
+
+export function App() {
+  const [language, choose] = useRemembered("hjemvakt.language", ["nb", "en"], "nb");
+  useEffect(() => {
+    document.documentElement.lang = language;
+  }, [language]);
+  return (
+    <LanguageContext.Provider value={{ language, choose }}>
+      <Announcer />
+      <Pages />
+    </LanguageContext.Provider>
+  );
+}
+
+function Pages() {
+  const words = useWords();
+  const about = useQuery(aboutQuery);
+  const session = useQuery(sessionQuery);
+  const failed = [about, session].find((query) => query.isError && query.data === undefined);
+  if (failed) return <Alone>{<FailedToLoad error={failed.error} retry={() => void failed.refetch()} />}</Alone>;
+  if (!about.data || session.data === undefined) return <Alone>{words.shell.loading}</Alone>;
+  if (session.data === null) return <SignIn about={about.data} />;
+  const user = session.data;
+  return (
+    <Shell about={about.data} user={user}>
+      <Suspense fallback={<p className="loading">{words.shell.loading}</p>}>
+        <Switch>
+          <Route path="/">
+            <WorklistPage />
+          </Route>
+          <Route path="/patient/:id">{({ id }) => <PatientPage key={id} id={id} />}</Route>
+          <Route path="/phone">
+            <PhonePage />
+          </Route>
+          <Route path="/fleet">
+            <FleetPage user={user} />
+          </Route>
+          <Route>
+            <NotFound />
+          </Route>
+        </Switch>
+      </Suspense>
+    </Shell>
+  );
+}
+
+/// Before anything is known there is no shell to stand in.
+function Alone({ children }: { children: React.ReactNode }) {
+  return (
+    <main className="alone">
+      <h1>Hjemvakt</h1>
+      {children}
+    </main>
+  );
+}
+
+function NotFound() {
+  const words = useWords();
+  useTitle(words.shell.notFound);
+  return (
+    <div className="page">
+      <h1>{words.shell.notFound}</h1>
+      <p>
+        {words.shell.notFoundWhat} <Link href="/">{words.shell.toWorklist}</Link>
+      </p>
+    </div>
+  );
+}

@@ -1,0 +1,119 @@
+/// The live stream: what the server says as it happens, folded into the query cache.
+///
+/// The stream is opened before anything is fetched. The server's `beat` comes every 5 s as a named event; without any
+/// event for 13 s of the wall the link counts as broken, even when the socket looks open (a frozen server does).
+import type { QueryClient } from "@tanstack/react-query";
+import { useSyncExternalStore } from "react";
+import type { PhoneMessage, Worklist, WorklistRow } from "./api";
+import { nowMs, setClock } from "./clock";
+import { patchRow } from "./worklist/patch";
+
+export const BROKEN_AFTER_MS = 13_000;
+const REOPEN_MS = 3_000;
+const REFETCH_PATIENT_MS = 500;
+
+export interface Link {
+  broken: boolean;
+  /// The server's time when it was last heard.
+  heardMs: number;
+}
+
+let link: Link = { broken: false, heardMs: nowMs() };
+const listeners = new Set<() => void>();
+
+function setLink(next: Link): void {
+  link = next;
+  for (const tell of listeners) tell();
+}
+
+export const useLink = (): Link =>
+  useSyncExternalStore(
+    (tell) => {
+      listeners.add(tell);
+      return () => listeners.delete(tell);
+    },
+    () => link,
+  );
+
+/// Rows with the wall time they came, for those that arrive while the worklist is on its way.
+const arrived = new Map<string, { row: WorklistRow; wallMs: number }>();
+
+export function* rowsSince(wallMs: number): Generator<WorklistRow> {
+  for (const entry of arrived.values()) if (entry.wallMs >= wallMs) yield entry.row;
+}
+
+/// Runs at once, then at most once per `everyMs` for each key, and always a last time after a burst.
+function throttled(everyMs: number, run: (key: string) => void): (key: string) => void {
+  const resting = new Map<string, boolean>();
+  return function ask(key: string): void {
+    if (resting.has(key)) {
+      resting.set(key, true);
+      return;
+    }
+    run(key);
+    resting.set(key, false);
+    setTimeout(() => {
+      const again = resting.get(key);
+      resting.delete(key);
+      if (again) ask(key);
+    }, everyMs);
+  };
+}
+
+/// Opens the stream and keeps it open until the returned function is called.
+export function listen(queries: QueryClient): () => void {
+  let source: EventSource | null = null;
+  let heardWallMs = performance.now();
+  let reopening: ReturnType<typeof setTimeout> | undefined;
+  const patientChanged = throttled(REFETCH_PATIENT_MS, (id) => void queries.invalidateQueries({ queryKey: ["patient", id] }));
+
+  const heard = () => {
+    heardWallMs = performance.now();
+    setLink({ broken: false, heardMs: nowMs() });
+  };
+  const on = <T>(name: string, act: (data: T) => void) =>
+    source?.addEventListener(name, (event) => {
+      act(JSON.parse((event as MessageEvent<string>).data) as T);
+      heard();
+    });
+  const anew = () => {
+    arrived.clear();
+    void queries.invalidateQueries();
+  };
+
+  const open = () => {
+    source = new EventSource("/api/stream");
+    on<{ now_ms: number; speed: number }>("hello", ({ now_ms, speed }) => {
+      setClock(now_ms, speed);
+      void queries.invalidateQueries({ queryKey: ["worklist"] });
+    });
+    on<{ now_ms: number }>("beat", ({ now_ms }) => setClock(now_ms));
+    on<WorklistRow>("row", (row) => {
+      arrived.set(row.patient.id, { row, wallMs: performance.now() });
+      queries.setQueryData<Worklist>(["worklist"], (list) => list && patchRow(list, row));
+    });
+    on<{ patient_id: string }>("patient", ({ patient_id }) => patientChanged(patient_id));
+    on<PhoneMessage>("phone", (message) =>
+      queries.setQueryData<PhoneMessage[]>(["phone"], (all) => all && [...all.filter((m) => m.id !== message.id), message]),
+    );
+    on<unknown>("resync", anew);
+    source.addEventListener("error", () => {
+      if (source?.readyState !== EventSource.CLOSED) return;
+      // The server refused: perhaps the session has ended. Asking who we are leads to the sign-in page if so.
+      void queries.invalidateQueries({ queryKey: ["session"] });
+      reopening = setTimeout(open, REOPEN_MS);
+    });
+  };
+
+  const watch = setInterval(() => {
+    if (!link.broken && performance.now() - heardWallMs > BROKEN_AFTER_MS) setLink({ ...link, broken: true });
+  }, 1000);
+
+  open();
+  return () => {
+    clearInterval(watch);
+    clearTimeout(reopening);
+    source?.close();
+    arrived.clear();
+  };
+}

@@ -1,0 +1,56 @@
+/// What is asked of the server, each under the key by which the live stream renews it.
+import { QueryClient, queryOptions } from "@tanstack/react-query";
+import { Refused, api } from "./api";
+import { setClock } from "./clock";
+import { rowsSince } from "./live";
+import { overlay } from "./worklist/patch";
+
+export const queryClient = new QueryClient({
+  defaultOptions: {
+    queries: {
+      // The stream says when something has changed, so nothing is stale of itself.
+      staleTime: Number.POSITIVE_INFINITY,
+      networkMode: "always",
+      retry: (failures, error) => !(error instanceof Refused && error.status < 500) && failures < 3,
+    },
+  },
+});
+
+export const aboutQuery = queryOptions({
+  queryKey: ["about"],
+  queryFn: async () => {
+    const about = await api.about();
+    setClock(about.now_ms, about.speed);
+    return about;
+  },
+});
+
+/// The person signed in, or null.
+export const sessionQuery = queryOptions({
+  queryKey: ["session"],
+  queryFn: async () => {
+    try {
+      return await api.session();
+    } catch (error) {
+      if (error instanceof Refused && error.status === 401) return null;
+      throw error;
+    }
+  },
+});
+
+export const worklistQuery = queryOptions({
+  queryKey: ["worklist"],
+  queryFn: async () => {
+    const begunWallMs = performance.now();
+    const list = await api.worklist();
+    return overlay(list, rowsSince(begunWallMs));
+  },
+});
+
+export const patientQuery = (id: string) => queryOptions({ queryKey: ["patient", id], queryFn: () => api.patient(id) });
+
+export const phoneQuery = queryOptions({ queryKey: ["phone"], queryFn: api.phone });
+
+/// The fleet has no events of its own; it is asked for again now and then.
+export const fleetQuery = queryOptions({ queryKey: ["fleet"], queryFn: api.fleet, refetchInterval: 5_000 });
+export const quarantineQuery = queryOptions({ queryKey: ["quarantine"], queryFn: api.quarantine, refetchInterval: 15_000 });

@@ -1,0 +1,154 @@
+/// What stands around every page: who is signed in, what time it is, whether the link holds, and the alarms' voice.
+import { LeaveIcon, SpeakerFillIcon, SpeakerSlashIcon } from "@navikt/aksel-icons";
+import { Button } from "@navikt/ds-react";
+import { useQuery, useQueryClient } from "@tanstack/react-query";
+import type { ReactNode } from "react";
+import { useEffect } from "react";
+import { Link, useLocation } from "wouter";
+import { type About, type User, api } from "../api";
+import { useNow } from "../clock";
+import * as format from "../format";
+import { useWords } from "../i18n";
+import { useKeysSwitch } from "../keys";
+import { listen } from "../live";
+import { worklistQuery } from "../queries";
+import { play, useSound } from "../sound";
+import { waitingCount } from "../worklist/order";
+import { Banners } from "./banners";
+import { LanguageChoice } from "./language";
+import { useVoice } from "./voice";
+
+export function Shell({ about, user, children }: { about: About; user: User; children: ReactNode }) {
+  const words = useWords();
+  const queries = useQueryClient();
+  useEffect(() => listen(queries), [queries]);
+  return (
+    <div className="shell">
+      <a className="skip" href="#content">
+        {words.shell.skip}
+      </a>
+      <header className="top">
+        <Link href="/" className="brand" aria-hidden="true" tabIndex={-1}>
+          <img src="/icon.svg" alt="" width="26" height="26" />
+          Hjemvakt
+        </Link>
+        <Menu phones={about.demo || user.role === "administrator"} />
+        <ServerClock />
+        <SoundControl />
+        <LanguageChoice />
+        <Person user={user} />
+      </header>
+      <Banners about={about} />
+      <main id="content" tabIndex={-1}>
+        {children}
+      </main>
+      <Footer about={about} />
+    </div>
+  );
+}
+
+function Menu({ phones }: { phones: boolean }) {
+  const words = useWords();
+  const { data: list } = useQuery(worklistQuery);
+  const waiting = waitingCount(list?.rows ?? []);
+  return (
+    <nav className="menu" aria-label={words.shell.menu}>
+      <MenuLink href="/">
+        {words.shell.worklist}
+        {waiting > 0 && (
+          <span className="count">
+            <span aria-hidden="true">{waiting}</span>
+            <span className="aksel-sr-only">, {words.shell.waitingAlarms(waiting)}</span>
+          </span>
+        )}
+      </MenuLink>
+      {phones && <MenuLink href="/phone">{words.shell.phones}</MenuLink>}
+      <MenuLink href="/fleet">{words.shell.fleet}</MenuLink>
+    </nav>
+  );
+}
+
+function MenuLink({ href, children }: { href: string; children: ReactNode }) {
+  const [here] = useLocation();
+  return (
+    <Link href={href} aria-current={here === href ? "page" : undefined}>
+      {children}
+    </Link>
+  );
+}
+
+function ServerClock() {
+  const words = useWords();
+  const now = useNow(500);
+  return (
+    <time className="clock" aria-label={`${words.shell.serverTime} ${format.dateTime(now)}`} role="timer">
+      {format.date(now)} <b>{format.clockSeconds(now)}</b>
+    </time>
+  );
+}
+
+function SoundControl() {
+  const words = useWords();
+  const { sound, toggle } = useSound();
+  const { data: list } = useQuery(worklistQuery);
+  useVoice(list?.rows, sound === "on");
+  return (
+    <div className="sound">
+      <Button
+        size="small"
+        variant={sound === "on" ? "tertiary" : "secondary"}
+        data-color="neutral"
+        icon={sound === "on" ? <SpeakerFillIcon aria-hidden /> : <SpeakerSlashIcon aria-hidden />}
+        onClick={toggle}
+      >
+        {words.sound[sound]}
+      </Button>
+      {sound === "on" && (
+        <Button size="small" variant="tertiary" data-color="neutral" onClick={() => void play("medium")}>
+          {words.sound.test}
+        </Button>
+      )}
+    </div>
+  );
+}
+
+function Person({ user }: { user: User }) {
+  const words = useWords();
+  const queries = useQueryClient();
+  const signOut = async () => {
+    await api.signOut();
+    queries.clear();
+    // A fresh page keeps nothing of the person who left.
+    window.location.assign("/");
+  };
+  return (
+    <div className="person">
+      <span>
+        <b>{user.name}</b> <span className="role">{words.role[user.role]}</span>
+      </span>
+      <Button
+        size="small"
+        variant="tertiary"
+        data-color="neutral"
+        icon={<LeaveIcon aria-hidden />}
+        onClick={() => void signOut()}
+      >
+        {words.shell.signOut}
+      </Button>
+    </div>
+  );
+}
+
+function Footer({ about }: { about: About }) {
+  const words = useWords();
+  const keys = useKeysSwitch();
+  return (
+    <footer className="bottom">
+      <span>{words.shell.notDevice}</span>
+      <Button size="xsmall" variant="tertiary" data-color="neutral" aria-pressed={keys.on} onClick={keys.toggle}>
+        {keys.on ? words.shell.keysOn : words.shell.keysOff}
+      </Button>
+      <span>{words.shell.version(about.version)}</span>
+    </footer>
+  );
+}

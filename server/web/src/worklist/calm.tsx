@@ -1,0 +1,41 @@
+/// One patient without an alarm, on one line.
+import type { KeyboardEvent } from "react";
+import { Link } from "wouter";
+import type { WorklistRow } from "../api";
+import * as format from "../format";
+import { useSay, useWords } from "../i18n";
+
+interface CalmRowProps {
+  row: WorklistRow;
+  now: number;
+  onKeyDown: (event: KeyboardEvent<HTMLElement>) => void;
+}
+
+export function CalmRow({ row, now, onKeyDown }: CalmRowProps) {
+  const words = useWords();
+  const inWords = useSay();
+  const { patient } = row;
+  return (
+    <li className="row-line" data-patient={patient.id} tabIndex={-1} aria-label={patient.name} onKeyDown={onKeyDown}>
+      <Link className="name" href={`/patient/${patient.id}`} aria-label={words.worklist.openFor(patient.name)}>
+        {patient.name}
+      </Link>
+      <span>{patient.place}</span>
+      <span>{inWords(patient.programme)}</span>
+      <span className="line-values">
+        {row.latest.map((value) => {
+          const shown = `${format.number(value.value, value.decimals)} ${value.unit}`;
+          return (
+            <span key={value.channel}>
+              {inWords(value.label)} {value.stale ? <s>{shown}</s> : <b>{shown}</b>}
+            </span>
+          );
+        })}
+      </span>
+      <span className="line-age">
+        {row.last_reading_ms === null ? words.worklist.noReading : words.ago(format.span(now - row.last_reading_ms))}
+        {row.gateway_online === false && ` · ${words.worklist.gatewayDown}`}
+      </span>
+    </li>
+  );
+}

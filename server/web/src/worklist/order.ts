@@ -1,0 +1,67 @@
+/// Who comes first, and how the order is held still under a nurse's hands.
+///
+/// Order: priority, then the longest wait; an alarm somebody has taken no longer waits, so it comes after those that
+/// do. Clinical alarms stand apart from technical ones, and patients without an alarm come last.
+///
+/// While somebody works in the list, every row stays where it was and only its contents change. Patients who would
+/// have entered or moved between the groups are counted as new and shown when the list is let go.
+import type { AlarmBrief, Priority, WorklistRow } from "../api";
+
+export const GROUPS = ["clinical", "technical", "calm"] as const;
+export type Group = (typeof GROUPS)[number];
+
+/// Patient ids of each group, in order.
+export type Order = Record<Group, string[]>;
+
+const RANK: Record<Priority, number> = { high: 0, medium: 1, low: 2 };
+const rank = (row: WorklistRow): number => (row.priority ? RANK[row.priority] : 3);
+const since = (row: WorklistRow): number => row.waiting_since_ms ?? Number.POSITIVE_INFINITY;
+
+function compare(a: WorklistRow, b: WorklistRow): number {
+  if (rank(a) !== rank(b)) return rank(a) - rank(b);
+  if (since(a) !== since(b)) return since(a) - since(b);
+  return a.patient.name.localeCompare(b.patient.name, "nb") || (a.patient.id < b.patient.id ? -1 : 1);
+}
+
+export const groupOf = (row: WorklistRow): Group => (row.clinical ? "clinical" : row.technical ? "technical" : "calm");
+
+export function orderOf(rows: readonly WorklistRow[]): Order {
+  const order: Order = { clinical: [], technical: [], calm: [] };
+  for (const row of [...rows].sort(compare)) order[groupOf(row)].push(row.patient.id);
+  return order;
+}
+
+/// `held` as it is to be shown now, and the rows that are new since: alarms that stand in another group than before,
+/// or nowhere. Rows that have left the worklist drop out; a closed alarm keeps its place until the list is let go.
+export function hold(held: Order, rows: readonly WorklistRow[]): { order: Order; fresh: WorklistRow[] } {
+  const present = new Set(rows.map((row) => row.patient.id));
+  const place = new Map<string, Group>();
+  const order: Order = { clinical: [], technical: [], calm: [] };
+  for (const group of GROUPS) {
+    order[group] = held[group].filter((id) => present.has(id));
+    for (const id of order[group]) place.set(id, group);
+  }
+  const rises = (row: WorklistRow): boolean => {
+    const was = place.get(row.patient.id);
+    return was === undefined || GROUPS.indexOf(groupOf(row)) < GROUPS.indexOf(was);
+  };
+  return { order, fresh: rows.filter(rises).sort(compare) };
+}
+
+/// The patient after `id` among those with an alarm; from the last, or from elsewhere, the first. None if alone.
+export function nextPatient(rows: readonly WorklistRow[], id: string): WorklistRow | null {
+  const order = orderOf(rows);
+  const ids = [...order.clinical, ...order.technical];
+  const next = ids[(ids.indexOf(id) + 1) % ids.length];
+  return next === undefined || next === id ? null : (rows.find((row) => row.patient.id === next) ?? null);
+}
+
+const waits = (alarm: AlarmBrief | null): boolean => alarm?.state === "raised" || alarm?.state === "notified";
+
+/// How many patients have an alarm that nobody has answered.
+export const waitingCount = (rows: readonly WorklistRow[]): number =>
+  rows.filter((row) => waits(row.clinical) || waits(row.technical)).length;
+
+/// The alarm that a key or the row's first button acts on: the clinical one, unless it is taken already.
+export const toAcknowledge = (row: WorklistRow): AlarmBrief | null =>
+  [row.clinical, row.technical].find((alarm) => waits(alarm)) ?? null;

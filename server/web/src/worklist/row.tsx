@@ -1,0 +1,132 @@
+/// One patient with an alarm: who, why, who has it and what happens next, and the latest values.
+import { ClockIcon, PersonCheckmarkIcon } from "@navikt/aksel-icons";
+import { Button } from "@navikt/ds-react";
+import type { KeyboardEvent } from "react";
+import { Link } from "wouter";
+import { explain, type useAct } from "../acts";
+import type { AlarmBrief, PatientBrief, WorklistRow } from "../api";
+import * as format from "../format";
+import { useSay, useWords } from "../i18n";
+import { News2Line, Notice, PriorityTag, Values, outside } from "../parts";
+
+type Acting = ReturnType<typeof useAct>;
+
+interface RowProps {
+  row: WorklistRow;
+  now: number;
+  changed: boolean;
+  act: Acting;
+  onKeyDown: (event: KeyboardEvent<HTMLElement>) => void;
+}
+
+export function Row({ row, now, changed, act, onKeyDown }: RowProps) {
+  const words = useWords();
+  const { patient } = row;
+  const alarms = [row.clinical, row.technical].filter((alarm) => alarm !== null);
+  const failed = act.isError && alarms.some((alarm) => alarm.id === act.variables.alarm);
+  const priority = row.priority ? words.priority[row.priority].toLowerCase() : "";
+  return (
+    <li
+      className={`row row-${row.priority ?? "calm"}`}
+      data-patient={patient.id}
+      tabIndex={-1}
+      aria-label={priority ? words.worklist.rowLabel(patient.name, priority) : patient.name}
+      onKeyDown={onKeyDown}
+    >
+      <Who row={row} now={now} changed={changed} />
+      <div className="alarms">
+        {alarms.map((alarm) => (
+          <Alarm key={alarm.id} alarm={alarm} patient={patient} now={now} act={act} />
+        ))}
+        {failed && (
+          <Notice>
+            <p>{explain(act.error, words)}</p>
+          </Notice>
+        )}
+      </div>
+      <div className="readings">
+        {row.latest.length > 0 ? <Values values={worstFirst(row)} nowMs={now} /> : <p className="none">{words.worklist.noReading}</p>}
+        {row.news2 && <News2Line news2={row.news2} />}
+      </div>
+    </li>
+  );
+}
+
+const worstFirst = (row: WorklistRow) => [...row.latest].sort((a, b) => Number(!!outside(b) && !b.stale) - Number(!!outside(a) && !a.stale));
+
+function Who({ row, now, changed }: { row: WorklistRow; now: number; changed: boolean }) {
+  const words = useWords();
+  const inWords = useSay();
+  const { patient } = row;
+  const age = new Date(now).getFullYear() - patient.birth_year;
+  return (
+    <div className="who">
+      <Link className="name" href={`/patient/${patient.id}`} aria-label={words.worklist.openFor(patient.name)}>
+        {patient.name}
+      </Link>
+      <p>
+        {words.years(age)}, {patient.place}
+      </p>
+      <p>{inWords(patient.programme)}</p>
+      {row.gateway_online === false && <p className="gateway-down">{words.worklist.gatewayDown}</p>}
+      {changed && <p className="changed">{words.worklist.changed}</p>}
+    </div>
+  );
+}
+
+function Alarm({ alarm, patient, now, act }: { alarm: AlarmBrief; patient: PatientBrief; now: number; act: Acting }) {
+  const words = useWords();
+  const inWords = useSay();
+  const waits = alarm.state === "raised" || alarm.state === "notified";
+  const busy = act.isPending && act.variables.alarm === alarm.id;
+  return (
+    <div className={`alarm alarm-${alarm.kind}`}>
+      <div className="alarm-sign">
+        <PriorityTag alarm={alarm} />
+        <span className="alarm-kind">{words.kind[alarm.kind]}</span>
+      </div>
+      <div className="alarm-why">
+        <ul className="reasons">
+          {alarm.reasons.map((reason) => (
+            <li key={`${reason.rule} ${reason.t_ms}`}>{inWords(reason.text)}</li>
+          ))}
+        </ul>
+        <Waiting alarm={alarm} now={now} waits={waits} />
+        {alarm.settled && <p className="settled">{words.worklist.settled}</p>}
+      </div>
+      {waits && (
+        <Button
+          size="small"
+          loading={busy}
+          aria-label={words.worklist.acknowledgeFor(patient.name, words.kind[alarm.kind].toLowerCase())}
+          onClick={() => act.mutate({ kind: "acknowledge", alarm: alarm.id })}
+        >
+          {words.worklist.acknowledge}
+        </Button>
+      )}
+    </div>
+  );
+}
+
+/// How long it has waited, who has it, and whom the ladder tells next.
+export function Waiting({ alarm, now, waits }: { alarm: AlarmBrief; now: number; waits: boolean }) {
+  const words = useWords();
+  if (!waits) {
+    const taken = words.worklist.takenBy(alarm.acknowledged_by ?? words.unknown, alarm.acknowledged_ms ? format.when(alarm.acknowledged_ms, now) : "");
+    return (
+      <p className="waiting is-taken">
+        <PersonCheckmarkIcon aria-hidden /> <b>{taken}</b>
+        {alarm.acknowledge_expires_ms !== null && <span>{words.worklist.expires(format.when(alarm.acknowledge_expires_ms, now))}</span>}
+      </p>
+    );
+  }
+  return (
+    <p className="waiting">
+      <ClockIcon aria-hidden /> <b>{words.worklist.waited(format.span(now - alarm.raised_ms))}</b>
+      <span>{alarm.told.length > 0 ? words.worklist.told(alarm.told.join(", ")) : words.state.raised}</span>
+      {alarm.next_step_ms !== null && alarm.next_step_to !== null && (
+        <span className="next-step">{words.worklist.next(alarm.next_step_to, words.in(format.span(alarm.next_step_ms - now)))}</span>
+      )}
+    </p>
+  );
+}

@@ -1,0 +1,240 @@
+"""The spool keeps what it says it kept."""
+
+import asyncio
+import math
+import os
+import signal
+import sqlite3
+import sys
+from pathlib import Path
+
+import msgspec
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from gateway.spool import FAULTS_PER_HOUR, Heard, Spool
+from tests.gateway.conftest import T0_NS, pulse
+from vitals.block import Block
+from vitals.errors import StoreError
+from vitals.events import Fault
+from vitals.wire import Row
+
+
+def heard(value: float, t_ns: int = T0_NS) -> Heard:
+    return Heard("oxi-1", t_ns, pulse(value))
+
+
+async def values(spool: Spool) -> list[float]:
+    return [
+        row.what.value[0]
+        for stored in await spool.take(0, 100_000)
+        if isinstance((row := msgspec.json.decode(stored.json, type=Row)).what, Block)
+    ]
+
+
+async def test_a_row_comes_back_as_it_was_with_a_number_of_its_own(spool: Spool) -> None:
+    block = Block("spo2", (T0_NS, T0_NS + 1), (97.0, 96.5), 1, ("motion",), "log:7", T0_NS - 5)
+    await spool.put([Heard("oxi-1", T0_NS + 9, block)])
+    [stored] = await spool.take(0, 10)
+    assert msgspec.json.decode(stored.json, type=Row) == Row(1, "oxi-1", T0_NS + 9, block)
+    assert (spool.status.queued, spool.status.oldest_ns, spool.status.last_seq) == (1, T0_NS + 9, 1)
+
+
+async def test_no_number_is_used_twice_not_even_after_everything_was_released_and_a_restart(tmp_path: Path) -> None:
+    path = tmp_path / "spool.sqlite"
+    spool = await Spool.open(path)
+    await spool.put([heard(1), heard(2), heard(3)])
+    spool.release([(1, 3)])
+    await spool.close()
+    again = await Spool.open(path)
+    assert again.epoch == spool.epoch
+    assert again.status == (0, None, 3)
+    await again.put([heard(4)])
+    assert [row.seq for row in await again.take(0, 10)] == [4]
+    await again.close()
+
+
+async def test_a_new_spool_has_a_new_epoch(tmp_path: Path) -> None:
+    first, second = await Spool.open(tmp_path / "a"), await Spool.open(tmp_path / "b")
+    assert first.epoch != second.epoch
+    await first.close()
+    await second.close()
+
+
+async def test_a_bookmark_is_kept_with_its_rows_and_found_after_a_restart(tmp_path: Path) -> None:
+    spool = await Spool.open(tmp_path / "spool.sqlite")
+    assert await spool.bookmark("oxi-1") == ""
+    await spool.put([heard(1)], {"oxi-1": "seq 41"})
+    await spool.put([], {"oxi-1": "seq 42"})
+    await spool.close()
+    again = await Spool.open(tmp_path / "spool.sqlite")
+    assert await again.bookmark("oxi-1") == "seq 42"
+    await again.close()
+
+
+async def test_what_a_cancelled_session_had_handed_over_is_kept(spool: Spool) -> None:
+    put = asyncio.create_task(spool.put([heard(72)]))
+    await asyncio.sleep(0)
+    put.cancel()
+    await spool.flushed()
+    assert await values(spool) == [72]
+
+
+async def test_a_full_spool_refuses_and_keeps_every_row_and_has_room_again_after_a_release(tmp_path: Path) -> None:
+    spool = await Spool.open(tmp_path / "spool.sqlite", max_bytes=20 * 4096)
+    kept = 0
+    with pytest.raises(StoreError, match="full: bring the server back"):
+        for _ in range(1000):
+            await spool.put([heard(kept + offset) for offset in range(10)], {"oxi-1": str(kept + 10)})
+            kept += 10
+    assert spool.full
+    assert await values(spool) == list(range(kept))
+    assert await spool.bookmark("oxi-1") == str(kept), "the refused bookmark must not be kept without its rows"
+    spool.release([(1, kept)])
+    await spool.put([heard(7)])
+    assert not spool.full
+    assert await values(spool) == [7]
+    await spool.close()
+
+
+async def test_one_put_that_does_not_fit_leaves_its_neighbour_alone(tmp_path: Path) -> None:
+    spool = await Spool.open(tmp_path / "spool.sqlite", max_bytes=30 * 4096)
+    small, huge = await asyncio.gather(
+        spool.put([heard(1)]), spool.put([heard(n) for n in range(5000)]), return_exceptions=True
+    )
+    assert small is None
+    assert isinstance(huge, StoreError)
+    assert await values(spool) == [1]
+    assert spool.status.queued == 1
+    await spool.close()
+
+
+async def test_a_babbling_device_gets_sixty_faults_an_hour_and_its_neighbour_gets_its_own(spool: Spool) -> None:
+    hour_ns = 3_600_000_000_000
+    t_ns = T0_NS - T0_NS % hour_ns
+    noise = [Heard("oxi-1", t_ns, Fault("short packet", "", t_ns))] * 1000
+    await spool.put(noise)
+    await spool.put([Heard("disp-1", t_ns, Fault("gap", "", t_ns)), heard(72)])
+    assert spool.status.queued == FAULTS_PER_HOUR + 2
+    await spool.put([Heard("oxi-1", t_ns + hour_ns, Fault("short packet", "", t_ns + hour_ns))])
+    assert spool.status.queued == FAULTS_PER_HOUR + 3
+
+
+@pytest.mark.parametrize(
+    "block",
+    [pulse(math.nan), Block("pulse_rate", (T0_NS,), ("many",)), Block("x" * 40_000, (T0_NS,), (1.0,))],  # type: ignore[arg-type]
+    ids=["not a number", "not the type", "too long"],
+)
+async def test_a_row_the_server_could_not_read_is_kept_as_a_fault(spool: Spool, block: Block) -> None:
+    await spool.put([Heard("oxi-1", T0_NS, block), heard(72)])
+    rows = [msgspec.json.decode(stored.json, type=Row).what for stored in await spool.take(0, 10)]
+    assert isinstance(rows[0], Fault)
+    assert rows[0].code == "driver bug"
+    assert rows[1] == pulse(72)
+
+
+async def test_two_gateways_cannot_share_a_spool(spool: Spool, tmp_path: Path) -> None:
+    with pytest.raises(StoreError, match="another process has the spool .*: stop the other gateway"):
+        await Spool.open(tmp_path / "spool.sqlite")
+
+
+async def test_a_file_that_is_no_spool_is_not_touched(tmp_path: Path) -> None:
+    path = tmp_path / "spool.sqlite"
+    path.write_bytes(b"not a database at all, but a letter of some length" * 100)
+    before = path.read_bytes()
+    with pytest.raises(StoreError, match="damaged"):
+        await Spool.open(path)
+    assert path.read_bytes() == before
+
+
+async def test_a_spool_of_a_later_version_is_not_touched(tmp_path: Path) -> None:
+    path = tmp_path / "spool.sqlite"
+    db = sqlite3.connect(path)
+    db.execute("PRAGMA user_version = 9")
+    db.close()
+    with pytest.raises(StoreError, match="version 9, this gateway writes 1"):
+        await Spool.open(path)
+
+
+Deed = st.one_of(
+    st.tuples(st.just("put"), st.integers(1, 5)),
+    st.tuples(st.just("release"), st.tuples(st.integers(1, 40), st.integers(0, 10))),
+    st.tuples(st.just("restart"), st.none()),
+)
+
+
+@settings(max_examples=40, deadline=None)
+@given(deeds=st.lists(Deed, max_size=15))
+async def test_it_behaves_as_a_numbered_list(deeds: list[tuple[str, object]], tmp_path_factory: pytest.TempPathFactory) -> None:
+    path = tmp_path_factory.mktemp("spool") / "spool.sqlite"
+    spool = await Spool.open(path)
+    model: dict[int, float] = {}
+    last = 0
+    for deed, argument in deeds:
+        if deed == "put":
+            assert isinstance(argument, int)
+            await spool.put([heard(last + n) for n in range(1, argument + 1)])
+            model |= {last + n: float(last + n) for n in range(1, argument + 1)}
+            last += argument
+        elif deed == "release":
+            assert isinstance(argument, tuple)
+            low, length = argument
+            spool.release([(low, low + length)])
+            await spool.flushed()
+            model = {seq: value for seq, value in model.items() if not low <= seq <= low + length}
+        else:
+            await spool.close()
+            spool = await Spool.open(path)
+        assert spool.status.queued == len(model)
+        assert spool.status.last_seq == last
+        assert [row.seq for row in await spool.take(0, 1000)] == sorted(model)
+    assert await values(spool) == [model[seq] for seq in sorted(model)]
+    await spool.close()
+
+
+WRITER = """
+import asyncio, sys
+from pathlib import Path
+from gateway.spool import Heard, Spool
+from vitals.block import Block
+
+async def main():
+    spool = await Spool.open(Path(sys.argv[1]))
+    async def one(device):
+        for n in range(1_000_000):
+            await spool.put([Heard(device, n, Block("pulse_rate", (n,), (float(n),)))], {device: str(n)})
+            print(device, n, flush=True)
+    await asyncio.gather(*(one(f"d{i}") for i in range(5)))
+
+asyncio.run(main())
+"""
+
+
+@pytest.mark.parametrize("lines", [1, 37, 150, 400])
+async def test_kill_9_loses_nothing_that_was_reported_durable(tmp_path: Path, lines: int) -> None:
+    path = tmp_path / "spool.sqlite"
+    child = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", WRITER, str(path), stdout=asyncio.subprocess.PIPE, cwd=Path(__file__).parents[2]
+    )
+    assert child.stdout is not None
+    reported = [(await child.stdout.readline()).decode() for _ in range(lines)]
+    os.kill(child.pid, signal.SIGKILL)
+    reported += (await child.stdout.read()).decode().splitlines()
+    await child.wait()
+    durable: dict[str, int] = {}
+    for line in reported:
+        device, _, n = line.strip().partition(" ")
+        if n:
+            durable[device] = max(durable.get(device, -1), int(n))
+    spool = await Spool.open(path)
+    found: dict[str, list[int]] = {}
+    for stored in await spool.take(0, 1_000_000):
+        row = msgspec.json.decode(stored.json, type=Row)
+        found.setdefault(row.device, []).append(row.received_ns)
+    for device, newest in durable.items():
+        assert found[device] == list(range(len(found[device]))), "in order, and none twice"
+        assert len(found[device]) >= newest + 1 - 1  # the last line may be cut in the middle of its number
+        assert len(found[device]) > newest or str(newest) not in "".join(reported)
+        assert await spool.bookmark(device) == str(found[device][-1]), "the bookmark is where the rows are"
+    await spool.close()

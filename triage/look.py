@@ -1,0 +1,69 @@
+"""Ways for a rule to look at its window: the good samples, the newest of them, how old they are.
+
+Everything is [P, K] or [P], with NaN and NEVER where there is nothing. Differences of time are taken in whole
+nanoseconds and only then made seconds, so that a limit of exactly one hour means exactly one hour.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from triage.contract import NEVER, Floats, Series, Times, Window
+from vitals.clock import NS
+
+
+@dataclass(frozen=True)
+class Newest:
+    """The newest present sample of each patient: `value` [P] (NaN if none), `t_ns` [P] (NEVER), `age_s` [P] (NaN)."""
+
+    value: Floats
+    t_ns: Times
+    age_s: Floats
+
+
+def good(w: Window, channel: str) -> Series:
+    """The channel's samples [P, K] with those that the device doubted, or that are implausible, left out."""
+    series = w.channel[channel]
+    trusted = w.quality.get(channel)
+    if trusted is None:
+        return series
+    return Series(np.where(trusted, series.t_ns, NEVER), np.where(trusted, series.value, np.nan))
+
+
+def newest(w: Window, series: Series) -> Newest:
+    """The newest sample that is there, of each patient."""
+    there = ~np.isnan(series.value[:, ::-1])
+    last = series.value.shape[1] - 1 - there.argmax(axis=1)
+    rows = np.arange(w.patients)
+    some = there.any(axis=1)
+    t_ns = np.where(some, series.t_ns[rows, last], NEVER)
+    return Newest(np.where(some, series.value[rows, last], np.nan), t_ns, age_s(w.now_ns, t_ns))
+
+
+def age_s(now_ns: int, t_ns: Times) -> Floats:
+    """Seconds from `t_ns` to `now_ns`, of any shape; NaN for NEVER."""
+    never = t_ns == NEVER
+    return np.where(never, np.nan, (now_ns - np.where(never, now_ns, t_ns)) / NS)
+
+
+def within(series: Series, end_ns: Times, span_s: Floats) -> Series:
+    """The samples [P, K] taken in the `span_s` [P] seconds up to `end_ns` [P], both ends included; none if NaN."""
+    there = (series.t_ns != NEVER) & (end_ns != NEVER)[:, None]
+    before_ns = np.where(there, end_ns[:, None], 0) - np.where(there, series.t_ns, 0)
+    kept = there & (before_ns >= 0) & (before_ns / NS <= span_s[:, None])
+    return Series(np.where(kept, series.t_ns, NEVER), np.where(kept, series.value, np.nan))
+
+
+def median(value: Floats) -> Floats:
+    """The median [P] of the numbers that are there in each row [P, K]; NaN where there are none."""
+    ordered = np.sort(value, axis=1)  # NaN last
+    count = np.isfinite(ordered).sum(axis=1)
+    rows = np.arange(len(value))
+    upper = ordered[rows, np.minimum(count // 2, value.shape[1] - 1)]
+    lower = ordered[rows, np.maximum(count - 1, 0) // 2]
+    return np.where(count > 0, (lower + upper) / 2, np.nan)
+
+
+def hours(seconds: Floats) -> Floats:
+    """Seconds as hours."""
+    return seconds / 3600

@@ -1,0 +1,41 @@
+"""A device's words as samples: which name a rule knows an event by, and which measurements are to be trusted.
+
+A rule sees numbers, so what it must tell apart has a name of its own. An event keeps its kind as the sample's name and
+its `dose_id` (0 where it has none) as the value, with one exception: a missed dose of a time-critical medicine, which
+the dispenser flags, is the sample `dispenser.missed_critical`, and is not `dispenser.missed` as well.
+"""
+
+from triage.grid import Sample
+from vitals.block import Block
+from vitals.events import Event
+
+MISSED = "dispenser.missed"
+MISSED_CRITICAL = "dispenser.missed_critical"
+
+DOUBTED = frozenset({"estimated", "motion", "low_perfusion", "poor_signal", "questionable", "demo_data", "calibration"})
+"""The words of `vitals.block.STATUS` after which a value is no ground for a decision about the patient."""
+
+
+def samples_of(what: Block | Event, patient: str = "") -> tuple[Sample, ...]:
+    """The samples that a measurement or an event of `patient` is to the rules."""
+    if isinstance(what, Event):
+        return (Sample(patient, _name(what), what.t_ns, _dose(what)),)
+    good = DOUBTED.isdisjoint(what.status)
+    return tuple(
+        Sample(patient, what.channel, t_ns, value, good) for t_ns, value in zip(what.t_ns, what.value, strict=True)
+    )
+
+
+def _name(event: Event) -> str:
+    return MISSED_CRITICAL if event.kind == MISSED and _time_critical(event) else event.kind
+
+
+def _time_critical(event: Event) -> bool:
+    """Bit 0 of the log entry's flags (docs/reference/dispenser-protocol.md), or the word for it."""
+    flags = event.data.get("flags", 0)
+    return bool(event.data.get("time_critical", 0)) or (isinstance(flags, int) and bool(flags & 1))
+
+
+def _dose(event: Event) -> float:
+    dose = event.data.get("dose_id", 0)
+    return float(dose) if isinstance(dose, int | float) else 0.0
