@@ -19,6 +19,7 @@ faulty path) is in the wall's. A story starts at `start_ns`; left out, at the cl
 when the simulator starts.
 """
 
+import os
 import re
 from pathlib import Path
 from typing import Annotated, Literal
@@ -104,18 +105,23 @@ def _placed_home(home: HomeConfig, folder: Path, library: Path) -> HomeConfig:
     is_path = home.scenario.endswith(".toml")
     radio = home.radio
     if radio.startswith("unix-server:"):
-        radio = f"unix-server:{folder / radio.removeprefix('unix-server:')}"
+        radio = f"unix-server:{_at(folder, radio.removeprefix('unix-server:'))}"
     devices = tuple(
         msgspec.structs.replace(
             device,
-            port=str(folder / device.port) if device.port else "",
-            memory=str(folder / device.memory) if device.memory else "",
+            port=_at(folder, device.port),
+            memory=_at(folder, device.memory),
             serial=device.serial or device.id.upper()[:20],
         )
         for device in home.devices
     )
-    scenario = folder / home.scenario if is_path else library / f"{home.scenario}.toml"
-    return msgspec.structs.replace(home, scenario=str(scenario), radio=radio, devices=devices)
+    scenario = _at(folder, home.scenario) if is_path else str(library / f"{home.scenario}.toml")
+    return msgspec.structs.replace(home, scenario=scenario, radio=radio, devices=devices)
+
+
+def _at(folder: Path, path: str) -> str:
+    """An absolute path, or nothing where there is none."""
+    return os.path.normpath(folder / path) if path else ""
 
 
 def _check(config: SimConfig, where: str) -> None:

@@ -2,7 +2,8 @@
 
 A rule sees numbers, so what it must tell apart has a name of its own. An event keeps its kind as the sample's name and
 its `dose_id` (0 where it has none) as the value, with one exception: a missed dose of a time-critical medicine, which
-the dispenser flags, is the sample `dispenser.missed_critical`, and is not `dispenser.missed` as well.
+the dispenser's driver marks with `time_critical` in the event's data, is the sample `dispenser.missed_critical`, and
+is not `dispenser.missed` as well.
 """
 
 from triage.grid import Sample
@@ -27,13 +28,7 @@ def samples_of(what: Block | Event, patient: str = "") -> tuple[Sample, ...]:
 
 
 def _name(event: Event) -> str:
-    return MISSED_CRITICAL if event.kind == MISSED and _time_critical(event) else event.kind
-
-
-def _time_critical(event: Event) -> bool:
-    """Bit 0 of the log entry's flags (docs/reference/dispenser-protocol.md), or the word for it."""
-    flags = event.data.get("flags", 0)
-    return bool(event.data.get("time_critical", 0)) or (isinstance(flags, int) and bool(flags & 1))
+    return MISSED_CRITICAL if event.kind == MISSED and event.data.get("time_critical") else event.kind
 
 
 def _dose(event: Event) -> float:

@@ -141,8 +141,8 @@ class Radio:
         """Returns when no advert came for SILENCE_S. It looks at the time now and then: adverts are frequent."""
         loop = asyncio.get_running_loop()
         self._last_advert_s = loop.time()
-        while loop.time() - self._last_advert_s < SILENCE_S:
-            await asyncio.sleep(CHECK_S)  # noqa: ASYNC110 - an event would wake us for every advert
+        while loop.time() - self._last_advert_s < SILENCE_S:  # noqa: ASYNC110 - an event would come with every advert
+            await asyncio.sleep(CHECK_S)
 
     async def _open(self, target: Target) -> Connection:
         """Connect, subscribe and read; raises LinkError."""

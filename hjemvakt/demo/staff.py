@@ -43,7 +43,9 @@ class Person:
 
     def _heard(self, answer: httpx.Response) -> Any:
         if answer.is_error:
-            raise HjemvaktError(f"{self.account.name}: {answer.request.url.path} answered {answer.status_code}", answer.text)
+            raise HjemvaktError(
+                f"{self.account.name}: {answer.request.url.path} answered {answer.status_code}", answer.text
+            )
         return answer.json()
 
 

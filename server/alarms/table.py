@@ -69,12 +69,10 @@ def open_of(tx: sa.Connection, patient_id: str, kind: AlarmKind) -> Alarm | None
     return _one(tx, _is_open(), alarms.c.patient_id == patient_id, alarms.c.kind == kind)
 
 
-def quiet_of(tx: sa.Connection, patient_id: str, kind: AlarmKind, now_ns: int) -> Alarm | None:
-    """The closed alarm that still speaks for a finding that goes on."""
-    return _one(
-        tx, alarms.c.state == State.CLOSED, alarms.c.patient_id == patient_id, alarms.c.kind == kind,
-        alarms.c.quiet_until_ns > now_ns,
-    )  # fmt: skip
+def standing(tx: sa.Connection, patient_id: str, kind: AlarmKind, now_ns: int) -> Alarm | None:
+    """The alarm that speaks for that patient and kind: the open one, or a closed one that is still quiet."""
+    speaks = sa.or_(_is_open(), alarms.c.quiet_until_ns > now_ns)
+    return _one(tx, alarms.c.patient_id == patient_id, alarms.c.kind == kind, speaks)
 
 
 def due(tx: sa.Connection, now_ns: int) -> list[Alarm]:

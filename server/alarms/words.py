@@ -40,9 +40,7 @@ SETTLED: Words = {
     "nb": "Reglene finner det ikke lenger; alarmen venter fortsatt på en person",
     "en": "The rules no longer find it; the alarm still waits for a person",
 }
-RETURNED: Words = {"nb": "Reglene finner det igjen", "en": "The rules find it again"}
 SETTLED_ITSELF: Words = {"nb": "Ordnet seg selv og er lukket", "en": "Settled by itself and is closed"}
-QUIET_BROKEN: Words = {"nb": "verre enn da forrige alarm ble lukket", "en": "worse than when the last alarm was closed"}
 
 
 def raised(alarm: Alarm) -> Words:
@@ -53,7 +51,10 @@ def raised(alarm: Alarm) -> Words:
 
 
 def worse(before: Level, level: Level) -> Words:
-    return {language: f"{COLOUR[language][before]} → {COLOUR[language][level]}" for language in ("nb", "en")}
+    return {
+        "nb": f"Verre: {COLOUR['nb'][before]} → {COLOUR['nb'][level]}.",
+        "en": f"Worse: {COLOUR['en'][before]} → {COLOUR['en'][level]}.",
+    }
 
 
 def told(name: str, role: Role) -> Words:

@@ -8,18 +8,26 @@ All four times are kept: `t_ns` the best estimate of when it was true, `device_t
 `received_ns` the gateway's, `stored_ns` the server's.
 """
 
-from collections.abc import Iterable, Sequence
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
+from functools import cache
+from typing import Any, TypeVar
 
 import msgspec
 import sqlalchemy as sa
 
 from server.db import metadata
+from server.patients.store import patients
 from triage.grid import Need, Sample
 from triage.samples import DOUBTED
+from vitals.channels import CHANNELS
 from vitals.clock import NS
 
-DAY_NS = 24 * 3600 * NS
+K = TypeVar("K", "Reading", "Occurrence")
+
+_BEFORE_NS = (20 * 3600 * NS, 36 * 3600 * NS)
+_BEGINNING = -(2**63)
+_ASK = 1_000
+"""So many identities in one question: a database has a limit."""
 
 readings = sa.Table(
     "readings",
@@ -122,7 +130,7 @@ class SeriesColumns(msgspec.Struct, frozen=True):
 
 def keep(tx: sa.Connection, taken: Sequence[Reading], stored_ns: int) -> list[Reading]:
     """Store those that are not there yet and return them."""
-    new = _unknown(tx, readings, taken)
+    new = _new(tx, readings, taken)
     if new:
         tx.execute(readings.insert(), [_reading_row(one, stored_ns) for one in new])
     return new
@@ -130,7 +138,7 @@ def keep(tx: sa.Connection, taken: Sequence[Reading], stored_ns: int) -> list[Re
 
 def keep_events(tx: sa.Connection, happened: Sequence[Occurrence], stored_ns: int) -> list[Occurrence]:
     """Store those that are not there yet and return them."""
-    new = _unknown(tx, occurrences, happened)
+    new = _new(tx, occurrences, happened)
     if new:
         tx.execute(
             occurrences.insert(), [{**msgspec.structs.asdict(one), "stored_ns": stored_ns} for one in new]
@@ -140,11 +148,11 @@ def keep_events(tx: sa.Connection, happened: Sequence[Occurrence], stored_ns: in
 
 def latest(tx: sa.Connection, patient_ids: Sequence[str] | None) -> dict[str, dict[str, Latest]]:
     """The newest reading of every channel, by patient and channel; of everybody for None."""
+    chosen = sa.true() if patient_ids is None else patients.c.id.in_(patient_ids)
     found: dict[str, dict[str, Latest]] = {}
-    for row in tx.execute(_LATEST, {"patients": _names(tx, patient_ids), "channels": _channels(tx)}):
-        patient_id, channel, t_ns, value, decimals, status, stored_ns, before = row
-        newest = Latest(channel, t_ns, value, decimals, _words(status), stored_ns, before)
-        found.setdefault(patient_id, {})[channel] = newest
+    for row in tx.execute(_LATEST.where(chosen)):
+        newest = Latest(row.channel, row.t_ns, row.value, row.decimals, _words(row.status), row.stored_ns, row.before)
+        found.setdefault(row.patient_id, {})[row.channel] = newest
     return found
 
 
@@ -169,44 +177,91 @@ def events(tx: sa.Connection, patient_id: str, from_ns: int, to_ns: int) -> list
     return [Occurrence(**{name: row[name] for name in Occurrence.__struct_fields__}) for row in rows]
 
 
-def recent(tx: sa.Connection, patient_ids: Sequence[str], needs: dict[str, Need], now_ns: int) -> list[Sample]:
+def recent(tx: sa.Connection, patient_ids: Sequence[str], needs: Mapping[str, Need], now_ns: int) -> list[Sample]:
     """What the rules want to see of these patients, in one query: `needs` as `triage.grid.needs` says.
 
     Nothing later than `now_ns`. More than was asked for may come where samples share a moment; the window sorts it.
     """
     if not needs or not patient_ids:
         return []
-    query = sa.union_all(*(part for name, need in needs.items() for part in _recent(name, need, now_ns)))
-    rows = tx.execute(query, {"patients": list(patient_ids)})
+    query = _recent_of(tuple(needs.items()))
+    rows = tx.execute(query, {"patients": list(patient_ids), "now": now_ns})
     return [Sample(patient, name, t_ns, value, bool(good)) for patient, name, t_ns, value, good in rows]
 
 
-def _recent(name: str, need: Need, now_ns: int) -> Iterable[sa.Select[Any]]:
-    since_ns = now_ns - round(need.window_s * NS) if need.window_s else -(2**63)
-    for table, key, value, good in (
-        (readings, readings.c.channel, readings.c.value, readings.c.good),
-        (occurrences, occurrences.c.sample, occurrences.c.sample_value, sa.true()),
-    ):
-        # The time of the K-th newest: everything from there on is a short walk along the key.
-        inner = table.alias()
-        inner_key = inner.c[key.name]
-        nth = (
-            sa.select(inner.c.t_ns)
-            .where(inner.c.patient_id == _PERSON.c.id, inner_key == name, inner.c.t_ns.between(since_ns, now_ns))
-            .order_by(inner.c.t_ns.desc())
-            .limit(1)
-            .offset(need.samples - 1)
-            .scalar_subquery()
-        )
-        yield (
-            sa.select(table.c.patient_id, sa.literal(name), table.c.t_ns, value, good)
-            .select_from(_PERSON.join(table, table.c.patient_id == _PERSON.c.id))
-            .where(_PERSON.c.id.in_(sa.bindparam("patients", expanding=True)))
-            .where(key == name, table.c.t_ns <= now_ns, table.c.t_ns >= sa.func.coalesce(nth, since_ns))
-        )
+@cache
+def _recent_of(needs: tuple[tuple[str, Need], ...]) -> sa.CompoundSelect[Any]:
+    return sa.union_all(*(_recent(name, need) for name, need in needs))
 
 
-_PERSON = metadata.tables["patients"]
+def _recent(name: str, need: Need) -> sa.Select[Any]:
+    """The newest samples of one name, of each patient: from the K-th newest on, a short walk along the key."""
+    table, key, value, good = _MEASURED if name in CHANNELS else _HAPPENED
+    now = sa.bindparam("now", type_=sa.BigInteger)
+    since = now - round(need.window_s * NS) if need.window_s else sa.literal(_BEGINNING, sa.BigInteger)
+    inner = table.alias()
+    nth = (
+        sa.select(inner.c.t_ns)
+        .where(inner.c.patient_id == patients.c.id, inner.c[key.name] == name, inner.c.t_ns.between(since, now))
+        .order_by(inner.c.t_ns.desc())
+        .limit(1)
+        .offset(need.samples - 1)
+        .correlate(patients)
+        .scalar_subquery()
+    )
+    return (
+        sa.select(table.c.patient_id, sa.literal(name), table.c.t_ns, value, good)
+        .select_from(patients.join(table, table.c.patient_id == patients.c.id))
+        .where(patients.c.id.in_(sa.bindparam("patients", expanding=True)))
+        .where(key == name, table.c.t_ns <= now, table.c.t_ns >= sa.func.coalesce(nth, since))
+    )
 
 
-def _unknown[T: (Reading, Occurrence)](tx: sa.Connection, table: sa.Table, candidates: Sequence[T]) -> list[T]: ...
+def _latest_query() -> sa.Select[Any]:
+    """Two short walks along the key for each patient and channel there is."""
+    channel = sa.union_all(*(sa.select(sa.literal(name).label("name")) for name in CHANNELS)).cte("channel")
+    newest, old, older = readings.alias("newest"), readings.alias("old"), readings.alias("older")
+    newest_t = (
+        sa.select(sa.func.max(old.c.t_ns))
+        .where(old.c.patient_id == patients.c.id, old.c.channel == channel.c.name)
+        .correlate(patients, channel)
+        .scalar_subquery()
+    )
+    before = (
+        sa.select(older.c.value)
+        .where(older.c.patient_id == newest.c.patient_id, older.c.channel == newest.c.channel)
+        .where(older.c.t_ns.between(newest.c.t_ns - _BEFORE_NS[1], newest.c.t_ns - _BEFORE_NS[0]), older.c.good)
+        .order_by(older.c.t_ns.desc())
+        .limit(1)
+        .correlate(newest)
+        .scalar_subquery()
+    )
+    of_it = (newest.c.patient_id == patients.c.id) & (newest.c.channel == channel.c.name) & (newest.c.t_ns == newest_t)
+    return sa.select(newest, before.label("before")).select_from(patients.join(channel, sa.true()).join(newest, of_it))
+
+
+def _new(tx: sa.Connection, table: sa.Table, candidates: Iterable[K]) -> list[K]:
+    """Those whose identity the table does not have, each once."""
+    by_identity: dict[bytes, K] = {}
+    for one in candidates:
+        by_identity.setdefault(one.identity, one)
+    identities = list(by_identity)
+    for start in range(0, len(identities), _ASK):
+        asked = table.c.identity.in_(identities[start : start + _ASK])
+        for known in tx.scalars(sa.select(table.c.identity).where(asked)):
+            del by_identity[known]
+    return list(by_identity.values())
+
+
+def _reading_row(one: Reading, stored_ns: int) -> dict[str, object]:
+    row = {name: getattr(one, name) for name in Reading.__struct_fields__}
+    return {**row, "status": " ".join(one.status), "good": one.good, "stored_ns": stored_ns}
+
+
+def _words(status: str) -> tuple[str, ...]:
+    return tuple(status.split())
+
+
+_MEASURED = (readings, readings.c.channel, readings.c.value, readings.c.good)
+_HAPPENED = (occurrences, occurrences.c.sample, occurrences.c.sample_value, sa.true())
+_LATEST = _latest_query()

@@ -43,7 +43,9 @@ def test_snomed_check_digit(code: str) -> None:
     assert verhoeff_holds(code)
 
 
-@pytest.mark.parametrize(("code", "holds"), [("29463-7", True), ("29563-7", False), ("3150-6", False), ("3150-0", True)])
+@pytest.mark.parametrize(
+    ("code", "holds"), [("29463-7", True), ("29563-7", False), ("3150-6", False), ("3150-0", True)]
+)
 def test_a_published_misprint_is_caught(code: str, holds: bool) -> None:
     assert luhn_holds(code) is holds
 

@@ -99,7 +99,11 @@ function Alarm({ alarm, patient, now, act }: { alarm: AlarmBrief; patient: Patie
           size="small"
           loading={busy}
           aria-label={words.worklist.acknowledgeFor(patient.name, words.kind[alarm.kind].toLowerCase())}
-          onClick={() => act.mutate({ kind: "acknowledge", alarm: alarm.id })}
+          onClick={(event) => {
+            // The button goes away with the answer; the focus stays on the row, and the row stays where it is.
+            event.currentTarget.closest<HTMLElement>("[data-patient]")?.focus();
+            act.mutate({ kind: "acknowledge", alarm: alarm.id });
+          }}
         >
           {words.worklist.acknowledge}
         </Button>

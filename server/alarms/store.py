@@ -1,0 +1,215 @@
+"""What happens to alarms: what the rules say, what the clock does, what people do. All within the caller's transaction.
+
+`judge` is the rules' way in. The ladder is copied when the alarm opens (and again when its priority rises, for then it
+is another ladder's alarm), and the first step's messages are queued in the same transaction: an alarm exists together
+with the messages that tell of it, or not at all.
+"""
+
+from collections.abc import Collection, Sequence
+
+import msgspec
+import sqlalchemy as sa
+
+from server.alarms import model, table, timeline, words
+from server.alarms.model import PRIORITY, Alarm, Deed, State, Trigger
+from server.alarms.table import open_count
+from server.escalation.model import Tell, begin, climb
+from server.escalation.store import in_force
+from server.notify import outbox
+from server.notify.words import message
+from server.oncall.store import answering
+from server.patients.store import patient
+from triage.episode import Change, Episode, Opened, Raised, Repeated, Settled, step
+from vitals.alarm import Kind, Reason
+from vitals.clock import NS
+
+__all__ = ["Trigger", "acknowledge", "advance", "close", "escalate", "expire", "judge", "open_count"]
+
+
+def judge(
+    tx: sa.Connection,
+    patient_id: str,
+    kind: Kind,
+    reasons: Sequence[Reason],
+    unknown: Collection[str],
+    now_ns: int,
+    trigger: Trigger | None = None,
+) -> bool:
+    """Hear what the rules of `kind` say of a patient now; returns whether anything people see has changed.
+
+    `unknown` names the rules that cannot tell. Raises StoreError where no ladder is in force.
+    """
+    alarm = table.standing(tx, patient_id, kind.value, now_ns)
+    if alarm is None:
+        return _open(tx, patient_id, kind, reasons, unknown, now_ns, trigger)
+    episode, changes = step(msgspec.json.decode(alarm.episode, type=Episode), reasons, unknown, now_ns)
+    assert episode is not None, "an episode that was open stays open"
+    if alarm.state is not State.CLOSED:
+        return _follow(tx, alarm, episode, changes, now_ns, trigger)
+    if any(isinstance(change, Raised | Repeated) for change in changes):
+        table.save(tx, msgspec.structs.replace(alarm, quiet_until_ns=None))
+        return _open(tx, patient_id, kind, reasons, unknown, now_ns, trigger)
+    _remember(tx, alarm, episode)
+    return False
+
+
+def acknowledge(tx: sa.Connection, alarm: Alarm, name: str, now_ns: int, expires_s: float, note: str = "") -> Alarm:
+    """`name` has it from now on, for `expires_s`; raises Refused when a colleague has it or has closed it."""
+    alarm = model.acknowledge(alarm, name, now_ns, expires_s)
+    outbox.withdraw(tx, alarm.id)
+    text = words.noted(words.acknowledged(name, expires_s), note)
+    timeline.add(tx, alarm.id, now_ns, "acknowledged", text, name)
+    return table.save(tx, alarm)
+
+
+def escalate(tx: sa.Connection, alarm: Alarm, name: str, now_ns: int, note: str = "") -> Alarm:
+    """`name` wants the next step told now; raises Refused for a closed alarm."""
+    alarm = model.release(alarm, Deed.ESCALATE, now_ns)
+    why = words.escalated(name)
+    timeline.add(tx, alarm.id, now_ns, "escalated", words.noted(why, note), name)
+    return table.save(tx, advance(tx, alarm, now_ns, why))
+
+
+def close(
+    tx: sa.Connection, alarm: Alarm, name: str, now_ns: int, action: str, outcome: str, usefulness: int, note: str = ""
+) -> Alarm:
+    """`name` ends it; raises Refused for one that nobody has acknowledged, or that is closed."""
+    alarm = model.close(alarm, name, now_ns, action, outcome, usefulness, note)
+    outbox.withdraw(tx, alarm.id)
+    text = words.noted(words.closed(action, outcome, usefulness), note)
+    timeline.add(tx, alarm.id, now_ns, "closed", text, name)
+    return table.save(tx, alarm)
+
+
+def expire(tx: sa.Connection, alarm: Alarm, now_ns: int) -> Alarm:
+    """The acknowledgement has run out: the ladder climbs on, or a technical alarm that has settled is closed."""
+    name, since_ns = alarm.acknowledged_by or "", alarm.acknowledged_ns or now_ns
+    why = words.expired(name, (now_ns - since_ns) / NS)
+    timeline.add(tx, alarm.id, now_ns, "expired", why, name)
+    alarm = model.release(alarm, Deed.EXPIRE, now_ns)
+    if model.closes_itself(alarm):
+        return _close_itself(tx, alarm, now_ns)
+    return table.save(tx, advance(tx, alarm, now_ns, why))
+
+
+def advance(tx: sa.Connection, alarm: Alarm, now_ns: int, why: words.Words | None = None) -> Alarm:
+    """Climb if a step is due, queue its messages and write them on the timeline. The caller saves the alarm.
+
+    `why` says what moved the ladder, in the messages; None when it was time.
+    """
+    climbed, tells = climb(alarm.climb, now_ns, answering(tx, now_ns))
+    alarm = msgspec.structs.replace(alarm, climb=climbed)
+    for tell in tells:
+        alarm = _told(tx, alarm, tell, now_ns, why)
+    return alarm
+
+
+def _told(tx: sa.Connection, alarm: Alarm, tell: Tell, now_ns: int, why: words.Words | None) -> Alarm:
+    if tell.last_resort:
+        timeline.add(tx, alarm.id, now_ns, "last_resort", words.last_resort(bool(tell.people)))
+    elif tell.unreachable or not tell.people:
+        timeline.add(tx, alarm.id, now_ns, "skipped", words.skipped(tell.role, tell.unreachable))
+    if not tell.people:
+        return alarm
+    person = patient(tx, alarm.patient_id)
+    text = message(alarm, person.name if person else "", tell, why)
+    for one in tell.people:
+        outbox.queue(
+            tx, alarm_id=alarm.id, patient_id=alarm.patient_id, severity=int(alarm.level),
+            telling=f"{tell.round}.{tell.step}", person=one, text=text, now_ns=now_ns,
+        )  # fmt: skip
+        timeline.add(tx, alarm.id, now_ns, "told", words.told(one.name, tell.role), one.name)
+    told = dict.fromkeys((*alarm.told, *(one.name for one in tell.people)))
+    return msgspec.structs.replace(alarm, state=model.after(alarm, Deed.TELL), told=tuple(told))
+
+
+def _open(
+    tx: sa.Connection,
+    patient_id: str,
+    kind: Kind,
+    reasons: Sequence[Reason],
+    unknown: Collection[str],
+    now_ns: int,
+    trigger: Trigger | None,
+) -> bool:
+    episode, changes = step(None, reasons, unknown, now_ns)
+    if episode is None or not any(isinstance(change, Opened) for change in changes):
+        return False
+    ladder = in_force(tx, kind.value, PRIORITY[episode.level])
+    alarm = table.insert(
+        tx,
+        Alarm(
+            id=0, patient_id=patient_id, kind=kind.value, level=episode.level, state=State.RAISED, raised_ns=now_ns,
+            climb=begin(ladder, now_ns), reasons=_newest_first(episode), episode=msgspec.json.encode(episode),
+        ),
+    )  # fmt: skip
+    _trace(tx, alarm, trigger)
+    timeline.add(tx, alarm.id, now_ns, "raised", words.raised(alarm))
+    for reason in episode.reasons:
+        timeline.add(tx, alarm.id, now_ns, "reason", reason.text)
+    table.save(tx, advance(tx, alarm, now_ns))
+    return True
+
+
+def _follow(
+    tx: sa.Connection, alarm: Alarm, episode: Episode, changes: Sequence[Change], now_ns: int, trigger: Trigger | None
+) -> bool:
+    """The rules have spoken of an open alarm."""
+    was = alarm
+    alarm = msgspec.structs.replace(
+        alarm,
+        reasons=_newest_first(episode),
+        settled=episode.settled_ns is not None,
+        episode=msgspec.json.encode(episode),
+    )
+    if alarm == was:
+        return False
+    for change in changes:
+        alarm = _changed(tx, alarm, change, now_ns, trigger)
+    if model.closes_itself(alarm):
+        _close_itself(tx, alarm, now_ns)
+    else:
+        table.save(tx, alarm)
+    return bool(changes) or alarm.reasons != was.reasons
+
+
+def _changed(tx: sa.Connection, alarm: Alarm, change: Change, now_ns: int, trigger: Trigger | None) -> Alarm:
+    if isinstance(change, Raised):
+        _trace(tx, alarm, trigger)
+        why = words.worse(change.before, change.level)
+        timeline.add(tx, alarm.id, now_ns, "worse", why)
+        timeline.add(tx, alarm.id, now_ns, "reason", change.reason.text)
+        ladder = in_force(tx, alarm.kind, PRIORITY[change.level])
+        alarm = model.worsen(alarm, change.level, begin(ladder, now_ns, before=alarm.climb))
+        return advance(tx, alarm, now_ns, why)
+    if isinstance(change, Repeated):
+        timeline.add(tx, alarm.id, now_ns, "reason", change.reason.text)
+    elif isinstance(change, Settled) and not model.closes_itself(alarm):
+        timeline.add(tx, alarm.id, now_ns, "settled", words.SETTLED)
+    return alarm
+
+
+def _close_itself(tx: sa.Connection, alarm: Alarm, now_ns: int) -> Alarm:
+    outbox.withdraw(tx, alarm.id)
+    timeline.add(tx, alarm.id, now_ns, "closed", words.SETTLED_ITSELF)
+    return table.save(tx, model.settle(alarm, now_ns))
+
+
+def _remember(tx: sa.Connection, alarm: Alarm, episode: Episode) -> None:
+    """A closed alarm that is quiet goes on listening, so that it knows news from what it was closed for."""
+    memory = msgspec.json.encode(episode)
+    if memory != alarm.episode:
+        table.save(tx, msgspec.structs.replace(alarm, episode=memory))
+
+
+def _newest_first(episode: Episode) -> tuple[Reason, ...]:
+    return tuple(sorted(episode.reasons, key=lambda reason: (-reason.t_ns, -reason.level)))
+
+
+def _trace(tx: sa.Connection, alarm: Alarm, trigger: Trigger | None) -> None:
+    """The reading that led here, with its own times."""
+    if trigger is None:
+        return
+    timeline.add(tx, alarm.id, trigger.taken_ns, "taken", words.taken(trigger))
+    timeline.add(tx, alarm.id, trigger.received_ns, "received", words.RECEIVED)
+    timeline.add(tx, alarm.id, trigger.stored_ns, "stored", words.STORED)

@@ -1,0 +1,1 @@
+"""The gateways and devices out there, and what of theirs could not be filed."""

@@ -1,0 +1,203 @@
+"""Gateways and devices as they were last heard of.
+
+A gateway is silent when its heartbeat has grown old; that alone raises an alarm, because a last will may be lost or
+late. The last will only makes the page quicker: a gateway whose broker says that it is gone is shown as offline.
+"""
+
+from collections.abc import Iterable
+
+import msgspec
+import sqlalchemy as sa
+from sqlalchemy.dialects.sqlite import insert
+
+from server.config import Municipality
+from server.db import metadata
+from server.fleet.quarantine import QuarantineRecord as QuarantineRecord
+from server.fleet.quarantine import quarantine as quarantine
+from server.fleet.quarantine import quarantined
+from server.patients.store import assignments
+from vitals.wire import Health
+
+gateway_table = sa.Table(
+    "gateways",
+    metadata,
+    sa.Column("id", sa.Text, primary_key=True),
+    sa.Column("place", sa.Text, nullable=False),
+    sa.Column("patient_id", sa.Text, sa.ForeignKey("patients.id")),
+    sa.Column("known_since_ns", sa.BigInteger, nullable=False),
+    sa.Column("last_heard_ns", sa.BigInteger),
+    sa.Column("online", sa.Boolean, nullable=False),
+    sa.Column("epoch", sa.Text),
+    sa.Column("software", sa.Text),
+    sa.Column("queued", sa.BigInteger),
+    sa.Column("oldest_ns", sa.BigInteger),
+    sa.Column("strangers", sa.JSON, nullable=False),
+)
+
+device_table = sa.Table(
+    "devices",
+    metadata,
+    sa.Column("gateway", sa.Text, sa.ForeignKey("gateways.id"), primary_key=True),
+    sa.Column("device", sa.Text, primary_key=True),
+    sa.Column("driver", sa.Text, nullable=False),
+    sa.Column("link", sa.Text, nullable=False),
+    sa.Column("last_seen_ns", sa.BigInteger),
+    sa.Column("battery", sa.Float),
+    sa.Column("faults", sa.BigInteger, nullable=False),
+    sa.Column("told_ns", sa.BigInteger, nullable=False),
+)
+
+
+class DeviceRow(msgspec.Struct, frozen=True):
+    """A device as its gateway last told of it. `link`: never, idle, connected, lost."""
+
+    id: str
+    driver: str
+    gateway: str
+    link: str
+    last_seen_ns: int | None
+    battery: float | None
+    faults: int
+
+
+class GatewayRow(msgspec.Struct, frozen=True):
+    """A gateway and its devices."""
+
+    id: str
+    place: str
+    patient_id: str | None
+    online: bool
+    last_heard_ns: int | None
+    queued: int | None
+    software: str | None
+    strangers: list[str]
+    devices: list[DeviceRow]
+
+
+class Counts(msgspec.Struct, frozen=True):
+    """How much has been set aside."""
+
+    quarantined: int
+
+
+class Pulse(msgspec.Struct, frozen=True):
+    """When a gateway was last heard of. `since_ns`: what its silence is counted from, see `pulses`."""
+
+    id: str
+    place: str
+    patient_id: str | None
+    last_heard_ns: int | None
+    since_ns: int
+
+
+def apply(tx: sa.Connection, municipality: Municipality, now_ns: int) -> None:
+    """Add and correct gateways; nothing is deleted."""
+    known = set(tx.scalars(sa.select(gateway_table.c.id)))
+    for one in municipality.gateways:
+        values = {"place": one.place, "patient_id": one.patient}
+        if one.id in known:
+            tx.execute(gateway_table.update().where(gateway_table.c.id == one.id).values(**values))
+        else:
+            new = {"id": one.id, "known_since_ns": now_ns, "online": False, "strangers": [], **values}
+            tx.execute(gateway_table.insert().values(new))
+
+
+def known(tx: sa.Connection, gateways: Iterable[str]) -> set[str]:
+    """Those of `gateways` that are in the fleet."""
+    return set(tx.scalars(sa.select(gateway_table.c.id).where(gateway_table.c.id.in_(set(gateways)))))
+
+
+def heard(tx: sa.Connection, gateways: Iterable[str], now_ns: int) -> set[str]:
+    """They have given a sign of life; returns the patients whose gateway was thought to be gone."""
+    these = gateway_table.c.id.in_(set(gateways))
+    back = sa.select(gateway_table.c.patient_id).where(these, ~gateway_table.c.online)
+    patients = {patient for patient in tx.scalars(back) if patient is not None}
+    tx.execute(gateway_table.update().where(these).values(last_heard_ns=now_ns, online=True))
+    return patients
+
+
+def health(tx: sa.Connection, told: Health, now_ns: int) -> None:
+    """Keep what a heartbeat says of the gateway and of its devices."""
+    values = {
+        "epoch": told.epoch, "software": told.software, "queued": told.queued, "oldest_ns": told.oldest_ns,
+        "strangers": list(told.strangers),
+    }  # fmt: skip
+    tx.execute(gateway_table.update().where(gateway_table.c.id == told.gateway).values(values))
+    for one in told.devices:
+        row = {
+            "driver": one.driver, "link": one.link, "last_seen_ns": one.last_seen_ns, "battery": one.battery,
+            "faults": one.faults, "told_ns": now_ns,
+        }  # fmt: skip
+        added = insert(device_table).values(gateway=told.gateway, device=one.device, **row)
+        tx.execute(added.on_conflict_do_update(index_elements=["gateway", "device"], set_=row))
+
+
+def gone(tx: sa.Connection, gateway: str) -> set[str]:
+    """Its last will came: shown as offline at once. Returns the patient whose page changes, if any.
+
+    The alarm waits for the heartbeat to grow old: a connection that breaks and comes back is nobody's concern.
+    """
+    this = (gateway_table.c.id == gateway) & gateway_table.c.online
+    patients = {patient for patient in tx.scalars(sa.select(gateway_table.c.patient_id).where(this)) if patient}
+    tx.execute(gateway_table.update().where(this).values(online=False))
+    return patients
+
+
+def grown_old(tx: sa.Connection, before_ns: int) -> set[str]:
+    """Show those not heard of since `before_ns` as offline; returns the patients whose page changes."""
+    old = gateway_table.c.online & (gateway_table.c.last_heard_ns < before_ns)
+    patients = {patient for patient in tx.scalars(sa.select(gateway_table.c.patient_id).where(old)) if patient}
+    tx.execute(gateway_table.update().where(old).values(online=False))
+    return patients
+
+
+def pulses(tx: sa.Connection, started_ns: int) -> list[Pulse]:
+    """When each gateway was last heard of.
+
+    Silence is counted from the last sign of life, but not from before the gateway was known here, nor from before
+    the server itself came up at `started_ns`: while the server was away it heard nobody.
+    """
+    columns = gateway_table.c
+    query = sa.select(columns.id, columns.place, columns.patient_id, columns.last_heard_ns, columns.known_since_ns)
+    return [
+        Pulse(id, place, patient_id, last_heard_ns, max(last_heard_ns or 0, known_since_ns, started_ns))
+        for id, place, patient_id, last_heard_ns, known_since_ns in tx.execute(query.order_by(columns.id))
+    ]
+
+
+def gateways(tx: sa.Connection) -> list[GatewayRow]:
+    """The whole fleet, by id."""
+    devices: dict[str, list[DeviceRow]] = {}
+    for row in tx.execute(_DEVICES.order_by(device_table.c.device)):
+        devices.setdefault(row.gateway, []).append(DeviceRow(*row))
+    return [
+        GatewayRow(
+            row.id, row.place, row.patient_id, row.online, row.last_heard_ns, row.queued, row.software, row.strangers,
+            devices.get(row.id, []),
+        )
+        for row in tx.execute(sa.select(gateway_table).order_by(gateway_table.c.id))
+    ]  # fmt: skip
+
+
+def devices_of(tx: sa.Connection, patient_id: str) -> list[DeviceRow]:
+    """The devices that were this patient's when their gateway last told of them."""
+    told_ns = device_table.c.told_ns
+    theirs = (
+        (assignments.c.device == device_table.c.device)
+        & (assignments.c.patient_id == patient_id)
+        & (assignments.c.from_ns <= told_ns)
+        & (assignments.c.to_ns.is_(None) | (assignments.c.to_ns > told_ns))
+    )
+    query = _DEVICES.where(sa.exists().where(theirs)).order_by(device_table.c.device, told_ns)
+    return [DeviceRow(*row) for row in tx.execute(query)]
+
+
+def counts(tx: sa.Connection) -> Counts:
+    """How much has been set aside."""
+    return Counts(tx.scalar(sa.select(sa.func.count()).select_from(quarantined)) or 0)
+
+
+_DEVICES = sa.select(
+    device_table.c.device, device_table.c.driver, device_table.c.gateway, device_table.c.link,
+    device_table.c.last_seen_ns, device_table.c.battery, device_table.c.faults,
+)  # fmt: skip

@@ -1,0 +1,61 @@
+"""What the routes need of the server, and how they get it: every handler asks for `Here`, and tests give a small one."""
+
+from typing import Annotated, Any, Protocol
+
+from fastapi import Depends, Request
+
+from server.access.door import Door
+from server.api import Health, Shape
+from server.audit.store import Looks
+from server.config import Config
+from server.db import Database
+from server.live import Hub
+from server.patients.programmes import Programmes
+from vitals.clock import Clock
+
+
+class House(Protocol):
+    """The composed server, seen from the web."""
+
+    @property
+    def config(self) -> Config: ...
+    @property
+    def clock(self) -> Clock: ...
+    @property
+    def db(self) -> Database: ...
+    @property
+    def hub(self) -> Hub: ...
+    @property
+    def programmes(self) -> Programmes: ...
+    def health(self) -> Health: ...
+
+
+class Problem(Shape):
+    """What every error says: what is wrong and what to do."""
+
+    detail: str
+
+
+def problems(*codes: int) -> dict[int | str, dict[str, Any]]:
+    """For a route's `responses`: the errors it may give."""
+    return {code: {"model": Problem} for code in codes}
+
+
+def _house(request: Request) -> House:
+    house: House = request.app.state.house
+    return house
+
+
+def _looks(request: Request) -> Looks:
+    looks: Looks = request.app.state.looks
+    return looks
+
+
+def _door(request: Request) -> Door:
+    door: Door = request.app.state.door
+    return door
+
+
+Here = Annotated[House, Depends(_house)]
+Seen = Annotated[Looks, Depends(_looks)]
+AtDoor = Annotated[Door, Depends(_door)]

@@ -1,0 +1,111 @@
+"""What came under a topic, purely: a batch of rows, a heartbeat, a state, or something that cannot be read.
+
+One row that cannot be read does not spoil its batch: the others are read, and it is set aside under its own number.
+"""
+
+import msgspec
+
+from vitals.errors import WireError
+from vitals.wire import MAX_BYTES, VERSION, Batch, Health, Lane, Row, State, decode, gateway_of
+
+_LANES = frozenset(Lane)
+_SEQ = range(2**63)
+
+
+class Spoilt(msgspec.Struct, frozen=True):
+    """A row that could not be read, or a whole message (`seq` None), with its bytes."""
+
+    seq: int | None
+    device: str | None
+    reason: str
+    text: str
+    data: bytes
+
+
+class Parcel(msgspec.Struct, frozen=True):
+    """A batch taken apart: numbers and rows, and those that could not be read."""
+
+    gateway: str
+    epoch: str
+    rows: tuple[Row, ...]
+    spoilt: tuple[Spoilt, ...] = ()
+
+    def numbers(self) -> list[int]:
+        """The numbers of all rows that have one."""
+        return [row.seq for row in self.rows] + [one.seq for one in self.spoilt if one.seq is not None]
+
+
+class _Loose(msgspec.Struct):
+    """A batch whose rows are not looked at yet."""
+
+    gateway: str
+    epoch: str
+    sent_ns: int
+    rows: tuple[msgspec.Raw, ...]
+    v: int = VERSION
+
+
+class _Numbered(msgspec.Struct):
+    """The least that a row must say for it to be acknowledged."""
+
+    seq: int
+    device: str | None = None
+
+
+def open_parcel(topic: str, payload: bytes) -> Parcel | Health | State | Spoilt:
+    """What came. A message that claims to be another gateway's than its topic's is not believed."""
+    try:
+        gateway = gateway_of(topic)
+        message = _read(topic.split("/")[3:], payload)
+        if message.gateway != gateway:
+            raise WireError(
+                "foreign gateway", f"topic of {gateway!r}, message of {message.gateway!r}", "send under your own name"
+            )
+    except WireError as error:
+        return Spoilt(None, None, error.reason, str(error), payload)
+    return message
+
+
+def _read(rest: list[str], payload: bytes) -> Parcel | Health | State:
+    if rest == ["state"]:
+        return decode(payload, State)
+    if rest == ["up", "health"]:
+        return decode(payload, Health)
+    if len(rest) == 2 and rest[0] == "up" and rest[1] in _LANES:
+        return _batch(payload)
+    raise WireError("topic", f"nothing is sent under {'/'.join(rest)!r}", "see vitals/wire.py")
+
+
+def _batch(payload: bytes) -> Parcel:
+    try:
+        batch = decode(payload, Batch)
+    except WireError as error:
+        if error.reason != "does not parse":
+            raise
+        return _row_by_row(payload, error)
+    if all(row.seq in _SEQ for row in batch.rows):
+        return Parcel(batch.gateway, batch.epoch, batch.rows)
+    raise WireError("does not parse", "a row's seq is out of range", "count from 0")
+
+
+def _row_by_row(payload: bytes, whole: WireError) -> Parcel:
+    try:
+        loose = msgspec.json.decode(payload, type=_Loose)
+        read = [_row(bytes(raw)) for raw in loose.rows]
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        raise whole from None
+    if loose.v != VERSION or len(payload) > MAX_BYTES:
+        raise whole
+    rows = tuple(row for row in read if isinstance(row, Row))
+    return Parcel(loose.gateway, loose.epoch, rows, tuple(row for row in read if isinstance(row, Spoilt)))
+
+
+def _row(raw: bytes) -> Row | Spoilt:
+    """The row, or what is left of it; raises msgspec.DecodeError where not even its number can be read."""
+    numbered = msgspec.json.decode(raw, type=_Numbered)
+    if numbered.seq not in _SEQ:
+        raise msgspec.DecodeError("seq out of range")
+    try:
+        return msgspec.json.decode(raw, type=Row)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        return Spoilt(numbered.seq, numbered.device, "does not parse", str(error), raw)

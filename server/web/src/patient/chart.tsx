@@ -1,0 +1,181 @@
+/// One vital sign over time: a trend with the patient's own limits, never "the NEWS2 chart". What lies outside the
+/// limits is tinted, what the device doubted is a hollow circle outside the line, and silence is a hole in it.
+import { useQuery } from "@tanstack/react-query";
+import { useEffect, useRef } from "react";
+import uPlot from "uplot";
+import { type Readings, type Value, api } from "../api";
+import * as format from "../format";
+import { useSay, useWords } from "../i18n";
+import { FailedToLoad } from "../parts";
+import { HOUR_MS, line } from "./range";
+
+const HEIGHT = 132;
+const REFETCH_MS = 15_000;
+const TABLE_ROWS = 20;
+
+interface ChartProps {
+  patient: string;
+  value: Value;
+  range_ms: number;
+  now: number;
+}
+
+export function Chart({ patient, value, range_ms, now }: ChartProps) {
+  const words = useWords();
+  const say = useSay();
+  const readings = useQuery({
+    queryKey: ["patient", patient, "readings", value.channel, range_ms],
+    queryFn: () => api.readings(patient, value.channel, Math.floor(now - range_ms), Math.ceil(now)),
+    refetchInterval: REFETCH_MS,
+    placeholderData: (old) => old,
+  });
+  const label = say(value.label);
+  return (
+    <figure className="chart">
+      <figcaption>
+        <b>{label}</b> <span>{value.unit}</span>
+        <Limits low={value.low} high={value.high} decimals={value.decimals} />
+      </figcaption>
+      {readings.isError && !readings.data && <FailedToLoad error={readings.error} retry={() => void readings.refetch()} />}
+      {readings.data?.t_ms.length === 0 && <p className="none">{words.patient.noReadings}</p>}
+      {readings.data && readings.data.t_ms.length > 0 && (
+        <>
+          <Plot readings={readings.data} from_ms={now - range_ms} to_ms={now} />
+          <Table readings={readings.data} label={label} now={now} />
+        </>
+      )}
+    </figure>
+  );
+}
+
+function Limits({ low, high, decimals }: { low: number | null; high: number | null; decimals: number }) {
+  const words = useWords();
+  const parts = [
+    low !== null && words.value.limitLow(format.number(low, decimals)),
+    high !== null && words.value.limitHigh(format.number(high, decimals)),
+  ].filter(Boolean);
+  return parts.length > 0 ? <span className="chart-limits">{parts.join(", ")}</span> : null;
+}
+
+const INK = "#202733";
+const GRID = "#e1e3e7";
+const TINT = "#fdf0c2";
+const LIMIT = "#7a5a00";
+const LINE = "#005bb6";
+const FONT = '12px "Source Sans 3 Variable", "Source Sans 3", sans-serif';
+
+/// Tints what lies outside the patient's limits and draws the limits themselves.
+function drawLimits(plot: uPlot, low: number | null, high: number | null): void {
+  const { left, top, width, height } = plot.bbox;
+  const { ctx } = plot;
+  ctx.save();
+  ctx.beginPath();
+  ctx.rect(left, top, width, height);
+  ctx.clip();
+  const band = (limit: number, upwards: boolean) => {
+    const y = plot.valToPos(limit, "y", true);
+    ctx.fillStyle = TINT;
+    ctx.fillRect(left, upwards ? top : y, width, upwards ? Math.max(0, y - top) : Math.max(0, top + height - y));
+    ctx.strokeStyle = LIMIT;
+    ctx.lineWidth = devicePixelRatio;
+    ctx.setLineDash([6 * devicePixelRatio, 4 * devicePixelRatio]);
+    ctx.beginPath();
+    ctx.moveTo(left, y);
+    ctx.lineTo(left + width, y);
+    ctx.stroke();
+  };
+  if (low !== null) band(low, false);
+  if (high !== null) band(high, true);
+  ctx.restore();
+}
+
+/// The values' own span, widened to show the limits and never so narrow that noise looks like a fall.
+function scaleOf({ value, low, high, decimals }: Readings): [number, number] {
+  const all = [...value, ...[low, high].filter((limit) => limit !== null)];
+  const least = Math.min(...all);
+  const most = Math.max(...all);
+  const pad = Math.max((most - least) * 0.12, 2 * 10 ** -decimals);
+  return [least - pad, most + pad];
+}
+
+function columns(readings: Readings): uPlot.AlignedData {
+  const [times, values] = line(readings.t_ms, readings.value, readings.good);
+  const doubtful = new Map(readings.t_ms.flatMap((t, i) => (readings.good[i] ? [] : [[t, readings.value[i] ?? null]])) as [number, number][]);
+  return [times.map((t) => t / 1000), values, times.map((t) => doubtful.get(t) ?? null)];
+}
+
+function optionsFor(readings: Readings, width: number, from_ms: number, to_ms: number): uPlot.Options {
+  const { decimals, low, high } = readings;
+  const long = to_ms - from_ms > 36 * HOUR_MS;
+  const [least, most] = scaleOf(readings);
+  const axis = { stroke: INK, font: FONT, grid: { stroke: GRID, width: 1 }, ticks: { show: false } };
+  return {
+    width,
+    height: HEIGHT,
+    padding: [8, 12, 0, 0],
+    legend: { show: false },
+    cursor: { sync: { key: "trends" }, drag: { x: false, y: false }, y: false },
+    scales: { x: { time: true, range: [from_ms / 1000, to_ms / 1000] }, y: { range: [least, most] } },
+    axes: [
+      { ...axis, size: 24, gap: 2, space: 70, values: (_, at) => at.map((s) => (long ? format.day(s * 1000) : format.clock(s * 1000))), incrs: [1, 2, 3, 6, 12, 24, 48].map((h) => h * 3600) },
+      { ...axis, size: 46, gap: 4, space: 26, values: (_, at) => at.map((v) => format.number(v, Math.min(decimals, 1))) },
+    ],
+    series: [
+      {},
+      { stroke: LINE, width: 2, points: { show: (plot) => plot.data[0].length < plot.width / 5, size: 5, fill: LINE } },
+      { stroke: INK, width: 0, points: { show: true, size: 8, width: 1.5, fill: "#fff", stroke: INK } },
+    ],
+    hooks: { drawClear: [(plot) => drawLimits(plot, low, high)] },
+  };
+}
+
+function Plot({ readings, from_ms, to_ms }: { readings: Readings; from_ms: number; to_ms: number }) {
+  const box = useRef<HTMLDivElement>(null);
+  // The axis moves in whole minutes of a thousand-wide range: enough for the eye, and no redraw each second.
+  const step = Math.max(60_000, (to_ms - from_ms) / 500);
+  const to = Math.ceil(to_ms / step) * step;
+  const from = to - (to_ms - from_ms);
+  useEffect(() => {
+    const element = box.current;
+    if (!element) return;
+    const plot = new uPlot(optionsFor(readings, element.clientWidth, from, to), columns(readings), element);
+    const fit = new ResizeObserver(() => plot.setSize({ width: element.clientWidth, height: HEIGHT }));
+    fit.observe(element);
+    return () => {
+      fit.disconnect();
+      plot.destroy();
+    };
+  }, [readings, from, to]);
+  return <div ref={box} className="plot" aria-hidden="true" />;
+}
+
+/// The same for whoever cannot see the curve.
+function Table({ readings, label, now }: { readings: Readings; label: string; now: number }) {
+  const words = useWords();
+  const last = readings.t_ms.map((t, i) => ({ t, value: readings.value[i] ?? 0, good: readings.good[i] })).slice(-TABLE_ROWS).reverse();
+  return (
+    <details>
+      <summary>{words.patient.table(label)}</summary>
+      <table>
+        <thead>
+          <tr>
+            <th scope="col">{words.patient.time}</th>
+            <th scope="col">{words.patient.reading}</th>
+            <th scope="col">{words.patient.quality}</th>
+          </tr>
+        </thead>
+        <tbody>
+          {last.map(({ t, value, good }) => (
+            <tr key={t}>
+              <td>{format.when(t, now)}</td>
+              <td>
+                {format.number(value, readings.decimals)} {readings.unit}
+              </td>
+              <td>{good ? words.patient.good : words.value.doubtful}</td>
+            </tr>
+          ))}
+        </tbody>
+      </table>
+    </details>
+  );
+}

@@ -1,0 +1,144 @@
+/// The two acts that cannot be taken back, each behind a dialog: telling the next person now, and closing.
+import { Button, Modal, Radio, RadioGroup, Select, Textarea } from "@navikt/ds-react";
+import { type FormEvent, type ReactNode, useState } from "react";
+import { explain, useAct } from "../acts";
+import type { AlarmView, CloseBody } from "../api";
+import { useWords } from "../i18n";
+import { Notice } from "../parts";
+
+interface DialogProps {
+  alarm: AlarmView;
+  done: () => void;
+}
+
+interface FrameProps {
+  title: string;
+  error: unknown;
+  busy: boolean;
+  submit: string;
+  onSubmit: (form: FormData) => void;
+  done: () => void;
+  children: ReactNode;
+}
+
+function Frame({ title, error, busy, submit, onSubmit, done, children }: FrameProps) {
+  const words = useWords();
+  const send = (event: FormEvent<HTMLFormElement>) => {
+    event.preventDefault();
+    onSubmit(new FormData(event.currentTarget));
+  };
+  return (
+    <Modal open onClose={done} header={{ heading: title, size: "small" }} width="560px">
+      <form onSubmit={send} noValidate>
+        <Modal.Body>
+          {children}
+          {error !== null && (
+            <Notice>
+              <p>{explain(error, words)}</p>
+            </Notice>
+          )}
+        </Modal.Body>
+        <Modal.Footer>
+          <Button type="submit" size="small" loading={busy}>
+            {submit}
+          </Button>
+          <Button type="button" size="small" variant="secondary" onClick={done}>
+            {words.act.cancel}
+          </Button>
+        </Modal.Footer>
+      </form>
+    </Modal>
+  );
+}
+
+const text = (form: FormData, name: string): string => String(form.get(name) ?? "");
+
+export function EscalateDialog({ alarm, done }: DialogProps) {
+  const words = useWords();
+  const act = useAct();
+  const send = (form: FormData) =>
+    act.mutate({ kind: "escalate", alarm: alarm.id, note: text(form, "note") }, { onSuccess: done });
+  return (
+    <Frame
+      title={words.act.escalateTitle(alarm.patient.name)}
+      error={act.error}
+      busy={act.isPending}
+      submit={words.act.escalateDo}
+      onSubmit={send}
+      done={done}
+    >
+      <p>{alarm.next_step_to ? words.act.escalateWhat(alarm.next_step_to) : words.act.escalateNext}</p>
+      <Textarea size="small" name="note" label={words.act.note} description={words.act.noteWhat} maxLength={2000} minRows={2} />
+    </Frame>
+  );
+}
+
+export function CloseDialog({ alarm, done }: DialogProps) {
+  const words = useWords();
+  const act = useAct();
+  const [missing, setMissing] = useState<ReadonlySet<string>>(new Set());
+  const send = (form: FormData) => {
+    const lacks = ["action", "outcome", "usefulness"].filter((name) => !text(form, name));
+    setMissing(new Set(lacks));
+    if (lacks.length > 0) return;
+    const body: CloseBody = {
+      action: text(form, "action") as CloseBody["action"],
+      outcome: text(form, "outcome") as CloseBody["outcome"],
+      usefulness: Number(text(form, "usefulness")),
+      note: text(form, "note"),
+    };
+    act.mutate({ kind: "close", alarm: alarm.id, body }, { onSuccess: done });
+  };
+  const wrong = (name: string) => (missing.has(name) ? words.act.chooseMissing : undefined);
+  return (
+    <Frame
+      title={words.act.closeTitle(alarm.patient.name)}
+      error={act.error}
+      busy={act.isPending}
+      submit={words.act.closeDo}
+      onSubmit={send}
+      done={done}
+    >
+      <div className="fields">
+        <Choice name="action" label={words.act.action} options={words.act.actions} error={wrong("action")} />
+        <Choice name="outcome" label={words.act.outcome} options={words.act.outcomes} error={wrong("outcome")} />
+      </div>
+      <RadioGroup
+        size="small"
+        name="usefulness"
+        className="usefulness"
+        legend={words.act.usefulness}
+        description={words.act.usefulnessEnds}
+        error={wrong("usefulness")}
+      >
+        {[1, 2, 3, 4, 5].map((n) => (
+          <Radio key={n} value={String(n)}>
+            {n}
+          </Radio>
+        ))}
+      </RadioGroup>
+      <Textarea size="small" name="note" label={words.act.note} description={words.act.noteWhat} maxLength={2000} minRows={2} />
+    </Frame>
+  );
+}
+
+interface ChoiceProps {
+  name: string;
+  label: string;
+  options: Record<string, string>;
+  error: string | undefined;
+}
+
+function Choice({ name, label, options, error }: ChoiceProps) {
+  const words = useWords();
+  return (
+    <Select size="small" name={name} label={label} error={error} defaultValue="">
+      <option value="">{words.act.choose}</option>
+      {Object.entries(options).map(([value, shown]) => (
+        <option key={value} value={value}>
+          {shown}
+        </option>
+      ))}
+    </Select>
+  );
+}

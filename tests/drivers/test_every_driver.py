@@ -1,0 +1,261 @@
+"""Every installed driver and every capture, without a line of test code for either.
+
+A driver file put into `drivers/` and a capture put beside this file are found and held to the promises of
+`drivers/contract.py`: never raise, never a number that is none, never an implausible one, say what you will give.
+"""
+
+import math
+import random
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from drivers.capture import Capture, Step, differences, parse, play
+from drivers.catalogue import catalogue, find
+from drivers.contract import Bookmark, Driver, Link, Out, Rx, Tx
+from vitals.block import STATUS, Block
+from vitals.channels import CHANNELS
+from vitals.events import FAULTS, Event, Fault
+
+CAPTURES = {path.stem: parse(path.read_text(), path.name) for path in Path(__file__).parent.glob("captures/*.cap")}
+NOW_NS = 1_795_248_000_000_000_000
+INT64 = range(-(2**63), 2**63)
+
+each_capture = pytest.mark.parametrize("name", sorted(CAPTURES))
+each_driver = pytest.mark.parametrize("name", sorted(catalogue()))
+
+
+def is_stream(capture: Capture) -> bool:
+    return find(capture.driver).card.link is Link.SERIAL
+
+
+def sound(driver: type[Driver], out: Out) -> None:
+    """What any driver may give, whatever it was fed."""
+    card = driver.card
+    match out:
+        case Block():
+            assert out.channel in card.channels
+            assert len(out.t_ns) == len(out.value) > 0
+            assert all(map(math.isfinite, out.value))
+            assert all(map(CHANNELS[out.channel].plausible, out.value))
+            assert all(word in STATUS or is_user(word) for word in out.status)
+            assert all(t_ns in INT64 for t_ns in out.t_ns)
+            assert out.device_t_ns is None or out.device_t_ns in INT64
+        case Event():
+            assert out.kind in card.events or ".type_" in out.kind
+            assert out.t_ns in INT64
+        case Fault():
+            assert out.code in FAULTS
+            assert out.text
+            assert out.channel in (*card.channels, "")
+        case Tx():
+            assert out.pipe
+            assert out.data
+        case Bookmark():
+            assert out.text
+
+
+def is_user(word: str) -> bool:
+    return word.startswith("user_") and word.removeprefix("user_").isdecimal()
+
+
+# Whole
+
+
+@each_capture
+def test_a_capture_means_what_it_says(name: str) -> None:
+    capture = CAPTURES[name]
+    told = [
+        f"line {one.line}\n  expected: {chr(10).join(one.expected)}\n  driver:   {chr(10).join(one.got)}"
+        for one in differences(capture, find(capture.driver))
+    ]
+    assert not told, "\n".join(told)
+
+
+@each_capture
+def test_all_that_a_capture_gives_is_sound(name: str) -> None:
+    driver = find(CAPTURES[name].driver)
+    for _, outs in play(CAPTURES[name], driver):
+        for out in outs:
+            sound(driver, out)
+
+
+def test_every_driver_has_captures() -> None:
+    """One that works, and one in which something is wrong."""
+    for name in catalogue():
+        mine = [capture for capture in CAPTURES.values() if capture.driver == name]
+        lines = [line for capture in mine for step in capture.steps for line in step.expected]
+        assert any(line[0] in "=@" for line in lines), f"no capture of {name} gives a reading or an event"
+        assert any(line[0] == "!" for line in lines), f"no capture of {name} shows a fault"
+
+
+@each_capture
+def test_the_same_bytes_twice_are_the_same_record(name: str) -> None:
+    """A record fetched again has the identical identity, so that the server keeps one."""
+    driver = find(CAPTURES[name].driver)
+    first, second = (
+        {
+            (out.channel, out.device_t_ns, out.value, out.record)
+            for _, outs in play(CAPTURES[name], driver)
+            for out in outs
+            if isinstance(out, Block) and out.record
+        }
+        for _ in range(2)
+    )
+    assert first == second
+
+
+# In pieces: streams only, for a stream alone may be cut anywhere
+
+
+def outcome(capture: Capture, pieces: random.Random | None) -> list[tuple[Out, ...]]:
+    def cut(data: bytes) -> list[bytes]:
+        if pieces is None:
+            return [bytes((byte,)) for byte in data]
+        at = sorted(pieces.randrange(len(data) + 1) for _ in range(pieces.randrange(6)))
+        return [data[a:b] for a, b in zip([0, *at], [*at, len(data)], strict=True)]
+
+    return [outs for _, outs in play(capture, find(capture.driver), cut)]
+
+
+@each_capture
+def test_a_stream_may_be_cut_anywhere(name: str) -> None:
+    capture = CAPTURES[name]
+    whole = [outs for _, outs in play(capture, find(capture.driver))]
+    if is_stream(capture):
+        assert outcome(capture, None) == whole
+        for seed in range(50):
+            assert outcome(capture, random.Random(seed)) == whole, f"seed {seed}"
+    else:
+        assert all(step.rx is None or step.rx.pipe != "serial" for step in capture.steps)
+
+
+# Damaged
+
+
+def damages(data: bytes) -> Iterator[bytes]:
+    """Every bit turned over, every byte left out, every length, and some bytes too many at every place."""
+    for at in range(len(data)):
+        for bit in range(8):
+            yield data[:at] + bytes((data[at] ^ 1 << bit,)) + data[at + 1 :]
+        yield data[:at] + data[at + 1 :]
+        yield data[:at]
+    for at in range(len(data) + 1):
+        for more in (b"\x00", b"\xff", b"\x55\xaa", data[:3]):
+            yield data[:at] + more + data[at:]
+
+
+def damaged(capture: Capture) -> Iterator[tuple[int, list[tuple[Out, ...]]]]:
+    """The capture played with one packet damaged, for each packet and damage: which step, and what came."""
+    driver = find(capture.driver)
+    for hurt, step in enumerate(capture.steps):
+        for data in damages(step.rx.data) if step.rx else ():
+            reader = driver(capture.bookmark)
+            yield hurt, [
+                tuple(told(reader, one, data if at == hurt else None)) for at, one in enumerate(capture.steps)
+            ]
+
+
+def told(reader: Driver, step: Step, instead: bytes | None) -> Iterator[Out]:
+    if step.rx is None:
+        yield from reader.hello(step.t_ns)
+    else:
+        yield from reader.feed(Rx(step.rx.pipe, step.rx.data if instead is None else instead, step.rx.t_ns))
+
+
+def event_facts(outs: list[tuple[Out, ...]]) -> set[tuple[object, ...]]:
+    """What the device itself says of its events: all but the time that is worked out here."""
+    return {
+        (out.kind, out.record, out.device_t_ns, *sorted((k, v) for k, v in out.data.items() if k != "clock_unset"))
+        for step in outs
+        for out in step
+        if isinstance(out, Event)
+    }
+
+
+@each_capture
+def test_damage_never_becomes_a_reading_of_a_living_person_that_was_not_sent(name: str) -> None:
+    """A packet has no check of its own, so a bit may change a number; it stays finite and plausible, and alone.
+
+    A stream is checked: a damaged frame gives no event that the whole one would not.
+    """
+    capture = CAPTURES[name]
+    driver = find(capture.driver)
+    whole = [outs for _, outs in play(capture, driver)]
+    for hurt, outs in damaged(capture):
+        for step in outs:
+            for out in step:
+                sound(driver, out)
+        if is_stream(capture):
+            assert event_facts(outs) <= event_facts(whole), f"step at line {capture.steps[hurt].line}"
+        else:
+            for at, (now, before) in enumerate(zip(outs, whole, strict=True)):
+                assert at == hurt or values(now) == values(before)
+
+
+def values(outs: tuple[Out, ...]) -> list[object]:
+    """The readings of a packet without their times, which a damaged clock may move."""
+    return [(out.channel, out.value, out.record) for out in outs if isinstance(out, Block)]
+
+
+@each_driver
+@settings(max_examples=150, deadline=None)
+@given(data=st.data())
+def test_no_bytes_on_any_pipe_make_a_driver_raise(name: str, data: st.DataObject) -> None:
+    driver = find(name)
+    card = driver.card
+    pipes = ("serial",) if card.link is Link.SERIAL else (*card.notify, *card.read, "2aff", "")
+    seen = [step.rx.data for one in CAPTURES.values() if one.driver == name for step in one.steps if step.rx]
+    packets = st.one_of(st.binary(max_size=40), st.sampled_from(seen))
+    reader = driver(data.draw(st.one_of(st.just(""), st.text(max_size=30)), label="bookmark"))
+    moments = data.draw(st.lists(st.tuples(st.sampled_from((*pipes, "hello")), packets), max_size=20), label="moments")
+    for second, (pipe, packet) in enumerate(moments):
+        t_ns = NOW_NS + second * 10**9
+        for out in reader.hello(t_ns) if pipe == "hello" else reader.feed(Rx(pipe, packet, t_ns)):
+            sound(driver, out)
+
+
+# Cards
+
+
+@each_driver
+def test_a_card_says_who_the_driver_is_for(name: str) -> None:
+    card = find(name).card
+    assert card.name == name == name.lower()
+    assert card.maker
+    assert card.model
+    assert card.source
+    assert card.channels or card.events
+    assert set(card.channels) <= set(CHANNELS)
+    assert len(set(card.channels)) == len(card.channels)
+
+
+@each_driver
+def test_a_card_says_how_its_device_is_reached(name: str) -> None:
+    card = find(name).card
+    if card.link is Link.SERIAL:
+        assert card.serial is not None
+        assert card.serial.parity in "NEO"
+        assert not card.notify
+        assert not card.read
+    else:
+        assert card.serial is None
+        assert card.services or card.local_names
+        for uuid in (*card.services, *card.notify, *card.read):
+            assert uuid == uuid.lower()
+            assert len(uuid) in (4, 36)
+    if card.link is Link.BLE:
+        assert card.notify or card.read
+        assert card.quiet_s > 0
+
+
+@each_driver
+def test_hello_asks_on_pipes_the_device_has(name: str) -> None:
+    driver = find(name)
+    card = driver.card
+    asks = driver().hello(NOW_NS)
+    assert all(isinstance(ask, Tx) for ask in asks)
+    assert all(ask.pipe in ("serial", *card.notify, *card.read) for ask in asks)

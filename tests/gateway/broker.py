@@ -1,0 +1,133 @@
+"""A real broker, and a server of a few lines behind it."""
+
+import asyncio
+import shutil
+import socket
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import paho.mqtt.client as mqtt
+from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
+
+from vitals import wire
+from vitals.block import Block
+
+PASSWORD = "correct-horse"
+MOSQUITTO = shutil.which("mosquitto") or "/usr/sbin/mosquitto"
+T0_NS = 1_790_000_000_000_000_000
+
+
+def free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return int(listener.getsockname()[1])
+
+
+class Broker:
+    """A mosquitto on a free loopback port, with accounts `home-01` and `server` and an ACL."""
+
+    def __init__(self, folder: Path) -> None:
+        self.port = free_port()
+        self._process: subprocess.Popen[bytes] | None = None
+        self._config = folder / "mosquitto.conf"
+        passwords, acl = folder / "passwords", folder / "acl"
+        passwords.write_text("".join(f"{name}:{PASSWORD}\n" for name in ("home-01", "server")))
+        passwords.chmod(0o600)
+        subprocess.run(["mosquitto_passwd", "-U", str(passwords)], check=True)
+        acl.write_text(
+            "user server\ntopic readwrite hjemvakt/1/#\n"
+            "pattern write hjemvakt/1/%u/up/#\npattern write hjemvakt/1/%u/state\npattern read hjemvakt/1/%u/down/#\n"
+        )
+        self._config.write_text(
+            f"listener {self.port} 127.0.0.1\nallow_anonymous false\nuser root\n"
+            f"password_file {passwords}\nacl_file {acl}\nset_tcp_nodelay true\nmax_queued_messages 0\n"
+        )
+
+    def start(self) -> None:
+        self._process = subprocess.Popen(
+            [MOSQUITTO, "-c", str(self._config)], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
+        )
+        assert self._process.stderr is not None
+        for line in self._process.stderr:
+            if b"running" in line:
+                return
+        raise AssertionError("mosquitto did not start")
+
+    def kill(self) -> None:
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+            assert self._process.stderr is not None
+            self._process.stderr.close()
+            self._process = None
+
+
+class Server:
+    """Commits what it is sent, and acknowledges it when told to."""
+
+    def __init__(self, broker: Broker, *, acknowledges: bool = True) -> None:
+        self.acknowledges = acknowledges
+        self.rows: dict[tuple[str, int], wire.Row] = {}
+        self.batches: list[tuple[str, wire.Batch]] = []
+        self.states: list[wire.State] = []
+        self.healths: list[wire.Health] = []
+        self._loop = asyncio.get_running_loop()
+        self._news = asyncio.Condition()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._client = mqtt.Client(
+            CallbackAPIVersion.VERSION2, "server", protocol=MQTTProtocolVersion.MQTTv5, reconnect_on_failure=True
+        )
+        self._client.reconnect_delay_set(1, 1)
+        self._client.username_pw_set("server", PASSWORD)
+        self._subscribed = asyncio.Event()
+        self._client.on_connect = lambda client, *_: client.subscribe(f"{wire.ROOT}/#", qos=1)
+        self._client.on_subscribe = lambda *_: self._loop.call_soon_threadsafe(self._subscribed.set)
+        self._client.on_message = lambda _, __, m: self._loop.call_soon_threadsafe(self._heard, m.topic, m.payload)
+        self._port = broker.port
+
+    async def start(self) -> "Server":
+        await asyncio.to_thread(self._client.connect, "127.0.0.1", self._port)
+        self._client.loop_start()
+        await self._subscribed.wait()
+        return self
+
+    async def stop(self) -> None:
+        self._client.disconnect()
+        await asyncio.to_thread(self._client.loop_stop)
+        await asyncio.sleep(0)
+
+    def _heard(self, topic: str, payload: bytes) -> None:
+        kind = topic.split("/")[-1]
+        if kind in (wire.Lane.OBS, wire.Lane.BACKLOG):
+            batch = wire.decode(payload, wire.Batch)
+            self.batches.append((kind, batch))
+            self.rows |= {(batch.epoch, row.seq): row for row in batch.rows}
+            if self.acknowledges:
+                self.acknowledge(batch)
+        elif kind == "health":
+            self.healths.append(wire.decode(payload, wire.Health))
+        elif kind == "state":
+            self.states.append(wire.decode(payload, wire.State))
+        task = self._loop.create_task(self._tell())
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _tell(self) -> None:
+        async with self._news:
+            self._news.notify_all()
+
+    def acknowledge(self, batch: wire.Batch, epoch: str | None = None) -> None:
+        ranges = tuple((row.seq, row.seq) for row in batch.rows)
+        self.say(batch.gateway, wire.encode(wire.Ack(epoch or batch.epoch, ranges, T0_NS)))
+
+    def say(self, gateway: str, payload: bytes) -> None:
+        self._client.publish(wire.down(gateway, "ack"), payload, qos=1)
+
+    async def until(self, holds: Callable[["Server"], bool], timeout_s: float = 15) -> None:
+        async with asyncio.timeout(timeout_s), self._news:
+            await self._news.wait_for(lambda: holds(self))
+
+    def values(self) -> list[float]:
+        """The values of all blocks, in order of seq."""
+        return [row.what.value[0] for _, row in sorted(self.rows.items()) if isinstance(row.what, Block)]

@@ -1,0 +1,317 @@
+"""Bluetooth over a virtual radio: unmodified bleak on Bumble, against a peripheral of a few lines.
+
+The gateway's host speaks HCI over a Unix socket, as it does to a controller of its own, so that the socket can die.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import msgspec
+import pytest
+from bleak import BleakClient, BleakScanner
+from bleak.exc import BleakError
+from bumble.controller import Controller
+from bumble.core import UUID, AdvertisingData
+from bumble.device import Connection as BumbleConnection
+from bumble.device import Device
+from bumble.gatt import Characteristic, CharacteristicValue, Service
+from bumble.hci import Address
+from bumble.host import Host
+from bumble.link import LocalLink
+from bumble.transport.common import AsyncPipeSink, StreamPacketSink, StreamPacketSource
+
+from gateway.links.ble import Radio, Target
+from gateway.links.bumble_backend import BumbleClient, BumbleHost, BumbleScanner
+from gateway.session import Session
+from gateway.spool import Spool
+from tests.gateway.scripted import Scripted
+from vitals.block import Block
+from vitals.clock import RunningClock
+from vitals.wire import Row
+
+ADDRESS = "F0:00:00:00:00:01"
+STRANGER = "F0:00:00:00:00:02"
+
+
+class Socket:
+    """A Unix socket with a controller on the virtual link behind each connection."""
+
+    def __init__(self, path: Path, link: LocalLink) -> None:
+        self._path = path
+        self._link = link
+        self._server: asyncio.Server | None = None
+        self._open: list[asyncio.BaseTransport] = []
+
+    @property
+    def spec(self) -> str:
+        return f"unix:{self._path}"
+
+    async def start(self) -> None:
+        def accept() -> StreamPacketSource:
+            return _Accepted(self._link, self._open)
+
+        self._server = await asyncio.get_running_loop().create_unix_server(accept, str(self._path))
+
+    async def kill(self) -> None:
+        assert self._server is not None
+        self._server.close()
+        for transport in self._open:
+            transport.close()
+        self._open.clear()
+        await self._server.wait_closed()
+
+
+class _Accepted(StreamPacketSource):  # type: ignore[misc]
+    def __init__(self, link: LocalLink, open_: list[asyncio.BaseTransport]) -> None:
+        super().__init__()
+        self._link = link
+        self._open = open_
+
+    def connection_made(self, transport: asyncio.Transport) -> None:
+        self._open.append(transport)
+        self._controller = Controller(
+            "gateway", host_source=self, host_sink=StreamPacketSink(transport), link=self._link
+        )
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._link.controllers.discard(self._controller)
+
+
+class Peripheral:
+    """An oximeter that indicates `packets` to whoever subscribes, takes writes, and can be read."""
+
+    def __init__(self, link: LocalLink, address: str) -> None:
+        controller = Controller("device", link=link)
+        self._device = Device("Oxi", Address(address), host=Host(controller, AsyncPipeSink(controller)))
+        self.written: asyncio.Queue[bytes] = asyncio.Queue()
+        self.packets: list[bytes] = []
+        self._indicating = asyncio.Lock()
+        self._value: Characteristic[bytes] = Characteristic(
+            "2A5F", Characteristic.Properties.INDICATE, Characteristic.READABLE, b""
+        )
+        self._battery: Characteristic[bytes] = Characteristic(
+            "2A19", Characteristic.Properties.READ, Characteristic.READABLE, b"l88"
+        )
+        self._control: Characteristic[bytes] = Characteristic(
+            "2A52",
+            Characteristic.Properties.WRITE,
+            Characteristic.WRITEABLE,
+            CharacteristicValue(write=lambda _, value: self.written.put_nowait(bytes(value))),
+        )
+        self._device.add_services([Service("1822", [self._value, self._battery, self._control])])
+        self._device.on("connection", self._on_connection)
+        self._tasks: set[asyncio.Task[None]] = set()
+        self.connection: BumbleConnection | None = None
+
+    async def start(self) -> "Peripheral":
+        await self._device.power_on()
+        data = AdvertisingData(
+            [
+                (AdvertisingData.COMPLETE_LIST_OF_16_BIT_SERVICE_CLASS_UUIDS, bytes(UUID("1822"))),
+                (AdvertisingData.COMPLETE_LOCAL_NAME, b"Oxi"),
+            ]
+        )
+        self._device.advertising_data = bytes(data)
+        await self.advertise()
+        return self
+
+    async def advertise(self) -> None:
+        await self._device.start_advertising(advertising_interval_min=20, advertising_interval_max=20)
+
+    async def hang_up(self) -> None:
+        assert self.connection is not None
+        await self.connection.disconnect()
+
+    def _on_connection(self, connection: BumbleConnection) -> None:
+        self.connection = connection
+        self._value.on("subscription", self._on_subscription)
+
+    def _on_subscription(self, bearer: object, notify: bool, indicate: bool) -> None:
+        if indicate:
+            task = asyncio.get_running_loop().create_task(self._indicate())
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+
+    async def _indicate(self) -> None:
+        async with self._indicating:
+            while self.packets:
+                await self._device.indicate_subscribers(self._value, self.packets.pop(0))
+
+
+@pytest.fixture
+async def link() -> LocalLink:
+    return LocalLink()
+
+
+@pytest.fixture
+async def socket(link: LocalLink, tmp_path: Path) -> AsyncIterator[Socket]:
+    socket = Socket(tmp_path / "hci", link)
+    await socket.start()
+    yield socket
+    await socket.kill()
+
+
+@pytest.fixture
+async def host(socket: Socket, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[BumbleHost]:
+    monkeypatch.setattr("gateway.links.bumble_backend.RETRY_MOST_S", 0.1)
+    host = BumbleHost(socket.spec)
+    task = asyncio.create_task(host.run())
+    async with asyncio.timeout(5):
+        await host.ready.wait()
+    yield host
+    task.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await task
+
+
+async def found(host: BumbleHost, address: str = ADDRESS) -> BleakClient:
+    device = await BleakScanner.find_device_by_address(address, 5, backend=BumbleScanner, host=host)
+    assert device is not None
+    return BleakClient(device, backend=BumbleClient, host=host, timeout=5)
+
+
+async def test_scan_tells_address_name_and_services(host: BumbleHost, link: LocalLink) -> None:
+    await Peripheral(link, ADDRESS).start()
+    async with BleakScanner(backend=BumbleScanner, host=host) as scanner:
+        async with asyncio.timeout(5):
+            async for device, advert in scanner.advertisement_data():
+                break
+    assert device.address == ADDRESS
+    assert advert.local_name == "Oxi"
+    assert advert.service_uuids == ["00001822-0000-1000-8000-00805f9b34fb"]
+
+
+async def test_connect_read_write_indications_and_disconnect(host: BumbleHost, link: LocalLink) -> None:
+    peripheral = await Peripheral(link, ADDRESS).start()
+    peripheral.packets = [b"one", b"two", b"three"]
+    arrived: asyncio.Queue[bytes] = asyncio.Queue()
+    async with await found(host) as client:
+        assert await client.read_gatt_char("2a19") == b"l88"
+        await client.write_gatt_char("2a52", b"\x01\x01")
+        async with asyncio.timeout(5):
+            assert await peripheral.written.get() == b"\x01\x01"
+            await client.start_notify("2a5f", lambda _, data: arrived.put_nowait(bytes(data)))
+            assert [await arrived.get() for _ in range(3)] == [b"one", b"two", b"three"]
+        assert client.mtu_size > 23
+    assert not client.is_connected
+
+
+async def test_the_same_device_is_connected_to_a_second_time(host: BumbleHost, link: LocalLink) -> None:
+    peripheral = await Peripheral(link, ADDRESS).start()
+    for _ in range(2):
+        async with await found(host) as client:
+            assert await client.read_gatt_char("2a19") == b"l88"
+        await peripheral.advertise()
+
+
+async def test_a_device_that_hangs_up_is_told_and_a_request_under_way_fails(host: BumbleHost, link: LocalLink) -> None:
+    peripheral = await Peripheral(link, ADDRESS).start()
+    gone = asyncio.Event()
+    client = await found(host)
+    client._backend.set_disconnected_callback(gone.set)
+    await client.connect()
+    await peripheral.hang_up()
+    async with asyncio.timeout(5):
+        await gone.wait()
+    assert not client.is_connected
+    with pytest.raises(BleakError):
+        await client.read_gatt_char("2a19")
+
+
+async def test_when_the_hci_socket_dies_connections_are_lost_and_the_radio_comes_back(
+    host: BumbleHost, link: LocalLink, socket: Socket
+) -> None:
+    await Peripheral(link, ADDRESS).start()
+    gone = asyncio.Event()
+    adverts: asyncio.Queue[str] = asyncio.Queue()
+    async with BleakScanner(lambda device, _: adverts.put_nowait(device.address), backend=BumbleScanner, host=host):
+        async with asyncio.timeout(5):
+            assert await adverts.get() == ADDRESS
+        client = BleakClient(ADDRESS, lambda _: gone.set(), backend=BumbleClient, host=host, timeout=5)
+        await client.connect()
+        await socket.kill()
+        async with asyncio.timeout(5):
+            await gone.wait()
+        with pytest.raises(BleakError):
+            await BleakClient(ADDRESS, backend=BumbleClient, host=host).connect()
+        while not adverts.empty():
+            adverts.get_nowait()
+        await Peripheral(link, STRANGER).start()
+        await socket.start()
+        async with asyncio.timeout(5):
+            await host.ready.wait()
+            assert await adverts.get() == STRANGER, "whoever scanned is scanning again"
+
+
+@contextlib.asynccontextmanager
+async def reading(host: BumbleHost, spool: Spool) -> AsyncIterator[tuple[Radio, Session]]:
+    clock = RunningClock()
+    session = Session("oxi-1", Scripted, spool, clock)
+    target = Target(ADDRESS, Scripted.card, session.visit)
+    radio = Radio(
+        [target],
+        [Scripted.card],
+        clock,
+        connections=2,
+        cool_down_s=0.05,
+        scanner={"backend": BumbleScanner, "host": host},
+        client={"backend": BumbleClient, "host": host},
+    )
+    tasks = [asyncio.create_task(radio.scan()), asyncio.create_task(radio.serve(target))]
+    yield radio, session
+    for task in tasks:
+        task.cancel()
+    await asyncio.wait(tasks)
+
+
+async def blocks(spool: Spool, count: int) -> list[Block]:
+    """All blocks, when there are that many."""
+    news = asyncio.Event()
+    spool.on_stored = news.set
+    while True:
+        rows = [msgspec.json.decode(row.json, type=Row).what for row in await spool.take(0, 100)]
+        if len(rows) >= count:
+            return [row for row in rows if isinstance(row, Block)]
+        async with asyncio.timeout(10):
+            await news.wait()
+        news.clear()
+
+
+async def test_an_advert_brings_a_visit_and_the_device_is_told_to_forget_what_is_stored(
+    host: BumbleHost, link: LocalLink, spool: Spool
+) -> None:
+    peripheral = await Peripheral(link, ADDRESS).start()
+    peripheral.packets = [b"b71", b"b72"]
+    async with reading(host, spool) as (_, session):
+        assert {(block.channel, block.value[0]) for block in await blocks(spool, 3)} == {
+            ("battery", 88),
+            ("pulse_rate", 71),
+            ("pulse_rate", 72),
+        }
+        async with asyncio.timeout(5):
+            sent = {await peripheral.written.get() for _ in range(3)}
+        assert sent == {b"hello", b"ack 71", b"ack 72"}
+        assert session.health().battery == 88
+
+
+async def test_a_device_that_hangs_up_is_visited_again_when_it_advertises_again(
+    host: BumbleHost, link: LocalLink, spool: Spool
+) -> None:
+    peripheral = await Peripheral(link, ADDRESS).start()
+    async with reading(host, spool):
+        await blocks(spool, 1)
+        await peripheral.hang_up()
+        peripheral.packets = [b"p73"]
+        await peripheral.advertise()
+        assert 73 in [block.value[0] for block in await blocks(spool, 3)]
+
+
+async def test_a_device_nobody_configured_is_a_stranger(host: BumbleHost, link: LocalLink, spool: Spool) -> None:
+    await Peripheral(link, STRANGER).start()
+    peripheral = await Peripheral(link, ADDRESS).start()
+    peripheral.packets = [b"p72"]
+    async with reading(host, spool) as (radio, _):
+        await blocks(spool, 2)
+        assert radio.strangers == {STRANGER: "scripted"}

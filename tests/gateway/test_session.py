@@ -1,0 +1,190 @@
+"""The driver's contract, carried out: stored before released, in order, and a bug stays at home."""
+
+import asyncio
+from collections.abc import Iterator, Sequence
+
+import msgspec
+import pytest
+
+from drivers.contract import Bookmark, Out, Rx, Tx
+from gateway import session as session_module
+from gateway.link import Connection, Open
+from gateway.session import Session
+from gateway.spool import Spool
+from tests.gateway.scripted import T0_NS, InMemory, OnSerial, Scripted, pulse
+from vitals.block import Block
+from vitals.clock import ManualClock
+from vitals.errors import LinkError
+from vitals.events import Fault
+from vitals.wire import Row
+
+CLOCK = ManualClock(T0_NS)
+
+
+def opens(connection: Connection) -> Open:
+    async def open_it() -> Connection:
+        return connection
+
+    return open_it
+
+
+async def stored(spool: Spool) -> list[object]:
+    return [msgspec.json.decode(row.json, type=Row).what for row in await spool.take(0, 10_000)]
+
+
+async def pulses(spool: Spool) -> list[float]:
+    return [what.value[0] for what in await stored(spool) if isinstance(what, Block) and what.channel == "pulse_rate"]
+
+
+async def test_a_visit_stores_what_the_device_had_greets_it_and_leaves_when_it_is_quiet(spool: Spool) -> None:
+    session = Session("oxi-1", Scripted, spool, CLOCK)
+    connection = InMemory("p72", "l88")
+    connection.on_send = lambda text: connection.arrive("p73") if text == "hello" else None
+    assert session.health().link == "never"
+    assert await session.visit(opens(connection))
+    assert await pulses(spool) == [72, 73]
+    assert connection.sent == ["hello"]
+    assert connection.closed
+    health = session.health()
+    assert (health.link, health.battery, health.rows, health.last_seen_ns) == ("idle", 88, 3, T0_NS)
+
+
+async def test_a_record_is_released_only_when_it_is_on_disk(spool: Spool) -> None:
+    durable_at_release: list[int] = []
+    connection = InMemory()
+
+    def on_send(text: str) -> None:
+        if text == "hello":
+            connection.arrive("b1 b2")
+            connection.arrive("b3")
+        else:
+            durable_at_release.append(spool.status.queued)
+
+    connection.on_send = on_send
+    await Session("oxi-1", Scripted, spool, CLOCK).visit(opens(connection))
+    assert connection.sent == ["hello", "ack 1", "ack 2", "ack 3"]
+    assert durable_at_release == [3, 3, 3]
+
+
+async def test_what_is_sent_keeps_the_drivers_order(spool: Spool) -> None:
+    connection = InMemory("tfirst p1 b2 tsecond p3 b4 tthird")
+    await Session("oxi-1", Scripted, spool, CLOCK).visit(opens(connection))
+    assert connection.sent == ["first", "ack 2", "second", "ack 4", "third", "hello"]
+
+
+async def test_a_full_spool_releases_nothing_and_ends_the_connection(
+    spool: Spool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from vitals.errors import StoreError
+
+    async def refuse(*_: object) -> None:
+        raise StoreError("the spool is full", "bring the server back")
+
+    monkeypatch.setattr(spool, "put", refuse)
+    connection = InMemory("b1")
+    assert not await Session("oxi-1", Scripted, spool, CLOCK).visit(opens(connection))
+    assert connection.sent == []
+    assert connection.closed
+
+
+async def test_the_next_connection_begins_where_the_last_one_was_stored(spool: Spool) -> None:
+    session = Session("oxi-1", Scripted, spool, CLOCK)
+    await session.visit(opens(InMemory("p1 m41 p2 m42")))
+    await session.visit(opens(InMemory("p3")))
+    assert Scripted.bookmarks == ["", "42"]
+
+
+async def test_a_driver_that_fails_leaves_its_bytes_as_a_fault_and_what_it_said_before(spool: Spool) -> None:
+    session = Session("oxi-1", Scripted, spool, CLOCK)
+    connection = InMemory("p1 b2 ! p4")
+    assert not await session.visit(opens(connection))
+    first, second, fault = await stored(spool)
+    assert (first, second) == (pulse(1), pulse(2))
+    assert isinstance(fault, Fault)
+    assert (fault.code, fault.data) == ("driver bug", b"p1 b2 ! p4")
+    assert connection.sent == ["ack 2"], "what was stored before the bug is released all the same"
+    assert connection.closed
+    assert session.health().faults == 1
+
+
+async def test_a_driver_that_fails_at_once_is_a_fault_too(spool: Spool) -> None:
+    class Unmade(Scripted):
+        def __init__(self, bookmark: str = "") -> None:
+            raise ValueError("no such bookmark")
+
+    class Mute(Scripted):
+        def hello(self, now_ns: int) -> Sequence[Tx]:
+            raise KeyError("hello")
+
+    for driver in (Unmade, Mute):
+        assert not await Session("oxi-1", driver, spool, CLOCK).visit(opens(InMemory()))
+    assert [fault.code for fault in await stored(spool) if isinstance(fault, Fault)] == ["driver bug"] * 2
+
+
+async def test_a_value_that_is_not_finite_is_a_fault_and_not_a_reading(spool: Spool) -> None:
+    await Session("oxi-1", Scripted, spool, CLOCK).visit(opens(InMemory("pnan pinf p72")))
+    kinds = [type(what) for what in await stored(spool)]
+    assert kinds == [Fault, Fault, Block]
+
+
+async def test_a_device_that_hangs_up_after_telling_is_well_and_one_that_said_nothing_is_lost(spool: Spool) -> None:
+    session = Session("oxi-1", Scripted, spool, CLOCK)
+    told = InMemory("p1")
+    told.drop()
+    assert await session.visit(opens(told))
+    assert session.health().link == "idle"
+    silent = InMemory()
+    silent.drop()
+    assert not await session.visit(opens(silent))
+    assert session.health().link == "lost"
+    assert await pulses(spool) == [1]
+
+
+async def test_a_device_that_cannot_be_reached_is_lost(spool: Spool) -> None:
+    async def refuse() -> Connection:
+        raise LinkError("no answer", "bring it closer")
+
+    session = Session("oxi-1", Scripted, spool, CLOCK)
+    assert not await session.visit(refuse)
+    assert session.health().link == "lost"
+
+
+async def test_a_serial_device_is_greeted_until_it_says_something_sensible(
+    spool: Spool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(session_module, "HELLO_AGAIN_S", 0.02)
+    connection = InMemory()
+    greeted = asyncio.Event()
+
+    def on_send(text: str) -> None:
+        if len(connection.sent) == 2:
+            connection.arrive("fnoise")
+        if len(connection.sent) == 3:
+            connection.arrive("p72")
+            greeted.set()
+
+    connection.on_send = on_send
+    visit = asyncio.create_task(Session("disp-1", OnSerial, spool, CLOCK).visit(opens(connection)))
+    async with asyncio.timeout(5):
+        await greeted.wait()
+        while 72 not in await pulses(spool):
+            await asyncio.wait([visit], timeout=0.005)
+    await asyncio.wait([visit], timeout=0.1)
+    assert connection.sent == ["hello\n"] * 3, "a fault is not an answer, a pulse is"
+    connection.drop()
+    await visit
+
+
+async def test_the_same_packet_may_bring_rows_and_the_bookmark_that_covers_them(spool: Spool) -> None:
+    class Halting(Scripted):
+        def feed(self, rx: Rx) -> Iterator[Out]:
+            yield pulse(1)
+            yield Bookmark("1")
+            yield Tx("2a52", b"ack", after_stored=True)
+
+    connection = InMemory("any")
+    connection.on_send = lambda text: marks.append(spool.status.queued)
+    marks: list[int] = []
+    await Session("oxi-1", Halting, spool, CLOCK).visit(opens(connection))
+    assert marks[0] == 1
+    assert await spool.bookmark("oxi-1") == "1"

@@ -1,0 +1,38 @@
+"""Says before the tests run what this machine cannot test, and leaves nothing out where CI is set.
+
+A marked test that the machine lacks the means for is deselected by `tests/conftest.py`, never passed.
+"""
+
+import os
+import shutil
+import sys
+from pathlib import Path
+
+NEEDS = {
+    "mosquitto": ("mosquitto", "/usr/sbin/mosquitto", "the tests over a real mosquitto"),
+    "chromium": ("chromium", "/usr/bin/chromium", "the tests in a real browser"),
+}
+"""mark -> command, where Debian puts it, what is left out without it."""
+
+
+def lacking() -> dict[str, str]:
+    """mark -> what is left out on this machine."""
+    return {
+        mark: what
+        for mark, (command, path, what) in NEEDS.items()
+        if not shutil.which(command) and not Path(path).exists()
+    }
+
+
+def main() -> int:
+    missing = lacking()
+    for mark, what in missing.items():
+        print(f"LEFT OUT: {what}: {mark} is not installed", file=sys.stderr)
+    if missing and os.environ.get("CI"):
+        print("CI leaves nothing out: install what is missing", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
