@@ -7,6 +7,7 @@ Exit codes: 0 done or interrupted, 1 a radio or port does not open, 2 the config
 import argparse
 import asyncio
 import logging
+import os
 import signal
 import sys
 from collections.abc import Callable
@@ -27,12 +28,14 @@ def main(argv: list[str]) -> int:
         if arguments.command == "run":
             asyncio.run(_until_stopped(config, _tell_json if arguments.json else _tell_text))
         else:
-            print(f"{arguments.config}: {len(config.homes)} homes, speed {config.clock.speed:g}")
+            homes = ", ".join(home.name for home in config.homes)
+            print(f"{arguments.config} is fit for use: {homes}, at speed {config.clock.speed:g}")
     except HjemvaktError as error:
         print(error, file=sys.stderr)
         return 2 if isinstance(error, ConfigError) else 1
-    except KeyboardInterrupt:
-        return 0
+    except BrokenPipeError:
+        # Whoever listened is gone, and with them the reason to run. What is still buffered has nowhere to go.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return 0
 
 

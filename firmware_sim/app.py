@@ -288,6 +288,7 @@ class _SerialUnit:
 
     async def open(self) -> None:
         self._port = SerialPort(Path(self._device.port), self._receive)
+        self._save()
 
     async def run(self) -> None:
         async with asyncio.TaskGroup() as group:

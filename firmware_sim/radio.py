@@ -12,8 +12,9 @@ Devices have random addresses: Bumble's link stamps a sender's random address on
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from pathlib import Path
+from typing import Any
 
 from bumble import att, hci, ll
 from bumble.controller import Controller, LegacyAdvertiser
@@ -317,13 +318,13 @@ class BlePort:
                     await self._talk(self._connection)
                 await self._poked.wait()
         finally:
-            await self._device.stop_advertising()
+            await _to_the_end(self._device.stop_advertising())
 
     async def _advertise(self, wanted: bool) -> None:
         if wanted and not self._device.is_advertising:
-            await self._device.start_advertising()
+            await _to_the_end(self._device.start_advertising())
         elif not wanted and self._device.is_advertising:
-            await self._device.stop_advertising()
+            await _to_the_end(self._device.stop_advertising())
 
     async def _talk(self, connection: Connection) -> None:
         told = False
@@ -363,6 +364,15 @@ class BlePort:
     async def _hang_up(self, connection: Connection) -> None:
         if self._connection is connection:
             await connection.disconnect()
+
+
+async def _to_the_end(command: Coroutine[Any, Any, None]) -> None:
+    """Await a command to the controller even when cancelled: Bumble's host cannot take an answer nobody awaits."""
+    task = asyncio.ensure_future(command)
+    try:
+        await asyncio.shield(task)
+    finally:
+        await asyncio.wait((task,))
 
 
 def _advert(firmware: Peripheral) -> bytes:

@@ -33,11 +33,11 @@ from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 from paho.mqtt.reasoncodes import ReasonCode
 
 from gateway.backoff import Backoff
-from gateway.config import UplinkConfig
+from gateway.config import Tls, UplinkConfig
 from gateway.spool import Spool, Stored
 from vitals import wire
 from vitals.clock import Clock
-from vitals.errors import LinkError, WireError
+from vitals.errors import ConfigError, LinkError, WireError
 from vitals.wire import Ack, Health, Lane, State
 
 WINDOW = 8
@@ -49,6 +49,8 @@ STABLE_S = 30.0
 CONNECT_S = 10.0
 GOODBYE_S = 2.0
 KEEPALIVE_S = 30
+MOST_QUEUED = 64
+"""Messages paho may hold that the broker has not taken; more would only be copies of the window."""
 _UNSUPPORTED_PROTOCOL = 132
 _ENVELOPE_BYTES = 256
 
@@ -188,7 +190,7 @@ class Uplink:
             began_s = loop.time()
             try:
                 await self._connection()
-            except LinkError as error:
+            except (LinkError, ConfigError) as error:  # the password file may be away while a person mends it
                 log.warning("%s", error)
             except _ProtocolRefused as error:
                 if self._turn_protocol():
@@ -309,8 +311,9 @@ class _Broker:
             CallbackAPIVersion.VERSION2, self._name, clean_session=clean, protocol=protocol, reconnect_on_failure=False
         )
         client.username_pw_set(self._name, self._config.password())
+        client.max_queued_messages_set(MOST_QUEUED)
         if self._config.tls:
-            client.tls_set(ca_certs=self._config.tls.ca)
+            _use_tls(client, self._config.tls)
         client.will_set(wire.state(self._name), self._state(online=False), qos=1, retain=True)
         client.on_socket_open = _no_delay
         client.on_connect = self._on_connect
@@ -397,6 +400,13 @@ class _Broker:
 def _resolve(future: "asyncio.Future[Any]", value: object) -> None:
     if not future.done():
         future.set_result(value)
+
+
+def _use_tls(client: Client, tls: Tls) -> None:
+    try:
+        client.tls_set(ca_certs=tls.ca)
+    except OSError as error:
+        raise ConfigError(f"the authority {tls.ca} cannot be used ({error})", "see [uplink] tls.ca") from error
 
 
 def _no_delay(client: Client, userdata: Any, sock: Any) -> None:

@@ -128,13 +128,14 @@ class Municipality(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 def load(path: Path) -> Config:
     """Read `server.toml` with its paths made absolute; raises ConfigError."""
     config = parse(_read(path), Config, str(path))
-    base = path.resolve().parent
+    base, password = path.resolve().parent, config.broker.password_file
     return msgspec.structs.replace(
         config,
         data=base / config.data,
         municipality=base / config.municipality,
         ladders=base / config.ladders,
         programmes=base / config.programmes if config.programmes else None,
+        broker=msgspec.structs.replace(config.broker, password_file=base / password if password else None),
     )
 
 

@@ -1,4 +1,4 @@
-"""What the routes need of the server, and how they get it: every handler asks for `Here`, and tests give a small one."""
+"""What the routes need of the server, and how they get it: a handler asks for `Here`, a test gives a small one."""
 
 from typing import Annotated, Any, Protocol
 

@@ -7,6 +7,7 @@ person needs when it does not fit: the file, the key, and the nearest name that 
 import difflib
 import re
 import tomllib
+from pathlib import Path
 from typing import TypeVar
 
 import msgspec
@@ -26,9 +27,16 @@ def parse(text: str, kind: type[T], where: str) -> T:
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"{where} is not TOML ({error})", "mend that line") from error
     try:
-        return msgspec.convert(tree, kind)
+        return msgspec.convert(tree, kind, dec_hook=_from_text)
     except msgspec.ValidationError as error:
         raise _explained(error, kind, where) from error
+
+
+def _from_text(kind: type, value: object) -> object:
+    """TOML has no word for a path: it is a string."""
+    if kind is Path and isinstance(value, str):
+        return Path(value)
+    raise NotImplementedError(f"settings cannot hold a {kind.__name__}")
 
 
 def _explained(error: msgspec.ValidationError, kind: type, where: str) -> ConfigError:

@@ -58,7 +58,7 @@ class SpotDevice:
         self._memory = memory
         self._made = 0
         self._due_ns = routine.next_ns(routine.first_ns - 1)
-        self._silent_ns = min(battery.empty_ns, battery.empty_ns if routine.until_ns is None else routine.until_ns)
+        self._silent_ns = min(t_ns for t_ns in (battery.empty_ns, routine.until_ns) if t_ns is not None)
         self._silent = False
         self._dead = False
         self._queue: deque[Send] = deque()

@@ -114,23 +114,20 @@ class Habit(msgspec.Struct, frozen=True):
 
 
 class _Open(msgspec.Struct):
-    """A dose between DUE and its end; times in the device's calendar."""
+    """A dose between DUE and its end.
+
+    `due_ns` is the schedule's time in the device's calendar; `fell_due_ns` when it truly fell due, which a correction
+    of the clock can set apart: the mechanism and the person go by the latter, the window by the former.
+    """
 
     dose: ScheduledDose
     due_ns: int
+    fell_due_ns: int = 0
     presented: bool = False
-
-    def next_ns(self, habit: Habit, seed: int, takes: bool) -> int:
-        if not self.presented:
-            return self.due_ns + _PRESENTING_NS
-        return min(self.closes_ns, self.taken_ns(habit, seed)) if takes else self.closes_ns
-
-    def taken_ns(self, habit: Habit, seed: int) -> int:
-        part = 0.1 + 0.9 * share(seed, "takes", self.due_ns, self.dose.dose_id)
-        return self.due_ns + _PRESENTING_NS + round(part * habit.within_s * NS)
 
     @property
     def closes_ns(self) -> int:
+        """The end of the window, in the device's calendar."""
         return self.due_ns + self.dose.window_min * 60 * NS
 
 
@@ -201,8 +198,7 @@ class Dispenser:
         if not self._clock.is_set:
             return
         for opened in self._open:
-            device_ns = opened.next_ns(self._habit, self._seed, self._takes(opened))
-            yield self._clock.true_ns(device_ns), partial(self._advance, opened)
+            yield self._next_ns(opened), partial(self._advance, opened)
         due = min(self._upcoming(), key=lambda entry: entry.due_ns, default=None)
         if due is not None:
             yield self._clock.true_ns(due.due_ns), partial(self._fall_due, due)
@@ -218,15 +214,27 @@ class Dispenser:
                 if new and dose.weekdays >> weekday & 1:
                     yield _Open(dose, due_ns)
 
-    def _takes(self, opened: _Open) -> bool:
+    def _next_ns(self, opened: _Open) -> int:
+        """When an open dose goes on, in true time."""
+        if not opened.presented:
+            return opened.fell_due_ns + _PRESENTING_NS
+        closes_ns, taken_ns = self._clock.true_ns(opened.closes_ns), self._taken_ns(opened)
+        return closes_ns if taken_ns is None else min(closes_ns, taken_ns)
+
+    def _taken_ns(self, opened: _Open) -> int | None:
+        """When the person takes the dose out if the window allows, in true time; None for never."""
         until_ns = self._habit.until_ns
-        return until_ns is None or self._clock.true_ns(opened.due_ns) < until_ns
+        if until_ns is not None and opened.fell_due_ns >= until_ns:
+            return None
+        part = 0.1 + 0.9 * share(self._seed, "takes", opened.due_ns, opened.dose.dose_id)
+        return opened.fell_due_ns + _PRESENTING_NS + round(part * self._habit.within_s * NS)
 
     # A dose's life
 
     def _fall_due(self, opened: _Open) -> list[Happening]:
         self._checked_ns = max(self._checked_ns, opened.due_ns - 1)
         self._handled.add((opened.dose.dose_id, opened.due_ns))
+        opened.fell_due_ns = self._now_ns
         self._write(Type.DUE, opened.dose)
         if self.memory.inside == 0:
             self._write(Type.DISPENSE_FAIL, opened.dose, value=_NO_DOSE_LEFT)
@@ -240,9 +248,9 @@ class Dispenser:
             self._write(Type.PRESENTED, opened.dose)
             return self._count_down()
         self._open.remove(opened)
-        taken_ns = opened.taken_ns(self._habit, self._seed)
-        if self._takes(opened) and taken_ns <= opened.closes_ns:
-            self._write(Type.RETRIEVED, opened.dose, value=(taken_ns - opened.due_ns) // NS)
+        taken_ns = self._taken_ns(opened)
+        if taken_ns is not None and taken_ns <= self._clock.true_ns(opened.closes_ns):
+            self._write(Type.RETRIEVED, opened.dose, value=(taken_ns - opened.fell_due_ns) // NS)
             return [self._saw("dose retrieved", opened)]
         self._write(Type.MISSED, opened.dose, value=opened.dose.window_min)
         return [self._saw("missed dose", opened)]

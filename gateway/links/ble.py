@@ -12,7 +12,8 @@ and the cool-down keeps a device that goes on advertising from being visited wit
 started anew. That costs nothing in a home where nothing advertises.
 
 *Connecting is retried here*, a few times with short pauses, and not with bleak-retry-connector: that library asks
-BlueZ over D-Bus about every device, which a hub without BlueZ has not got, and both radios shall take one path.
+BlueZ over D-Bus about every device, which a hub without BlueZ has not got, and both radios shall take one path. An
+attempt that ran into its time limit is not repeated: the device sleeps, and its next advert will bring the next visit.
 
 An advert that some installed driver would take, from an address that is not configured, is a *stranger*: remembered
 (the last MOST_STRANGERS) for the heartbeat, so that a person can see a device that waits to be added.
@@ -39,7 +40,7 @@ from vitals.errors import LinkError
 
 ATTEMPTS = 3
 ATTEMPT_PAUSE_S = 0.5
-CONNECT_S = 20.0
+CONNECT_S = 15.0
 PREPARE_S = 20.0
 DISCONNECT_S = 5.0
 SILENCE_S = 90.0
@@ -112,10 +113,10 @@ class Radio:
         """Visit the target each time it advertises."""
         backoff = Backoff(RETRY_MOST_S)
         while True:
-            target.advertised.clear()
             await target.advertised.wait()
             async with self._slots:
                 well = await target.visit(lambda: self._open(target))
+            target.advertised.clear()
             if well:
                 backoff.reset()
             await asyncio.sleep(self._cool_down_s if well else backoff.next_s())
@@ -153,10 +154,10 @@ class Radio:
                 return connection
             except _TROUBLE as error:
                 await connection.close()
-                if attempt == ATTEMPTS:
+                if attempt == ATTEMPTS or isinstance(error, TimeoutError):
                     reason = str(error) or type(error).__name__
                     raise LinkError(
-                        f"no connection to {target.address} in {ATTEMPTS} attempts ({reason})",
+                        f"no connection to {target.address}, attempt {attempt} ({reason})",
                         "bring the device closer, and see that no telephone holds it",
                     ) from error
             except BaseException:
@@ -183,6 +184,8 @@ class BleConnection:
         async with asyncio.timeout(CONNECT_S):
             await self._client.connect()
         async with asyncio.timeout(PREPARE_S):
+            if self._card.notify and not any(map(self._find, self._card.notify)):
+                raise LinkError(f"{self._address} has no pipe of a {self._card.name}", "see its driver and address")
             for pipe in self._card.notify:
                 if characteristic := self._find(pipe):
                     await self._client.start_notify(characteristic, self._listener(pipe))

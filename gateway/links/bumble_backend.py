@@ -29,6 +29,7 @@ from bleak.uuids import normalize_uuid_str
 from bumble import hci
 from bumble.att import ATT_Error
 from bumble.core import UUID, AdvertisingData, BaseBumbleError
+from bumble.core import TimeoutError as BumbleTimeout
 from bumble.device import Advertisement, Connection, Device, DeviceConfiguration, Peer
 from bumble.host import Host
 from bumble.transport import open_transport
@@ -38,6 +39,8 @@ from gateway.backoff import Backoff
 
 RETRY_MOST_S = 10.0
 POWER_ON_S = 10.0
+READY_S = 5.0
+MOST_SEEN = 256
 LE_MTU = 247
 
 log = logging.getLogger(__name__)
@@ -80,6 +83,10 @@ class BumbleHost:
         return self._device
 
     async def add(self, scanner: "BumbleScanner") -> None:
+        """Scan for this scanner too; waits READY_S for a radio that is on its way, then raises BleakError."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(READY_S):
+                await self.ready.wait()
         device = self.device
         if not self._scanners:
             await _scan(device)
@@ -111,6 +118,8 @@ class BumbleHost:
                 connection.emit(Connection.EVENT_DISCONNECTION, 0)
 
     def _on_advertisement(self, advertisement: Advertisement) -> None:
+        if self._device is not None and len(self._device.advertisement_accumulators) > MOST_SEEN:
+            self._device.advertisement_accumulators.clear()
         for scanner in list(self._scanners):
             scanner.on_advertisement(advertisement)
 
@@ -134,6 +143,8 @@ async def _as_bleak() -> AsyncIterator[None]:
     """
     try:
         yield
+    except BumbleTimeout as error:
+        raise TimeoutError(str(error)) from error
     except (BaseBumbleError, ATT_Error) as error:
         raise BleakError(f"{type(error).__name__}: {error}") from error
     except asyncio.CancelledError as error:
@@ -170,6 +181,8 @@ class BumbleScanner(BaseBleakScanner):
         if not self.is_allowed_uuid(advert.service_uuids):
             return
         address = advertisement.address.to_string(with_type_qualifier=False)
+        if len(self.seen_devices) > MOST_SEEN:  # telephones change their address for ever
+            self.seen_devices.clear()
         device = self.create_or_update_device(address, address, advert.local_name, advertisement.address, advert)
         self.call_detection_callbacks(device, advert)
 

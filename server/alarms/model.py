@@ -22,7 +22,7 @@ import msgspec
 
 from server.api import AlarmKind, AlarmState, Priority
 from server.escalation.model import Climb, rest, resume
-from vitals.alarm import Kind, Level, Reason
+from vitals.alarm import Level, Reason
 from vitals.clock import NS
 from vitals.errors import HjemvaktError
 
@@ -161,9 +161,7 @@ def worsen(alarm: Alarm, level: Level, climb: Climb) -> Alarm:
 
 def settle(alarm: Alarm, now_ns: int) -> Alarm:
     """A technical alarm ends by itself."""
-    return msgspec.structs.replace(
-        _unheld(alarm, after(alarm, Deed.SETTLE)), climb=rest(alarm.climb), closed_ns=now_ns
-    )
+    return msgspec.structs.replace(_unheld(alarm, after(alarm, Deed.SETTLE)), climb=rest(alarm.climb), closed_ns=now_ns)
 
 
 def close(alarm: Alarm, name: str, now_ns: int, action: str, outcome: str, usefulness: int, note: str) -> Alarm:
@@ -177,7 +175,7 @@ def close(alarm: Alarm, name: str, now_ns: int, action: str, outcome: str, usefu
 
 def closes_itself(alarm: Alarm) -> bool:
     """Whether a settled alarm of this kind and state needs nobody."""
-    return alarm.settled and alarm.kind == Kind.TECHNICAL and (alarm.state, Deed.SETTLE) in AFTER
+    return alarm.settled and alarm.kind == "technical" and (alarm.state, Deed.SETTLE) in AFTER
 
 
 def _unheld(alarm: Alarm, state: State) -> Alarm:

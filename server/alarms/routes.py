@@ -22,7 +22,7 @@ router = APIRouter(prefix="/api/alarms/{alarm_id}", tags=["alarms"])
 _ACTING = {**problems(401, 403, 404, 422), 409: {"model": Conflict}}
 
 
-@router.get("", operation_id="getAlarm", responses=problems(401, 403, 404))
+@router.get("", operation_id="getAlarm", responses=problems(401, 403, 404, 422))
 def get_alarm(alarm_id: str, account: Anyone, here: Here, looks: Seen) -> AlarmView:
     """One alarm with its timeline."""
     with here.db.read() as tx:

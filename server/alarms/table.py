@@ -49,8 +49,8 @@ def insert(tx: sa.Connection, alarm: Alarm) -> Alarm:
     """Store a new alarm; returns it with its number."""
     row = _row(alarm)
     del row["id"]
-    key = tx.execute(alarms.insert().values(row)).inserted_primary_key
-    return msgspec.structs.replace(alarm, id=key[0])
+    number = tx.execute(alarms.insert().values(row).returning(alarms.c.id)).scalar_one()
+    return msgspec.structs.replace(alarm, id=number)
 
 
 def save(tx: sa.Connection, alarm: Alarm) -> Alarm:
@@ -123,7 +123,7 @@ def _row(alarm: Alarm) -> dict[str, Any]:
 
 
 def _alarm(row: sa.RowMapping) -> Alarm:
-    tree = {name: value for name, value in row.items() if name != "due_ns"}
+    tree = {name: row[name] for name in Alarm.__struct_fields__}
     for name in _JSON:
         tree[name] = msgspec.json.decode(tree[name])
     return msgspec.convert(tree, Alarm)

@@ -19,14 +19,12 @@ timeline = sa.Table(
 
 def add(tx: sa.Connection, alarm_id: int, t_ns: int, what: str, text: dict[str, str], who: str | None = None) -> None:
     """Append an entry. `text` holds the sentence in `nb` and `en`; `who` a person's name."""
-    tx.execute(
-        timeline.insert().values(alarm_id=alarm_id, t_ns=t_ns, what=what, who=who, nb=text["nb"], en=text["en"])
-    )
+    tx.execute(timeline.insert().values(alarm_id=alarm_id, t_ns=t_ns, what=what, who=who, nb=text["nb"], en=text["en"]))
 
 
 def entries(tx: sa.Connection, alarm_ids: list[int]) -> dict[int, list[sa.Row[tuple[object, ...]]]]:
     """The entries of each alarm, in the order they were written."""
     found: dict[int, list[sa.Row[tuple[object, ...]]]] = {alarm_id: [] for alarm_id in alarm_ids}
     for row in tx.execute(sa.select(timeline).where(timeline.c.alarm_id.in_(alarm_ids)).order_by(timeline.c.id)):
-        found[row.alarm_id].append(row)  # type: ignore[arg-type]
+        found[row.alarm_id].append(row)
     return found

@@ -22,9 +22,7 @@ def brief(alarm: Alarm) -> AlarmBrief:
     return AlarmBrief(**_brief(alarm))
 
 
-def views(
-    tx: sa.Connection, alarms: Iterable[Alarm], patient: PatientBrief, account: Account
-) -> list[AlarmView]:
+def views(tx: sa.Connection, alarms: Iterable[Alarm], patient: PatientBrief, account: Account) -> list[AlarmView]:
     """Alarms of one patient in full, with what `account` may do about each."""
     alarms = list(alarms)
     entries = timeline.entries(tx, [alarm.id for alarm in alarms])

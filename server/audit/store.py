@@ -28,9 +28,7 @@ audit = sa.Table(
 )
 
 
-def write(
-    tx: sa.Connection, now_ns: int, who: str, what: str, patient_id: str | None = None, detail: str = ""
-) -> None:
+def write(tx: sa.Connection, now_ns: int, who: str, what: str, patient_id: str | None = None, detail: str = "") -> None:
     """Append one entry. `who` is a user name; `what` a word such as `acknowledge` or `see page`."""
     tx.execute(audit.insert().values(t_ns=now_ns, who=who, what=what, patient_id=patient_id, detail=detail))
 

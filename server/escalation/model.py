@@ -96,9 +96,7 @@ def next_role(climb: Climb) -> Role | None:
     return climb.ladder.steps[step].tell
 
 
-def climb(
-    state: Climb, now_ns: int, on_call: Mapping[Role, tuple[Person, ...]]
-) -> tuple[Climb, list[Tell]]:
+def climb(state: Climb, now_ns: int, on_call: Mapping[Role, tuple[Person, ...]]) -> tuple[Climb, list[Tell]]:
     """One step up if it is due. The last Tell has people, unless not even an administrator can be reached."""
     if state.next_step_ns is None or now_ns < state.next_step_ns:
         return state, []
@@ -109,9 +107,7 @@ def climb(
         if tells[-1].people:
             return _stand(state, round_, step, now_ns, _wait_s(state.ladder, step)), tells
     last = len(state.ladder.steps)
-    resort = msgspec.structs.replace(
-        _tell(state, "administrator", round_, last, now_ns, on_call), last_resort=True
-    )
+    resort = msgspec.structs.replace(_tell(state, "administrator", round_, last, now_ns, on_call), last_resort=True)
     wait_s = state.ladder.repeat_s if resort.people else min(NOBODY_S, state.ladder.repeat_s)
     return _stand(state, round_, last - 1, now_ns, wait_s), [*tells, resort]
 

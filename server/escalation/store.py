@@ -23,7 +23,9 @@ def apply(tx: sa.Connection, written: Iterable[Ladder]) -> None:
     """Put these ladders in force for alarms that open from now on; open alarms keep the copy they have."""
     tx.execute(ladders.delete())
     for ladder in written:
-        tx.execute(ladders.insert().values(kind=ladder.kind, priority=ladder.priority, body=msgspec.json.encode(ladder)))
+        tx.execute(
+            ladders.insert().values(kind=ladder.kind, priority=ladder.priority, body=msgspec.json.encode(ladder))
+        )
 
 
 def in_force(tx: sa.Connection, kind: AlarmKind, priority: Priority) -> Ladder:

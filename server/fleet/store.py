@@ -98,8 +98,8 @@ def apply(tx: sa.Connection, municipality: Municipality, now_ns: int) -> None:
         if one.id in known:
             tx.execute(gateway_table.update().where(gateway_table.c.id == one.id).values(**values))
         else:
-            new = {"id": one.id, "known_since_ns": now_ns, "online": False, "strangers": [], **values}
-            tx.execute(gateway_table.insert().values(new))
+            new = gateway_table.insert().values(id=one.id, known_since_ns=now_ns, online=False, strangers=[])
+            tx.execute(new.values(**values))
 
 
 def known(tx: sa.Connection, gateways: Iterable[str]) -> set[str]:

@@ -101,9 +101,7 @@ def refuse(tx: sa.Connection, message: Message, why: str, now_ns: int) -> None:
     set_aside(tx, [Unfiled(_claimed(message[0]), None, "server error", why, message[1])], now_ns)
 
 
-def _file_all(
-    tx: sa.Connection, parcels: Sequence[tuple[Message, Parcel]], pile: _Pile, now_ns: int
-) -> list[Message]:
+def _file_all(tx: sa.Connection, parcels: Sequence[tuple[Message, Parcel]], pile: _Pile, now_ns: int) -> list[Message]:
     """File the new rows of all parcels onto the pile; returns an acknowledgement for each parcel."""
     owners = whose(tx, (row.device for _, parcel in parcels for row in parcel.rows))
     come = _come(tx, {(parcel.gateway, parcel.epoch) for _, parcel in parcels})
@@ -147,7 +145,8 @@ def _write(tx: sa.Connection, pile: _Pile, now_ns: int) -> dict[str, list[Readin
     new: dict[str, list[Reading | Occurrence]] = {}
     readings = [one for one in pile.filed if isinstance(one, Reading)]
     events = [one for one in pile.filed if isinstance(one, Occurrence)]
-    for one in (*keep(tx, readings, now_ns), *keep_events(tx, events, now_ns)):
+    stored_now: list[Reading | Occurrence] = [*keep(tx, readings, now_ns), *keep_events(tx, events, now_ns)]
+    for one in stored_now:
         new.setdefault(one.patient_id, []).append(one)
     set_aside(tx, pile.aside, now_ns)
     if pile.journal:

@@ -41,11 +41,13 @@ class FakePhone:
             if before is not None:
                 return Receipt(str(before))
             number = tx.execute(
-                phone.insert().values(
+                phone.insert()
+                .values(
                     dedupe=message.dedupe, t_ns=message.t_ns, name=message.to, role=message.role,
                     channel=message.channel, text=message.text, alarm_id=message.alarm_id,
                 )
-            ).inserted_primary_key[0]  # fmt: skip
+                .returning(phone.c.id)
+            ).scalar_one()  # fmt: skip
         if self._ring:
             self._ring(
                 PhoneMessage(

@@ -76,7 +76,7 @@ class Whose:
 
 def all_patients(tx: sa.Connection) -> list[PatientRecord]:
     """Everybody, by id."""
-    return [_record(row) for row in tx.execute(sa.select(patients).order_by(patients.c.id))]
+    return patients_of(tx, None)
 
 
 def patient(tx: sa.Connection, patient_id: str) -> PatientRecord | None:
@@ -92,12 +92,18 @@ def whose(tx: sa.Connection, devices: Iterable[str]) -> Whose:
     return Whose(row._tuple() for row in tx.execute(query.where(columns.device.in_(set(devices)))))
 
 
-def devices_since(tx: sa.Connection, now_ns: int) -> dict[tuple[str, str], int]:
-    """(patient, device) of every assignment in force at `now_ns`, with the time it began."""
+def patients_of(tx: sa.Connection, patient_ids: Iterable[str] | None) -> list[PatientRecord]:
+    """These people (None: everybody), by id."""
+    chosen = sa.true() if patient_ids is None else patients.c.id.in_(set(patient_ids))
+    return [_record(row) for row in tx.execute(sa.select(patients).where(chosen).order_by(patients.c.id))]
+
+
+def watched_since(tx: sa.Connection, now_ns: int) -> dict[str, int]:
+    """Since when each patient has had some device that is still theirs at `now_ns`."""
     columns = assignments.c
     in_force = (columns.from_ns <= now_ns) & (columns.to_ns.is_(None) | (columns.to_ns > now_ns))
-    query = sa.select(columns.patient_id, columns.device, columns.from_ns).where(in_force)
-    return {(patient_id, device): from_ns for patient_id, device, from_ns in tx.execute(query)}
+    query = sa.select(columns.patient_id, sa.func.min(columns.from_ns)).where(in_force).group_by(columns.patient_id)
+    return {row[0]: row[1] for row in tx.execute(query)}
 
 
 def apply(tx: sa.Connection, municipality: Municipality, now_ns: int) -> None:
@@ -145,10 +151,11 @@ def _refuse_overlaps(tx: sa.Connection, listed: Iterable[Assignment]) -> None:
 
 
 def _record(row: sa.Row[tuple[object, ...]]) -> PatientRecord:
-    return msgspec.convert(dict(row._mapping), PatientRecord, strict=False)
+    # By the struct's own names: SQLAlchemy's are a kind of str that msgspec does not take.
+    values = {name: row._mapping[name] for name in PatientRecord.__struct_fields__}
+    return msgspec.convert(values, PatientRecord, strict=False)
 
 
 def _ns(moment: datetime) -> int:
     """Whole microseconds, exactly (a float of seconds would round)."""
     return round(moment.timestamp() * 1_000_000) * 1_000
-

@@ -140,9 +140,7 @@ def keep_events(tx: sa.Connection, happened: Sequence[Occurrence], stored_ns: in
     """Store those that are not there yet and return them."""
     new = _new(tx, occurrences, happened)
     if new:
-        tx.execute(
-            occurrences.insert(), [{**msgspec.structs.asdict(one), "stored_ns": stored_ns} for one in new]
-        )
+        tx.execute(occurrences.insert(), [{**msgspec.structs.asdict(one), "stored_ns": stored_ns} for one in new])
     return new
 
 

@@ -14,7 +14,17 @@ export default defineConfig({
     },
   },
   // The content security policy allows nothing inline, so small assets stay files as well.
-  build: { outDir: "dist", assetsInlineLimit: 0, modulePreload: { polyfill: false } },
+  build: {
+    outDir: "dist",
+    assetsInlineLimit: 0,
+    modulePreload: { polyfill: false },
+    // Aksel marks every file "use client", for servers that render; here there is none, so the mark means nothing.
+    rolldownOptions: {
+      onwarn: (warning, warn) => {
+        if (warning.code !== "MODULE_LEVEL_DIRECTIVE") warn(warning);
+      },
+    },
+  },
   server: { proxy: { "/api": "http://127.0.0.1:8000" } },
   test: { include: ["src/**/*.test.ts"] },
 });

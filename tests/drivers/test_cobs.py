@@ -1,5 +1,7 @@
 """Frames: every packet comes back, and damage spoils the frame it hit and no third one."""
 
+from itertools import pairwise
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -71,7 +73,7 @@ def test_frames_cut_anywhere_come_back(payloads: list[bytes], cuts: list[int]) -
     stream = b"".join(map(frame, payloads))
     at = [0, *sorted(min(cut, len(stream)) for cut in cuts), len(stream)]
     frames = Frames()
-    got = [found for a, b in zip(at, at[1:], strict=False) for found in frames.feed(stream[a:b])]
+    got = [found for a, b in pairwise(at) for found in frames.feed(stream[a:b])]
     assert got == payloads
 
 

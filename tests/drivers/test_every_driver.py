@@ -154,9 +154,7 @@ def damaged(capture: Capture) -> Iterator[tuple[int, list[tuple[Out, ...]]]]:
     for hurt, step in enumerate(capture.steps):
         for data in damages(step.rx.data) if step.rx else ():
             reader = driver(capture.bookmark)
-            yield hurt, [
-                tuple(told(reader, one, data if at == hurt else None)) for at, one in enumerate(capture.steps)
-            ]
+            yield hurt, [tuple(told(reader, one, data if at == hurt else None)) for at, one in enumerate(capture.steps)]
 
 
 def told(reader: Driver, step: Step, instead: bytes | None) -> Iterator[Out]:

@@ -66,7 +66,7 @@ def test_what_cannot_be_used_is_refused_by_name(tmp_path: Path, text: str, said:
 
 def test_check_says_in_one_line_what_is_wrong(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["check", str(ROOT / "configs" / "sim.toml")]) == 0
-    assert "1 home" in capsys.readouterr().out
+    assert "home-01" in capsys.readouterr().out
     assert main(["check", str(written(tmp_path, "sed = 1"))]) == 2
     assert main(["run", str(tmp_path / "none.toml")]) == 2
     out, err = capsys.readouterr()

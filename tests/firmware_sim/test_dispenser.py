@@ -16,6 +16,7 @@ from firmware_sim.device import Battery, Happening
 from firmware_sim.devices._frame import Deframer, frame
 from firmware_sim.devices._log import Entry, Log, Moment, Type
 from firmware_sim.devices.dispenser import Ask, Dispenser, Habit, Memory, ScheduledDose, Tell
+from firmware_sim.faults import Faults, Path
 from firmware_sim.scenario import Scenario
 from vitals.clock import NS
 
@@ -181,7 +182,7 @@ def test_a_clock_never_set_dispenses_nothing_and_says_so() -> None:
     assert device.memory.log.entries[0].moment.device_utc == 0
     assert ask(device, Ask.TIME_GET, hour=3) == [bytes((Tell.TIME, 5)) + struct.pack("<II", 0, 3 * 3_600_000)]
     ask(device, Ask.TIME_SET, struct.pack("<I", MORNING + 3 * 3600), hour=3)
-    assert device.memory.log.entries[-1].value == 32767
+    assert device.memory.log.entries[-1].encode()[-2:] == (32767).to_bytes(2, "little")
     device.update(MORNING_NS + 26 * HOUR_NS, BODY.truth)
     assert types(device).count(Type.DUE) == 1, "tomorrow's, not this morning's"
 
@@ -240,6 +241,22 @@ def test_without_power_it_answers_nothing_and_dispenses_nothing() -> None:
     assert ask(device, Ask.HELLO_GET, b"\1", hour=3) == []
     assert types(device) == [Type.BOOT]
     assert device.wake_ns is None
+
+
+def test_over_a_bad_line_every_entry_arrives_in_the_end() -> None:
+    device = dispenser()
+    device.update(MORNING_NS + 10 * 24 * HOUR_NS, BODY.truth)
+    line = Path(Faults(flips_per_kb=10, losses_per_kb=5), seed=4)
+    whole = [b"\x82\x05" + entry.encode() for entry in device.memory.log.entries]
+    deframer, arrived, reads = Deframer(), set[bytes](), 0
+    while not arrived >= set(whole):
+        reads += 1
+        assert reads < 100
+        request = line.carry(b"\0" + frame(b"\x02\x05" + struct.pack("<I", 1)))
+        answer = b"".join(device.receive(request, MORNING_NS + 10 * 24 * HOUR_NS))
+        arrived.update(payload for payload in deframer.feed(line.carry(answer)) if payload[0] == Tell.EVENT)
+    assert reads > 1, "the line is bad"
+    assert arrived == set(whole), "and no damage passed the check"
 
 
 def test_a_power_cut_loses_nothing_that_was_written() -> None:

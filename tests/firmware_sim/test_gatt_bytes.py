@@ -53,9 +53,7 @@ def test_spot_check_as_told_at_once() -> None:
 
 
 def test_spot_check_from_storage_weak_and_undated() -> None:
-    packet = spot(
-        88, 112, WHEN_NS, status=FULLY_QUALIFIED | FROM_STORAGE, perfusion_index=0.31, clock_is_set=False
-    )
+    packet = spot(88, 112, WHEN_NS, status=FULLY_QUALIFIED | FROM_STORAGE, perfusion_index=0.31, clock_is_set=False)
     assert packet.hex() == "1f" + "5800" + "7000" + WHEN + "0003" + "200000" + "1fe0"
 
 

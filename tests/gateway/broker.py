@@ -1,6 +1,7 @@
 """A real broker, and a server of a few lines behind it."""
 
 import asyncio
+import secrets
 import shutil
 import socket
 import subprocess
@@ -13,7 +14,7 @@ from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 from vitals import wire
 from vitals.block import Block
 
-PASSWORD = "correct-horse"
+PASSWORD = secrets.token_hex(8)
 MOSQUITTO = shutil.which("mosquitto") or "/usr/sbin/mosquitto"
 T0_NS = 1_790_000_000_000_000_000
 

@@ -22,6 +22,8 @@ from bumble.host import Host
 from bumble.link import LocalLink
 from bumble.transport.common import AsyncPipeSink, StreamPacketSink, StreamPacketSource
 
+from gateway.link import Open
+from gateway.links import ble
 from gateway.links.ble import Radio, Target
 from gateway.links.bumble_backend import BumbleClient, BumbleHost, BumbleScanner
 from gateway.session import Session
@@ -176,8 +178,7 @@ async def test_scan_tells_address_name_and_services(host: BumbleHost, link: Loca
     await Peripheral(link, ADDRESS).start()
     async with BleakScanner(backend=BumbleScanner, host=host) as scanner:
         async with asyncio.timeout(5):
-            async for device, advert in scanner.advertisement_data():
-                break
+            device, advert = await anext(scanner.advertisement_data())
     assert device.address == ADDRESS
     assert advert.local_name == "Oxi"
     assert advert.service_uuids == ["00001822-0000-1000-8000-00805f9b34fb"]
@@ -246,7 +247,9 @@ async def test_when_the_hci_socket_dies_connections_are_lost_and_the_radio_comes
 
 
 @contextlib.asynccontextmanager
-async def reading(host: BumbleHost, spool: Spool) -> AsyncIterator[tuple[Radio, Session]]:
+async def reading(
+    host: BumbleHost, spool: Spool, client: type[BumbleClient] = BumbleClient
+) -> AsyncIterator[tuple[Radio, Session]]:
     clock = RunningClock()
     session = Session("oxi-1", Scripted, spool, clock)
     target = Target(ADDRESS, Scripted.card, session.visit)
@@ -257,7 +260,7 @@ async def reading(host: BumbleHost, spool: Spool) -> AsyncIterator[tuple[Radio, 
         connections=2,
         cool_down_s=0.05,
         scanner={"backend": BumbleScanner, "host": host},
-        client={"backend": BumbleClient, "host": host},
+        client={"backend": client, "host": host},
     )
     tasks = [asyncio.create_task(radio.scan()), asyncio.create_task(radio.serve(target))]
     yield radio, session
@@ -306,6 +309,97 @@ async def test_a_device_that_hangs_up_is_visited_again_when_it_advertises_again(
         peripheral.packets = [b"p73"]
         await peripheral.advertise()
         assert 73 in [block.value[0] for block in await blocks(spool, 3)]
+
+
+async def test_a_connection_that_fails_is_tried_again_and_one_that_finds_nobody_is_not(
+    host: BumbleHost, link: LocalLink, spool: Spool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ble, "ATTEMPT_PAUSE_S", 0.01)
+    monkeypatch.setattr(ble, "RETRY_MOST_S", 0.01)
+    errors: list[Exception] = [TimeoutError(), BleakError("le-connection-abort-by-local"), BleakError("again")]
+    visits: list[str] = []
+
+    class Unlucky(BumbleClient):
+        async def connect(self, pair: bool, **kwargs: object) -> None:
+            visits.append("attempt")
+            if errors:
+                raise errors.pop(0)
+            await super().connect(pair, **kwargs)
+
+    peripheral = await Peripheral(link, ADDRESS).start()
+    peripheral.packets = [b"p72"]
+    async with reading(host, spool, Unlucky) as (_, session):
+        visit = session.visit
+
+        async def counted(open_connection: Open) -> bool:
+            visits.append("visit")
+            return await visit(open_connection)
+
+        next(iter(_.targets.values())).visit = counted
+        await blocks(spool, 2)
+    assert visits[:6] == ["visit", "attempt", "visit", "attempt", "attempt", "attempt"]
+
+
+async def test_a_device_that_lacks_the_cards_pipes_is_not_taken_for_one_that_has_nothing_to_tell(
+    host: BumbleHost, link: LocalLink, spool: Spool, caplog: pytest.LogCaptureFixture
+) -> None:
+    class Other(Scripted):
+        card = msgspec.structs.replace(Scripted.card, name="other", notify=("2a9d",))
+
+    peripheral = await Peripheral(link, ADDRESS).start()
+    session = Session("oxi-1", Other, spool, RunningClock())
+    target = Target(ADDRESS, Other.card, session.visit)
+    radio = Radio(
+        [target],
+        [],
+        RunningClock(),
+        connections=1,
+        cool_down_s=0,
+        scanner={},
+        client={"backend": BumbleClient, "host": host},
+    )
+    assert not await session.visit(lambda: radio._open(target))
+    assert session.health().link == "lost"
+    assert "has no pipe of a other: see its driver and address" in caplog.text
+    assert peripheral.connection is not None
+
+
+@pytest.mark.parametrize("trouble", ["silent", "broken"])
+async def test_a_scanner_that_falls_silent_or_fails_is_started_anew(
+    monkeypatch: pytest.MonkeyPatch, trouble: str
+) -> None:
+    started: asyncio.Queue[str] = asyncio.Queue()
+
+    class Scanner:
+        def __init__(self, callback: object) -> None:
+            pass
+
+        async def start(self) -> None:
+            started.put_nowait("start")
+            if trouble == "broken":
+                raise BleakError("org.bluez.Error.NotReady")
+
+        async def stop(self) -> None:
+            started.put_nowait("stop")
+
+    monkeypatch.setattr(ble, "BleakScanner", Scanner)
+    monkeypatch.setattr(ble, "SILENCE_S", 0.02)
+    monkeypatch.setattr(ble, "CHECK_S", 0.005)
+    monkeypatch.setattr(ble, "RETRY_MOST_S", 0.01)
+    radio = Radio([], [], RunningClock(), connections=1, cool_down_s=0, scanner={}, client={})
+    scanning = asyncio.create_task(radio.scan())
+    async with asyncio.timeout(5):
+        assert [await started.get() for _ in range(4)] == ["start", "stop", "start", "stop"]
+    scanning.cancel()
+    await asyncio.wait([scanning])
+
+
+def test_strangers_are_remembered_in_a_bounded_number_the_latest_last() -> None:
+    radio = Radio([], [], RunningClock(), connections=1, cool_down_s=0, scanner={}, client={})
+    for number in range(ble.MOST_STRANGERS + 5):
+        radio._remember(f"F0:00:00:00:01:{number:02X}", "scripted")
+    assert len(radio.strangers) == ble.MOST_STRANGERS
+    assert list(radio.strangers)[-1] == "F0:00:00:00:01:14"
 
 
 async def test_a_device_nobody_configured_is_a_stranger(host: BumbleHost, link: LocalLink, spool: Spool) -> None:

@@ -74,7 +74,7 @@ async def test_bytes_go_both_ways(far: Far, tmp_path: Path, clock: RunningClock)
 
 
 async def test_a_port_that_is_not_there_says_so(tmp_path: Path, clock: RunningClock) -> None:
-    with pytest.raises(LinkError, match="does not open .*plug the device in"):
+    with pytest.raises(LinkError, match=r"does not open .*plug the device in"):
         await open_port(str(tmp_path / "nothing"), LINE, clock)
 
 

@@ -1,8 +1,10 @@
 """The uplink over a real broker: nothing leaves the spool before the server has it, and nothing stays for ever."""
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -102,8 +104,9 @@ async def test_it_speaks_both_protocols(
 
 
 async def test_a_broker_killed_again_and_again_loses_nothing(
-    spool: Spool, mortal_broker: Broker, tmp_path: Path
+    spool: Spool, mortal_broker: Broker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(uplink_module, "RESEND_S", 0.5)
     server = await Server(mortal_broker).start()
     async with running(spool, mortal_broker, tmp_path) as uplink:
         for round_ in range(3):
@@ -204,7 +207,7 @@ async def test_a_broker_that_hangs_up_on_mqtt_5_is_tried_with_3_1_1(
     async def door(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         nonlocal turned_away
         connect = await reader.read(4096)
-        if connect[8] == 5:  # fixed header 2, "MQTT" with its length 6, then the protocol level
+        if connect[connect.index(b"MQTT") + 4] == 5:  # the protocol level follows the name
             turned_away += 1
             writer.close()
             return
@@ -223,6 +226,29 @@ async def test_a_broker_that_hangs_up_on_mqtt_5_is_tried_with_3_1_1(
     assert turned_away == 1
 
 
+async def test_a_wrong_or_missing_password_is_tried_again_until_it_is_right(
+    spool: Spool, lasting_broker: Broker, server: Server, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    await put(spool, 72)
+    async with running(spool, lasting_broker, tmp_path) as uplink:
+        await server.until(lambda server: len(server.rows) == 1)
+        await emptied(spool)
+        assert uplink.connected.is_set()
+    said = asyncio.Event()
+    for wrong in (lambda path: path.write_text("guess"), Path.unlink):
+        async with running(spool, lasting_broker, tmp_path) as uplink:
+            wrong(tmp_path / "password")
+            await put(spool, 73)
+            caplog.clear()
+            async with asyncio.timeout(10):
+                while "refuses home-01" not in caplog.text and "cannot be read" not in caplog.text:
+                    with contextlib.suppress(TimeoutError):
+                        await asyncio.wait_for(said.wait(), 0.02)
+            assert not uplink.connected.is_set()
+            (tmp_path / "password").write_text(PASSWORD)
+            await emptied(spool)
+
+
 async def _pipe(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     while data := await reader.read(4096):
         writer.write(data)
@@ -233,7 +259,7 @@ async def _pipe(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
 def test_ranges_name_exactly_the_numbers(numbers: set[int]) -> None:
     ranges = as_ranges(sorted(numbers))
     assert {n for low, high in ranges for n in range(low, high + 1)} == numbers
-    assert all(after[0] > before[1] + 1 for before, after in zip(ranges, ranges[1:], strict=False))
+    assert all(after[0] > before[1] + 1 for before, after in pairwise(ranges))
 
 
 @given(st.lists(st.integers(10, 30_000), min_size=1, max_size=50))

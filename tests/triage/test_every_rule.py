@@ -8,7 +8,7 @@ from collections.abc import Mapping
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from triage import sentence
@@ -21,7 +21,7 @@ from vitals.channels import CHANNELS
 from vitals.clock import NS
 
 RULES = tuple(catalogue().values())
-SOME = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+SOME = settings(max_examples=40, deadline=None)
 
 every_rule = pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.name)
 
@@ -77,7 +77,9 @@ def test_a_rule_sees_the_same_whichever_other_rules_are_installed(rule, data, ho
 def test_the_input_is_only_read_and_the_answer_has_its_shape(rule, data, homes):
     told = data.draw(homes(rule))
     seen = told.window(rule)
-    arrays = [array for series in (*seen.channel.values(), *seen.event.values()) for array in (series.t_ns, series.value)]
+    arrays = [
+        array for series in (*seen.channel.values(), *seen.event.values()) for array in (series.t_ns, series.value)
+    ]
     arrays += [*seen.quality.values(), *seen.limit.values()]
     before = [array.tobytes() for array in arrays]
     finding = rule.judge(seen)

@@ -7,7 +7,7 @@ from decimal import ROUND_HALF_UP, Decimal
 from typing import NamedTuple
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from triage.catalogue import catalogue
@@ -150,7 +150,15 @@ RCP = {
     "resp_rate": [(0, 8, 3), (9, 11, 1), (12, 20, 0), (21, 24, 2), (25, 999, 3)],
     "spo2 scale 1": [(0, 91, 3), (92, 93, 2), (94, 95, 1), (96, 100, 0)],
     "spo2 scale 2 on air": [(0, 83, 3), (84, 85, 2), (86, 87, 1), (88, 100, 0)],
-    "spo2 scale 2 on oxygen": [(0, 83, 3), (84, 85, 2), (86, 87, 1), (88, 92, 0), (93, 94, 1), (95, 96, 2), (97, 100, 3)],
+    "spo2 scale 2 on oxygen": [
+        (0, 83, 3),
+        (84, 85, 2),
+        (86, 87, 1),
+        (88, 92, 0),
+        (93, 94, 1),
+        (95, 96, 2),
+        (97, 100, 3),
+    ],
     "bp_sys": [(0, 90, 3), (91, 100, 2), (101, 110, 1), (111, 219, 0), (220, 999, 3)],
     "pulse_rate": [(0, 40, 3), (41, 50, 1), (51, 90, 0), (91, 110, 1), (111, 130, 2), (131, 999, 3)],
     "consciousness": [(0, 0, 0), (1, 4, 3)],
@@ -207,7 +215,7 @@ OPINIONS: Mapping[str, Callable[[Patient, Limits], Level]] = {
 
 
 @pytest.mark.parametrize("name", sorted(OPINIONS))
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+@settings(max_examples=150, deadline=None)
 @given(data=st.data())
 def test_both_say_the_same(name, data, homes):
     rule = catalogue()[name]

@@ -11,6 +11,7 @@ import { patchRow } from "./worklist/patch";
 export const BROKEN_AFTER_MS = 13_000;
 const REOPEN_MS = 3_000;
 const REFETCH_PATIENT_MS = 500;
+const REFETCH_CURVES_MS = 2_000;
 
 export interface Link {
   broken: boolean;
@@ -66,6 +67,7 @@ export function listen(queries: QueryClient): () => void {
   let heardWallMs = performance.now();
   let reopening: ReturnType<typeof setTimeout> | undefined;
   const patientChanged = throttled(REFETCH_PATIENT_MS, (id) => void queries.invalidateQueries({ queryKey: ["patient", id] }));
+  const curvesChanged = throttled(REFETCH_CURVES_MS, (id) => void queries.invalidateQueries({ queryKey: ["curves", id] }));
 
   const heard = () => {
     heardWallMs = performance.now();
@@ -92,7 +94,10 @@ export function listen(queries: QueryClient): () => void {
       arrived.set(row.patient.id, { row, wallMs: performance.now() });
       queries.setQueryData<Worklist>(["worklist"], (list) => list && patchRow(list, row));
     });
-    on<{ patient_id: string }>("patient", ({ patient_id }) => patientChanged(patient_id));
+    on<{ patient_id: string }>("patient", ({ patient_id }) => {
+      patientChanged(patient_id);
+      curvesChanged(patient_id);
+    });
     on<PhoneMessage>("phone", (message) =>
       queries.setQueryData<PhoneMessage[]>(["phone"], (all) => all && [...all.filter((m) => m.id !== message.id), message]),
     );

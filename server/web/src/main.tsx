@@ -1,4 +1,4 @@
-import "@fontsource-variable/source-sans-3/wght.css";
+import "./fonts.css";
 import "@navikt/ds-css/dist/global/tokens.css";
 import "@navikt/ds-css/dist/global/reset.css";
 import "@navikt/ds-css/dist/global/baseline.css";

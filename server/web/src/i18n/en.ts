@@ -102,6 +102,7 @@ export const en: Words = {
   value: {
     below: (limit) => `below ${limit}`,
     above: (limit) => `above ${limit}`,
+    limits: (low, high) => `limits ${low}–${high}`,
     limitLow: (limit) => `limit ≥ ${limit}`,
     limitHigh: (limit) => `limit ≤ ${limit}`,
     up: (change) => `up ${change} in the last day`,
@@ -171,7 +172,6 @@ export const en: Words = {
     reading: "Value",
     quality: "Quality",
     good: "good",
-    limits: "limit",
     hollow: "Hollow circle: the device doubted the reading.",
     dispenser: "Medicine dispenser",
     dispenserWhat: "The dispenser sees that a dose was lifted out, not that it was swallowed.",

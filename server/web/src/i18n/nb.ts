@@ -101,6 +101,7 @@ export const nb = {
   value: {
     below: (limit: string) => `under ${limit}`,
     above: (limit: string) => `over ${limit}`,
+    limits: (low: string, high: string) => `grense ${low}–${high}`,
     limitLow: (limit: string) => `grense ≥ ${limit}`,
     limitHigh: (limit: string) => `grense ≤ ${limit}`,
     up: (change: string) => `opp ${change} siste døgn`,
@@ -170,7 +171,6 @@ export const nb = {
     reading: "Verdi",
     quality: "Kvalitet",
     good: "god",
-    limits: "grense",
     hollow: "Hul sirkel: apparatet tvilte på målingen.",
     dispenser: "Medisindispenser",
     dispenserWhat: "Dispenseren ser at en dose er hentet, ikke at den er tatt.",

@@ -6,12 +6,13 @@ import uPlot from "uplot";
 import { type Readings, type Value, api } from "../api";
 import * as format from "../format";
 import { useSay, useWords } from "../i18n";
-import { FailedToLoad } from "../parts";
+import { FailedToLoad, Values } from "../parts";
 import { HOUR_MS, line } from "./range";
 
-const HEIGHT = 132;
+const HEIGHT = 116;
 const REFETCH_MS = 15_000;
 const TABLE_ROWS = 20;
+const TIME_STEPS_S = [1, 2, 3, 6, 12, 24, 48].map((hours) => hours * 3600);
 
 interface ChartProps {
   patient: string;
@@ -24,7 +25,7 @@ export function Chart({ patient, value, range_ms, now }: ChartProps) {
   const words = useWords();
   const say = useSay();
   const readings = useQuery({
-    queryKey: ["patient", patient, "readings", value.channel, range_ms],
+    queryKey: ["curves", patient, value.channel, range_ms],
     queryFn: () => api.readings(patient, value.channel, Math.floor(now - range_ms), Math.ceil(now)),
     refetchInterval: REFETCH_MS,
     placeholderData: (old) => old,
@@ -33,8 +34,7 @@ export function Chart({ patient, value, range_ms, now }: ChartProps) {
   return (
     <figure className="chart">
       <figcaption>
-        <b>{label}</b> <span>{value.unit}</span>
-        <Limits low={value.low} high={value.high} decimals={value.decimals} />
+        <Values values={[value]} nowMs={now} limits />
       </figcaption>
       {readings.isError && !readings.data && <FailedToLoad error={readings.error} retry={() => void readings.refetch()} />}
       {readings.data?.t_ms.length === 0 && <p className="none">{words.patient.noReadings}</p>}
@@ -46,15 +46,6 @@ export function Chart({ patient, value, range_ms, now }: ChartProps) {
       )}
     </figure>
   );
-}
-
-function Limits({ low, high, decimals }: { low: number | null; high: number | null; decimals: number }) {
-  const words = useWords();
-  const parts = [
-    low !== null && words.value.limitLow(format.number(low, decimals)),
-    high !== null && words.value.limitHigh(format.number(high, decimals)),
-  ].filter(Boolean);
-  return parts.length > 0 ? <span className="chart-limits">{parts.join(", ")}</span> : null;
 }
 
 const INK = "#202733";
@@ -104,48 +95,60 @@ function columns(readings: Readings): uPlot.AlignedData {
   return [times.map((t) => t / 1000), values, times.map((t) => doubtful.get(t) ?? null)];
 }
 
-function optionsFor(readings: Readings, width: number, from_ms: number, to_ms: number): uPlot.Options {
-  const { decimals, low, high } = readings;
-  const long = to_ms - from_ms > 36 * HOUR_MS;
-  const [least, most] = scaleOf(readings);
+/// What a plot shows; it asks anew at each drawing, so that time and data can move on under it.
+interface Shown {
+  readings: Readings;
+  from_ms: number;
+  to_ms: number;
+}
+
+function optionsFor(shown: () => Shown, width: number): uPlot.Options {
   const axis = { stroke: INK, font: FONT, grid: { stroke: GRID, width: 1 }, ticks: { show: false } };
+  const timeWord = (t_ms: number) => (shown().to_ms - shown().from_ms > 36 * HOUR_MS ? format.day(t_ms) : format.clock(t_ms));
+  const limits = (plot: uPlot) => drawLimits(plot, shown().readings.low, shown().readings.high);
   return {
     width,
     height: HEIGHT,
     padding: [8, 12, 0, 0],
     legend: { show: false },
     cursor: { sync: { key: "trends" }, drag: { x: false, y: false }, y: false },
-    scales: { x: { time: true, range: [from_ms / 1000, to_ms / 1000] }, y: { range: [least, most] } },
+    scales: {
+      x: { time: true, range: () => [shown().from_ms / 1000, shown().to_ms / 1000] },
+      y: { range: () => scaleOf(shown().readings) },
+    },
     axes: [
-      { ...axis, size: 24, gap: 2, space: 70, values: (_, at) => at.map((s) => (long ? format.day(s * 1000) : format.clock(s * 1000))), incrs: [1, 2, 3, 6, 12, 24, 48].map((h) => h * 3600) },
-      { ...axis, size: 46, gap: 4, space: 26, values: (_, at) => at.map((v) => format.number(v, Math.min(decimals, 1))) },
+      { ...axis, size: 24, gap: 2, space: 70, incrs: TIME_STEPS_S, values: (_, at) => at.map((s) => timeWord(s * 1000)) },
+      { ...axis, size: 46, gap: 4, space: 26, values: (_, at) => at.map((v) => format.number(v, Math.min(shown().readings.decimals, 1))) },
     ],
     series: [
       {},
       { stroke: LINE, width: 2, points: { show: (plot) => plot.data[0].length < plot.width / 5, size: 5, fill: LINE } },
       { stroke: INK, width: 0, points: { show: true, size: 8, width: 1.5, fill: "#fff", stroke: INK } },
     ],
-    hooks: { drawClear: [(plot) => drawLimits(plot, low, high)] },
+    hooks: { drawClear: [limits] },
   };
 }
 
-function Plot({ readings, from_ms, to_ms }: { readings: Readings; from_ms: number; to_ms: number }) {
+function Plot({ readings, from_ms, to_ms }: Shown) {
   const box = useRef<HTMLDivElement>(null);
-  // The axis moves in whole minutes of a thousand-wide range: enough for the eye, and no redraw each second.
-  const step = Math.max(60_000, (to_ms - from_ms) / 500);
-  const to = Math.ceil(to_ms / step) * step;
-  const from = to - (to_ms - from_ms);
+  const plot = useRef<uPlot | null>(null);
+  const shown = useRef<Shown>({ readings, from_ms, to_ms });
+  shown.current = { readings, from_ms, to_ms };
   useEffect(() => {
     const element = box.current;
     if (!element) return;
-    const plot = new uPlot(optionsFor(readings, element.clientWidth, from, to), columns(readings), element);
-    const fit = new ResizeObserver(() => plot.setSize({ width: element.clientWidth, height: HEIGHT }));
+    const made = new uPlot(optionsFor(() => shown.current, element.clientWidth), undefined, element);
+    plot.current = made;
+    const fit = new ResizeObserver(() => made.setSize({ width: element.clientWidth, height: HEIGHT }));
     fit.observe(element);
     return () => {
       fit.disconnect();
-      plot.destroy();
+      made.destroy();
     };
-  }, [readings, from, to]);
+  }, []);
+  // The time axis moves in five-hundredths of its range: enough for the eye, and no redraw each second.
+  const step = Math.floor((to_ms / (to_ms - from_ms)) * 500);
+  useEffect(() => plot.current?.setData(columns(readings)), [readings, step]);
   return <div ref={box} className="plot" aria-hidden="true" />;
 }
 

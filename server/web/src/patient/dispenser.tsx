@@ -13,8 +13,8 @@ const HOURS = [0, 6, 12, 18];
 export function Dispenser({ patient, range_ms, now }: { patient: string; range_ms: number; now: number }) {
   const words = useWords();
   const log = useQuery({
-    queryKey: ["patient", patient, "dispenser", range_ms],
-    queryFn: () => api.dispenser(patient, new Date(now - Math.max(range_ms, DAY_MS)).setHours(0, 0, 0, 0), now + DAY_MS),
+    queryKey: ["curves", patient, "dispenser", range_ms],
+    queryFn: () => api.dispenser(patient, new Date(now - Math.max(range_ms, DAY_MS)).setHours(0, 0, 0, 0), Math.ceil(now + DAY_MS)),
   });
   if (log.isError && !log.data) return <FailedToLoad error={log.error} retry={() => void log.refetch()} />;
   if (!log.data || log.data.length === 0) return null;

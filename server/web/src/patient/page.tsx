@@ -8,10 +8,9 @@ import { Link, useLocation } from "wouter";
 import type { PatientPage as Page } from "../api";
 import { useNow } from "../clock";
 import { Devices } from "../devices";
-import * as format from "../format";
 import { useSay, useWords } from "../i18n";
 import { useKeys } from "../keys";
-import { FailedToLoad, News2Line, Values, useTitle } from "../parts";
+import { FailedToLoad, News2Line, useTitle } from "../parts";
 import { patientQuery, worklistQuery } from "../queries";
 import { nextPatient } from "../worklist/order";
 import { Alarm, ClosedAlarm } from "./alarm";
@@ -52,7 +51,10 @@ function Patient({ page }: { page: Page }) {
       <div className="patient-columns">
         <div className="patient-why">
           <section aria-labelledby="why">
-            <h2 id="why">{words.patient.whyNow}</h2>
+            <div className="why-head">
+              <h2 id="why">{words.patient.whyNow}</h2>
+              <p className="keys-hint">{words.patient.keys}</p>
+            </div>
             {open.length === 0 && <p className="none card">{words.patient.noAlarms}</p>}
             {open.map((alarm, i) => (
               <Alarm key={alarm.id} alarm={alarm} now={now} keys={i === 0} />
@@ -68,6 +70,14 @@ function Patient({ page }: { page: Page }) {
               </ul>
             </section>
           )}
+          <section className="card" aria-labelledby="devices">
+            <h2 id="devices">{words.patient.devices}</h2>
+            {page.devices.length === 0 ? (
+              <p className="none">{words.patient.noDevices}</p>
+            ) : (
+              <Devices devices={page.devices} now={now} label={words.patient.devices} />
+            )}
+          </section>
         </div>
         <Trends page={page} now={now} />
       </div>
@@ -159,7 +169,6 @@ function Trends({ page, now }: { page: Page; now: number }) {
             ))}
           </ToggleGroup>
         </div>
-        {page.latest.length > 0 && <Values values={page.latest} nowMs={now} limits />}
         {page.news2 && <News2Line news2={page.news2} />}
         {page.latest.length === 0 && <p className="none">{words.worklist.noReading}</p>}
         {page.latest.map((value) => (
@@ -170,11 +179,6 @@ function Trends({ page, now }: { page: Page; now: number }) {
         </p>
       </section>
       <Dispenser patient={page.patient.id} range_ms={range_ms} now={now} />
-      <section className="card" aria-labelledby="devices">
-        <h2 id="devices">{words.patient.devices}</h2>
-        {page.devices.length === 0 ? <p className="none">{words.patient.noDevices}</p> : <Devices devices={page.devices} now={now} label={words.patient.devices} />}
-      </section>
-      <p className="keys-hint">{words.patient.keys}</p>
     </div>
   );
 }

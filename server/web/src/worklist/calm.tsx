@@ -17,7 +17,7 @@ export function CalmRow({ row, now, onKeyDown }: CalmRowProps) {
   const { patient } = row;
   return (
     <li className="row-line" data-patient={patient.id} tabIndex={-1} aria-label={patient.name} onKeyDown={onKeyDown}>
-      <Link className="name" href={`/patient/${patient.id}`} aria-label={words.worklist.openFor(patient.name)}>
+      <Link className="name" href={`/patient/${patient.id}`}>
         {patient.name}
       </Link>
       <span>{patient.place}</span>

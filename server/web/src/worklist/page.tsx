@@ -1,7 +1,7 @@
 /// The worklist: one row per patient, the one who needs somebody most at the top.
 import { Button } from "@navikt/ds-react";
 import { useQuery } from "@tanstack/react-query";
-import { useRef } from "react";
+import { useEffect, useRef } from "react";
 import { useLocation } from "wouter";
 import { useAct } from "../acts";
 import type { WorklistRow } from "../api";
@@ -44,6 +44,12 @@ function Rows({ rows }: { rows: readonly WorklistRow[] }) {
   const changed = useChanged(rows);
   const act = useAct();
   const element = useRef<HTMLDivElement>(null);
+  const focusFirst = useRef(false);
+  useEffect(() => {
+    if (!focusFirst.current) return;
+    focusFirst.current = false;
+    rowElements(element.current)[0]?.focus();
+  });
   const byId = new Map(rows.map((row) => [row.patient.id, row]));
 
   const focused = (): HTMLElement | null => document.activeElement?.closest<HTMLElement>("[data-patient]") ?? null;
@@ -91,8 +97,7 @@ function Rows({ rows }: { rows: readonly WorklistRow[] }) {
             size="small"
             onClick={() => {
               release();
-              // After the new order has been drawn.
-              requestAnimationFrame(() => rowElements(element.current)[0]?.focus());
+              focusFirst.current = true;
             }}
           >
             {`${words.worklist.newRows(fresh.length)}: ${fresh.map((row) => row.patient.name).join(", ")}`}

@@ -48,6 +48,17 @@ export function Row({ row, now, changed, act, onKeyDown }: RowProps) {
         {row.latest.length > 0 ? <Values values={worstFirst(row)} nowMs={now} /> : <p className="none">{words.worklist.noReading}</p>}
         {row.news2 && <News2Line news2={row.news2} />}
       </div>
+      <Button
+        as={Link}
+        className="open"
+        href={`/patient/${patient.id}`}
+        size="small"
+        variant="tertiary"
+        data-color="neutral"
+        aria-label={words.worklist.openFor(patient.name)}
+      >
+        {words.worklist.open}
+      </Button>
     </li>
   );
 }
@@ -61,7 +72,7 @@ function Who({ row, now, changed }: { row: WorklistRow; now: number; changed: bo
   const age = new Date(now).getFullYear() - patient.birth_year;
   return (
     <div className="who">
-      <Link className="name" href={`/patient/${patient.id}`} aria-label={words.worklist.openFor(patient.name)}>
+      <Link className="name" href={`/patient/${patient.id}`}>
         {patient.name}
       </Link>
       <p>
@@ -97,6 +108,7 @@ function Alarm({ alarm, patient, now, act }: { alarm: AlarmBrief; patient: Patie
       {waits && (
         <Button
           size="small"
+          variant={alarm.priority === "high" ? "primary" : "secondary"}
           loading={busy}
           aria-label={words.worklist.acknowledgeFor(patient.name, words.kind[alarm.kind].toLowerCase())}
           onClick={(event) => {

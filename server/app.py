@@ -1,0 +1,268 @@
+"""The server put together.
+
+`Server` is everything that decides and remembers, without a network: messages go in, acknowledgements come out, and
+`tick` does what the clock makes due. A test holds it in its hand with a manual clock. `run` gives it a broker, an ear,
+a site and an engine.
+"""
+
+import asyncio
+import contextlib
+import logging
+import signal
+import socket
+from collections.abc import Callable, Iterable, Iterator, Sequence
+
+import sqlalchemy as sa
+
+import server.access.store as access
+import server.escalation.store as ladders
+import server.fleet.store as fleet
+import server.ingest.store as ingest
+import server.oncall.store as oncall
+import server.patients.store as patients
+from server import broker, revisions
+from server.alarms.table import open_count
+from server.api import Health
+from server.broker import Running
+from server.broker.accounts import well_formed
+from server.config import Config, Municipality, Patient, load_municipality
+from server.db import Database
+from server.engine import Engine
+from server.escalation.model import load as load_ladders
+from server.escalation.tick import climb_due
+from server.ingest.inbox import Inbox
+from server.ingest.store import Message
+from server.live import Hub
+from server.notify.outbox import deliver_due
+from server.notify.phone import FakePhone
+from server.notify.sender import Sender
+from server.patients.programmes import Programmes
+from server.patients.programmes import load as load_programmes
+from server.watch import ROUND_S, New, Watch
+from server.worklist import Rows
+from vitals.clock import NS, Clock
+from vitals.errors import ConfigError, LinkError
+
+log = logging.getLogger(__name__)
+
+STOP_S = 3
+"""So long may requests and streams take to end when the server is asked to stop."""
+
+
+class Server:
+    """The server without a network. `clock`: None for the one in `config`.
+
+    Raises ConfigError for a municipality, ladders or programmes that cannot be used, StoreError for a database that
+    cannot be. Thread-safe: writers take turns in the database.
+    """
+
+    def __init__(self, config: Config, clock: Clock | None = None) -> None:
+        self.config = config
+        self.clock: Clock = config.clock if clock is None else clock
+        self.broker_name = "none"
+        self.municipality = checked_municipality(config)
+        self.programmes: Programmes = load_programmes(config.programmes)
+        config.data.mkdir(parents=True, exist_ok=True)
+        self.db = Database(config.data / "hjemvakt.sqlite")
+        revisions.upgrade(self.db)
+        started_ns = self.clock.now_ns()
+        with self.db.write() as tx:
+            self._apply(tx, started_ns)
+        rows = Rows(self.db, self.programmes, self.clock)
+        self.hub = Hub(rows, self.clock, phones_for_all=config.demo)
+        self.senders: dict[str, Sender] = {"sms": FakePhone(self.db, self.hub.phone)}
+        self.watches: list[Callable[[], str | None]] = []
+        """What else may have a problem: each says what it is, or None."""
+        self.tick_age_s: Callable[[], float] = lambda: 0.0
+        self._watch = Watch(self.programmes, config.fleet.offline_after_s, started_ns)
+        self._problems: dict[str, str] = {}
+        self._again: set[str] = set()
+        self._looked_ns: int | None = None
+
+    def receive(self, topic: str, payload: bytes) -> list[Message]:
+        """One message in; what to publish now that it is stored."""
+        return self.receive_many([(topic, payload)])
+
+    def receive_many(self, messages: Sequence[Message]) -> list[Message]:
+        """Messages in, in one transaction; what to publish now that they are stored.
+
+        Raises where the database cannot take them: then nothing is stored and nothing may be acknowledged. A message
+        that the server stumbles over by itself is set aside, unacknowledged, so that it holds nobody up.
+        """
+        try:
+            return self._receive(messages)
+        except sa.exc.OperationalError:
+            raise
+        except Exception as error:
+            if len(messages) > 1:
+                return [answer for message in messages for answer in self.receive_many([message])]
+            log.exception("a message could not be taken in and is set aside")
+            with self.db.write() as tx:
+                ingest.refuse(tx, messages[0], f"{type(error).__name__}: {error}", self.clock.now_ns())
+            return []
+
+    def tick(self, now_ns: int) -> None:
+        """Do everything that is due. One part that fails is a problem in `health`, and the others still run."""
+        self._part("watch", lambda: self._look_around(now_ns))
+        self._part("escalation", lambda: self._climb(now_ns))
+        self._part("notify", lambda: deliver_due(self.db, now_ns, self.senders))
+
+    def health(self) -> Health:
+        """For a monitor: no personal data."""
+        problems = [problem for ask in self.watches if (problem := ask())]
+        problems += [f"{part} fails ({why})" for part, why in sorted(self._problems.items())]
+        with self.db.read() as tx:
+            stored, quarantined, alarms = ingest.stored(tx), fleet.counts(tx).quarantined, open_count(tx)
+        return Health(
+            status="degraded" if problems else "ok", problems=problems, broker=self.broker_name, stored=stored,
+            quarantined=quarantined, open_alarms=alarms, tick_age_s=round(self.tick_age_s(), 3),
+        )  # fmt: skip
+
+    def close(self) -> None:
+        self.db.close()
+
+    def _apply(self, tx: sa.Connection, now_ns: int) -> None:
+        patients.apply(tx, self.municipality, now_ns)
+        fleet.apply(tx, self.municipality, now_ns)
+        access.apply(tx, self.municipality)
+        oncall.apply(tx, self.municipality)
+        ladders.apply(tx, load_ladders(self.config.ladders))
+        check_limits(self.programmes, patients.all_patients(tx))
+
+    def _receive(self, messages: Sequence[Message]) -> list[Message]:
+        now_ns = self.clock.now_ns()
+        with self.db.write() as tx:
+            taken = ingest.take(tx, messages, now_ns)
+            changed = taken.changed | taken.new.keys()
+            if taken.new:
+                changed |= self._look(tx, taken.new, now_ns)
+        self._tell(changed)
+        return taken.acknowledge
+
+    def _look(self, tx: sa.Connection, new: New, now_ns: int) -> set[str]:
+        """Run the rules for whoever has something new. If that fails the readings are kept, and it is tried again."""
+        try:
+            with tx.begin_nested():
+                return self._watch.look(tx, new.keys(), now_ns, new)
+        except Exception as error:
+            if isinstance(error, sa.exc.OperationalError):
+                raise
+            log.exception("the rules failed on new readings; they are kept and looked at again")
+            self._problems["watch"] = type(error).__name__
+            self._again |= new.keys()
+            return set()
+
+    def _look_around(self, now_ns: int) -> Iterable[str]:
+        everybody = self._looked_ns is None or not 0 <= now_ns - self._looked_ns < ROUND_S * NS
+        again = set(self._again)
+        with self.db.write() as tx:
+            changed = fleet.grown_old(tx, now_ns - round(self.config.fleet.offline_after_s * NS))
+            if everybody or again or changed:
+                changed |= self._watch.look(tx, None if everybody else again | changed, now_ns, {})
+        self._again -= again
+        if everybody:
+            self._looked_ns = now_ns
+        return changed
+
+    def _climb(self, now_ns: int) -> Iterable[str]:
+        with self.db.write() as tx:
+            return climb_due(tx, now_ns)
+
+    def _part(self, name: str, work: Callable[[], Iterable[str]]) -> None:
+        try:
+            self._tell(work())
+        except Exception as error:
+            log.exception("%s failed in this tick; the next one tries again", name)
+            self._problems[name] = type(error).__name__
+        else:
+            self._problems.pop(name, None)
+
+    def _tell(self, patient_ids: Iterable[str]) -> None:
+        for patient_id in patient_ids:
+            self.hub.patient_changed(patient_id)
+
+
+def checked_municipality(config: Config) -> Municipality:
+    """The municipality file, with what only the running server can tell to be wrong; raises ConfigError."""
+    municipality = load_municipality(config.municipality)
+    for gateway in municipality.gateways:
+        if not well_formed(gateway.password_hash):
+            raise ConfigError(
+                f"{config.municipality}: the password_hash of gateway {gateway.id} is no $7$ hash",
+                "make one with `hjemvakt server password`",
+            )
+        if gateway.id == broker.SERVER or set(gateway.id) & set("/+#:"):
+            raise ConfigError(
+                f"{config.municipality}: a gateway cannot be called {gateway.id!r}",
+                f"choose a name other than {broker.SERVER!r}, without / + # or :",
+            )
+    return municipality
+
+
+def check_limits(programmes: Programmes, people: Iterable[patients.PatientRecord | Patient]) -> None:
+    """That everybody's programme is there and takes their limits; raises ConfigError that names the patient."""
+    for person in people:
+        try:
+            programmes.limits(person.programme, person.limits)
+        except ConfigError as error:
+            raise ConfigError(f"patient {person.id}: {error.text}", error.mend) from error
+
+
+async def run(config: Config) -> None:
+    """Serve until SIGTERM or SIGINT; raises ConfigError, StoreError or LinkError if it cannot begin."""
+    import uvicorn
+
+    from server import site
+
+    with contextlib.ExitStack() as stack:
+        server = Server(config)
+        stack.callback(server.close)
+        door = stack.enter_context(_listening(config.web.host, config.web.port))
+        running = _broker_for(server)
+        stack.callback(running.stop)
+        inbox = Inbox(running.endpoint, server.receive_many)
+        inbox.start()
+        stack.callback(inbox.stop)
+        engine = Engine(server.tick, server.clock, config.tick_s)
+        engine.start()
+        stack.callback(engine.stop)
+        server.broker_name, server.tick_age_s = running.name, engine.age_s
+        server.watches += [running.problem, inbox.problem, engine.problem]
+
+        class Site(uvicorn.Server):
+            @contextlib.contextmanager
+            def capture_signals(self) -> Iterator[None]:
+                """uvicorn would kill the process by the signal once it has stopped, and us before we have."""
+                loop = asyncio.get_running_loop()
+                for number in (signal.SIGTERM, signal.SIGINT):
+                    loop.add_signal_handler(number, self.handle_exit, number, None)
+                try:
+                    yield
+                finally:
+                    for number in (signal.SIGTERM, signal.SIGINT):
+                        loop.remove_signal_handler(number)
+
+            async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+                await super().startup(sockets)
+                host, port = door.getsockname()[:2]
+                at = running.endpoint
+                log.info("ready http://%s:%s broker %s %s:%s", host, port, running.name, at.host, at.port)
+
+        settings = uvicorn.Config(
+            site.build(server), log_level="warning", access_log=False, timeout_graceful_shutdown=STOP_S, lifespan="on"
+        )
+        await Site(settings).serve(sockets=[door])
+    log.info("stopped")
+
+
+def _broker_for(server: Server) -> Running:
+    hashes = {gateway.id: gateway.password_hash for gateway in server.municipality.gateways}
+    return broker.start(server.config.broker, hashes, server.config.data / "broker")
+
+
+def _listening(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family, backlog=256)
+    except OSError as error:
+        raise LinkError(f"cannot serve on {host}:{port} ({error.strerror})", "set another port under [web]") from error

@@ -1,0 +1,167 @@
+"""The server's ear: a paho client with a persistent session, and a thread that stores what it hears.
+
+The order is what makes it safe: store, commit, send the application acknowledgement, and only then the PUBACK. What
+could not be stored is not acknowledged at all: the thread tries again, and after a crash the broker and the gateway
+both send it again.
+
+Messages are gathered for a moment, since one commit costs as much for a thousand rows as for one.
+"""
+
+import contextlib
+import logging
+import queue
+import socket
+import threading
+import time
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import paho.mqtt.client as mqtt
+from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.properties import Properties
+from paho.mqtt.reasoncodes import ReasonCode
+
+from server.broker import Endpoint
+from server.ingest.store import Message
+from vitals.wire import ROOT
+
+log = logging.getLogger(__name__)
+
+TOPICS = [(f"{ROOT}/+/up/#", 1), (f"{ROOT}/+/state", 1)]
+GATHER_S = 0.005
+GATHER_BYTES = 200_000
+"""About a thousand rows."""
+INFLIGHT = 1_000
+STOP_S = 10.0
+_FOREVER = 0xFFFF_FFFF
+_RETRY_S = (0.2, 5.0)
+
+Receive = Callable[[Sequence[Message]], list[Message]]
+
+
+class _Heard(NamedTuple):
+    """A message and the connection it came on: its packet id means nothing on another."""
+
+    connection: int
+    packet_id: int
+    message: Message
+
+
+class Inbox:
+    """Hands what the gateways send to `receive`, and what `receive` returns back to them."""
+
+    def __init__(self, endpoint: Endpoint, receive: Receive) -> None:
+        self._receive = receive
+        self._endpoint = endpoint
+        self._heard: queue.Queue[_Heard | None] = queue.Queue()
+        self._connection = 0
+        self._connected = False
+        self._failure: str | None = None
+        self._stopping = threading.Event()
+        self._client = _client(endpoint)
+        self._client.on_connect = self._on_connect
+        self._client.on_disconnect = self._on_disconnect
+        self._client.on_message = self._on_message
+        self._thread = threading.Thread(target=self._work, name="ingest", daemon=True)
+
+    def start(self) -> None:
+        """Connect, now or when the broker answers, and begin."""
+        self._thread.start()
+        more: dict[str, Any] = {}
+        if self._endpoint.mqtt5:
+            properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
+            properties.SessionExpiryInterval = _FOREVER
+            properties.ReceiveMaximum = INFLIGHT
+            more = {"clean_start": False, "properties": properties}
+        self._client.connect_async(self._endpoint.host, self._endpoint.port, keepalive=30, **more)
+        self._client.loop_start()
+
+    def stop(self) -> None:
+        """Finish what is being stored; the rest stays with the broker."""
+        self._stopping.set()
+        self._heard.put(None)
+        if self._thread.is_alive():
+            self._thread.join(STOP_S)
+        self._client.disconnect()
+        self._client.loop_stop()
+
+    def problem(self) -> str | None:
+        """What is wrong with it now, or None."""
+        if self._failure:
+            return f"readings cannot be stored: {self._failure}"
+        return None if self._connected else "not connected to the broker"
+
+    def _on_connect(
+        self, client: mqtt.Client, _userdata: object, _flags: object, code: ReasonCode, _properties: Properties | None
+    ) -> None:
+        if code.is_failure:
+            log.error("the broker refuses the server: %s", code)
+            return
+        self._connection += 1
+        self._connected = True
+        client.subscribe(TOPICS)
+
+    def _on_disconnect(self, *_: object) -> None:
+        self._connected = False
+
+    def _on_message(self, _client: mqtt.Client, _userdata: object, message: mqtt.MQTTMessage) -> None:
+        self._heard.put(_Heard(self._connection, message.mid, (message.topic, bytes(message.payload))))
+
+    def _work(self) -> None:
+        while not self._stopping.is_set():
+            batch = self._gather()
+            if batch and self._store([one.message for one in batch]):
+                for one in batch:
+                    if one.connection == self._connection:
+                        self._client.ack(one.packet_id, 1)
+
+    def _gather(self) -> list[_Heard]:
+        """Wait for a message, and for others that come close behind it."""
+        batch: list[_Heard] = []
+        size, until = 0, 0.0
+        with contextlib.suppress(queue.Empty):
+            while size < GATHER_BYTES:
+                one = self._heard.get(timeout=max(0.0, until - time.monotonic()) if batch else None)
+                if one is None:
+                    return []
+                until = until or time.monotonic() + GATHER_S
+                batch.append(one)
+                size += len(one.message[1])
+        return batch
+
+    def _store(self, messages: Sequence[Message]) -> bool:
+        """Store them and answer, trying until it succeeds; False if we were stopped first."""
+        pause_s = _RETRY_S[0]
+        while not self._stopping.is_set():
+            try:
+                answers = self._receive(messages)
+            except Exception as error:  # whatever it is, the readings must not be lost for it
+                self._failure = type(error).__name__
+                log.exception("storing %d messages failed, trying again", len(messages))
+                self._stopping.wait(pause_s)
+                pause_s = min(pause_s * 2, _RETRY_S[1])
+                continue
+            self._failure = None
+            for topic, payload in answers:
+                self._client.publish(topic, payload, qos=1)
+            return True
+        return False
+
+
+def _client(endpoint: Endpoint) -> mqtt.Client:
+    version = MQTTProtocolVersion.MQTTv5 if endpoint.mqtt5 else MQTTProtocolVersion.MQTTv311
+    client = mqtt.Client(
+        CallbackAPIVersion.VERSION2, client_id=endpoint.username, protocol=version, manual_ack=True,
+        clean_session=None if endpoint.mqtt5 else False,
+    )  # fmt: skip
+    client.username_pw_set(endpoint.username, endpoint.password)
+    client.max_inflight_messages_set(INFLIGHT)
+    client.reconnect_delay_set(1, 10)
+    client.on_socket_open = _without_delay
+    return client
+
+
+def _without_delay(_client: mqtt.Client, _userdata: object, wire: Any) -> None:
+    """paho leaves Nagle's algorithm on, which holds every acknowledgement back for a while."""
+    wire.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

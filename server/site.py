@@ -1,0 +1,212 @@
+"""The web: every route, the guards before them, and the staff page behind them.
+
+Handlers are plain functions on FastAPI's threads, each with a short transaction; only the stream is asynchronous. The
+guard is ASGI, not a wrapped response, so it cannot hold a stream back. It refuses what changes something from another
+origin before any handler runs, and puts the security headers on every answer.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Annotated
+from urllib.parse import urlsplit
+
+from fastapi import FastAPI, Header, HTTPException, Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import FileResponse, HTMLResponse, JSONResponse
+from sse_starlette import EventSourceResponse
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from server.access.door import Anyone, Door
+from server.access.routes import router as access
+from server.alarms.model import Refused
+from server.alarms.routes import router as alarms
+from server.api import About, Conflict, Health, Worklist
+from server.audit.store import Looks
+from server.fleet.routes import router as fleet
+from server.house import AtDoor, Here, House, Seen, problems
+from server.notify.routes import router as phone
+from server.patients.routes import router as patients
+from server.readings.routes import router as readings
+from vitals.clock import MS
+
+DIST = Path(__file__).parent / "web" / "dist"
+MOST_BYTES = 65_536
+SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
+
+_SECURITY = {
+    "content-security-policy": (
+        "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; font-src 'self' data:; "
+        "object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+    ),
+    "x-content-type-options": "nosniff",
+    "x-frame-options": "DENY",
+    "referrer-policy": "no-referrer",
+    "cross-origin-opener-policy": "same-origin",
+    "cross-origin-resource-policy": "same-origin",
+    "permissions-policy": "camera=(), geolocation=(), microphone=()",
+}
+_NOT_BUILT = """<!doctype html><html lang="en"><meta charset="utf-8"><title>Hjemvakt</title>
+<h1>The staff page is not built</h1><p>The server runs, and its API answers under <code>/api</code>.
+Build the page: in <code>server/web</code> run <code>npm ci</code> and <code>npm run build</code>, then reload.</p>
+</html>
+"""
+
+
+def build(house: House, *, door: Door | None = None, dist: Path = DIST) -> FastAPI:
+    """The application. `door` and `dist` are for tests: another wall clock, another built page."""
+
+    @contextlib.asynccontextmanager
+    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        pump = asyncio.create_task(house.hub.pump())
+        try:
+            yield
+        finally:
+            pump.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await pump
+
+    app = FastAPI(
+        title="Hjemvakt", version=_version(), docs_url=None, redoc_url=None, openapi_url="/api/openapi.json",
+        lifespan=lifespan,
+    )  # fmt: skip
+    app.state.house = house
+    app.state.door = door or Door(house.db, secure=house.config.web.secure)
+    app.state.looks = Looks(house.db)
+    app.add_middleware(Guard)
+    app.add_exception_handler(RequestValidationError, _unfit)
+    app.add_exception_handler(Refused, _conflict)
+    app.add_exception_handler(Exception, _broken)
+    for router in (access, patients, readings, alarms, phone, fleet):
+        app.include_router(router)
+    _own_routes(app)
+    _page(app, dist)
+    return app
+
+
+class Guard:
+    """Refuses requests from elsewhere and bodies without end; sets the headers."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        api = scope["path"].startswith("/api/")
+
+        async def guarded(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                for name, value in _SECURITY.items():
+                    headers[name] = value
+                if api:
+                    headers["cache-control"] = "no-store"
+            await send(message)
+
+        refusal = _refusal(scope["method"], Headers(scope=scope))
+        await (refusal or self._app)(scope, receive, guarded)
+
+
+def _refusal(method: str, headers: Headers) -> Response | None:
+    origin = headers.get("origin")
+    if origin is not None and urlsplit(origin).netloc != headers.get("host"):
+        return _problem(403, f"requests from {origin} are refused; use the page that this server serves")
+    if method in SAFE:
+        return None
+    if origin is None:
+        return _problem(403, "the Origin header is missing; send this server's own address in it")
+    if "transfer-encoding" in headers:
+        return _problem(411, "the body has no stated length; send Content-Length")
+    length = headers.get("content-length", "0")
+    if not length.isdecimal() or int(length) > MOST_BYTES:
+        return _problem(413, f"the body is too long; send at most {MOST_BYTES} bytes")
+    return None
+
+
+def _own_routes(app: FastAPI) -> None:
+    @app.get("/api/about", operation_id="getAbout", tags=["site"])
+    def about(here: Here) -> About:
+        """Who answers, and what time it is there."""
+        clock = here.clock
+        return About(version=_version(), demo=here.config.demo, now_ms=clock.now_ns() // MS, speed=clock.speed)
+
+    @app.get("/api/health", operation_id="getHealth", tags=["site"])
+    def health(here: Here) -> Health:
+        """For a monitor."""
+        return here.health()
+
+    @app.get("/api/worklist", operation_id="getWorklist", tags=["worklist"], response_model=Worklist,
+             responses=problems(401))  # fmt: skip
+    def worklist(account: Anyone, here: Here, looks: Seen) -> Response:
+        """Every patient, the worst first, then the longest waiting."""
+        looks.saw(here.clock.now_ns(), account.id, "worklist")
+        return Response(here.hub.worklist(account.role), media_type="application/json")
+
+    @app.get("/api/stream", operation_id="stream", tags=["worklist"], response_class=EventSourceResponse,
+             responses=problems(401, 403, 422))  # fmt: skip
+    async def stream(
+        account: Anyone,
+        request: Request,
+        here: Here,
+        door: AtDoor,
+        last_event_id: Annotated[str | None, Header()] = None,
+    ) -> EventSourceResponse:
+        """Named events: hello, row, patient, phone, beat, resync (see server/live.py)."""
+
+        def allowed() -> bool:
+            now = door.who(request, use=False)
+            return now is not None and now.role == account.role
+
+        return EventSourceResponse(here.hub.stream(account.role, last_event_id, allowed), ping=0, send_timeout=30)
+
+
+def _page(app: FastAPI, dist: Path) -> None:
+    """The built page: files by name, and `index.html` for every path of the page's own."""
+
+    @app.get("/{path:path}", include_in_schema=False)
+    def page(path: str) -> Response:
+        if path == "api" or path.startswith("api/"):
+            raise HTTPException(404, f"there is no /{path}; see /api/openapi.json for what there is")
+        index = dist / "index.html"
+        if not index.is_file():
+            return HTMLResponse(_NOT_BUILT, 503)
+        file = (dist / path).resolve()
+        if path and file.is_relative_to(dist.resolve()) and file.is_file():
+            # The build names its assets by their content, so they never change.
+            kept = "public, max-age=31536000, immutable" if path.startswith("assets/") else "no-cache"
+            return FileResponse(file, headers={"cache-control": kept})
+        if "." in path.rsplit("/", 1)[-1]:
+            raise HTTPException(404, f"there is no file /{path}; reload the page")
+        return FileResponse(index, headers={"cache-control": "no-cache"})
+
+
+def _problem(status: int, detail: str) -> JSONResponse:
+    return JSONResponse({"detail": detail}, status)
+
+
+async def _unfit(_request: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)
+    said = "; ".join(f"{'.'.join(map(str, one['loc'][1:])) or one['loc'][0]}: {one['msg']}" for one in error.errors())
+    return _problem(422, f"{said}; correct it and send it again")
+
+
+async def _conflict(_request: Request, error: Exception) -> Response:
+    assert isinstance(error, Refused)
+    conflict = Conflict(detail=f"{error.text}; {error.mend}", who=error.who, state=error.state)
+    return JSONResponse(conflict.model_dump(), 409)
+
+
+async def _broken(_request: Request, _error: Exception) -> Response:
+    return _problem(500, "the server made a mistake; try again, and if it stays, tell an administrator to read the log")
+
+
+def _version() -> str:
+    try:
+        return version("hjemvakt")
+    except PackageNotFoundError:
+        return "0"

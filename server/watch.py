@@ -1,0 +1,152 @@
+"""The rules, run for whoever has something new, and now and then for everybody, because silence makes no sound.
+
+What the rules find is handed to `alarms.judge` in the caller's transaction, kind by kind: a verdict and the alarm it
+raises are committed together with the readings they come from.
+
+The gateway's silence is judged here, from its heartbeats, since no reading tells of it. While a home's gateways are
+silent, or have not yet been heard since the server itself came up, the silence of its devices is not known
+(`triage.rules.silence`).
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+
+import numpy as np
+import sqlalchemy as sa
+
+from server.alarms.store import Trigger, judge
+from server.alarms.table import alarms
+from server.fleet.store import Pulse, pulses
+from server.patients.programmes import Programmes
+from server.patients.store import PatientRecord, patients_of, watched_since
+from server.readings.store import Occurrence, Reading, recent
+from triage.contract import Rule
+from triage.grid import needs, window
+from triage.rules.silence import gateway_silent
+from triage.run import Verdicts, run
+from vitals.alarm import Kind, Level, Reason
+from vitals.clock import MS, NS
+
+ROUND_S = 15.0
+"""How often everybody is looked at, in the clock's seconds."""
+
+New = Mapping[str, Sequence[Reading | Occurrence]]
+"""What was stored just now, by patient."""
+
+
+class Watch:
+    """`started_ns`: when this server came up."""
+
+    def __init__(self, programmes: Programmes, offline_after_s: float, started_ns: int) -> None:
+        self._programmes = programmes
+        self._offline_after_s = offline_after_s
+        self._started_ns = started_ns
+
+    def look(self, tx: sa.Connection, patient_ids: Iterable[str] | None, now_ns: int, new: New) -> set[str]:
+        """Run the rules for these patients (None: everybody); returns those whose alarms changed."""
+        homes = _homes(pulses(tx, self._started_ns))
+        since = watched_since(tx, now_ns)
+        listening = _listening(tx, now_ns)
+        changed: set[str] = set()
+        for programme, people in _by_programme(patients_of(tx, patient_ids)).items():
+            limits = {one.id: self._limits(one, homes, since, now_ns) for one in people}
+            verdicts = _verdicts(tx, self._programmes.rules(programme), limits, now_ns)
+            for row, one in enumerate(people):
+                fresh = new.get(one.id, ())
+                for kind in Kind:
+                    reasons = verdicts.reasons(row, kind=kind)
+                    if kind is Kind.TECHNICAL:
+                        reasons += self._silence(homes.get(one.id, []), now_ns)
+                    if not reasons and (one.id, kind.value) not in listening:
+                        continue
+                    trigger = _trigger(verdicts.rules, reasons, fresh, now_ns)
+                    unknown = frozenset(verdicts.unknown(row, kind=kind))
+                    if judge(tx, one.id, kind, reasons, unknown, now_ns, trigger):
+                        changed.add(one.id)
+        return changed
+
+    def _limits(
+        self, one: PatientRecord, homes: Mapping[str, list[Pulse]], since: Mapping[str, int], now_ns: int
+    ) -> dict[str, float]:
+        limits = self._programmes.limits(one.programme, one.limits)
+        if one.id in since:
+            limits["watched_since_ns"] = float(since[one.id])
+        home = homes.get(one.id, [])
+        limits["gateway_silent"] = float(bool(home) and all(self._unheard(pulse, now_ns) for pulse in home))
+        return limits
+
+    def _unheard(self, pulse: Pulse, now_ns: int) -> bool:
+        """Silent, or silent for all we know: not a word since the server came up."""
+        not_yet = pulse.last_heard_ns is None or pulse.last_heard_ns < self._started_ns
+        return not_yet or now_ns - pulse.since_ns > self._offline_after_s * NS
+
+    def _silence(self, home: Sequence[Pulse], now_ns: int) -> list[Reason]:
+        """One reason for the gateway of this home that has been silent for longest, if any."""
+        if not home:
+            return []
+        pulse = min(home, key=lambda one: one.since_ns)
+        heard_ns, limit_s = np.array([pulse.since_ns], np.int64), np.array([self._offline_after_s])
+        level = Level(int(gateway_silent(now_ns, heard_ns, limit_s)[0]))
+        if level <= Level.CALM:
+            return []
+        # The moment rather than the growing age: the same silence is one reason, not a new one with every look.
+        heard_ms = None if pulse.last_heard_ns is None else float(pulse.last_heard_ns // MS)
+        because = {"last_heard_ms": heard_ms, "limit_s": self._offline_after_s}
+        return [Reason("gateway_silent", "1", level, because, _words(pulse, self._offline_after_s), now_ns)]
+
+
+def _by_programme(people: Iterable[PatientRecord]) -> dict[str, list[PatientRecord]]:
+    found: dict[str, list[PatientRecord]] = {}
+    for one in people:
+        found.setdefault(one.programme, []).append(one)
+    return found
+
+
+def _verdicts(
+    tx: sa.Connection, rules: tuple[Rule, ...], limits: Mapping[str, Mapping[str, float]], now_ns: int
+) -> Verdicts:
+    people = list(limits)
+    samples = recent(tx, people, needs(rules), now_ns)
+    return run(window(now_ns, people, samples, rules, limits), rules)
+
+
+def _homes(heard: Iterable[Pulse]) -> dict[str, list[Pulse]]:
+    homes: dict[str, list[Pulse]] = {}
+    for pulse in heard:
+        if pulse.patient_id is not None:
+            homes.setdefault(pulse.patient_id, []).append(pulse)
+    return homes
+
+
+def _listening(tx: sa.Connection, now_ns: int) -> set[tuple[str, str]]:
+    """(patient, kind) of the alarms that want to hear calm too: open ones, and closed ones that are still quiet."""
+    columns = alarms.c
+    speaks = (columns.state != "closed") | (columns.quiet_until_ns > now_ns)
+    return {(patient, kind) for patient, kind in tx.execute(sa.select(columns.patient_id, columns.kind).where(speaks))}
+
+
+def _trigger(
+    rules: Iterable[Rule], reasons: Sequence[Reason], fresh: Sequence[Reading | Occurrence], now_ns: int
+) -> Trigger | None:
+    """The newest of what came just now that the worst reason's rule looks at."""
+    names = {name for rule in rules for name in (*rule.reads, *rule.events) if reasons and rule.name == reasons[0].rule}
+    seen = [(_name(one), one) for one in fresh if _name(one) in names]
+    if not seen:
+        return None
+    name, newest = max(seen, key=lambda pair: pair[1].t_ns)
+    return Trigger(newest.device, name, newest.t_ns, newest.received_ns, now_ns)
+
+
+def _name(one: Reading | Occurrence) -> str:
+    return one.channel if isinstance(one, Reading) else one.sample
+
+
+def _words(pulse: Pulse, limit_s: float) -> dict[str, str]:
+    if pulse.last_heard_ns is None:
+        return {
+            "nb": f"Gatewayen {pulse.id} har aldri gitt lyd fra seg",
+            "en": f"The gateway {pulse.id} has never been heard from",
+        }
+    return {
+        "nb": f"Gatewayen {pulse.id} er stille: ingenting hørt på over {limit_s:.0f} s",
+        "en": f"The gateway {pulse.id} is silent: nothing heard for more than {limit_s:.0f} s",
+    }

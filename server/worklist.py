@@ -1,0 +1,69 @@
+"""The worklist's rows: for each patient what is wrong, how long someone has waited, and the newest values."""
+
+from collections.abc import Sequence
+
+from server.alarms import table
+from server.alarms.model import Alarm
+from server.alarms.views import brief as alarm_brief
+from server.api import News2, WorklistRow
+from server.db import Database
+from server.fleet.store import gateways
+from server.patients.programmes import Programmes
+from server.patients.store import PatientRecord, all_patients, patient
+from server.patients.views import brief
+from server.readings.store import Latest, latest
+from server.readings.views import news2, values
+from vitals.clock import MS, Clock
+
+
+class Rows:
+    """Builds rows from one consistent view of the database."""
+
+    def __init__(self, db: Database, programmes: Programmes, clock: Clock) -> None:
+        self._db = db
+        self._programmes = programmes
+        self._clock = clock
+
+    def __call__(self, patient_ids: Sequence[str] | None) -> list[WorklistRow]:
+        """The rows of these patients (None: of everybody) as they are now; ids of nobody are left out."""
+        now_ns = self._clock.now_ns()
+        with self._db.read() as tx:
+            if patient_ids is None:
+                records = all_patients(tx)
+            else:
+                records = [one for name in patient_ids if (one := patient(tx, name)) is not None]
+            newest = latest(tx, None if patient_ids is None else [one.id for one in records])
+            open_alarms: dict[str, dict[str, Alarm]] = {}
+            for alarm in table.all_open(tx, patient_ids):
+                open_alarms.setdefault(alarm.patient_id, {})[alarm.kind] = alarm
+            online = {one.patient_id: one.online for one in gateways(tx)}
+        known = [newest.get(one.id, {}) for one in records]
+        limits = [self._programmes.limits(one.programme, one.limits) for one in records]
+        return [
+            self._row(one, mine, its, score, open_alarms.get(one.id, {}), online.get(one.id), now_ns)
+            for one, mine, its, score in zip(records, known, limits, news2(known, limits, now_ns), strict=True)
+        ]
+
+    def _row(
+        self,
+        record: PatientRecord,
+        newest: dict[str, Latest],
+        limits: dict[str, float],
+        score: News2 | None,
+        alarms: dict[str, Alarm],
+        online: bool | None,
+        now_ns: int,
+    ) -> WorklistRow:
+        clinical, technical = alarms.get("clinical"), alarms.get("technical")
+        worst = max(alarms.values(), key=lambda alarm: (alarm.level, -alarm.raised_ns), default=None)
+        return WorklistRow(
+            patient=brief(record, self._programmes),
+            priority=worst.priority if worst else None,
+            waiting_since_ms=worst.raised_ns // MS if worst else None,
+            clinical=alarm_brief(clinical) if clinical else None,
+            technical=alarm_brief(technical) if technical else None,
+            latest=values(record, newest, limits, self._programmes, now_ns),
+            news2=score,
+            last_reading_ms=max((one.t_ns for one in newest.values()), default=0) // MS or None,
+            gateway_online=online,
+        )

@@ -1,0 +1,140 @@
+"""The gateway as a process of its own: a pty and a virtual radio below, a real broker above."""
+
+import asyncio
+import os
+import pty
+import re
+import signal
+import sys
+import tomllib
+import tty
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+import gateway
+from tests.gateway.broker import PASSWORD, Broker, Server
+
+ROOT = Path(__file__).parents[2]
+
+
+def configuration(folder: Path, broker: Broker, rest: str) -> Path:
+    (folder / "password").write_text(PASSWORD)
+    (folder / "password").chmod(0o600)
+    path = folder / "gateway.toml"
+    path.write_text(
+        f'name = "home-01"\nheartbeat_s = 0.2\n[uplink]\nport = {broker.port}\npassword_file = "password"\n'
+        f"reconnect_max_s = 0.2\n{rest}"
+    )
+    return path
+
+
+@asynccontextmanager
+async def process(config: Path) -> AsyncIterator[asyncio.subprocess.Process]:
+    child = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "gateway", "run", str(config), cwd=ROOT, stderr=asyncio.subprocess.PIPE
+    )
+    try:
+        yield child
+    finally:
+        if child.returncode is None:
+            child.kill()
+        await child.communicate()
+
+
+def test_the_version_is_the_projects() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    assert project["version"] == gateway.VERSION
+
+
+@pytest.mark.processes
+async def test_it_reports_its_health_and_on_sigterm_says_goodbye_and_ends_well(
+    lasting_broker: Broker, server: Server, tmp_path: Path
+) -> None:
+    async with process(configuration(tmp_path, lasting_broker, "")) as child:
+        await server.until(lambda server: len(server.healths) >= 3)
+        child.send_signal(signal.SIGTERM)
+        _, said = await asyncio.wait_for(child.communicate(), 10)
+    assert child.returncode == 0, said.decode()
+    await server.until(lambda server: not server.states[-1].online)
+    assert b"Traceback" not in said
+    assert server.healths[0].software == f"hjemvakt-gateway {gateway.VERSION}"
+
+
+@pytest.mark.processes
+async def test_a_second_gateway_on_the_same_folder_is_refused_in_one_line(
+    lasting_broker: Broker, server: Server, tmp_path: Path
+) -> None:
+    config = configuration(tmp_path, lasting_broker, "")
+    async with process(config):
+        await server.until(lambda server: len(server.healths) >= 1)
+        async with process(config) as second:
+            _, said = await asyncio.wait_for(second.communicate(), 10)
+    assert second.returncode == 2
+    assert said.decode().count("\n") == 1
+    assert "another process has the spool" in said.decode()
+
+
+@pytest.mark.processes
+async def test_a_gateway_that_dies_is_declared_offline_by_the_broker(
+    lasting_broker: Broker, server: Server, tmp_path: Path
+) -> None:
+    async with process(configuration(tmp_path, lasting_broker, "")) as child:
+        await server.until(lambda server: any(state.online for state in server.states))
+        child.kill()
+        await server.until(lambda server: not server.states[-1].online)
+
+
+@pytest.mark.processes
+async def test_a_dispenser_that_answers_nonsense_on_its_port_is_seen_and_its_faults_arrive(
+    lasting_broker: Broker, server: Server, tmp_path: Path
+) -> None:
+    far, near = pty.openpty()
+    tty.setraw(far)
+    devices = f'[[devices]]\nid = "disp-1"\ndriver = "hjemvakt-dispenser"\nport = "{os.ttyname(near)}"\n'
+    async with process(configuration(tmp_path, lasting_broker, devices)):
+        heard = asyncio.Event()
+        asyncio.get_running_loop().add_reader(far, heard.set)
+        async with asyncio.timeout(10):
+            await heard.wait()
+        asyncio.get_running_loop().remove_reader(far)
+        assert os.read(far, 100).endswith(bytes.fromhex("02010401 8deb00")), "HELLO_GET, as the protocol's text has it"
+        os.write(far, b"\x05nonsense\x00")
+        await server.until(lambda server: len(server.rows) == 1)
+        await server.until(lambda server: server.healths[-1].devices[0].faults == 1)
+    assert server.healths[-1].devices[0].link == "connected"
+    os.close(far)
+    os.close(near)
+
+
+@pytest.mark.processes
+async def test_what_the_gateway_loads_is_what_its_configuration_needs(tmp_path: Path, lasting_broker: Broker) -> None:
+    """Memory is bought by imports; a hub with BlueZ never loads Bumble, and none loads numpy."""
+    devices = '[[devices]]\nid = "oxi-1"\ndriver = "plx-1822"\naddress = "F0:00:00:00:00:01"\n'
+    wanted = {
+        "": set(),
+        '[radio]\nkind = "bluez"\n' + devices: {"bleak"},
+        f'[radio]\nkind = "bumble"\ntransport = "unix:{tmp_path}/hci"\n' + devices: {"bleak", "bumble"},
+    }
+    for rest, loaded in wanted.items():
+        child = await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-X",
+            "importtime",
+            "-m",
+            "gateway",
+            "run",
+            str(configuration(tmp_path, lasting_broker, rest)),
+            cwd=ROOT,
+            stderr=asyncio.subprocess.PIPE,
+        )
+        assert child.stderr is not None
+        said = ""
+        while "connected to" not in said:
+            said += (await child.stderr.readline()).decode()
+        child.terminate()
+        await child.communicate()
+        modules = {match[1] for match in re.finditer(r"\|\s+([a-z_]+)(?:\.|\n)", said)}
+        assert modules & {"numpy", "bleak", "bumble", "serial"} == loaded

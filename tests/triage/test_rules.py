@@ -1,0 +1,164 @@
+"""The rules as a nurse would tell of them."""
+
+import numpy as np
+import pytest
+
+from triage.catalogue import catalogue
+from triage.contract import NEVER
+from triage.grid import Sample
+from triage.rules.silence import gateway_silent
+from triage.run import run
+from vitals.alarm import Kind, Level
+from vitals.clock import NS
+
+HOUR = 3600 * NS
+
+
+@pytest.fixture
+def says(home, now_ns):
+    """What a rule says of readings given as (hours ago, value[, good]), by channel or event."""
+
+    def judge(rule: str, limits: dict[str, float] | None = None, **readings: list[tuple]) -> tuple[Level, str]:
+        samples = [
+            Sample("anna", name.replace("__", "."), now_ns - round(hours * HOUR), value, *good)
+            for name, told in readings.items()
+            for hours, value, *good in told
+        ]
+        chosen = catalogue()[rule]
+        verdicts = run(home(("anna",), tuple(samples), {"anna": limits or {}}).window(chosen), [chosen])
+        reasons = verdicts.reasons(0, unknown=True)
+        return Level(int(verdicts.level[0, 0])), reasons[0].text["en"] if reasons else ""
+
+    return judge
+
+
+def test_two_low_readings_are_red(says):
+    assert says("spo2_floor", spo2=[(1.2, 89), (1, 88)]) == (Level.HIGH, "SpO₂ 88 %, limit 90 % (2 readings below it)")
+
+
+def test_one_reading_just_below_asks_for_another(says):
+    said = says("spo2_floor", spo2=[(9, 96), (1, 89)])
+    assert said == (Level.MEDIUM, "SpO₂ 89 %, limit 90 %; a single reading, measure again")
+    assert says("spo2_floor", spo2=[(1.2, 88), (1, 95)])[0] == Level.MEDIUM, "a recovery wants confirming"
+    assert says("spo2_floor", spo2=[(2, 88), (1, 95)])[0] == Level.CALM
+
+
+def test_one_reading_far_below_is_red_at_once(says):
+    assert says("spo2_floor", spo2=[(1, 87)])[0] == Level.HIGH
+
+
+def test_a_low_burst_that_was_delayed_is_red_though_a_good_reading_came_with_it(says):
+    assert says("spo2_floor", spo2=[(1.3, 89), (1.2, 89), (1, 95)])[0] == Level.HIGH
+
+
+def test_a_reading_the_probe_doubted_does_not_count(says):
+    assert says("spo2_floor", spo2=[(2, 96), (1, 70, False)])[0] == Level.CALM
+    assert says("spo2_floor", spo2=[(1, 70, False)])[0] == Level.UNKNOWN
+
+
+def test_a_patient_used_to_88_is_calm_at_89(says):
+    assert says("spo2_floor", {"spo2_floor": 86.0}, spo2=[(1.2, 89), (1, 88)])[0] == Level.CALM
+
+
+def test_yesterdays_saturation_says_nothing_of_today(says):
+    assert says("spo2_floor", spo2=[(25, 85)])[0] == Level.UNKNOWN
+
+
+def test_a_high_pulse_takes_two_readings(says):
+    assert says("pulse_high", pulse_rate=[(1, 120)])[0] == Level.CALM
+    assert says("pulse_high", pulse_rate=[(1, 121)])[0] == Level.LOW
+    assert says("pulse_high", pulse_rate=[(1.1, 121), (1, 135)])[0] == Level.MEDIUM
+    assert says("pulse_high", pulse_rate=[(1.1, 131), (1, 135)])[0] == Level.HIGH
+    assert says("pulse_high", {"pulse_ceiling": 140.0}, pulse_rate=[(1.1, 131), (1, 135)])[0] == Level.CALM
+
+
+def test_more_than_two_kilos_above_the_three_day_median(says):
+    days = [(72, 80.4), (48, 80.5), (24, 80.3)]
+    assert says("weight_gain", weight=[*days, (0, 82.4)])[0] == Level.CALM
+    level, sentence = says("weight_gain", weight=[*days, (0, 82.5)])
+    assert level == Level.MEDIUM
+    assert sentence == "Weight up 2.1 kg in three days, to 82.5 kg from 80.4 kg (median); limit 2 kg"
+    assert says("weight_gain", weight=[*days, (0, 83.5)])[0] == Level.HIGH
+
+
+def test_one_odd_low_weighing_does_not_make_a_gain(says):
+    assert says("weight_gain", weight=[(72, 80.4), (48, 77.0), (24, 80.3), (0, 81.0)])[0] == Level.CALM
+
+
+def test_too_few_or_too_close_weighings_say_nothing(says):
+    assert says("weight_gain", weight=[(48, 80), (0, 84)])[0] == Level.UNKNOWN
+    assert says("weight_gain", weight=[(3, 80), (2, 80), (0, 84)])[0] == Level.UNKNOWN
+    assert says("weight_gain", weight=[(97, 80), (73, 80), (49, 84)])[0] == Level.UNKNOWN, "the newest is two days old"
+
+
+def test_a_missed_dose_and_a_time_critical_one(says):
+    assert says("missed_dose", dispenser__missed=[(3, 7)])[0] == Level.MEDIUM
+    level, sentence = says("missed_dose", dispenser__missed=[(3, 7)], dispenser__missed_critical=[(5, 8)])
+    assert level == Level.HIGH
+    assert sentence == "2 dose(s) left in the dispenser in the last 24 h, 1 of them time-critical, the last 3 h ago"
+
+
+def test_a_dose_that_was_retrieved_late_is_missed_no_more(says):
+    assert says("missed_dose", dispenser__missed=[(3, 7)], dispenser__retrieved=[(2, 7)])[0] == Level.CALM
+    assert says("missed_dose", dispenser__missed=[(3, 7)], dispenser__retrieved=[(2, 8)])[0] == Level.MEDIUM
+    assert says("missed_dose", dispenser__missed=[(3, 7)], dispenser__retrieved=[(4, 7)])[0] == Level.MEDIUM
+    assert says("missed_dose", dispenser__missed=[(3, 0)], dispenser__retrieved=[(2, 0)])[0] == Level.MEDIUM
+
+
+def test_a_jam_lasts_until_a_dose_comes_out(says):
+    assert says("dispenser_trouble", dispenser__jam=[(5, 0)]) == (Level.MEDIUM, "Medicine dispenser: jammed 5 h ago")
+    assert says("dispenser_trouble", dispenser__jam=[(5, 0)], dispenser__presented=[(4, 7)])[0] == Level.CALM
+    assert says("dispenser_trouble", dispenser__jam=[(5, 0)], dispenser__refill=[(4, 7)])[0] == Level.MEDIUM
+    assert says("dispenser_trouble", dispenser__empty=[(5, 0)], dispenser__refill=[(4, 0)])[0] == Level.CALM
+
+
+def test_trouble_with_a_thing_is_technical():
+    kinds = {name: rule.kind for name, rule in catalogue().items()}
+    assert {name for name, kind in kinds.items() if kind is Kind.TECHNICAL} == {"dispenser_trouble", "device_silent"}
+
+
+DAILY = {"weight_expected_s": 86_400.0}
+
+
+def test_a_device_gets_half_an_interval_of_grace(says):
+    assert says("device_silent", DAILY, weight=[(36, 80)])[0] == Level.CALM
+    assert says("device_silent", DAILY, weight=[(37, 80)])[0] == Level.LOW
+    level, sentence = says("device_silent", DAILY, weight=[(49, 80)])
+    assert level == Level.MEDIUM
+    assert sentence == "Readings overdue: Weight nothing for 49 h (expected every 24 h)"
+
+
+def test_a_reading_the_device_doubts_is_a_sign_of_life_all_the_same(says):
+    assert says("device_silent", DAILY, weight=[(1, 80, False)])[0] == Level.CALM
+
+
+def test_a_patient_never_heard_of_is_silent_since_enrolment(says, now_ns):
+    assert says("device_silent", DAILY)[0] == Level.UNKNOWN
+    assert says("device_silent", DAILY | {"watched_since_ns": float(now_ns - 10 * HOUR)})[0] == Level.CALM
+    assert says("device_silent", DAILY | {"watched_since_ns": float(now_ns - 50 * HOUR)})[0] == Level.MEDIUM
+
+
+def test_what_came_before_enrolment_is_not_held_against_a_patient(says, now_ns):
+    limits = DAILY | {"watched_since_ns": float(now_ns - 10 * HOUR)}
+    assert says("device_silent", limits, weight=[(400, 80)])[0] == Level.CALM
+
+
+def test_a_silent_gateway_explains_its_silent_devices(says):
+    level, sentence = says("device_silent", DAILY | {"gateway_silent": 1.0}, weight=[(60, 80)])
+    assert level == Level.UNKNOWN
+    assert sentence == "Whether a device is silent cannot be judged: the home's gateway is silent itself"
+
+
+def test_but_not_a_patient_whose_last_saturation_was_red(says):
+    limits = {"spo2_expected_s": 6 * 3600.0, "gateway_silent": 1.0}
+    assert says("silent_after_red", limits, spo2=[(13, 85)])[0] == Level.HIGH
+    assert says("silent_after_red", limits, spo2=[(12, 85)])[0] == Level.CALM
+    assert says("silent_after_red", limits, spo2=[(13, 93)])[0] == Level.CALM
+
+
+def test_gateways_are_judged_by_their_heartbeats(now_ns):
+    heard = np.array([now_ns - 60 * NS, now_ns - 901 * NS, NEVER, now_ns + NS, now_ns], dtype=np.int64)
+    limit_s = np.array([900.0, 900, 900, 900, np.nan])
+    assert gateway_silent(now_ns, heard, limit_s).tolist() == [
+        Level.CALM, Level.MEDIUM, Level.UNKNOWN, Level.CALM, Level.UNKNOWN,
+    ]  # fmt: skip

@@ -1,0 +1,119 @@
+"""Verdicts, asked in the ways the server asks."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from triage.catalogue import bounds, catalogue, defaults
+from triage.contract import Finding
+from triage.grid import Sample
+from triage.run import run
+from triage.samples import samples_of
+from vitals.alarm import Kind, Level
+from vitals.block import Block
+from vitals.clock import NS
+from vitals.errors import ConfigError
+from vitals.events import Event
+
+RULES = tuple(catalogue().values())
+
+
+@pytest.fixture
+def verdicts(home, now_ns):
+    """Anna has a red saturation and a jammed dispenser, Bjørn nothing but a good saturation."""
+    samples = (
+        Sample("anna", "spo2", now_ns - 1200 * NS, 85),
+        Sample("anna", "spo2", now_ns - 600 * NS, 84),
+        Sample("anna", "dispenser.jam", now_ns - 3600 * NS, 0),
+        Sample("bjørn", "spo2", now_ns - 600 * NS, 97),
+    )
+    return run(home(("anna", "bjørn"), samples, {}).window(*RULES), RULES)
+
+
+def test_the_worst_reason_comes_first(verdicts):
+    levels = [reason.level for reason in verdicts.reasons(0)]
+    assert levels == sorted(levels, reverse=True)
+    assert verdicts.reasons(0)[0].rule == "spo2_floor"
+
+
+def test_clinical_and_technical_are_asked_apart(verdicts):
+    assert [reason.rule for reason in verdicts.reasons(0, kind=Kind.TECHNICAL)] == ["dispenser_trouble"]
+    assert "dispenser_trouble" not in {reason.rule for reason in verdicts.reasons(0, kind=Kind.CLINICAL)}
+    assert verdicts.unknown(0, kind=Kind.TECHNICAL) == {"device_silent"}
+
+
+def test_a_reason_carries_rule_version_numbers_and_time(verdicts, now_ns):
+    reason = verdicts.reasons(0)[0]
+    assert (reason.version, reason.t_ns) == (catalogue()["spo2_floor"].version, now_ns)
+    assert (reason.because["low_min"], reason.because["floor"], reason.because["count"]) == (84, 90, 2)
+    assert reason.text["nb"] == "SpO₂ 84 %, grense 90 % (2 målinger under grensen)"
+
+
+def test_unknown_is_told_only_when_asked_for(verdicts):
+    assert verdicts.reasons(1) == []
+    said = {reason.rule: reason.text["en"] for reason in verdicts.reasons(1, unknown=True)}
+    assert set(said) == verdicts.unknown(1)
+    assert said["weight_gain"] == "Weight gain: cannot be judged, readings are missing"
+
+
+def test_the_worst_of_calm_and_unknown_is_unknown(verdicts):
+    assert verdicts.worst().tolist() == [Level.HIGH, Level.UNKNOWN]
+    assert verdicts.worst(Kind.TECHNICAL).tolist() == [Level.MEDIUM, Level.UNKNOWN]
+    assert verdicts.alarmed().tolist() == [0]
+
+
+def test_no_rules_no_verdict(home):
+    nothing = run(home(("anna",), (), {}).window(), ())
+    assert nothing.worst().tolist() == [Level.UNKNOWN]
+    assert nothing.reasons(0) == []
+
+
+@pytest.mark.parametrize(
+    ("finding", "said"),
+    [
+        (Finding(np.zeros(2, np.int64), {}), "level must be int8"),
+        (Finding(np.zeros(3, np.int8), {}), "level must be int8"),
+        (Finding(np.zeros(2, np.int8), {"x": np.zeros(2, np.int64)}), "because\\['x'\\] must be float64"),
+    ],
+)
+def test_a_rule_that_breaks_its_promise_is_named(home, finding, said):
+    broken = dataclasses.replace(catalogue()["spo2_floor"], judge=lambda w: finding)
+    with pytest.raises(ValueError, match=f"'spo2_floor'.*{said}"):
+        run(home(("anna", "bjørn"), (), {}).window(broken), [broken])
+
+
+def test_the_catalogue_has_a_rule_of_every_file():
+    assert list(catalogue()) == sorted(catalogue())
+    assert set(catalogue()) >= {
+        "news2", "spo2_floor", "weight_gain", "pulse_high", "missed_dose", "dispenser_trouble", "device_silent",
+        "silent_after_red",
+    }  # fmt: skip
+
+
+def test_two_rules_with_one_limit_agree_on_its_default_and_share_the_narrower_bounds():
+    floor = catalogue()["spo2_floor"]
+    other = dataclasses.replace(floor, name="other", limits={"spo2_floor": 88.0}, bounds={"spo2_floor": (80.0, 200.0)})
+    with pytest.raises(ConfigError, match="'spo2_floor' has the default 90.0 in one rule and 88.0 in 'other'"):
+        defaults([floor, other])
+    assert bounds([floor, other])["spo2_floor"] == (80, 100)
+
+
+def test_a_measurement_becomes_samples_and_the_devices_doubt_is_kept():
+    block = Block("spo2", (1, 2), (96.0, 95.0), status=("motion",))
+    assert samples_of(block, "anna") == (Sample("anna", "spo2", 1, 96.0, False), Sample("anna", "spo2", 2, 95.0, False))
+    assert samples_of(Block("spo2", (1,), (96.0,), status=("stored", "low_battery")))[0].good
+
+
+def test_an_event_becomes_a_sample_named_after_its_kind():
+    assert samples_of(Event("dispenser.retrieved", 5, {"dose_id": 7}), "anna") == (
+        Sample("anna", "dispenser.retrieved", 5, 7.0),
+    )
+    assert samples_of(Event("dispenser.jam", 5))[0].value == 0
+
+
+def test_a_missed_time_critical_dose_has_a_name_of_its_own():
+    missed = Event("dispenser.missed", 5, {"dose_id": 7, "time_critical": 1})
+    assert samples_of(missed) == (Sample("", "dispenser.missed_critical", 5, 7.0),)
+    assert samples_of(Event("dispenser.missed", 5, {"dose_id": 7}))[0].channel == "dispenser.missed"
+    assert samples_of(Event("dispenser.retrieved", 5, {"time_critical": 1}))[0].channel == "dispenser.retrieved"
