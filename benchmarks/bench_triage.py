@@ -19,6 +19,7 @@ from triage.catalogue import catalogue
 from triage.grid import Sample, window
 from triage.rules.news2 import PARAMETERS
 from triage.run import run
+from vitals.channels import CHANNELS
 from vitals.clock import NS
 
 PATIENTS = 30_000
@@ -46,7 +47,8 @@ def readings(patients: list[str]) -> list[Sample]:
     samples = []
     for name, (mean, spread) in USUAL.items():
         decimals = 1 if name in ("body_temp", "oxygen_flow", "weight") else 0
-        values = np.round(np.abs(random.normal(mean, spread, (len(patients), 4))), decimals).tolist()
+        drawn = random.normal(mean, spread, (len(patients), 4))
+        values = np.round(np.clip(drawn, CHANNELS[name].low, CHANNELS[name].high), decimals).tolist()
         for patient, row in zip(patients, values, strict=True):
             for age_h, value in zip((1, 20, 40, 60), row, strict=True):
                 samples.append(Sample(patient, name, NOW_NS - age_h * 3600 * NS, value))
@@ -89,14 +91,9 @@ def main() -> None:
     loop_ms = best_ms(lambda: plain_news2(newest), 3)
     rows = [
         (f"window of {len(samples):,} readings", best_ms(lambda: window(NOW_NS, patients, samples, rules, {}), 2)),
-        ("NEWS2", best_ms(lambda: run(seen, news2), 7)),
-        *(
-            (f"  {rule.name}", best_ms(lambda rule=rule: run(seen, [rule]), 5))
-            for rule in rules
-            if rule.name != "news2"
-        ),
+        *((rule.name, best_ms(lambda rule=rule: run(seen, [rule]), 5)) for rule in rules),
         (f"all {len(rules)} rules", best_ms(lambda: run(seen, rules), 5)),
-        ("NEWS2, plain Python loop", loop_ms),
+        ("news2 as a plain Python loop", loop_ms),
     ]
     print(f"{PATIENTS:,} patients")
     for name, taken_ms in rows:

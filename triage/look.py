@@ -25,19 +25,20 @@ def good(w: Window, channel: str) -> Series:
     """The channel's samples [P, K] with those that the device doubted, or that are implausible, left out."""
     series = w.channel[channel]
     trusted = w.quality.get(channel)
-    if trusted is None:
+    if trusted is None or (trusted | np.isnan(series.value)).all():
         return series
     return Series(np.where(trusted, series.t_ns, NEVER), np.where(trusted, series.value, np.nan))
 
 
 def newest(w: Window, series: Series) -> Newest:
     """The newest sample that is there, of each patient."""
-    there = ~np.isnan(series.value[:, ::-1])
-    last = series.value.shape[1] - 1 - there.argmax(axis=1)
-    rows = np.arange(w.patients)
-    some = there.any(axis=1)
-    t_ns = np.where(some, series.t_ns[rows, last], NEVER)
-    return Newest(np.where(some, series.value[rows, last], np.nan), t_ns, age_s(w.now_ns, t_ns))
+    value, t_ns = series.value[:, -1].copy(), series.t_ns[:, -1].copy()
+    gone = np.flatnonzero(np.isnan(value))  # Mostly the last column is the answer; only the others are searched.
+    earlier = series.value[gone]
+    place = earlier.shape[1] - 1 - (~np.isnan(earlier[:, ::-1])).argmax(axis=1)
+    value[gone], t_ns[gone] = series.value[gone, place], series.t_ns[gone, place]
+    t_ns[np.isnan(value)] = NEVER
+    return Newest(value, t_ns, age_s(w.now_ns, t_ns))
 
 
 def age_s(now_ns: int, t_ns: Times) -> Floats:

@@ -211,20 +211,22 @@ def _municipality(town: Town, passwords: Mapping[str, str], today: datetime) -> 
 def _ladders(town: Town) -> list[dict[str, Any]]:
     """The project's own ladders in shape, with waits a person at the demo can see: 20 s for red, 30 s for yellow."""
 
-    def ladder(kind: str, priority: str, steps: list[tuple[str, float]]) -> dict[str, Any]:
+    def ladder(kind: str, priority: str, *steps: tuple[str, float]) -> dict[str, Any]:
+        waits = [{"tell": role, "wait_s": _story_s(town, wait_s)} for role, wait_s in steps]
+        del waits[-1]["wait_s"]  # what follows the last step is the ladder's repeat
         return {
             "name": f"{kind}, {priority}",
             "kind": kind,
             "priority": priority,
             "repeat_s": _story_s(town, 120),
-            "steps": [{"tell": role, "wait_s": _story_s(town, wait_s)} for role, wait_s in steps],
+            "steps": waits,
         }
 
     return [
-        ladder("clinical", "high", [("nurse", 20), ("doctor", 60), ("administrator", 60)]),
-        ladder("clinical", "medium", [("nurse", 30), ("doctor", 60)]),
-        ladder("clinical", "low", [("nurse", 120)]),
-        *(ladder("technical", priority, [("nurse", 120)]) for priority in ("high", "medium", "low")),
+        ladder("clinical", "high", ("nurse", 20), ("doctor", 60), ("administrator", 0)),
+        ladder("clinical", "medium", ("nurse", 30), ("doctor", 0)),
+        ladder("clinical", "low", ("nurse", 0)),
+        *(ladder("technical", priority, ("nurse", 0)) for priority in ("high", "medium", "low")),
     ]
 
 

@@ -96,8 +96,13 @@ class Mosquitto:
 
     def _launch(self) -> subprocess.Popen[bytes]:
         with (self._folder / "mosquitto.log").open("wb") as words:
-            child = subprocess.Popen(
-                self._command, cwd=self._folder, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=words
+            child = subprocess.Popen(  # its own session: a Ctrl-C is for us, and we stop it in our own time
+                self._command,
+                cwd=self._folder,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=words,
+                start_new_session=True,
             )
         _raise_file_limit(child.pid)
         return child

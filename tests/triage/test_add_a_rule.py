@@ -1,6 +1,5 @@
 """docs/add-a-rule.md, word for word: the rule on the page passes the tests that every rule passes."""
 
-import os
 import re
 import shutil
 import subprocess
@@ -31,10 +30,10 @@ def follower(tmp_path):
 
 def in_copy(copy: Path, *command: str) -> str:
     """What a command in the copy prints; it must succeed, and see the copy's packages and no others."""
+    env = {**os.environ, "PYTHONPATH": str(copy)}
     done = subprocess.run(
-        [sys.executable, *command], cwd=copy, env={**os.environ, "PYTHONPATH": str(copy)}, capture_output=True, text=True,
-        timeout=300, check=False,
-    )  # fmt: skip
+        [sys.executable, *command], cwd=copy, env=env, capture_output=True, text=True, timeout=300, check=False
+    )
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
 

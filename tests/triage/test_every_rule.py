@@ -177,7 +177,7 @@ def test_between_two_bands_there_is_no_gap(rule, home, now_ns):
             for hours, value in ((1, swept), (20, middle), (40, middle), (60, middle))
         ]
         patients = tuple(str(row) for row in range(len(values)))
-        limits = dict.fromkeys(patients, {limit: _set(rule, limit) for limit in rule.limits})
+        limits = {patient: {limit: _set(rule, limit) for limit in rule.limits} for patient in patients}
         level = run(home(patients, tuple(samples), limits).window(rule), [rule]).level[0]
         if rule.reads == (name,) and not rule.events:
             assert (level != Level.UNKNOWN).all(), f"{name}: a value without a verdict"

@@ -1,6 +1,7 @@
 """NEWS2 against the chart of the Royal College of Physicians (2017), typed here as ranges, value by value."""
 
 import math
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -53,7 +54,7 @@ def check(chart: dict[int, list[tuple[float, float]]], step: float, score) -> No
             values = np.round(np.arange(low, high + step / 2, step), 1)
             assert score(values).tolist() == [expected] * len(values), (low, high)
     ends = sorted(band for bands in chart.values() for band in bands)
-    assert all(round(after[0] - before[1], 1) == step for before, after in zip(ends, ends[1:], strict=False))
+    assert all(round(after[0] - before[1], 1) == step for before, after in pairwise(ends))
 
 
 @pytest.mark.parametrize("name", sorted(CHART))

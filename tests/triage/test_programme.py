@@ -49,7 +49,7 @@ def test_a_limit_that_nobody_has_set_is_not_there():
 
 @pytest.mark.parametrize("value", [0.1, 500, float("nan"), float("inf"), -2])
 def test_an_implausible_personal_limit_is_refused(value):
-    with pytest.raises(ConfigError, match="weight_gain_kg .* is not plausible: set it from 0.5 to 10"):
+    with pytest.raises(ConfigError, match=r"weight_gain_kg .* is not plausible: set it from 0\.5 to 10"):
         limits_for(parse(HEART, "heart.toml"), {"weight_gain_kg": value})
 
 

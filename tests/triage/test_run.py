@@ -94,7 +94,7 @@ def test_the_catalogue_has_a_rule_of_every_file():
 def test_two_rules_with_one_limit_agree_on_its_default_and_share_the_narrower_bounds():
     floor = catalogue()["spo2_floor"]
     other = dataclasses.replace(floor, name="other", limits={"spo2_floor": 88.0}, bounds={"spo2_floor": (80.0, 200.0)})
-    with pytest.raises(ConfigError, match="'spo2_floor' has the default 90.0 in one rule and 88.0 in 'other'"):
+    with pytest.raises(ConfigError, match=r"'spo2_floor' has the default 90\.0 in one rule and 88\.0 in 'other'"):
         defaults([floor, other])
     assert bounds([floor, other])["spo2_floor"] == (80, 100)
 

@@ -70,10 +70,11 @@ def _spo2(value: Floats, oxygen: Floats, scale: Floats) -> Floats:
 def _lookup(table: Floats, value: Floats) -> Floats:
     """The points of `value` rounded half up; beyond the table's ends its ends. NaN stays NaN."""
     missing = np.isnan(value)
-    # Six decimals first: 35.05 °C times ten is 350.499… in binary.
-    place = np.floor(np.round(np.where(missing, 0.0, value), 6) + 0.5)
-    given: Floats = table[np.clip(place, 0, len(table) - 1).astype(np.int64)]
-    return np.where(missing, np.nan, given)
+    # Half and a millionth: 35.05 °C times ten is 350.499… in binary.
+    place = np.clip(value + 0.500001, 0, len(table) - 1)
+    given: Floats = table[np.where(missing, 0, place).astype(np.int64)]
+    given[missing] = np.nan
+    return given
 
 
 def _unmeasured(*words: str) -> str:

@@ -140,6 +140,7 @@ function NextPatient({ id }: { id: string }) {
   return (
     <Button
       as={Link}
+      role="link"
       href={`/patient/${next.patient.id}`}
       size="small"
       variant="secondary"

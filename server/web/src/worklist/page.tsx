@@ -1,7 +1,7 @@
 /// The worklist: one row per patient, the one who needs somebody most at the top.
 import { Button } from "@navikt/ds-react";
 import { useQuery } from "@tanstack/react-query";
-import { useEffect, useRef } from "react";
+import { type KeyboardEvent, type ReactElement, useEffect, useRef } from "react";
 import { useLocation } from "wouter";
 import { useAct } from "../acts";
 import type { WorklistRow } from "../api";
@@ -73,64 +73,59 @@ function Rows({ rows }: { rows: readonly WorklistRow[] }) {
   const openOnEnter = (event: React.KeyboardEvent<HTMLElement>, id: string) => {
     if (event.key === "Enter" && event.target === event.currentTarget) go(`/patient/${id}`);
   };
-  const alarmed = (group: Group, none: string) =>
-    order[group].length === 0 ? (
-      <p className="none">{none}</p>
-    ) : (
-      <ol className="rows">
-        {order[group].map((id) => {
-          const row = byId.get(id);
-          return (
-            row && (
-              <Row key={id} row={row} now={now} changed={changed.has(id)} act={act} onKeyDown={(event) => openOnEnter(event, id)} />
-            )
-          );
-        })}
-      </ol>
-    );
+  const enter = (id: string) => (event: KeyboardEvent<HTMLElement>) => {
+    if (event.key === "Enter" && event.target === event.currentTarget) go(`/patient/${id}`);
+  };
+  const known = (group: Group) => order[group].map((id) => byId.get(id)).filter((row) => row !== undefined);
+  const alarmed = (group: Group) =>
+    known(group).map((row) => {
+      const { id } = row.patient;
+      return <Row key={id} row={row} now={now} changed={changed.has(id)} act={act} onKeyDown={enter(id)} />;
+    });
+  const showFresh = () => {
+    release();
+    focusFirst.current = true;
+  };
 
   return (
-    <>
-      <div className="fresh" role="status">
-        {fresh.length > 0 && (
-          <Button
-            size="small"
-            onClick={() => {
-              release();
-              focusFirst.current = true;
-            }}
-          >
-            {`${words.worklist.newRows(fresh.length)}: ${fresh.map((row) => row.patient.name).join(", ")}`}
-          </Button>
-        )}
-        {fresh.length > 0 && <span>{words.worklist.newRowsWhat}</span>}
-      </div>
-      <div ref={element} {...list}>
-        <section aria-labelledby="clinical">
-          <h2 id="clinical">
-            {words.worklist.clinical} <span className="tally">{order.clinical.length}</span>
-          </h2>
-          {alarmed("clinical", words.worklist.noneClinical)}
-        </section>
-        <section aria-labelledby="technical">
-          <h2 id="technical">
-            {words.worklist.technical} <span className="tally">{order.technical.length}</span>
-          </h2>
-          {alarmed("technical", words.worklist.noneTechnical)}
-        </section>
-        <section aria-labelledby="calm">
-          <h2 id="calm">
-            {words.worklist.calm} <span className="tally">{order.calm.length}</span>
-          </h2>
-          {order.calm.length === 0 && <p className="none">{words.worklist.noneCalm}</p>}
-          <ol className="rows rows-calm">
-            {order.calm.map((id) => {
-              const row = byId.get(id);
-              return row && <CalmRow key={id} row={row} now={now} onKeyDown={(event) => openOnEnter(event, id)} />;
-            })}
-          </ol>
-        </section>
-      </div>
-    </>
+    <div ref={element} {...list}>
+      <Fresh rows={fresh} show={showFresh} />
+      <Section id="clinical" title={words.worklist.clinical} none={words.worklist.noneClinical}>
+        {alarmed("clinical")}
+      </Section>
+      <Section id="technical" title={words.worklist.technical} none={words.worklist.noneTechnical}>
+        {alarmed("technical")}
+      </Section>
+      <Section id="calm" title={words.worklist.calm} none={words.worklist.noneCalm}>
+        {known("calm").map((row) => (
+          <CalmRow key={row.patient.id} row={row} now={now} onKeyDown={enter(row.patient.id)} />
+        ))}
+      </Section>
+    </div>
+  );
+}
+
+/// Who has come while the list was held still. It lies over the list and moves nothing.
+function Fresh({ rows, show }: { rows: readonly WorklistRow[]; show: () => void }) {
+  const words = useWords();
+  return (
+    <div className="fresh" role="status">
+      {rows.length > 0 && (
+        <Button size="small" onClick={show} title={words.worklist.newRowsWhat}>
+          {`${words.worklist.newRows(rows.length)}: ${rows.map((row) => row.patient.name).join(", ")}`}
+        </Button>
+      )}
+    </div>
+  );
+}
+
+function Section({ id, title, none, children }: { id: Group; title: string; none: string; children: ReactElement[] }) {
+  return (
+    <section aria-labelledby={id}>
+      <h2 id={id}>
+        {title} <span className="tally">{children.length}</span>
+      </h2>
+      {children.length > 0 ? <ol className={`rows rows-${id}`}>{children}</ol> : <p className="none">{none}</p>}
+    </section>
   );
 }

@@ -50,6 +50,7 @@ export function Row({ row, now, changed, act, onKeyDown }: RowProps) {
       </div>
       <Button
         as={Link}
+        role="link"
         className="open"
         href={`/patient/${patient.id}`}
         size="small"

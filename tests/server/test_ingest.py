@@ -1,0 +1,236 @@
+"""What becomes of the messages that gateways send: each reading once, under the right person, or set aside."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import msgspec
+import pytest
+import sqlalchemy as sa
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from server.fleet.store import quarantine
+from server.ingest import store
+from server.readings.store import events, readings
+from tests.server.conftest import START_NS, Town, acknowledged, at, broken, spo2
+from vitals.block import Block
+from vitals.clock import NS
+from vitals.events import Event, Fault
+from vitals.wire import MAX_BYTES, Batch, encode, up
+
+DAY = 24 * 3600 * NS
+
+
+def test_a_reading_is_stored_and_acknowledged(town: Town) -> None:
+    assert town.send(spo2(94, START_NS), spo2(95, START_NS)) == [(0, 1)]
+    assert sorted(town.values("eva")) == [94, 95]
+
+
+def test_all_its_times_and_words_are_kept(town: Town) -> None:
+    town.send(Block("spo2", (START_NS - 7,), (94.0,), 1, ("motion", "stored"), "r-12", START_NS - 3600 * NS))
+    with town.server.db.read() as tx:
+        row = tx.execute(sa.select(readings)).one()
+    assert (row.t_ns, row.device_t_ns, row.received_ns, row.stored_ns) == (
+        START_NS - 7, START_NS - 3600 * NS, START_NS, START_NS
+    )  # fmt: skip
+    assert (row.device, row.record, row.decimals, row.status, row.good) == ("oximeter", "r-12", 1, "motion stored", False)
+
+
+def test_a_batch_that_comes_twice_is_acknowledged_twice_and_stored_once(town: Town) -> None:
+    message = town.batch(town.rows(spo2(94, START_NS), spo2(95, START_NS + NS)))
+    assert town.server.receive(*message) == town.server.receive(*message)
+    assert town.values("eva") == [94, 95]
+
+
+def test_a_crash_between_the_commit_and_the_acknowledgement_loses_and_doubles_nothing(town: Town) -> None:
+    message = town.batch(town.rows(spo2(94, START_NS), spo2(95, START_NS + NS)))
+    town.server.receive(*message)  # committed; the answer never left
+    town.begin_again()
+    assert acknowledged(town.server.receive(*message)) == [(0, 1)]
+    assert town.values("eva") == [94, 95]
+
+
+def test_where_the_database_cannot_take_it_nothing_is_acknowledged_and_later_it_can(
+    town: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    message = town.batch(town.rows(spo2(94, START_NS)))
+    with monkeypatch.context() as patch:
+        patch.setattr(store, "_remember", _disk_full)
+        with pytest.raises(sa.exc.OperationalError):
+            town.server.receive(*message)
+    assert town.values("eva") == []
+    assert acknowledged(town.server.receive(*message)) == [(0, 0)]
+    assert town.values("eva") == [94]
+
+
+def test_a_message_the_server_stumbles_over_holds_nobody_up(town: Town, monkeypatch: pytest.MonkeyPatch) -> None:
+    good = town.batch(town.rows(spo2(94, START_NS)))
+    bad = town.batch(town.rows(spo2(66, START_NS)), epoch="bad")
+    real = store.file
+
+    def stumbling(row: object, gateway: str, epoch: str, *rest: object) -> object:
+        if epoch == "bad":
+            raise ZeroDivisionError
+        return real(row, gateway, epoch, *rest)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(store, "file", stumbling)
+    assert len(town.server.receive_many([bad, good])) == 1
+    assert town.values("eva") == [94]
+    assert town.aside() == ["server error"]
+
+
+def test_two_readings_of_one_moment_are_two(town: Town) -> None:
+    town.send(spo2(94, START_NS), spo2(94, START_NS))
+    assert town.values("eva") == [94, 94]
+
+
+def test_a_record_that_the_device_sends_again_is_one_reading_even_through_another_gateway(town: Town) -> None:
+    town.send(spo2(94, START_NS, record="r-1"))
+    town.send(spo2(94, START_NS + 5, record="r-1"), first=1)
+    again = Batch("gw-2", "other", START_NS, town.rows(spo2(94, START_NS + 9, record="r-1")))
+    assert acknowledged(town.server.receive(up("gw-2", "backlog"), encode(again))) == [(0, 0)]
+    assert town.values("eva") == [94]
+
+
+def test_the_devices_own_time_tells_readings_apart_unless_its_clock_was_never_set(town: Town) -> None:
+    town.send(spo2(94, START_NS, device_t_ns=5), spo2(94, START_NS + NS, device_t_ns=5))
+    assert town.values("eva") == [94]
+    unset = {"device_t_ns": 7, "status": ("clock_unset",)}
+    town.send(spo2(91, START_NS, **unset), spo2(91, START_NS + NS, **unset), first=2)
+    assert town.values("eva") == [94, 91, 91] or sorted(town.values("eva")) == [91, 91, 94]
+
+
+def test_a_reading_belongs_to_whoever_had_the_device_when_it_was_taken(town: Town) -> None:
+    """The scale was Odd's until noon on the first, and Eva's from six in the evening."""
+    times = [at("2026-03-01T11:59:59"), at("2026-03-01T18:00:00")]
+    town.send(*(Block("weight", (t,), (70.0 + n,)) for n, t in enumerate(times)), device="scale")
+    assert (town.values("odd", "weight"), town.values("eva", "weight")) == ([70], [71])
+
+
+def test_what_belongs_to_nobody_is_set_aside_with_its_bytes_and_acknowledged(town: Town) -> None:
+    between = at("2026-03-01T12:00:00")
+    assert town.send(Block("weight", (between,), (70.0,)), device="scale") == [(0, 0)]
+    assert town.send(spo2(94, START_NS), first=1, device="found in a drawer") == [(1, 1)]
+    assert town.aside() == ["no patient", "no patient"]
+    with town.server.db.read() as tx:
+        kept = quarantine(tx, 10)[-1]
+    assert msgspec.json.decode(kept.data)["what"]["value"] == [70.0]
+
+
+@pytest.mark.parametrize(
+    ("what", "reason"),
+    [
+        (spo2(94, START_NS + 301 * NS), "future"),
+        (spo2(94, at("2019-12-31T23:59:59")), "past"),
+        (spo2(101, START_NS), "implausible"),
+        (Block("spo3", (START_NS,), (94.0,)), "unknown channel"),
+        (Block("spo2", (), ()), "does not parse"),
+        (Block("spo2", (START_NS,), (94.0, 95.0)), "does not parse"),
+        (spo2(94, START_NS, device_t_ns=2**70), "does not parse"),
+        (spo2(94, START_NS, decimals=10**9), "does not parse"),
+        (spo2(94, 2**80), "future"),
+        (Event("dispenser.missed", START_NS + DAY), "future"),
+        (Fault("short packet", "3 bytes of 5", START_NS, data=b"\x01"), "short packet"),
+    ],
+)
+def test_what_cannot_be_filed_is_set_aside_and_its_neighbours_are_not(
+    town: Town, what: Block | Event | Fault, reason: str
+) -> None:
+    assert town.send(spo2(93, START_NS), what, spo2(95, START_NS + NS)) == [(0, 2)]
+    assert town.values("eva") == [93, 95]
+    assert town.aside() == [reason]
+
+
+def test_a_row_that_does_not_parse_does_not_spoil_its_batch(town: Town) -> None:
+    topic, payload = town.batch(town.rows(spo2(93, START_NS), spo2(94, START_NS), spo2(95, START_NS + NS)))
+    spoilt = broken(payload, b"[94.0]", b'"ninety-four"')
+    assert acknowledged(town.server.receive(topic, spoilt)) == [(0, 2)]
+    assert town.values("eva") == [93, 95]
+    assert town.aside() == ["does not parse"]
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [b"", b"{", b"\xff\xfe", b"[]", b'{"gateway":"gw-1"}', b"[" * 5000, b" " * (MAX_BYTES + 1), b'"\\ud800"'],
+)
+@pytest.mark.parametrize("topic", ["up/obs", "up/health", "state", "up/gossip", "down/ack"])
+def test_a_message_that_cannot_be_read_is_kept_and_not_acknowledged(town: Town, topic: str, payload: bytes) -> None:
+    assert town.server.receive(f"hjemvakt/1/gw-1/{topic}", payload) == []
+    assert len(town.aside()) == 1
+
+
+@pytest.mark.parametrize(("find", "put"), [(b'"seq":0', b'"seq":-1'), (b'"seq":0', b'"seq":99999999999999999999')])
+def test_a_number_that_no_gateway_counts_to_is_refused_whole(town: Town, find: bytes, put: bytes) -> None:
+    topic, payload = town.batch(town.rows(spo2(93, START_NS)))
+    assert town.server.receive(topic, broken(payload, find, put)) == []
+    assert town.aside() == ["does not parse"]
+
+
+def test_a_gateway_that_speaks_in_anothers_name_is_not_believed(town: Town) -> None:
+    _, payload = town.batch(town.rows(spo2(60, START_NS)), gateway="gw-1")
+    assert town.server.receive(up("gw-2", "obs"), payload) == []
+    assert (town.values("eva"), town.aside()) == ([], ["foreign gateway"])
+
+
+def test_a_gateway_that_nobody_has_heard_of_is_not_believed_either(town: Town) -> None:
+    assert town.server.receive(*town.batch(town.rows(spo2(60, START_NS)), gateway="gw-9")) == []
+    assert (town.values("eva"), town.aside()) == ([], ["unknown gateway"])
+
+
+def test_the_same_bad_message_again_and_again_is_one_row_with_a_count(town: Town) -> None:
+    for _ in range(5):
+        town.server.receive(up("gw-1", "obs"), b"{")
+    with town.server.db.read() as tx:
+        (kept,) = quarantine(tx, 10)
+    assert (kept.times, kept.data) == (5, b"{")
+
+
+def test_an_event_is_stored_once_and_two_kinds_of_one_moment_are_two(town: Town) -> None:
+    missed = Event("dispenser.missed", START_NS, {"dose_id": 3}, record="7")
+    town.send(missed, missed, Event("dispenser.jam", START_NS, record="7"))
+    with town.server.db.read() as tx:
+        assert [one.kind for one in events(tx, "eva", 0, 2**62)].count("dispenser.missed") == 1
+        assert len(events(tx, "eva", 0, 2**62)) == 2
+
+
+def test_the_journal_has_every_batch_as_it_came_and_a_repetition_adds_nothing(town: Town) -> None:
+    message = town.batch(town.rows(spo2(94, START_NS)))
+    town.server.receive_many([message, message])
+    town.server.receive(*message)
+    with town.server.db.read() as tx:
+        (entry,) = tx.execute(sa.select(store.journal)).all()
+    assert [tuple(one) for one in msgspec.msgpack.decode(entry.blob)] == [message]
+    assert (entry.crc, entry.total) == (store.zlib.crc32(entry.blob), 1)
+
+
+ROWS = 24
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    sent=st.lists(st.lists(st.integers(0, ROWS - 1), min_size=1, max_size=10), min_size=1, max_size=12),
+    together=st.lists(st.integers(1, 4), min_size=1),
+)
+def test_however_batches_are_split_shuffled_and_repeated_each_reading_is_stored_once(
+    sent: Sequence[Sequence[int]], together: Sequence[int]
+) -> None:
+    with TemporaryDirectory() as folder:
+        town = Town(Path(folder))
+        rows = town.rows(*(spo2(70 + n, START_NS + n * NS) for n in range(ROWS)))
+        messages = [town.batch(rows[n] for n in numbers) for numbers in [*sent, range(ROWS)]]
+        answers = []
+        while messages:
+            size = together[len(answers) % len(together)]
+            answers += town.server.receive_many(messages[:size])
+            messages = messages[size:]
+        assert town.values("eva") == [70 + n for n in range(ROWS)]
+        assert town.aside() == []
+        assert len(answers) == len(sent) + 1
+        with town.server.db.read() as tx:
+            assert store.stored(tx) == ROWS
+        town.server.close()
+
+
+def _disk_full(*_: object) -> None:
+    raise sa.exc.OperationalError("INSERT", {}, Exception("database or disk is full"))
