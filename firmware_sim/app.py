@@ -18,23 +18,17 @@ from typing import Any, Protocol
 
 import msgspec
 
-from firmware_sim import scenario as stories
-from firmware_sim.body import DAY_NS, HOUR_NS, Body
-from firmware_sim.clock import DeviceClock
-from firmware_sim.config import DeviceConfig, HomeConfig, SimConfig, load
-from firmware_sim.device import Battery, Firmware, Happening
-from firmware_sim.devices._log import Log
+from firmware_sim.body import Body
+from firmware_sim.config import DeviceConfig, SimConfig, load
+from firmware_sim.device import Firmware, Happening
 from firmware_sim.devices._spot import SpotDevice
-from firmware_sim.devices.dispenser import HEARTBEAT_S, TIME_CRITICAL, Dispenser, Habit, Memory, ScheduledDose
-from firmware_sim.devices.oximeter import Oximeter
-from firmware_sim.devices.scale import Scale
+from firmware_sim.devices.dispenser import HEARTBEAT_S, Dispenser
 from firmware_sim.faults import Path as FaultyPath
+from firmware_sim.household import Household
 from firmware_sim.noise import word
 from firmware_sim.ports import SerialPort
 from firmware_sim.radio import BlePort, Radio
-from firmware_sim.routine import Routine
 from vitals.clock import NS, RunningClock
-from vitals.errors import ConfigError
 
 __all__ = ["SimConfig", "load", "run"]
 
@@ -43,8 +37,6 @@ See = Callable[[Iterable[Happening]], None]
 
 _LONGEST_SLEEP_S = 10.0
 """Of the wall: so that a wall clock that is set does not leave a device asleep."""
-
-_MINUTE_NS = 60 * NS
 
 
 async def run(config: SimConfig, tell: Tell) -> None:
@@ -58,9 +50,9 @@ async def run(config: SimConfig, tell: Tell) -> None:
         for home in config.homes:
             radio = Radio(home.radio) if home.radio else None
             radios += [radio] if radio else []
-            household = _Household(config, home, tell)
+            household = Household(config, home)
             for device in home.devices:
-                units.append(household.unit(device, radio))
+                units.append(_unit(household, device, radio, _teller(household, device.id, tell)))
                 await units[-1].open()
         for radio in radios:
             await radio.open()
@@ -75,14 +67,6 @@ async def run(config: SimConfig, tell: Tell) -> None:
             await radio.close()
 
 
-def story_start_ns(config: SimConfig) -> int:
-    """When the scenarios start, in the clock's time: as configured, else the clock's origin, else now."""
-    if config.start_ns is not None:
-        return config.start_ns
-    clock = config.clock
-    return clock.now_ns() if clock.start_ns == clock.origin_ns == 0 else clock.origin_ns
-
-
 class _Unit(Protocol):
     """A device with its port, as `run` handles it."""
 
@@ -93,123 +77,32 @@ class _Unit(Protocol):
     def close(self) -> None: ...
 
 
-class _Household:
-    """A person and the making of their devices."""
-
-    def __init__(self, config: SimConfig, home: HomeConfig, tell: Tell) -> None:
-        self._clock = config.clock
-        self._scenario = stories.load(Path(home.scenario))
-        self._start_ns = story_start_ns(config)
-        self._on_ns = max(self._start_ns, config.clock.now_ns())
-        self._seed = word(config.seed, home.name)
-        self._body = Body(self._seed, self._scenario, self._start_ns)
-        self._name = home.name
-        self._tell = tell
-
-    def unit(self, device: DeviceConfig, radio: Radio | None) -> _Unit:
-        """The device's firmware in its port."""
-        path = FaultyPath(device.faults, word(self._seed, device.id, "path"))
-        see = self._see(device.id)
-        if device.kind == "dispenser":
-            return _SerialUnit(device, self._dispenser(device), path, self._clock, self._body, see)
-        assert radio is not None, "load() lets no device on the air pass without a radio"
-        return _BleUnit(device, self._spot_device(device), radio, path, self._clock, self._body, see)
-
-    def _see(self, device_id: str) -> See:
-        def see(happenings: Iterable[Happening]) -> None:
-            for happening in happenings:
-                if happening.t_ns >= self._start_ns:
-                    self._tell(
-                        {
-                            "t_ns": happening.t_ns,
-                            "wall_ns": time.time_ns(),
-                            "home": self._name,
-                            "device": device_id,
-                            "what": happening.what,
-                            **happening.data,
-                        }
-                    )
-
-        return see
-
-    def _device_clock(self, device: DeviceConfig) -> DeviceClock:
-        return DeviceClock(
-            self._start_ns, drift_ppm=device.drift_ppm, offset_s=device.clock_offset_s, is_set=device.clock_set
-        )
-
-    def _battery(self, device: DeviceConfig) -> Battery:
-        return Battery(self._start_ns, device.battery, device.battery_life_days)
-
-    def _at_ns(self, hour: float | None) -> int | None:
-        return None if hour is None else self._start_ns + round(hour * HOUR_NS)
-
-    def _spot_device(self, device: DeviceConfig) -> SpotDevice:
-        seed = word(self._seed, device.id)
-        habits, silence = self._scenario.habits, self._scenario.silent_from_h
-        common: dict[str, Any] = {
-            "seed": seed,
-            "serial": device.serial,
-            "clock": self._device_clock(device),
-            "battery": self._battery(device),
-        }
-        if device.kind == "oximeter":
-            routine = Routine(
-                seed,
-                self._start_ns,
-                on_ns=self._on_ns,
-                every_min=habits.oximeter_every_min,
-                until_ns=self._at_ns(silence.oximeter),
-            )
-            return Oximeter(keeps_delivered=device.keeps_delivered, routine=routine, **common)
-        routine = Routine(
-            seed,
-            self._start_ns,
-            on_ns=self._on_ns,
-            every_min=habits.scale_every_min,
-            at_hours=habits.scale_at_hours,
-            since_ns=self._start_ns - round(habits.scale_history_days * DAY_NS),
-            until_ns=self._at_ns(silence.scale),
-        )
-        return Scale(routine=routine, **common)
-
-    def _dispenser(self, device: DeviceConfig) -> Dispenser:
-        habits = self._scenario.habits
-        return Dispenser(
-            self._on_ns,
-            seed=word(self._seed, device.id),
-            serial=device.serial,
-            clock=self._device_clock(device),
-            battery=self._battery(device),
-            memory=_recall(device.memory) or self._new_memory(device),
-            habit=Habit(habits.takes_dose_within_min * 60, self._at_ns(habits.takes_doses_until_h)),
-            silent_ns=self._at_ns(self._scenario.silent_from_h.dispenser),
-        )
-
-    def _new_memory(self, device: DeviceConfig) -> Memory:
-        """As it leaves the factory, with the schedule of the scenario. A log that is new gets a new number."""
-        log_id = word(self._seed, device.id, "log", time.time_ns()) & 0xFFFF_FFFF
-        return Memory(Log(log_id), tuple(self._scheduled(dose) for dose in self._scenario.doses))
-
-    def _scheduled(self, dose: stories.Dose) -> ScheduledDose:
-        minute = -(-(self._start_ns + round(dose.at_h * HOUR_NS)) // _MINUTE_NS)
-        return ScheduledDose(
-            dose_id=dose.dose_id,
-            minute_of_day=minute % 1440,
-            compartment=dose.compartment,
-            count=dose.count,
-            window_min=dose.window_min,
-            flags=TIME_CRITICAL if dose.time_critical else 0,
-        )
+def _unit(household: Household, device: DeviceConfig, radio: Radio | None, see: See) -> _Unit:
+    """The device's firmware in its port."""
+    path = FaultyPath(device.faults, word(household.seed, device.id, "path"))
+    firmware = household.firmware(device)
+    if isinstance(firmware, Dispenser):
+        return _SerialUnit(device, firmware, path, household.clock, household.body, see)
+    assert radio is not None, "load() lets no device on the air pass without a radio"
+    return _BleUnit(device, firmware, radio, path, household.clock, household.body, see)
 
 
-def _recall(path: str) -> Memory | None:
-    """A dispenser's memory from a file; None where there is none yet. Raises ConfigError for one that is damaged."""
-    if not path or not Path(path).exists():
-        return None
-    try:
-        return msgspec.msgpack.decode(Path(path).read_bytes(), type=Memory)
-    except (OSError, msgspec.DecodeError) as error:
-        raise ConfigError(f"dispenser memory {path} cannot be read ({error})", "remove it to begin anew") from error
+def _teller(household: Household, device_id: str, tell: Tell) -> See:
+    def see(happenings: Iterable[Happening]) -> None:
+        for happening in happenings:
+            if happening.t_ns >= household.start_ns:
+                tell(
+                    {
+                        "t_ns": happening.t_ns,
+                        "wall_ns": time.time_ns(),
+                        "home": household.name,
+                        "device": device_id,
+                        "what": happening.what,
+                        **happening.data,
+                    }
+                )
+
+    return see
 
 
 async def _live(

@@ -118,8 +118,8 @@ class Hub:
 
     def worklist(self, role: Role) -> bytes:
         """The whole worklist as JSON, as that role may see it."""
-        if self._rows is None:
-            self.drain(everybody=True)
+        if self._rows is None or self._dirty:
+            self.drain()  # who has just acted must see it, whether or not the pump has come round
         office = role == "administrator"
         with self._lock:
             if office not in self._encoded:

@@ -164,7 +164,7 @@ def _come(tx: sa.Connection, keys: set[tuple[str, str]]) -> dict[tuple[str, str]
     for gateway, epoch in keys:
         query = sa.select(received.c.first_seq, received.c.last_seq)
         rows = tx.execute(query.where(received.c.gateway == gateway, received.c.epoch == epoch))
-        come[gateway, epoch] = Ranges(row._tuple() for row in rows)
+        come[gateway, epoch] = Ranges((first, last) for first, last in rows)
     return come
 
 

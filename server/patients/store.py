@@ -89,7 +89,7 @@ def whose(tx: sa.Connection, devices: Iterable[str]) -> Whose:
     """The assignments of these devices, of all times."""
     columns = assignments.c
     query = sa.select(columns.device, columns.from_ns, columns.to_ns, columns.patient_id)
-    return Whose(row._tuple() for row in tx.execute(query.where(columns.device.in_(set(devices)))))
+    return Whose(tuple(row) for row in tx.execute(query.where(columns.device.in_(set(devices)))))
 
 
 def patients_of(tx: sa.Connection, patient_ids: Iterable[str] | None) -> list[PatientRecord]:
@@ -139,15 +139,14 @@ def _refuse_overlaps(tx: sa.Connection, listed: Iterable[Assignment]) -> None:
     query = sa.select(columns.device, columns.from_ns, columns.to_ns, columns.patient_id)
     query = query.where(columns.device.in_({one.device for one in listed})).order_by(columns.device, columns.from_ns)
     before: tuple[str, int, int | None, str] | None = None
-    for row in tx.execute(query):
-        device, from_ns, _, patient_id = row._tuple()
+    for device, from_ns, to_ns, patient_id in tx.execute(query):
         if before and before[0] == device and (before[2] is None or before[2] > from_ns):
             raise ConfigError(
                 f"device {device} would belong to {before[3]} and {patient_id} at once (an assignment that was applied "
                 "before stays in force after it is removed from the file)",
                 "list the earlier assignment with a `to`",
             )
-        before = row._tuple()
+        before = device, from_ns, to_ns, patient_id
 
 
 def _record(row: sa.Row[tuple[object, ...]]) -> PatientRecord:

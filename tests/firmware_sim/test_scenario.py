@@ -11,7 +11,10 @@ from firmware_sim.scenario import Scenario
 from vitals.errors import ConfigError
 
 FOLDER = Path(__file__).parents[2] / "configs" / "scenarios"
-PROMISED = {"stable", "copd-exacerbation", "heart-failure-weight-gain", "missed-dose", "falls-silent", "sepsis"}
+PROMISED = {
+    "stable", "copd-exacerbation", "heart-failure-weight-gain", "missed-dose", "falls-silent", "silent-after-red",
+    "sepsis",
+}  # fmt: skip
 START_NS = 1_795_300_000_000_000_000
 SEEDS = range(20)
 
@@ -99,10 +102,18 @@ def test_missed_dose_has_a_taken_dose_and_then_two_that_are_not() -> None:
     assert any(dose.time_critical and dose.at_h + dose.window_min / 60 < 2 for dose in scenario.doses)
 
 
-def test_falls_silent_only_after_a_red_reading() -> None:
+def test_falls_silent_on_a_quiet_day() -> None:
     silent_h = told("falls-silent").silent_from_h.oximeter
     assert silent_h is not None
-    for before, at_silence in truths("falls-silent", [0.4, silent_h]):
+    for before, at_silence in truths("falls-silent", [0.0, silent_h]):
+        assert before.spo2 > 90
+        assert at_silence.spo2 > 90
+
+
+def test_silent_after_red_shows_a_red_reading_first() -> None:
+    silent_h = told("silent-after-red").silent_from_h.oximeter
+    assert silent_h is not None
+    for before, at_silence in truths("silent-after-red", [0.4, silent_h]):
         assert before.spo2 > 90
         assert at_silence.spo2 < 88
 

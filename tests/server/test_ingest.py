@@ -98,7 +98,7 @@ def test_the_devices_own_time_tells_readings_apart_unless_its_clock_was_never_se
     assert town.values("eva") == [94]
     unset = {"device_t_ns": 7, "status": ("clock_unset",)}
     town.send(spo2(91, START_NS, **unset), spo2(91, START_NS + NS, **unset), first=2)
-    assert town.values("eva") == [94, 91, 91] or sorted(town.values("eva")) == [91, 91, 94]
+    assert sorted(town.values("eva")) == [91, 91, 94]
 
 
 def test_a_reading_belongs_to_whoever_had_the_device_when_it_was_taken(town: Town) -> None:
@@ -144,20 +144,22 @@ def test_what_cannot_be_filed_is_set_aside_and_its_neighbours_are_not(
 
 def test_a_row_that_does_not_parse_does_not_spoil_its_batch(town: Town) -> None:
     topic, payload = town.batch(town.rows(spo2(93, START_NS), spo2(94, START_NS), spo2(95, START_NS + NS)))
-    spoilt = broken(payload, b"[94.0]", b'"ninety-four"')
+    spoilt = broken(payload, b"[94]", b'"ninety-four"')
     assert acknowledged(town.server.receive(topic, spoilt)) == [(0, 2)]
     assert town.values("eva") == [93, 95]
     assert town.aside() == ["does not parse"]
 
 
-@pytest.mark.parametrize(
-    "payload",
-    [b"", b"{", b"\xff\xfe", b"[]", b'{"gateway":"gw-1"}', b"[" * 5000, b" " * (MAX_BYTES + 1), b'"\\ud800"'],
-)
+UNREADABLE = [b"", b"{", b"\xff\xfe", b"[]", b'{"gateway":"gw-1"}', b"[" * 5000, b" " * (MAX_BYTES + 1), b'"\\ud800"']
+
+
 @pytest.mark.parametrize("topic", ["up/obs", "up/health", "state", "up/gossip", "down/ack"])
-def test_a_message_that_cannot_be_read_is_kept_and_not_acknowledged(town: Town, topic: str, payload: bytes) -> None:
-    assert town.server.receive(f"hjemvakt/1/gw-1/{topic}", payload) == []
-    assert len(town.aside()) == 1
+def test_a_message_that_cannot_be_read_is_kept_and_not_acknowledged(town: Town, topic: str) -> None:
+    for payload in UNREADABLE:
+        assert town.server.receive(f"hjemvakt/1/gw-1/{topic}", payload) == []
+    with town.server.db.read() as tx:
+        assert {one.data for one in quarantine(tx, 100)} == set(UNREADABLE)
+    assert "server error" not in town.aside()
 
 
 @pytest.mark.parametrize(("find", "put"), [(b'"seq":0', b'"seq":-1'), (b'"seq":0', b'"seq":99999999999999999999')])

@@ -1,5 +1,6 @@
 """docs/add-a-rule.md, word for word: the rule on the page passes the tests that every rule passes."""
 
+import os
 import re
 import shutil
 import subprocess

@@ -86,8 +86,8 @@ export function Values({ values, nowMs, limits = false }: { values: Value[]; now
                 </dd>
                 <dd className="value-note">
                   <Limit value={value} side={side} always={limits} />
-                  {status && <span className="value-status">{status}</span>}
                 </dd>
+                {status && <dd className="value-status">{status}</dd>}
               </>
             )}
           </div>

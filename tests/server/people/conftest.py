@@ -169,6 +169,6 @@ def ward(tmp_path: Path) -> Iterator[Ward]:
 def words() -> SimpleNamespace:
     """What a test needs to say: `reason(level, rule)`, the staff, the patients, the password."""
     return SimpleNamespace(
-        reason=reason, staff=STAFF, patients=PATIENTS, password=PASSWORD, ladders=LADDERS, replace=msgspec.structs.replace,
-        Ward=Ward,
+        reason=reason, staff=STAFF, patients=PATIENTS, password=PASSWORD, ladders=LADDERS, Ward=Ward,
+        replace=msgspec.structs.replace,
     )  # fmt: skip

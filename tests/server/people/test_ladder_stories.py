@@ -4,10 +4,12 @@ from datetime import datetime, timedelta
 
 import pytest
 
+from server.alarms import table
 from server.alarms.model import Refused, State, Trigger
 from server.config import Shift
 from server.escalation import store as ladders
 from server.escalation.model import Ladder, Step
+from server.escalation.tick import climb_due
 from vitals.alarm import Kind, Level
 from vitals.clock import NS
 
@@ -240,6 +242,24 @@ def test_a_server_that_was_away_for_three_hours_tells_each_alarm_once_the_worst_
     assert [text.split(":")[0] for text in ward.later(minutes=10)] == ["Odd Berg"]
 
 
+def test_what_is_due_is_climbed_worst_first_and_then_by_who_has_waited_longest(ward):
+    ward.hear(Level.LOW, patient="arne", kind=Kind.TECHNICAL)
+    ward.clock.advance(seconds=1)
+    ward.hear(Level.MEDIUM, patient="arne")
+    ward.clock.advance(seconds=1)
+    ward.hear(Level.HIGH)
+    ward.clock.advance(hours=5)
+    with ward.db.read() as tx:
+        due = table.due(tx, ward.now_ns)
+    assert [(one.patient_id, one.level) for one in due] == [
+        ("solveig", Level.HIGH),
+        ("arne", Level.MEDIUM),
+        ("arne", Level.LOW),
+    ]
+    with ward.db.write() as tx:
+        assert climb_due(tx, ward.now_ns) == ["solveig", "arne"]
+
+
 def test_what_a_nurse_has_closed_does_not_ring_again_for_the_same_finding(ward):
     ward.hear(Level.HIGH)
     ward.acknowledge("Kari Olsen")
@@ -250,7 +270,7 @@ def test_what_a_nurse_has_closed_does_not_ring_again_for_the_same_finding(ward):
     assert (ward.count(), len(ward.phones())) == (1, rung)
 
 
-@pytest.mark.parametrize("closed_at, then", [(Level.MEDIUM, Level.HIGH), (Level.LOW, Level.MEDIUM)])
+@pytest.mark.parametrize(("closed_at", "then"), [(Level.MEDIUM, Level.HIGH), (Level.LOW, Level.MEDIUM)])
 def test_but_a_worse_finding_does(ward, closed_at, then):
     ward.hear(closed_at)
     ward.acknowledge("Kari Olsen")

@@ -118,7 +118,7 @@ function optionsFor(shown: () => Shown, width: number): uPlot.Options {
     },
     axes: [
       { ...axis, size: 24, gap: 2, space: 70, incrs: TIME_STEPS_S, values: (_, at) => at.map((s) => timeWord(s * 1000)) },
-      { ...axis, size: 46, gap: 4, space: 26, values: (_, at) => at.map((v) => format.number(v, Math.min(shown().readings.decimals, 1))) },
+      { ...axis, size: 46, gap: 4, space: 20, values: (_, at) => at.map((v) => format.number(v, Math.min(shown().readings.decimals, 1))) },
     ],
     series: [
       {},

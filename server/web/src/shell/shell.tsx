@@ -82,7 +82,7 @@ function ServerClock() {
   const now = useNow(500);
   return (
     <time className="clock" aria-label={`${words.shell.serverTime} ${format.dateTime(now)}`} role="timer">
-      {format.date(now)} <b>{format.clockSeconds(now)}</b>
+      <span className="clock-date">{format.date(now)}</span> <b>{format.clockSeconds(now)}</b>
     </time>
   );
 }

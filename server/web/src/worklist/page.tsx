@@ -70,9 +70,6 @@ function Rows({ rows }: { rows: readonly WorklistRow[] }) {
     },
   });
 
-  const openOnEnter = (event: React.KeyboardEvent<HTMLElement>, id: string) => {
-    if (event.key === "Enter" && event.target === event.currentTarget) go(`/patient/${id}`);
-  };
   const enter = (id: string) => (event: KeyboardEvent<HTMLElement>) => {
     if (event.key === "Enter" && event.target === event.currentTarget) go(`/patient/${id}`);
   };

@@ -1,0 +1,259 @@
+"""Live updates: what changed reaches every screen, once, and nothing is silently left out."""
+
+import asyncio
+import contextlib
+import json
+import socket
+
+import httpx
+import pytest
+import uvicorn
+
+from server import live
+from server.live import QUEUE, Hub
+from server.site import build
+from server.worklist import Rows
+from vitals.alarm import Level
+from vitals.clock import MS
+
+
+class Screen:
+    """One open stream, read an event at a time."""
+
+    def __init__(self, hub, role="nurse", last=None, allowed=lambda: True):
+        self._events = hub.stream(role, last, allowed)
+        self.last = None
+
+    async def next(self):
+        """(name, data) of the next event that is not a beat."""
+        async with asyncio.timeout(10):
+            while True:
+                event = await anext(self._events)
+                self.last = event.id or self.last
+                if event.event != "beat":
+                    return event.event, json.loads(event.data)
+
+    async def close(self):
+        await self._events.aclose()
+
+
+@contextlib.asynccontextmanager
+async def open_screen(hub, *args, **more):
+    screen = Screen(hub, *args, **more)
+    try:
+        hello = await screen.next()
+        assert hello[0] == "hello"
+        yield screen
+    finally:
+        await screen.close()
+
+
+def changes(ward, count=1):
+    """`count` changes of Solveig's page, each drained by itself."""
+    for _ in range(count):
+        ward.hub.patient_changed("solveig")
+        ward.hub.drain()
+
+
+async def test_an_alarm_reaches_two_screens(ward):
+    ward.hub.worklist("nurse")
+    async with open_screen(ward.hub) as one, open_screen(ward.hub, "doctor") as other:
+        ward.hear(Level.HIGH)
+        ward.hub.patient_changed("solveig")
+        ward.hub.drain()
+        for screen in (one, other):
+            name, row = await screen.next()
+            assert (name, row["patient"]["id"], row["priority"]) == ("row", "solveig", "high")
+            assert await screen.next() == ("patient", {"patient_id": "solveig"})
+            assert [(await screen.next())[1]["to"] for _ in range(2)] == ["Kari Olsen", "Per Hansen"]
+
+
+async def test_hello_says_what_time_it_is_there(ward):
+    screen = Screen(ward.hub)
+    name, hello = await screen.next()
+    assert (name, hello) == ("hello", {"epoch": ward.hub.epoch, "now_ms": ward.now_ns // MS, "speed": 1.0})
+    await screen.close()
+
+
+async def test_a_hundred_readings_of_one_patient_are_one_row(ward):
+    ward.hub.worklist("nurse")
+    ward.hear(Level.HIGH)
+    for _ in range(100):
+        ward.hub.patient_changed("solveig")
+    assert [event.name for event in ward.hub.drain()] == ["row", "patient", "phone", "phone"]
+    assert ward.hub.drain() == []
+
+
+async def test_a_row_that_is_the_same_is_not_sent_again(ward):
+    ward.hub.worklist("nurse")
+    ward.hub.patient_changed("solveig")
+    assert [event.name for event in ward.hub.drain()] == ["patient"]
+
+
+async def test_a_screen_that_was_away_gets_what_it_missed_and_nothing_twice(ward):
+    async with open_screen(ward.hub) as screen:
+        changes(ward)
+        await screen.next()
+        last = screen.last
+    changes(ward, 3)
+    async with open_screen(ward.hub, last=last) as screen:
+        assert [(await screen.next())[0] for _ in range(3)] == ["patient"] * 3
+        ward.hub.patient_changed("arne")
+        ward.hub.drain()
+        assert await screen.next() == ("patient", {"patient_id": "arne"})
+
+
+async def test_a_screen_cut_in_the_middle_of_what_it_missed_goes_on_from_there(ward):
+    async with open_screen(ward.hub) as screen:
+        start = screen.last
+    changes(ward, 3)
+    async with open_screen(ward.hub, last=start) as screen:
+        assert screen.last == start, "hello must not skip what is still to be replayed"
+        await screen.next()
+        middle = screen.last
+    async with open_screen(ward.hub, last=middle) as screen:
+        assert [await screen.next() for _ in range(2)] == [("patient", {"patient_id": "solveig"})] * 2
+        assert screen.last == f"{ward.hub.epoch}-{ward.hub._n}"
+
+
+@pytest.mark.parametrize("last", ["0123456789ab-3", "nonsense", "", "{epoch}-999", "{epoch}-x", "{epoch}--1"])
+async def test_an_unknown_last_event_means_fetch_everything_anew(ward, last):
+    changes(ward, 3)
+    async with open_screen(ward.hub, last=last.format(epoch=ward.hub.epoch)) as screen:
+        assert await screen.next() == ("resync", {})
+        changes(ward)
+        assert (await screen.next())[0] == "patient"
+
+
+async def test_and_so_does_one_that_is_too_old(ward, monkeypatch):
+    monkeypatch.setattr(live, "RING", 5)
+    hub = Hub(Rows(ward.db, ward.programmes, ward.clock), ward.clock)
+    for _ in range(10):
+        hub.patient_changed("solveig")
+        hub.drain()
+    async with open_screen(hub, last=f"{hub.epoch}-4") as screen:
+        assert (await screen.next())[0] == "resync"
+    async with open_screen(hub, last=f"{hub.epoch}-5") as screen:
+        assert [(await screen.next())[0] for _ in range(5)] == ["patient"] * 5
+
+
+async def test_a_screen_that_reads_too_slowly_is_told_to_fetch_everything_anew(ward):
+    async with open_screen(ward.hub) as slow, open_screen(ward.hub) as quick:
+        changes(ward, QUEUE)
+        assert [(await quick.next())[0] for _ in range(QUEUE)] == ["patient"] * QUEUE
+        changes(ward)
+        assert await slow.next() == ("resync", {})
+        assert (await quick.next())[0] == "patient"
+        changes(ward)
+        assert (await slow.next())[0] == "patient"
+        assert slow.last == f"{ward.hub.epoch}-{ward.hub._n}"
+
+
+async def test_a_screen_that_has_gone_is_forgotten(ward):
+    async with open_screen(ward.hub):
+        assert len(ward.hub._clients) == 1
+    assert len(ward.hub._clients) == 0
+
+
+async def test_an_administrators_screen_gets_rows_without_what_was_measured(ward):
+    ward.hub.worklist("nurse")
+    async with open_screen(ward.hub, "administrator") as screen:
+        ward.hear(Level.HIGH)
+        ward.hub.patient_changed("solveig")
+        ward.hub.drain()
+        name, row = await screen.next()
+        assert (name, row["clinical"]["reasons"], row["latest"]) == ("row", [], [])
+        assert (await screen.next())[0] == "phone", "and not which patient's page has changed"
+
+
+async def test_outside_a_demo_only_administrators_see_the_phones_ring(ward):
+    hub = Hub(Rows(ward.db, ward.programmes, ward.clock), ward.clock, phones_for_all=False)
+    ward.phone._ring = hub.phone
+    async with open_screen(hub) as nurse, open_screen(hub, "administrator") as administrator:
+        ward.hear(Level.HIGH)
+        hub.patient_changed("solveig")
+        hub.drain()
+        assert (await administrator.next())[0] == "phone"
+        assert (await nurse.next())[0] == "patient"
+        hub.patient_changed("arne")
+        hub.drain()
+        assert await nurse.next() == ("patient", {"patient_id": "arne"})
+
+
+async def test_a_heart_beats_and_a_session_that_ends_ends_the_stream(ward, monkeypatch):
+    monkeypatch.setattr(live, "BEAT_S", 0.01)
+    answers = iter([True, True, False])
+    heard = [event.event async for event in ward.hub.stream("nurse", None, lambda: next(answers))]
+    assert heard == ["hello", "beat", "beat"]
+
+
+async def test_time_alone_makes_a_value_stale_on_every_screen(ward):
+    ward.hear(Level.HIGH)
+    ward.hub.worklist("nurse")
+    ward.hear(Level.HIGH, patient="arne")
+    assert [event.name for event in ward.hub.drain(everybody=True) if event.name == "row"] == ["row"]
+
+
+async def test_the_worklist_is_encoded_once_a_version(ward, monkeypatch):
+    encoded = []
+    real = live._json
+    monkeypatch.setattr(live, "_json", lambda row: encoded.append(row.patient.id) or real(row))
+    first = json.loads(ward.hub.worklist("nurse"))
+    ward.clock.advance(seconds=5)
+    second = json.loads(ward.hub.worklist("nurse"))
+    assert encoded == ["arne", "solveig"]
+    assert second["now_ms"] == first["now_ms"] + 5000
+    ward.hear(Level.HIGH)
+    ward.hub.patient_changed("solveig")
+    third = json.loads(ward.hub.worklist("nurse"))
+    assert (third["version"], third["rows"][0]["priority"]) == (second["version"] + 1, "high")
+
+
+async def lines(response):
+    """(id, event, data) as a browser would see them."""
+    event = {}
+    async for line in response.aiter_lines():
+        if not line:
+            yield event.get("id"), event["event"], json.loads(event["data"])
+            event = {}
+        else:
+            field, _, value = line.partition(": ")
+            event[field] = value
+
+
+async def test_over_real_http_an_acknowledgement_reaches_a_colleague_and_the_server_shuts_down(ward, words):
+    ward.hear(Level.HIGH)
+    with socket.create_server(("127.0.0.1", 0)) as door:
+        home = f"http://127.0.0.1:{door.getsockname()[1]}"
+        site = uvicorn.Server(uvicorn.Config(build(ward), log_level="error", timeout_graceful_shutdown=5))
+        serving = asyncio.create_task(site.serve(sockets=[door]))
+        async with (
+            asyncio.timeout(30),
+            httpx.AsyncClient(base_url=home, headers={"Origin": home}) as kari,
+            httpx.AsyncClient(base_url=home, headers={"Origin": home}) as per,
+        ):
+            for client, name in ((kari, "kari"), (per, "per")):
+                await client.post("/api/session", json={"username": name, "password": words.password})
+            await per.get("/api/worklist")
+            async with per.stream("GET", "/api/stream") as response:
+                assert response.headers["content-type"].startswith("text/event-stream")
+                assert "default-src 'self'" in response.headers["content-security-policy"]
+                stream = lines(response)
+                start, name, _ = await anext(stream)
+                assert name == "hello"
+                answer = await kari.post("/api/alarms/1/acknowledge", json={})
+                assert answer.status_code == 200
+                seen = []
+                while "patient" not in [name for _, name, _ in seen]:
+                    seen.append(await anext(stream))
+                rows = [data for _, name, data in seen if name == "row"]
+                assert rows[-1]["clinical"]["acknowledged_by"] == "Kari Olsen"
+            async with per.stream("GET", "/api/stream", headers={"Last-Event-ID": start}) as response:
+                stream = lines(response)
+                again = [await anext(stream) for _ in range(1 + len(seen))]
+                assert again[1:] == seen, "the same events with the same numbers"
+                site.should_exit = True
+                with contextlib.suppress(httpx.RemoteProtocolError):
+                    async for _ in stream:
+                        pass
+        await asyncio.wait_for(serving, 10)

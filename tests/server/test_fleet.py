@@ -1,0 +1,124 @@
+"""Gateways and devices as they were last heard of, and the findings of silence, by a clock that we move."""
+
+import msgspec
+import pytest
+
+from server.alarms.table import all_open
+from server.fleet.store import GatewayRow, devices_of, gateways
+from tests.server.conftest import START_NS, Town, spo2
+from vitals.clock import NS
+from vitals.wire import DeviceHealth, Health, encode, up
+
+
+def gateway(town: Town, name: str = "gw-1") -> GatewayRow:
+    with town.server.db.read() as tx:
+        return next(one for one in gateways(tx) if one.id == name)
+
+
+def alarms(town: Town) -> dict[str, list[str]]:
+    """Open alarms: "patient kind" to the rules behind it."""
+    with town.server.db.read() as tx:
+        return {f"{one.patient_id} {one.kind}": sorted(r.rule for r in one.reasons) for one in all_open(tx)}
+
+
+def both_beat(town: Town) -> None:
+    for name in ("gw-1", "gw-2"):
+        town.beat(name)
+
+
+def test_a_gateway_is_online_from_its_first_sign_of_life_until_its_heartbeat_is_old(town: Town) -> None:
+    assert (gateway(town).online, gateway(town).last_heard_ns) == (False, None)
+    town.beat()
+    assert (gateway(town).online, gateway(town).last_heard_ns) == (True, START_NS)
+    town.tick(seconds=90)
+    assert gateway(town).online
+    town.tick(seconds=1)
+    assert not gateway(town).online
+    town.send(spo2(94, START_NS))
+    assert gateway(town).online
+
+
+def test_the_last_will_shows_it_offline_at_once_but_only_the_heartbeat_raises_the_alarm(town: Town) -> None:
+    both_beat(town)
+    town.will()
+    assert not gateway(town).online
+    town.tick(seconds=60)
+    assert alarms(town) == {}
+    town.beat("gw-2")
+    town.tick(seconds=31)
+    assert alarms(town) == {"eva technical": ["gateway_silent"]}
+
+
+def test_without_any_last_will_the_alarm_comes_all_the_same_and_settles_when_it_is_back(town: Town) -> None:
+    both_beat(town)
+    town.tick(seconds=91)
+    assert set(alarms(town)) == {"eva technical", "odd technical"}
+    for _ in range(12):
+        both_beat(town)
+        town.tick(minutes=1)
+    assert alarms(town) == {}
+
+
+def test_a_gateway_that_was_never_heard_is_found_too_and_says_so(town: Town) -> None:
+    town.tick(seconds=91)
+    with town.server.db.read() as tx:
+        texts = {one.patient_id: one.reasons[0].text["en"] for one in all_open(tx)}
+    assert texts["eva"] == "The gateway gw-1 has never been heard from"
+
+
+def test_the_same_silence_is_not_news_with_every_look(town: Town) -> None:
+    both_beat(town)
+    town.tick(seconds=91)
+    town.server.hub.drain()
+    for _ in range(20):
+        town.tick(seconds=15)
+    assert [one.name for one in town.server.hub.drain() if "eva" in (one.care or "") and one.name == "patient"] == []
+
+
+def test_a_server_that_was_away_gives_the_gateways_time_to_call(town: Town) -> None:
+    both_beat(town)
+    town.clock.advance(hours=5)
+    town.begin_again()
+    town.tick(seconds=60)
+    assert alarms(town) == {}
+    town.beat("gw-2")
+    town.tick(seconds=31)
+    assert alarms(town) == {"eva technical": ["gateway_silent"]}
+
+
+def test_while_the_gateway_is_silent_its_devices_are_not_blamed(town: Town) -> None:
+    town.send(spo2(95, START_NS))
+    for _ in range(60 * 25):
+        town.clock.advance(minutes=1)
+    both_beat(town)
+    town.tick(seconds=1)
+    assert alarms(town)["eva technical"] == ["device_silent"], "25 h, twice the 12 h that are asked for"
+
+
+def test_a_dead_gateway_is_one_finding_and_not_two(town: Town) -> None:
+    town.send(spo2(95, START_NS))
+    town.tick(hours=25)
+    assert alarms(town)["eva technical"] == ["gateway_silent"]
+
+
+def test_a_heartbeat_tells_of_the_devices_and_whose_they_are(town: Town) -> None:
+    oximeter = DeviceHealth("oximeter", "nonin", "connected", START_NS, 81.0, rows=4, faults=2)
+    scale = DeviceHealth("scale", "and", "lost")
+    town.beat(devices=(oximeter, scale), queued=7)
+    town.beat(devices=(msgspec.structs.replace(oximeter, battery=80.0),), queued=3)
+    found = gateway(town)
+    assert (found.queued, found.software) == (3, "0.1")
+    assert [(one.id, one.link, one.battery, one.faults) for one in found.devices] == [
+        ("oximeter", "connected", 80.0, 2), ("scale", "lost", None, 0)
+    ]  # fmt: skip
+    with town.server.db.read() as tx:
+        assert [one.id for one in devices_of(tx, "eva")] == ["oximeter", "scale"]
+        assert devices_of(tx, "odd") == []
+
+
+@pytest.mark.parametrize("oldest", [2**63, -(2**70)])
+def test_a_heartbeat_with_impossible_numbers_is_set_aside(town: Town, oldest: int) -> None:
+    told = Health("gw-1", "e", START_NS, "0.1", 1, oldest_ns=oldest)
+    assert town.server.receive(up("gw-1", "health"), encode(told)) == []
+    assert town.aside() == ["server error"]
+    assert town.server.receive(*town.batch(town.rows(spo2(94, START_NS + NS))))

@@ -1,0 +1,96 @@
+"""From a reading to an alarm, in one transaction; and nobody is forgotten when the rules themselves fail."""
+
+import pytest
+import sqlalchemy as sa
+
+from server.alarms.table import all_open
+from server.alarms.timeline import timeline
+from server.watch import Watch
+from tests.server.conftest import START_NS, Town, spo2
+from vitals.clock import NS
+
+
+def low(town: Town, first: int = 0) -> None:
+    """Readings that the COPD programme alarms on."""
+    now = town.clock.now_ns()
+    town.send(*(spo2(80, now - n * 60 * NS) for n in (2, 1, 0)), first=first)
+
+
+def clinical(town: Town) -> list[str]:
+    with town.server.db.read() as tx:
+        return [one.patient_id for one in all_open(tx) if one.kind == "clinical"]
+
+
+def test_a_low_reading_raises_an_alarm_with_the_readings_own_times_on_its_timeline(town: Town) -> None:
+    town.clock.advance(minutes=5)
+    low(town)
+    assert clinical(town) == ["eva"]
+    with town.server.db.read() as tx:
+        entries = tx.execute(sa.select(timeline.c.what, timeline.c.t_ns).order_by(timeline.c.id)).all()
+    assert [tuple(entry) for entry in entries[:3]] == [(what, town.clock.now_ns()) for what in ("taken", "received", "stored")]
+    assert "told" in [entry.what for entry in entries]
+
+
+def test_a_reading_that_comes_late_is_looked_at_all_the_same(town: Town) -> None:
+    """The gateway was cut off for two hours; what it then sends is still red."""
+    taken_ns = town.clock.now_ns()
+    town.clock.advance(hours=2)
+    town.send(*(spo2(80, taken_ns + n * 60 * NS) for n in range(3)))
+    assert clinical(town) == ["eva"]
+
+
+def test_the_page_is_told_after_the_commit_of_whom_it_concerns(town: Town) -> None:
+    town.server.hub.drain()
+    low(town)
+    changed = [one.care for one in town.server.hub.drain() if one.name == "patient"]
+    assert changed == ['{"patient_id": "eva"}']
+
+
+def test_when_the_rules_fail_the_reading_is_kept_and_the_next_tick_looks_again(
+    town: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(Watch, "look", _fails)
+        low(town)
+        assert town.values("eva") == [80, 80, 80]
+        assert town.server.health().problems == ["watch fails (ZeroDivisionError)"]
+        town.tick(seconds=1)
+        assert town.server.health().status == "degraded"
+    assert clinical(town) == []
+    town.tick(seconds=1)
+    assert clinical(town) == ["eva"]
+    assert town.server.health().problems == []
+
+
+def test_a_server_that_stopped_before_the_rules_ran_looks_at_everybody_when_it_starts(
+    town: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(Watch, "look", _fails)
+        low(town)
+    town.begin_again()
+    town.tick(seconds=1)
+    assert clinical(town) == ["eva"]
+
+
+def test_one_part_that_fails_does_not_keep_the_others_from_their_work(
+    town: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    low(town)
+    monkeypatch.setattr(Watch, "look", _fails)
+    monkeypatch.setattr("server.app.climb_due", _fails)
+    town.tick(seconds=20)
+    assert town.server.health().problems == ["escalation fails (ZeroDivisionError)", "watch fails (ZeroDivisionError)"]
+    assert [one.name for one in town.server.hub.drain()].count("phone") == 1
+
+
+def test_health_counts_without_naming_anybody(town: Town) -> None:
+    low(town)
+    town.send(spo2(300, START_NS), first=9)
+    health = town.server.health()
+    assert (health.status, health.stored, health.quarantined, health.open_alarms) == ("ok", 3, 1, 1)
+    assert "eva" not in health.model_dump_json().lower()
+
+
+def _fails(*_: object, **__: object) -> set[str]:
+    raise ZeroDivisionError

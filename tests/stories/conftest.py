@@ -1,0 +1,26 @@
+"""Towns for stories."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+
+import pytest
+
+from .town import Town
+
+Build = Callable[..., Awaitable[Town]]
+
+
+@pytest.fixture
+async def build(tmp_path: Path) -> AsyncIterator[Build]:
+    """Makes a town of `(name, programme, scenario, limits)` and closes it after the story."""
+    towns = []
+
+    async def made(*patients: tuple[str, str, str, dict[str, float]]) -> Town:
+        town = Town(tmp_path, patients)
+        towns.append(town)
+        await town.open()
+        return town
+
+    yield made
+    for town in towns:
+        await town.close()
