@@ -45,6 +45,9 @@ from vitals.errors import ConfigError, LinkError
 
 log = logging.getLogger(__name__)
 
+LISTEN_S = 5
+"""So long the start waits for the broker; an external one may come later than we."""
+
 STOP_S = 3
 """So long may requests and streams take to end when the server is asked to stop."""
 
@@ -244,6 +247,8 @@ async def run(config: Config) -> None:
 
             async def startup(self, sockets: list[socket.socket] | None = None) -> None:
                 await super().startup(sockets)
+                if not await asyncio.to_thread(inbox.wait_until_listening, LISTEN_S):
+                    log.warning("the broker does not answer; going on without it until it does")
                 host, port = door.getsockname()[:2]
                 at = running.endpoint
                 log.info("ready http://%s:%s broker %s %s:%s", host, port, running.name, at.host, at.port)

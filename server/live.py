@@ -14,6 +14,7 @@ the pump rebuilds all rows every REFRESH_S.
 import asyncio
 import contextlib
 import json
+import logging
 import threading
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -25,10 +26,12 @@ from sse_starlette import ServerSentEvent
 from server.api import AlarmBrief, PhoneMessage, Role, WorklistRow
 from vitals.clock import MS, Clock
 
+log = logging.getLogger(__name__)
+
 QUEUE = 64
 RING = 1000
 BEAT_S = 5.0
-REFRESH_S = 30.0
+REFRESH_S = 60.0
 COALESCE_S = 0.1
 
 Rows = Callable[[Sequence[str] | None], list[WorklistRow]]
@@ -157,21 +160,33 @@ class Hub:
 
     async def pump(self) -> None:
         """Drain whenever something changed, for as long as the site is up."""
-        woken = asyncio.Event()
-        self._pump = asyncio.get_running_loop(), woken
+        loop, woken = asyncio.get_running_loop(), asyncio.Event()
+        woken.set()  # for what changed before there was a pump
+        self._pump = loop, woken
         try:
+            refresh_at = loop.time() + REFRESH_S
             while True:
-                everybody = False
-                try:
-                    async with asyncio.timeout(REFRESH_S):
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout_at(refresh_at):
                         await woken.wait()
-                except TimeoutError:
-                    everybody = True
                 woken.clear()
-                await asyncio.to_thread(self.drain, everybody=everybody)
+                everybody = loop.time() >= refresh_at
+                await self._drained(everybody)
+                if everybody:
+                    refresh_at = loop.time() + REFRESH_S
                 await asyncio.sleep(COALESCE_S)
         finally:
             self._pump = None
+
+    async def _drained(self, everybody: bool) -> None:
+        """Drain in a thread. What fails is logged and every screen told to fetch anew: the pump itself never stops."""
+        try:
+            await asyncio.to_thread(self.drain, everybody=everybody)
+        except Exception:
+            log.exception("the rows of the worklist could not be built; every screen is told to fetch anew")
+            with self._lock:
+                self._rows = None
+                self._send(self._event("resync", "{}", "{}"))
 
     def _wake(self) -> None:
         pump = self._pump
@@ -199,10 +214,13 @@ class Hub:
             text = _text(message)
             events.append(self._event("phone", text if self._phones_for_all else None, text))
         for event in events:
-            self._ring.append(event)
-            for client in self._clients:
-                client.put(event)
+            self._send(event)
         return events
+
+    def _send(self, event: Live) -> None:
+        self._ring.append(event)
+        for client in self._clients:
+            client.put(event)
 
     def _event(self, name: str, care: str | None, office: str | None) -> Live:
         self._n += 1

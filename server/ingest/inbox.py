@@ -56,11 +56,12 @@ class Inbox:
         self._endpoint = endpoint
         self._heard: queue.Queue[_Heard | None] = queue.Queue()
         self._connection = 0
-        self._connected = False
+        self._listening = threading.Event()
         self._failure: str | None = None
         self._stopping = threading.Event()
         self._client = _client(endpoint)
         self._client.on_connect = self._on_connect
+        self._client.on_subscribe = lambda *_: self._listening.set()
         self._client.on_disconnect = self._on_disconnect
         self._client.on_message = self._on_message
         self._thread = threading.Thread(target=self._work, name="ingest", daemon=True)
@@ -77,6 +78,10 @@ class Inbox:
         self._client.connect_async(self._endpoint.host, self._endpoint.port, keepalive=30, **more)
         self._client.loop_start()
 
+    def wait_until_listening(self, timeout_s: float) -> bool:
+        """Wait until what is published from now on will be heard; False if that takes longer."""
+        return self._listening.wait(timeout_s)
+
     def stop(self) -> None:
         """Finish what is being stored; the rest stays with the broker."""
         self._stopping.set()
@@ -90,7 +95,7 @@ class Inbox:
         """What is wrong with it now, or None."""
         if self._failure:
             return f"readings cannot be stored: {self._failure}"
-        return None if self._connected else "not connected to the broker"
+        return None if self._listening.is_set() else "not connected to the broker"
 
     def _on_connect(
         self, client: mqtt.Client, _userdata: object, _flags: object, code: ReasonCode, _properties: Properties | None
@@ -99,11 +104,10 @@ class Inbox:
             log.error("the broker refuses the server: %s", code)
             return
         self._connection += 1
-        self._connected = True
         client.subscribe(TOPICS)
 
     def _on_disconnect(self, *_: object) -> None:
-        self._connected = False
+        self._listening.clear()
 
     def _on_message(self, _client: mqtt.Client, _userdata: object, message: mqtt.MQTTMessage) -> None:
         self._heard.put(_Heard(self._connection, message.mid, (message.topic, bytes(message.payload))))

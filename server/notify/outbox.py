@@ -8,6 +8,7 @@ A row is `queued` until it is `sent`, `failed` (for good, or after ATTEMPTS) or 
 message to the same person about the same alarm replaced it). What became of it is told on the alarm's timeline.
 """
 
+import logging
 from collections.abc import Mapping
 
 import sqlalchemy as sa
@@ -17,6 +18,8 @@ from server.db import Database, metadata
 from server.notify.sender import Message, Receipt, Sender, SendError
 from server.oncall.model import Person
 from vitals.clock import NS
+
+log = logging.getLogger(__name__)
 
 ATTEMPTS = 10
 BACKOFF_S = 10.0
@@ -131,8 +134,10 @@ def _send(sender: Sender | None, message: Message) -> Receipt | SendError:
         return sender.send(message)
     except SendError as error:
         return error
-    except Exception as error:  # noqa: BLE001  a sender's mistake may cost its message a retry, never the others' turn
-        return SendError(f"the {message.channel} sender broke ({type(error).__name__}: {error})", "see the log")
+    except Exception as error:
+        # A sender's mistake may cost its message a retry, never the others their turn.
+        log.exception("the %s sender broke; the message will be tried again", message.channel)
+        return SendError(f"the {message.channel} sender broke ({type(error).__name__})", "see the log")
 
 
 def _mark(tx: sa.Connection, message: Message, outcome: Receipt | SendError, attempts: int, now_ns: int) -> None:

@@ -99,10 +99,14 @@ def patients_of(tx: sa.Connection, patient_ids: Iterable[str] | None) -> list[Pa
 
 
 def watched_since(tx: sa.Connection, now_ns: int) -> dict[str, int]:
-    """Since when each patient has had some device that is still theirs at `now_ns`."""
+    """Since when each patient has had some device that is still theirs at `now_ns`, and we have known of it.
+
+    An assignment of last month that is applied today could not have brought readings here before today.
+    """
     columns = assignments.c
     in_force = (columns.from_ns <= now_ns) & (columns.to_ns.is_(None) | (columns.to_ns > now_ns))
-    query = sa.select(columns.patient_id, sa.func.min(columns.from_ns)).where(in_force).group_by(columns.patient_id)
+    known_ns = sa.case((columns.from_ns > columns.changed_ns, columns.from_ns), else_=columns.changed_ns)
+    query = sa.select(columns.patient_id, sa.func.min(known_ns)).where(in_force).group_by(columns.patient_id)
     return {row[0]: row[1] for row in tx.execute(query)}
 
 

@@ -164,5 +164,3 @@ def broken(payload: bytes, find: bytes, put: bytes) -> bytes:
     """The payload with something replaced that is surely there."""
     assert find in payload
     return payload.replace(find, put)
-
-

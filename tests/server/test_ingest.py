@@ -34,7 +34,13 @@ def test_all_its_times_and_words_are_kept(town: Town) -> None:
     assert (row.t_ns, row.device_t_ns, row.received_ns, row.stored_ns) == (
         START_NS - 7, START_NS - 3600 * NS, START_NS, START_NS
     )  # fmt: skip
-    assert (row.device, row.record, row.decimals, row.status, row.good) == ("oximeter", "r-12", 1, "motion stored", False)
+    assert (row.device, row.record, row.decimals, row.status, row.good) == (
+        "oximeter",
+        "r-12",
+        1,
+        "motion stored",
+        False,
+    )
 
 
 def test_a_batch_that_comes_twice_is_acknowledged_twice_and_stored_once(town: Town) -> None:

@@ -1,5 +1,7 @@
 """The set of numbers that have come, held against Python's own set."""
 
+from itertools import pairwise
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -15,7 +17,7 @@ def test_it_holds_what_a_set_would_in_the_fewest_ranges(given: list[tuple[int, i
     assert {number for number in range(-2, 80) if number in ranges} == numbers
     found = ranges.ranges()
     assert [n for first, last in found for n in range(first, last + 1)] == sorted(numbers)
-    assert all(later[0] > earlier[1] + 1 for earlier, later in zip(found, found[1:], strict=False))
+    assert all(later[0] > earlier[1] + 1 for earlier, later in pairwise(found))
 
 
 def test_neighbours_grow_together() -> None:

@@ -27,7 +27,9 @@ def test_a_low_reading_raises_an_alarm_with_the_readings_own_times_on_its_timeli
     assert clinical(town) == ["eva"]
     with town.server.db.read() as tx:
         entries = tx.execute(sa.select(timeline.c.what, timeline.c.t_ns).order_by(timeline.c.id)).all()
-    assert [tuple(entry) for entry in entries[:3]] == [(what, town.clock.now_ns()) for what in ("taken", "received", "stored")]
+    assert [tuple(entry) for entry in entries[:3]] == [
+        (what, town.clock.now_ns()) for what in ("taken", "received", "stored")
+    ]
     assert "told" in [entry.what for entry in entries]
 
 

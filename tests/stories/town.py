@@ -5,6 +5,7 @@ is handed to the server as the uplink would send it; the acknowledgements that c
 cut any of these at any moment and look at what is left.
 """
 
+import math
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -41,7 +42,7 @@ CONFIGS = Path(__file__).parents[2] / "configs"
 START_NS = int(datetime(2026, 11, 21, 7, tzinfo=UTC).timestamp()) * NS
 STAFF = {"nurse": "Kari Berg", "doctor": "Dr. Nils Haugen", "administrator": "Anne Moen"}
 DRIVERS = {"oximeter": "plx-1822", "scale": "wss-181d", "dispenser": "hjemvakt-dispenser"}
-_STEP_S = 60
+_STEP_S = 300
 
 
 class OnAir:
@@ -251,8 +252,8 @@ class Town:
         self.server = Server(self._config, self.clock)
 
     async def spend(self, *, hours: float = 0, minutes: float = 0) -> None:
-        """Let time pass, a minute at a time."""
-        for _ in range(round((hours * 3600 + minutes * 60) / _STEP_S)):
+        """Let time pass, in steps of five minutes."""
+        for _ in range(math.ceil((hours * 3600 + minutes * 60) / _STEP_S)):
             await self.step()
 
     async def until(self, happened: Callable[[], object], *, hours: float) -> None:
@@ -277,11 +278,13 @@ class Town:
         with self._up.db.read() as tx:
             return [message.text for message in messages(tx) if message.to == STAFF[role]]
 
-    def minutes_between(self, first: str, second: str) -> float:
-        """From the first message on one person's phone to the first on another's."""
+    def minute_of(self, role: str, *words: str) -> float:
+        """Minutes into the story when that person's phone first showed all these words."""
         with self._up.db.read() as tx:
-            rung = {message.to: message.t_ms for message in reversed(messages(tx))}
-        return (rung[STAFF[second]] - rung[STAFF[first]]) * MS / NS / 60
+            for message in messages(tx):
+                if message.to == STAFF[role] and all(word in message.text for word in words):
+                    return (message.t_ms * MS - START_NS) / NS / 60
+        raise AssertionError(f"{STAFF[role]} was never told {words}; told: {self.phone(role)}")
 
     def alarms(self, name: str) -> list[Alarm]:
         """The patient's open alarms."""

@@ -59,6 +59,12 @@ def test_what_nobody_asked_for_is_passed_over():
     assert np.isnan(made.channel["spo2"].value).all()
 
 
+def test_two_samples_of_one_moment_stand_in_the_same_order_however_they_came():
+    doubted, trusted = Sample("anna", "spo2", NOW, 90, False), Sample("anna", "spo2", NOW, 90, True)
+    for samples in ([doubted, trusted], [trusted, doubted]):
+        assert window(NOW, ["anna"], samples, [TWO], {}).quality["spo2"].tolist() == [[False, True]]
+
+
 def test_an_implausible_value_is_kept_and_doubted():
     made = window(NOW, ["anna"], [Sample("anna", "spo2", NOW - NS, 127), Sample("anna", "spo2", NOW, 97)], [TWO], {})
     assert made.channel["spo2"].value.tolist() == [[127, 97]]

@@ -102,6 +102,7 @@ def test_a_dose_that_was_retrieved_late_is_missed_no_more(says):
     assert says("missed_dose", dispenser__missed=[(3, 7)], dispenser__retrieved=[(2, 7)])[0] == Level.CALM
     assert says("missed_dose", dispenser__missed=[(3, 7)], dispenser__retrieved=[(2, 8)])[0] == Level.MEDIUM
     assert says("missed_dose", dispenser__missed=[(3, 7)], dispenser__retrieved=[(4, 7)])[0] == Level.MEDIUM
+    assert says("missed_dose", dispenser__missed=[(3, 7)], dispenser__retrieved=[(3, 7)])[0] == Level.MEDIUM
     assert says("missed_dose", dispenser__missed=[(3, 0)], dispenser__retrieved=[(2, 0)])[0] == Level.MEDIUM
 
 
@@ -109,6 +110,7 @@ def test_a_jam_lasts_until_a_dose_comes_out(says):
     assert says("dispenser_trouble", dispenser__jam=[(5, 0)]) == (Level.MEDIUM, "Medicine dispenser: jammed 5 h ago")
     assert says("dispenser_trouble", dispenser__jam=[(5, 0)], dispenser__presented=[(4, 7)])[0] == Level.CALM
     assert says("dispenser_trouble", dispenser__jam=[(5, 0)], dispenser__refill=[(4, 7)])[0] == Level.MEDIUM
+    assert says("dispenser_trouble", dispenser__jam=[(5, 0)], dispenser__presented=[(5, 7)])[0] == Level.MEDIUM
     assert says("dispenser_trouble", dispenser__empty=[(5, 0)], dispenser__refill=[(4, 0)])[0] == Level.CALM
 
 

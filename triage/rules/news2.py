@@ -70,8 +70,7 @@ def _spo2(value: Floats, oxygen: Floats, scale: Floats) -> Floats:
 def _lookup(table: Floats, value: Floats) -> Floats:
     """The points of `value` rounded half up; beyond the table's ends its ends. NaN stays NaN."""
     missing = np.isnan(value)
-    # Half and a millionth: 35.05 °C times ten is 350.499… in binary.
-    place = np.clip(value + 0.500001, 0, len(table) - 1)
+    place = np.clip(value + 0.5, 0, len(table) - 1)
     given: Floats = table[np.where(missing, 0, place).astype(np.int64)]
     given[missing] = np.nan
     return given

@@ -8,7 +8,6 @@ const DAY = 24 * HOUR;
 const time = new Intl.DateTimeFormat(LOCALE, { hour: "2-digit", minute: "2-digit" });
 const timeSeconds = new Intl.DateTimeFormat(LOCALE, { hour: "2-digit", minute: "2-digit", second: "2-digit" });
 const fullDate = new Intl.DateTimeFormat(LOCALE, { day: "2-digit", month: "2-digit", year: "numeric" });
-const dayMonth = new Intl.DateTimeFormat(LOCALE, { day: "2-digit", month: "2-digit" });
 
 const numbers = new Map<string, Intl.NumberFormat>();
 
@@ -38,7 +37,10 @@ export const plain = (value: number): string => numberFormat(0, 2, false).format
 export const clock = (t_ms: number): string => time.format(t_ms);
 export const clockSeconds = (t_ms: number): string => timeSeconds.format(t_ms);
 export const date = (t_ms: number): string => fullDate.format(t_ms);
-export const day = (t_ms: number): string => dayMonth.format(t_ms);
+
+/// The date without its year: "21.11." (`nb-NO` on its own writes "1.2." for 01.02.).
+export const day = (t_ms: number): string => date(t_ms).slice(0, 6);
+
 export const dateTime = (t_ms: number): string => `${date(t_ms)} ${time.format(t_ms)}`;
 
 /// Only the time of day when it is today, with the date otherwise.

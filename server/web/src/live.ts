@@ -64,6 +64,7 @@ function throttled(everyMs: number, run: (key: string) => void): (key: string) =
 /// Opens the stream and keeps it open until the returned function is called.
 export function listen(queries: QueryClient): () => void {
   let source: EventSource | null = null;
+  let greeted = false;
   let heardWallMs = performance.now();
   let reopening: ReturnType<typeof setTimeout> | undefined;
   const patientChanged = throttled(REFETCH_PATIENT_MS, (id) => void queries.invalidateQueries({ queryKey: ["patient", id] }));
@@ -87,7 +88,10 @@ export function listen(queries: QueryClient): () => void {
     source = new EventSource("/api/stream");
     on<{ now_ms: number; speed: number }>("hello", ({ now_ms, speed }) => {
       setClock(now_ms, speed);
-      void queries.invalidateQueries({ queryKey: ["worklist"] });
+      // The list asked for before the stream stood may already be old; after a break everything may be.
+      if (greeted) anew();
+      else void queries.invalidateQueries({ queryKey: ["worklist"] });
+      greeted = true;
     });
     on<{ now_ms: number }>("beat", ({ now_ms }) => setClock(now_ms));
     on<WorklistRow>("row", (row) => {

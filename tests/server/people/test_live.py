@@ -194,6 +194,57 @@ async def test_time_alone_makes_a_value_stale_on_every_screen(ward):
     assert [event.name for event in ward.hub.drain(everybody=True) if event.name == "row"] == ["row"]
 
 
+@contextlib.asynccontextmanager
+async def pumping(hub):
+    pump = asyncio.create_task(hub.pump())
+    try:
+        yield
+    finally:
+        pump.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await pump
+
+
+async def test_the_pump_refreshes_everybody_however_busy_it_is(ward, monkeypatch):
+    monkeypatch.setattr(live, "REFRESH_S", 0.05)
+    monkeypatch.setattr(live, "COALESCE_S", 0.0)
+    rows, everybody, built = Rows(ward.db, ward.programmes, ward.clock), asyncio.Event(), []
+    loop = asyncio.get_running_loop()
+
+    def build_rows(names):
+        built.append(names)
+        if built[-1] is None and ["solveig"] in built:
+            loop.call_soon_threadsafe(everybody.set)
+        else:
+            hub.patient_changed("solveig")  # there is always something to do
+        return rows(names)
+
+    hub = Hub(build_rows, ward.clock)
+    async with asyncio.timeout(10), pumping(hub):
+        hub.patient_changed("solveig")
+        await everybody.wait()
+
+
+async def test_rows_that_cannot_be_built_stop_neither_the_pump_nor_the_screens(ward, caplog):
+    broken = [True]
+    rows = Rows(ward.db, ward.programmes, ward.clock)
+
+    def build_rows(names):
+        if broken:
+            raise RuntimeError("the disk is away")
+        return rows(names)
+
+    hub = Hub(build_rows, ward.clock)
+    async with open_screen(hub) as screen, pumping(hub):
+        hub.patient_changed("solveig")
+        assert await screen.next() == ("resync", {})
+        assert "the disk is away" in caplog.text
+        broken.clear()
+        hub.patient_changed("arne")
+        assert await screen.next() == ("patient", {"patient_id": "arne"})
+    assert len(json.loads(hub.worklist("nurse"))["rows"]) == 2
+
+
 async def test_the_worklist_is_encoded_once_a_version(ward, monkeypatch):
     encoded = []
     real = live._json

@@ -12,7 +12,7 @@ import { HOUR_MS, line } from "./range";
 const HEIGHT = 116;
 const REFETCH_MS = 15_000;
 const TABLE_ROWS = 20;
-const TIME_STEPS_S = [1, 2, 3, 6, 12, 24, 48].map((hours) => hours * 3600);
+const TIME_STEPS_S = [1, 2, 3, 6, 12, 24, 48, 96, 168].map((hours) => hours * 3600);
 
 interface ChartProps {
   patient: string;
@@ -102,7 +102,17 @@ interface Shown {
   to_ms: number;
 }
 
-function optionsFor(shown: () => Shown, width: number): uPlot.Options {
+/// What stands under the pointer (the charts share it), or nothing.
+function underPointer(plot: uPlot, { readings }: Shown): string {
+  const at = plot.cursor.idx;
+  if (at === null || at === undefined) return "";
+  const t_s = plot.data[0][at];
+  const value = plot.data[1]?.[at] ?? plot.data[2]?.[at];
+  if (t_s === undefined || value === null || value === undefined) return "";
+  return `${format.day(t_s * 1000)} ${format.clock(t_s * 1000)}  ${format.number(value, readings.decimals)} ${readings.unit}`;
+}
+
+function optionsFor(shown: () => Shown, width: number, readout: (text: string) => void): uPlot.Options {
   const axis = { stroke: INK, font: FONT, grid: { stroke: GRID, width: 1 }, ticks: { show: false } };
   const timeWord = (t_ms: number) => (shown().to_ms - shown().from_ms > 36 * HOUR_MS ? format.day(t_ms) : format.clock(t_ms));
   const limits = (plot: uPlot) => drawLimits(plot, shown().readings.low, shown().readings.high);
@@ -125,19 +135,23 @@ function optionsFor(shown: () => Shown, width: number): uPlot.Options {
       { stroke: LINE, width: 2, points: { show: (plot) => plot.data[0].length < plot.width / 5, size: 5, fill: LINE } },
       { stroke: INK, width: 0, points: { show: true, size: 8, width: 1.5, fill: "#fff", stroke: INK } },
     ],
-    hooks: { drawClear: [limits] },
+    hooks: { drawClear: [limits], setCursor: [(plot) => readout(underPointer(plot, shown()))] },
   };
 }
 
 function Plot({ readings, from_ms, to_ms }: Shown) {
   const box = useRef<HTMLDivElement>(null);
+  const pointed = useRef<HTMLSpanElement>(null);
   const plot = useRef<uPlot | null>(null);
   const shown = useRef<Shown>({ readings, from_ms, to_ms });
   shown.current = { readings, from_ms, to_ms };
   useEffect(() => {
     const element = box.current;
     if (!element) return;
-    const made = new uPlot(optionsFor(() => shown.current, element.clientWidth), undefined, element);
+    const readout = (text: string) => {
+      if (pointed.current) pointed.current.textContent = text;
+    };
+    const made = new uPlot(optionsFor(() => shown.current, element.clientWidth, readout), undefined, element);
     plot.current = made;
     const fit = new ResizeObserver(() => made.setSize({ width: element.clientWidth, height: HEIGHT }));
     fit.observe(element);
@@ -149,7 +163,12 @@ function Plot({ readings, from_ms, to_ms }: Shown) {
   // The time axis moves in five-hundredths of its range: enough for the eye, and no redraw each second.
   const step = Math.floor((to_ms / (to_ms - from_ms)) * 500);
   useEffect(() => plot.current?.setData(columns(readings)), [readings, step]);
-  return <div ref={box} className="plot" aria-hidden="true" />;
+  return (
+    <div className="plot" aria-hidden="true">
+      <span ref={pointed} className="pointed" />
+      <div ref={box} />
+    </div>
+  );
 }
 
 /// The same for whoever cannot see the curve.

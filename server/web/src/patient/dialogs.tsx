@@ -1,9 +1,10 @@
 /// The two acts that cannot be taken back, each behind a dialog: telling the next person now, and closing.
-import { Button, Modal, Radio, RadioGroup, Select, Textarea } from "@navikt/ds-react";
+import { Button, Modal, Provider, Radio, RadioGroup, Select, Textarea } from "@navikt/ds-react";
+import { en, nb } from "@navikt/ds-react/locales";
 import { type FormEvent, type ReactNode, useState } from "react";
 import { explain, useAct } from "../acts";
 import type { AlarmView, CloseBody } from "../api";
-import { useWords } from "../i18n";
+import { useLanguage, useWords } from "../i18n";
 import { Notice } from "../parts";
 
 interface DialogProps {
@@ -23,31 +24,34 @@ interface FrameProps {
 
 function Frame({ title, error, busy, submit, onSubmit, done, children }: FrameProps) {
   const words = useWords();
+  const { language } = useLanguage();
   const send = (event: FormEvent<HTMLFormElement>) => {
     event.preventDefault();
     onSubmit(new FormData(event.currentTarget));
   };
   return (
-    <Modal open onClose={done} header={{ heading: title, size: "small" }} width="560px">
-      <form onSubmit={send} noValidate>
-        <Modal.Body>
-          {children}
-          {error !== null && (
-            <Notice>
-              <p>{explain(error, words)}</p>
-            </Notice>
-          )}
-        </Modal.Body>
-        <Modal.Footer>
-          <Button type="submit" size="small" loading={busy}>
-            {submit}
-          </Button>
-          <Button type="button" size="small" variant="secondary" onClick={done}>
-            {words.act.cancel}
-          </Button>
-        </Modal.Footer>
-      </form>
-    </Modal>
+    <Provider locale={language === "nb" ? nb : en}>
+      <Modal open onClose={done} header={{ heading: title, size: "small" }} width="560px">
+        <form onSubmit={send} noValidate>
+          <Modal.Body>
+            {children}
+            {error !== null && (
+              <Notice>
+                <p>{explain(error, words)}</p>
+              </Notice>
+            )}
+          </Modal.Body>
+          <Modal.Footer>
+            <Button type="submit" size="small" loading={busy}>
+              {submit}
+            </Button>
+            <Button type="button" size="small" variant="secondary" onClick={done}>
+              {words.act.cancel}
+            </Button>
+          </Modal.Footer>
+        </form>
+      </Modal>
+    </Provider>
   );
 }
 

@@ -1,13 +1,16 @@
 /// The dispenser strip: a line per day, each dose at its hour, with a shape, a word and a colour for how it went.
 import { useQuery } from "@tanstack/react-query";
+import { type CSSProperties, type RefCallback, useCallback, useRef, useState } from "react";
 import { api } from "../api";
 import * as format from "../format";
-import { useWords } from "../i18n";
+import { type Words, useWords } from "../i18n";
 import { FailedToLoad } from "../parts";
 import { type Dose, type Fate, byDay, doses, lanes } from "./doses";
-import { DAY_MS } from "./range";
+import { DAY_MS, HOUR_MS } from "./range";
 
-const MARK_HOURS = 3.7;
+const ICON_PX = 36;
+const LETTER_PX = 6.6;
+const DAY_LABEL_PX = 56;
 const HOURS = [0, 6, 12, 18];
 
 export function Dispenser({ patient, range_ms, now }: { patient: string; range_ms: number; now: number }) {
@@ -16,6 +19,7 @@ export function Dispenser({ patient, range_ms, now }: { patient: string; range_m
     queryKey: ["curves", patient, "dispenser", range_ms],
     queryFn: () => api.dispenser(patient, new Date(now - Math.max(range_ms, DAY_MS)).setHours(0, 0, 0, 0), Math.ceil(now + DAY_MS)),
   });
+  const [box, width_px] = useWidth();
   if (log.isError && !log.data) return <FailedToLoad error={log.error} retry={() => void log.refetch()} />;
   if (!log.data || log.data.length === 0) return null;
   const { doses: all, other } = doses(log.data);
@@ -24,7 +28,7 @@ export function Dispenser({ patient, range_ms, now }: { patient: string; range_m
       <h2 id="dispenser">{words.patient.dispenser}</h2>
       <p className="lead">{words.patient.dispenserWhat}</p>
       {all.length === 0 && <p className="none">{words.patient.noDoses}</p>}
-      <div className="dose-days">
+      <div className="dose-days" ref={box}>
         <div className="dose-hours" aria-hidden="true">
           {HOURS.map((hour) => (
             <span key={hour} className={`hour-${hour}`}>
@@ -33,7 +37,7 @@ export function Dispenser({ patient, range_ms, now }: { patient: string; range_m
           ))}
         </div>
         {byDay(all).map(({ day_ms, doses: same }) => (
-          <Day key={day_ms} day_ms={day_ms} doses={same} />
+          <Day key={day_ms} day_ms={day_ms} doses={same} strip_px={width_px - DAY_LABEL_PX} />
         ))}
       </div>
       {other.length > 0 && (
@@ -55,19 +59,38 @@ export function Dispenser({ patient, range_ms, now }: { patient: string; range_m
   );
 }
 
-function Day({ day_ms, doses: same }: { day_ms: number; doses: Dose[] }) {
+/// The width of the element the returned ref stands on, in CSS pixels, as it changes.
+function useWidth(): [RefCallback<HTMLElement>, number] {
+  const [width_px, setWidth] = useState(600);
+  const watcher = useRef<ResizeObserver | null>(null);
+  const ref = useCallback((element: HTMLElement | null) => {
+    watcher.current?.disconnect();
+    if (!element) return;
+    watcher.current = new ResizeObserver(() => setWidth(element.clientWidth));
+    watcher.current.observe(element);
+  }, []);
+  return [ref, width_px];
+}
+
+/// How wide a mark is drawn, in hours of a strip `strip_px` wide: its icon, its padding and its letters.
+const markHours = (dose: Dose, words: Words, strip_px: number): number =>
+  ((ICON_PX + LETTER_PX * `00:00 ${words.dose[dose.fate]}`.length) / strip_px) * 24;
+
+function Day({ day_ms, doses: same, strip_px }: { day_ms: number; doses: Dose[]; strip_px: number }) {
   const words = useWords();
-  const hours = same.map((dose) => (dose.due_ms - day_ms) / 3_600_000);
-  // A mark late in the evening is drawn leftwards, so it stays inside its day.
-  const starts = hours.map((hour) => Math.min(hour, 24 - MARK_HOURS));
-  const lane = lanes(starts, MARK_HOURS);
-  const style = { "--lanes": Math.max(...lane) + 1 } as React.CSSProperties;
+  const marks = same.map((dose) => {
+    const width = markHours(dose, words, strip_px);
+    // A mark late in the evening is drawn leftwards, so it stays inside its day.
+    return { width, start: Math.min((dose.due_ms - day_ms) / HOUR_MS, 24 - width) };
+  });
+  const lane = lanes(marks);
+  const style = { "--lanes": Math.max(...lane) + 1 } as CSSProperties;
   return (
     <div className="dose-day">
       <h3>{format.day(day_ms)}</h3>
       <ol style={style}>
         {same.map((dose, i) => {
-          const at = { "--hour": starts[i], "--lane": lane[i] } as React.CSSProperties;
+          const at = { "--hour": marks[i]?.start, "--lane": lane[i] } as CSSProperties;
           return (
             <li key={`${dose.id} ${dose.due_ms}`} className={`dose dose-${dose.fate}`} style={at}>
               <DoseShape fate={dose.fate} />

@@ -73,10 +73,10 @@ export function byDay(all: readonly Dose[]): { day_ms: number; doses: Dose[] }[]
   return [...days].map(([day_ms, same]) => ({ day_ms, doses: same })).sort((a, b) => b.day_ms - a.day_ms);
 }
 
-/// Which lane each mark is drawn on so that no two overlap. `at` is sorted; a mark is `width` wide in the same unit.
-export function lanes(at: readonly number[], width: number): number[] {
+/// Which lane each mark is drawn on so that no two overlap. Marks are in order of `start`; the unit is the caller's.
+export function lanes(marks: readonly { start: number; width: number }[]): number[] {
   const ends: number[] = [];
-  return at.map((start) => {
+  return marks.map(({ start, width }) => {
     const free = ends.findIndex((end) => end <= start);
     const lane = free < 0 ? ends.length : free;
     ends[lane] = start + width;

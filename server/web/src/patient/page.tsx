@@ -9,7 +9,7 @@ import type { PatientPage as Page } from "../api";
 import { useNow } from "../clock";
 import { Devices } from "../devices";
 import { useSay, useWords } from "../i18n";
-import { useKeys } from "../keys";
+import { KeysHint, useKeys } from "../keys";
 import { FailedToLoad, News2Line, useTitle } from "../parts";
 import { patientQuery, worklistQuery } from "../queries";
 import { nextPatient } from "../worklist/order";
@@ -53,7 +53,7 @@ function Patient({ page }: { page: Page }) {
           <section aria-labelledby="why">
             <div className="why-head">
               <h2 id="why">{words.patient.whyNow}</h2>
-              <p className="keys-hint">{words.patient.keys}</p>
+              <KeysHint keys={words.patient.keys} />
             </div>
             {open.length === 0 && <p className="none card">{words.patient.noAlarms}</p>}
             {open.map((alarm, i) => (

@@ -1,13 +1,20 @@
 /// The two things a nurse must not overlook: that time is simulated, and that the link is broken.
-import { WifiSlashIcon } from "./icons";
+import { useEffect, useRef } from "react";
+import { say } from "../announce";
 import type { About } from "../api";
 import * as format from "../format";
 import { useWords } from "../i18n";
 import { useLink } from "../live";
+import { WifiSlashIcon } from "./icons";
 
 export function Banners({ about }: { about: About }) {
   const words = useWords();
   const link = useLink();
+  const wasBroken = useRef(false);
+  useEffect(() => {
+    if (wasBroken.current && !link.broken) say("polite", words.shell.restored);
+    wasBroken.current = link.broken;
+  }, [link.broken, words]);
   return (
     <>
       {about.speed !== 1 && <p className="banner banner-simulated">{words.shell.simulated(format.plain(about.speed))}</p>}

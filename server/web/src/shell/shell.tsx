@@ -1,15 +1,14 @@
 /// What stands around every page: who is signed in, what time it is, whether the link holds, and the alarms' voice.
-import { LeaveIcon, SpeakerFillIcon, SpeakerSlashIcon } from "@navikt/aksel-icons";
+import { LeaveIcon, SpeakerSoundWave2FillIcon, SpeakerSlashIcon } from "@navikt/aksel-icons";
 import { Button } from "@navikt/ds-react";
 import { useQuery, useQueryClient } from "@tanstack/react-query";
 import type { ReactNode } from "react";
-import { useEffect } from "react";
+import { useEffect, useRef } from "react";
 import { Link, useLocation } from "wouter";
 import { type About, type User, api } from "../api";
 import { useNow } from "../clock";
 import * as format from "../format";
 import { useWords } from "../i18n";
-import { useKeysSwitch } from "../keys";
 import { listen } from "../live";
 import { worklistQuery } from "../queries";
 import { play, useSound } from "../sound";
@@ -22,6 +21,7 @@ export function Shell({ about, user, children }: { about: About; user: User; chi
   const words = useWords();
   const queries = useQueryClient();
   useEffect(() => listen(queries), [queries]);
+  useArrival();
   return (
     <div className="shell">
       <a className="skip" href="#content">
@@ -45,6 +45,18 @@ export function Shell({ about, user, children }: { about: About; user: User; chi
       <Footer about={about} />
     </div>
   );
+}
+
+/// On a new page the focus and the view start at its top, as they would had the browser loaded it.
+function useArrival(): void {
+  const [here] = useLocation();
+  const before = useRef(here);
+  useEffect(() => {
+    if (before.current === here) return;
+    before.current = here;
+    window.scrollTo(0, 0);
+    document.getElementById("content")?.focus();
+  }, [here]);
 }
 
 function Menu({ phones }: { phones: boolean }) {
@@ -98,7 +110,7 @@ function SoundControl() {
         size="small"
         variant={sound === "on" ? "tertiary" : "secondary"}
         data-color="neutral"
-        icon={sound === "on" ? <SpeakerFillIcon aria-hidden /> : <SpeakerSlashIcon aria-hidden />}
+        icon={sound === "on" ? <SpeakerSoundWave2FillIcon aria-hidden /> : <SpeakerSlashIcon aria-hidden />}
         onClick={toggle}
       >
         {words.sound[sound]}
@@ -141,13 +153,9 @@ function Person({ user }: { user: User }) {
 
 function Footer({ about }: { about: About }) {
   const words = useWords();
-  const keys = useKeysSwitch();
   return (
     <footer className="bottom">
       <span>{words.shell.notDevice}</span>
-      <Button size="xsmall" variant="tertiary" data-color="neutral" aria-pressed={keys.on} onClick={keys.toggle}>
-        {keys.on ? words.shell.keysOn : words.shell.keysOff}
-      </Button>
       <span>{words.shell.version(about.version)}</span>
     </footer>
   );

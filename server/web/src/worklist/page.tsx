@@ -7,7 +7,7 @@ import { useAct } from "../acts";
 import type { WorklistRow } from "../api";
 import { useNow } from "../clock";
 import { useWords } from "../i18n";
-import { useKeys } from "../keys";
+import { KeysHint, useKeys } from "../keys";
 import { FailedToLoad, useTitle } from "../parts";
 import { worklistQuery } from "../queries";
 import { CalmRow } from "./calm";
@@ -25,7 +25,7 @@ export function WorklistPage() {
       <div className="page-head">
         <h1>{words.worklist.title}</h1>
         <p className="lead">{words.worklist.order}</p>
-        <p className="keys-hint">{words.worklist.keys}</p>
+        <KeysHint keys={words.worklist.keys} />
       </div>
       {list.data && <Rows rows={list.data.rows} />}
       {!list.data && list.isError && <FailedToLoad error={list.error} retry={() => void list.refetch()} />}

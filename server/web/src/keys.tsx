@@ -1,16 +1,27 @@
 /// Single-letter shortcuts. They rest while somebody writes, while a dialog is open, with a modifier held, and when
 /// they are switched off (WCAG 2.1.4).
+import { Button } from "@navikt/ds-react";
 import { useEffect, useRef } from "react";
+import { useWords } from "./i18n";
 import { useRemembered } from "./remember";
 
 export type Keys = Partial<Record<string, () => void>>;
 
 let enabled = true;
 
-export function useKeysSwitch(): { on: boolean; toggle: () => void } {
+/// Which letters there are on this page, and the switch for all of them.
+export function KeysHint({ keys }: { keys: string }) {
+  const words = useWords();
   const [choice, choose] = useRemembered("hjemvakt.keys", ["on", "off"], "on");
   enabled = choice === "on";
-  return { on: enabled, toggle: () => choose(enabled ? "off" : "on") };
+  return (
+    <p className="keys-hint">
+      {enabled && keys}
+      <Button size="xsmall" variant="tertiary" data-color="neutral" onClick={() => choose(enabled ? "off" : "on")}>
+        {enabled ? words.shell.keysOff : words.shell.keysOn}
+      </Button>
+    </p>
+  );
 }
 
 const writes = (target: EventTarget | null): boolean =>

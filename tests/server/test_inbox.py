@@ -1,0 +1,129 @@
+"""The whole way over a real broker: a gateway publishes, the server stores, and only then answers."""
+
+import threading
+from collections.abc import Callable, Iterator, Sequence
+
+import paho.mqtt.client as mqtt
+import pytest
+from paho.mqtt.enums import CallbackAPIVersion
+
+from server import broker
+from server.broker import Running
+from server.config import Broker as BrokerConfig
+from server.ingest.inbox import Inbox
+from tests.server.conftest import START_NS, Town, acknowledged, spo2
+from vitals.clock import NS
+
+WAIT_S = 20
+
+
+@pytest.fixture(params=["mosquitto", "embedded"])
+def running(request: pytest.FixtureRequest, town: Town, free_port: Callable[[], int]) -> Iterator[Running]:
+    hashes = {one.id: one.password_hash for one in town.server.municipality.gateways}
+    config = BrokerConfig(kind=request.param, port=free_port())
+    started = broker.start(config, hashes, town.folder / "broker")
+    yield started
+    started.stop()
+
+
+class Gateway:
+    """A gateway that publishes and remembers which rows were acknowledged."""
+
+    def __init__(self, running: Running) -> None:
+        self.stored: set[int] = set()
+        self._news = threading.Condition()
+        self._ready = threading.Event()
+        self._client = mqtt.Client(CallbackAPIVersion.VERSION2, client_id="gw-1")
+        self._client.username_pw_set("gw-1", "gw-1-secret")
+        self._client.on_connect = lambda client, *_: client.subscribe("hjemvakt/1/gw-1/down/#", qos=1)
+        self._client.on_subscribe = lambda *_: self._ready.set()
+        self._client.on_message = self._on_message
+        self._client.connect(running.endpoint.host, running.endpoint.port)
+        self._client.loop_start()
+        assert self._ready.wait(WAIT_S)
+
+    def __enter__(self) -> "Gateway":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._client.disconnect()
+        self._client.loop_stop()
+
+    def publish(self, message: tuple[str, bytes]) -> None:
+        self._client.publish(*message, qos=1)
+
+    def wait_until_stored(self, numbers: set[int]) -> None:
+        with self._news:
+            assert self._news.wait_for(lambda: numbers <= self.stored, WAIT_S), f"only {self.stored} of {numbers}"
+
+    def _on_message(self, _client: mqtt.Client, _userdata: object, message: mqtt.MQTTMessage) -> None:
+        with self._news:
+            for first, last in acknowledged([(message.topic, message.payload)]):
+                self.stored |= set(range(first, last + 1))
+            self._news.notify_all()
+
+
+def test_what_a_gateway_publishes_is_stored_and_acknowledged(town: Town, running: Running) -> None:
+    inbox = Inbox(running.endpoint, town.server.receive_many)
+    inbox.start()
+    assert inbox.wait_until_listening(WAIT_S)
+    with Gateway(running) as home:
+        for n in range(30):
+            home.publish(town.batch(town.rows(spo2(70 + n, START_NS + n * NS), first=n)))
+        home.wait_until_stored(set(range(30)))
+    assert inbox.problem() is None
+    inbox.stop()
+    assert town.values("eva") == [70 + n for n in range(30)]
+
+
+def test_while_the_database_cannot_take_it_nothing_is_acknowledged_and_then_all_of_it(
+    town: Town, running: Running
+) -> None:
+    full, tried = threading.Event(), threading.Event()
+    full.set()
+
+    def receive(messages: Sequence[tuple[str, bytes]]) -> list[tuple[str, bytes]]:
+        if full.is_set():
+            tried.set()
+            raise OSError("disk full")
+        return town.server.receive_many(messages)
+
+    inbox = Inbox(running.endpoint, receive)
+    inbox.start()
+    assert inbox.wait_until_listening(WAIT_S)
+    with Gateway(running) as home:
+        home.publish(town.batch(town.rows(spo2(94, START_NS))))
+        assert tried.wait(WAIT_S)
+        assert home.stored == set()
+        assert inbox.problem() in (None, "readings cannot be stored: OSError")
+        full.clear()
+        home.wait_until_stored({0})
+    inbox.stop()
+    assert town.values("eva") == [94]
+
+
+def test_a_server_that_is_killed_before_it_stored_gets_the_message_again(town: Town, running: Running) -> None:
+    """It heard the message and died. mosquitto keeps it for want of a PUBACK; the embedded broker died with the
+    server, and there the gateway sends again what nobody has acknowledged."""
+    tried = threading.Event()
+
+    def dies(_: Sequence[tuple[str, bytes]]) -> list[tuple[str, bytes]]:
+        tried.set()
+        raise OSError
+
+    first = Inbox(running.endpoint, dies)
+    first.start()
+    assert first.wait_until_listening(WAIT_S)
+    with Gateway(running) as home:
+        message = town.batch(town.rows(spo2(94, START_NS)))
+        home.publish(message)
+        assert tried.wait(WAIT_S)
+        first.stop()
+        second = Inbox(running.endpoint, town.server.receive_many)
+        second.start()
+        assert second.wait_until_listening(WAIT_S)
+        if running.name == "embedded":
+            home.publish(message)
+        home.wait_until_stored({0})
+    second.stop()
+    assert town.values("eva") == [94]

@@ -1,0 +1,38 @@
+"""The schema as Alembic builds it and as the code declares it are the same, and a newer one is refused."""
+
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+
+from server import app, revisions
+from server.db import Database, metadata
+from tests.server.conftest import Town
+from vitals.errors import StoreError
+
+
+def test_the_newest_revision_is_what_the_code_declares(tmp_path: Path) -> None:
+    assert app.Server.__module__ == "server.app"  # which declares every table
+    db = Database(tmp_path / "fresh.sqlite")
+    revisions.upgrade(db)
+    with db.write() as tx:
+        assert revisions.current(tx) == revisions.numbers()[-1]
+        assert compare_metadata(MigrationContext.configure(tx, opts={"compare_type": True}), metadata) == []
+    db.close()
+
+
+def test_a_second_start_finds_nothing_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    db = Database(tmp_path / "fresh.sqlite")
+    revisions.upgrade(db)
+    monkeypatch.setattr("alembic.command.upgrade", lambda *_: pytest.fail("there was nothing to do"))
+    revisions.upgrade(db)
+    db.close()
+
+
+def test_a_database_of_a_newer_program_is_refused_with_what_to_do(town: Town) -> None:
+    with town.server.db.write() as tx:
+        tx.execute(sa.text("UPDATE alembic_version SET version_num = '9999'"))
+    with pytest.raises(StoreError, match=r"revision 9999.*up to 0001.*start the newer version"):
+        town.begin_again()
