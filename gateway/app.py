@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from gateway.links.ble import Radio
 
 SPOOL_FILE = "spool.sqlite"
+CANCEL_AGAIN_S = 10.0
 
 log = logging.getLogger(__name__)
 
@@ -65,8 +66,15 @@ async def _run_parts(config: Config, spool: Spool, find_driver: Find, stopped: a
         log.info("%s: running, epoch %s, %d rows waiting", config.name, spool.epoch, spool.status.queued)
         await stopped.wait()
         log.info("%s: stopping", config.name)
-        for task in tasks:
+        await _ended(tasks)
+
+
+async def _ended(tasks: Sequence["asyncio.Task[None]"]) -> None:
+    """Cancel them until they have ended: a library below may have swallowed a cancellation, so it is asked again."""
+    while pending := [task for task in tasks if not task.done()]:
+        for task in pending:
             task.cancel()
+        await asyncio.wait(pending, timeout=CANCEL_AGAIN_S)
 
 
 def _start_radio(config: Config, wired: Sequence[Wired], start: Callable[[Any, str], None]) -> "Radio | None":

@@ -70,7 +70,7 @@ class BumbleHost:
                     stack.callback(self._power_lost)
                     backoff.reset()
                     await transport.source.terminated
-            except (OSError, BaseBumbleError, TimeoutError) as error:
+            except (OSError, BaseBumbleError, BleakError) as error:
                 log.debug("HCI transport: %s", error)
             log.warning("the radio at %s is gone: tried again", self._spec)
             await asyncio.sleep(backoff.next_s())
@@ -103,7 +103,8 @@ class BumbleHost:
         config = DeviceConfiguration(name="hjemvakt", address=self._address)
         device = Device(config=config, host=Host(transport.source, transport.sink))
         async with asyncio.timeout(POWER_ON_S):
-            await device.power_on()
+            async with _as_bleak():
+                await device.power_on()
             device.on(Device.EVENT_ADVERTISEMENT, self._on_advertisement)
             if self._scanners:
                 await _scan(device)
@@ -136,11 +137,15 @@ async def _scan(device: Device) -> None:
 
 @contextlib.asynccontextmanager
 async def _as_bleak() -> AsyncIterator[None]:
-    """Bumble's errors as bleak's.
+    """Bumble's errors as bleak's, and cancellation as it was meant.
 
-    When a connection breaks, Bumble cancels the future of the request under way. A cancellation that nobody asked of
-    this task is that, and becomes an error.
+    When a connection breaks, Bumble cancels the future of the request under way: a cancellation that nobody asked of
+    this task, which becomes an error. And it waits with `asyncio.wait_for`, which in Python 3.11 swallows a
+    cancellation that comes in the instant its future is done: one that was asked for is raised again here, or the
+    gateway would not stop.
     """
+    task = asyncio.current_task()
+    asked_before = task.cancelling() if task else 0
     try:
         yield
     except BumbleTimeout as error:
@@ -148,10 +153,11 @@ async def _as_bleak() -> AsyncIterator[None]:
     except (BaseBumbleError, ATT_Error) as error:
         raise BleakError(f"{type(error).__name__}: {error}") from error
     except asyncio.CancelledError as error:
-        task = asyncio.current_task()
-        if task is None or task.cancelling():
+        if task and task.cancelling() > asked_before:
             raise
         raise BleakError("the connection broke") from error
+    if task and task.cancelling() > asked_before:
+        raise asyncio.CancelledError
 
 
 class BumbleScanner(BaseBleakScanner):

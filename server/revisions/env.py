@@ -2,7 +2,7 @@
 
 from alembic import context
 
-from server import app  # noqa: F401  every table is declared by something the server is made of
+from server import app, site  # noqa: F401  every table is declared by something that these two are made of
 from server.db import metadata
 
 context.configure(

@@ -61,6 +61,28 @@ def test_behind_clocks_are_all_remembered_over_connections(visits: list[tuple[in
         assert clock.date(showed_ns, t_ns + S, stored=True) == true_ns
 
 
+def test_stored_decides_where_the_time_alone_would_mislead() -> None:
+    """A minute ahead: what it stored half a minute ago bears a time that is just now."""
+    clock = DeviceClock()
+    clock.read(NOW + 60 * S, NOW)
+    clock.set(NOW)
+    assert clock.date(NOW + 30 * S, NOW + 40 * S, stored=True) == NOW - 30 * S
+    assert clock.date(NOW + 30 * S, NOW + 40 * S) == NOW + 30 * S
+
+
+def test_where_two_epochs_overlap_the_newer_one_holds() -> None:
+    """An hour ahead and set back; ten hours later ten minutes behind: of two clocks that showed this, the later."""
+    first = DeviceClock()
+    first.read(NOW + HOUR, NOW)
+    first.set(NOW)
+    second = DeviceClock(first.memory)
+    second.read(NOW + 10 * HOUR - 600 * S, NOW + 10 * HOUR)
+    second.set(NOW + 10 * HOUR)
+    third = DeviceClock(second.memory)
+    third.read(NOW + 20 * HOUR, NOW + 20 * HOUR)
+    assert third.date(NOW + HOUR // 2, NOW + 20 * HOUR, stored=True) == NOW + HOUR // 2 + 600 * S
+
+
 def test_a_clock_within_two_seconds_is_right() -> None:
     clock = DeviceClock()
     clock.read(NOW - TOLERANCE + 1, NOW)

@@ -197,10 +197,12 @@ class BadDays(RuleBasedStateMachine):
             return
         for _ in range(8):
             self.device.beat()
-            while self.device.sent or self.gateway.sent or self.gateway.waiting:
+            for _ in range(500):
                 carry(self.device.sent, self.gateway.hear, "whole")
                 carry(self.gateway.sent, self.device.hear, "whole")
                 self.gateway.store()
+        assert not self.device.sent, "they never stop talking"
+        assert not self.gateway.sent, "they never stop talking"
         for seq in range(1, self.device.newest + 1):
             assert self.on_disk(seq) or seq in self.device.overwritten, f"entry {seq} was never read"
         assert not self.device.entries, "not all was released"

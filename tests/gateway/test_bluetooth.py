@@ -25,7 +25,7 @@ from bumble.transport.common import AsyncPipeSink, StreamPacketSink, StreamPacke
 from gateway.link import Open
 from gateway.links import ble
 from gateway.links.ble import Radio, Target
-from gateway.links.bumble_backend import BumbleClient, BumbleHost, BumbleScanner
+from gateway.links.bumble_backend import BumbleClient, BumbleHost, BumbleScanner, _as_bleak
 from gateway.session import Session
 from gateway.spool import Spool
 from tests.gateway.scripted import Scripted
@@ -244,6 +244,32 @@ async def test_when_the_hci_socket_dies_connections_are_lost_and_the_radio_comes
         async with asyncio.timeout(5):
             await host.ready.wait()
             assert await adverts.get() == STRANGER, "whoever scanned is scanning again"
+
+
+async def test_a_cancellation_that_was_swallowed_below_still_ends_the_task() -> None:
+    """`asyncio.wait_for` of Python 3.11, on which Bumble waits, does this when its future is done in that instant."""
+    waiting = asyncio.Event()
+
+    async def swallows() -> None:
+        async with _as_bleak():
+            waiting.set()
+            with contextlib.suppress(asyncio.CancelledError):
+                await asyncio.get_running_loop().create_future()
+        raise AssertionError("went on as if nothing had been asked")
+
+    task = asyncio.create_task(swallows())
+    await waiting.wait()
+    task.cancel()
+    await asyncio.wait([task])
+    assert task.cancelled()
+
+
+async def test_a_cancellation_nobody_asked_for_is_a_broken_connection() -> None:
+    request = asyncio.get_running_loop().create_future()
+    asyncio.get_running_loop().call_soon(request.cancel)
+    with pytest.raises(BleakError, match="the connection broke"):
+        async with _as_bleak():
+            await request
 
 
 @contextlib.asynccontextmanager

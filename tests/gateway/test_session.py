@@ -154,25 +154,25 @@ async def test_a_serial_device_is_greeted_until_it_says_something_sensible(
 ) -> None:
     monkeypatch.setattr(session_module, "HELLO_AGAIN_S", 0.02)
     connection = InMemory()
-    greeted = asyncio.Event()
+    answered = asyncio.Event()
 
     def on_send(text: str) -> None:
         if len(connection.sent) == 2:
             connection.arrive("fnoise")
         if len(connection.sent) == 3:
-            connection.arrive("p72")
-            greeted.set()
+            connection.arrive("p72 tthanks")
+        if text == "thanks":
+            answered.set()
 
     connection.on_send = on_send
     visit = asyncio.create_task(Session("disp-1", OnSerial, spool, CLOCK).visit(opens(connection)))
     async with asyncio.timeout(5):
-        await greeted.wait()
-        while 72 not in await pulses(spool):
-            await asyncio.wait([visit], timeout=0.005)
-    await asyncio.wait([visit], timeout=0.1)
-    assert connection.sent == ["hello\n"] * 3, "a fault is not an answer, a pulse is"
+        await answered.wait()
+    monkeypatch.setattr(session_module, "HELLO_AGAIN_S", 0)
     connection.drop()
     await visit
+    assert connection.sent == ["hello\n"] * 3 + ["thanks"], "a fault is not an answer, a pulse is"
+    assert await pulses(spool) == [72]
 
 
 async def test_the_same_packet_may_bring_rows_and_the_bookmark_that_covers_them(spool: Spool) -> None:

@@ -46,6 +46,19 @@ def upgrade() -> None:
         )
 
     op.create_table(
+        "audit",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("t_ns", sa.BigInteger(), nullable=False),
+        sa.Column("who", sa.String(), nullable=False),
+        sa.Column("what", sa.String(), nullable=False),
+        sa.Column("patient_id", sa.String(), nullable=True),
+        sa.Column("detail", sa.String(), nullable=False),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    with op.batch_alter_table("audit", schema=None) as batch_op:
+        batch_op.create_index("audit_of_patient", ["patient_id", "t_ns"], unique=False)
+
+    op.create_table(
         "journal",
         sa.Column("seq", sa.Integer(), nullable=False),
         sa.Column("received_ns", sa.BigInteger(), nullable=False),

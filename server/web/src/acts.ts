@@ -13,7 +13,10 @@ function inRow(row: WorklistRow, alarm: AlarmView): WorklistRow {
 }
 
 function show(queries: QueryClient, alarm: AlarmView): void {
-  queries.setQueryData<Worklist>(["worklist"], (list) => list && { ...list, rows: list.rows.map((row) => inRow(row, alarm)) });
+  queries.setQueryData<Worklist>(
+    ["worklist"],
+    (list) => list && { ...list, rows: list.rows.map((row) => inRow(row, alarm)) },
+  );
   queries.setQueryData<PatientPage>(
     ["patient", alarm.patient.id],
     (page) => page && { ...page, alarms: page.alarms.map((old) => (old.id === alarm.id ? alarm : old)) },
@@ -50,7 +53,11 @@ export function useAct() {
     networkMode: "always",
     onSuccess: (alarm, act) => {
       show(queries, alarm);
-      const done = { acknowledge: words.act.taken(alarm.patient.name), escalate: words.act.escalated, close: words.act.closed };
+      const done = {
+        acknowledge: words.act.taken(alarm.patient.name),
+        escalate: words.act.escalated,
+        close: words.act.closed,
+      };
       say("polite", done[act.kind]);
       void queries.invalidateQueries({ queryKey: ["patient", alarm.patient.id] });
     },

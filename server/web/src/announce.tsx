@@ -8,7 +8,10 @@ export function say(manner: Manner, text: string): void {
   hear?.(manner, text);
 }
 
-const SILENT: Record<Manner, { text: string; count: number }> = { polite: { text: "", count: 0 }, assertive: { text: "", count: 0 } };
+const SILENT: Record<Manner, { text: string; count: number }> = {
+  polite: { text: "", count: 0 },
+  assertive: { text: "", count: 0 },
+};
 
 export function Announcer() {
   const [said, setSaid] = useState(SILENT);

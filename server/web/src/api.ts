@@ -56,7 +56,8 @@ export const api = {
   signIn: (username: string, password: string) => answer(client.POST("/api/session", { body: { username, password } })),
   signOut: () => answer(client.DELETE("/api/session")),
   worklist: () => answer(client.GET("/api/worklist")),
-  patient: (patient_id: string) => answer(client.GET("/api/patients/{patient_id}", { params: { path: { patient_id } } })),
+  patient: (patient_id: string) =>
+    answer(client.GET("/api/patients/{patient_id}", { params: { path: { patient_id } } })),
   readings: (patient_id: string, channel: string, from_ms: number, to_ms: number) =>
     answer(
       client.GET("/api/patients/{patient_id}/readings", {
@@ -65,7 +66,9 @@ export const api = {
     ),
   dispenser: (patient_id: string, from_ms: number, to_ms: number) =>
     answer(
-      client.GET("/api/patients/{patient_id}/dispenser", { params: { path: { patient_id }, query: { from_ms, to_ms } } }),
+      client.GET("/api/patients/{patient_id}/dispenser", {
+        params: { path: { patient_id }, query: { from_ms, to_ms } },
+      }),
     ),
   acknowledge: (alarm_id: string) =>
     answer(client.POST("/api/alarms/{alarm_id}/acknowledge", { params: { path: { alarm_id } }, body: { note: "" } })),

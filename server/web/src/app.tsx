@@ -1,6 +1,6 @@
 /// Which page, in which language, for whom.
 import { useQuery } from "@tanstack/react-query";
-import { Suspense, lazy, useEffect } from "react";
+import { type ReactNode, Suspense, lazy, useEffect } from "react";
 import { Link, Route, Switch } from "wouter";
 import { Announcer } from "./announce";
 import { LanguageContext, useWords } from "./i18n";
@@ -33,7 +33,12 @@ function Pages() {
   const about = useQuery(aboutQuery);
   const session = useQuery(sessionQuery);
   const failed = [about, session].find((query) => query.isError && query.data === undefined);
-  if (failed) return <Alone>{<FailedToLoad error={failed.error} retry={() => void failed.refetch()} />}</Alone>;
+  if (failed)
+    return (
+      <Alone>
+        <FailedToLoad error={failed.error} retry={() => void failed.refetch()} />
+      </Alone>
+    );
   if (!about.data || session.data === undefined) return <Alone>{words.shell.loading}</Alone>;
   if (session.data === null) return <SignIn about={about.data} />;
   const user = session.data;
@@ -61,7 +66,7 @@ function Pages() {
 }
 
 /// Before anything is known there is no shell to stand in.
-function Alone({ children }: { children: React.ReactNode }) {
+function Alone({ children }: { children: ReactNode }) {
   return (
     <main className="alone">
       <h1>Hjemvakt</h1>

@@ -31,10 +31,10 @@ export function Devices({ devices, now, label }: { devices: readonly DeviceView[
             <td>
               <span className={`link link-${device.link}`}>{words.patient.links[device.link] ?? device.link}</span>
             </td>
-            <td>{device.last_seen_ms === null ? words.patient.never : words.ago(format.span(now - device.last_seen_ms))}</td>
-            <td className="num">
-              {device.battery === null ? words.unknown : <Battery percent={device.battery} />}
+            <td>
+              {device.last_seen_ms === null ? words.patient.never : words.ago(format.span(now - device.last_seen_ms))}
             </td>
+            <td className="num">{device.battery === null ? words.unknown : <Battery percent={device.battery} />}</td>
             <td className="num">{device.faults > 0 ? <b>{device.faults}</b> : 0}</td>
           </tr>
         ))}

@@ -34,10 +34,21 @@ describe("numbers and times as written in Norway", () => {
 });
 
 describe("the fake phones", () => {
-  const message = (id: number, to: string) => ({ id, to, t_ms: id, role: "nurse" as const, channel: "sms", text: "", alarm_id: "a" });
+  const message = (id: number, to: string) => ({
+    id,
+    to,
+    t_ms: id,
+    role: "nurse" as const,
+    channel: "sms",
+    text: "",
+    alarm_id: "a",
+  });
 
   it("stand with the latest first, each with its newest message on top", () => {
     const shelf = phones([message(1, "Kari"), message(2, "Ola"), message(3, "Kari")]);
-    expect(shelf.map((p) => [p.to, p.newestFirst.map((m) => m.id)])).toEqual([["Kari", [3, 1]], ["Ola", [2]]]);
+    expect(shelf.map((p) => [p.to, p.newestFirst.map((m) => m.id)])).toEqual([
+      ["Kari", [3, 1]],
+      ["Ola", [2]],
+    ]);
   });
 });

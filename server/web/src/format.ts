@@ -26,7 +26,8 @@ function numberFormat(min: number, max: number, sign: boolean): Intl.NumberForma
 }
 
 /// `value` with exactly `decimals` decimals: 82.4 -> "82,4".
-export const number = (value: number, decimals: number): string => numberFormat(decimals, decimals, false).format(value);
+export const number = (value: number, decimals: number): string =>
+  numberFormat(decimals, decimals, false).format(value);
 
 /// With its sign: 0.9 -> "+0,9", −6 -> "−6", 0 -> "0".
 export const signed = (value: number, decimals: number): string => numberFormat(decimals, decimals, true).format(value);

@@ -67,8 +67,14 @@ export function listen(queries: QueryClient): () => void {
   let greeted = false;
   let heardWallMs = performance.now();
   let reopening: ReturnType<typeof setTimeout> | undefined;
-  const patientChanged = throttled(REFETCH_PATIENT_MS, (id) => void queries.invalidateQueries({ queryKey: ["patient", id] }));
-  const curvesChanged = throttled(REFETCH_CURVES_MS, (id) => void queries.invalidateQueries({ queryKey: ["curves", id] }));
+  const patientChanged = throttled(
+    REFETCH_PATIENT_MS,
+    (id) => void queries.invalidateQueries({ queryKey: ["patient", id] }),
+  );
+  const curvesChanged = throttled(
+    REFETCH_CURVES_MS,
+    (id) => void queries.invalidateQueries({ queryKey: ["curves", id] }),
+  );
 
   const heard = () => {
     heardWallMs = performance.now();
@@ -103,7 +109,10 @@ export function listen(queries: QueryClient): () => void {
       curvesChanged(patient_id);
     });
     on<PhoneMessage>("phone", (message) =>
-      queries.setQueryData<PhoneMessage[]>(["phone"], (all) => all && [...all.filter((m) => m.id !== message.id), message]),
+      queries.setQueryData<PhoneMessage[]>(
+        ["phone"],
+        (all) => all && [...all.filter((m) => m.id !== message.id), message],
+      ),
     );
     on<unknown>("resync", anew);
     source.addEventListener("error", () => {

@@ -103,7 +103,8 @@ function Limit({ value, side, always }: { value: Value; side: "below" | "above" 
   if (side === "below" && value.low !== null) return <strong>{words.value.below(limit(value.low))}</strong>;
   if (side === "above" && value.high !== null) return <strong>{words.value.above(limit(value.high))}</strong>;
   if (!always) return null;
-  if (value.low !== null && value.high !== null) return <span>{words.value.limits(limit(value.low), limit(value.high))}</span>;
+  if (value.low !== null && value.high !== null)
+    return <span>{words.value.limits(limit(value.low), limit(value.high))}</span>;
   if (value.low !== null) return <span>{words.value.limitLow(limit(value.low))}</span>;
   return value.high !== null ? <span>{words.value.limitHigh(limit(value.high))}</span> : null;
 }

@@ -53,4 +53,8 @@ export const phoneQuery = queryOptions({ queryKey: ["phone"], queryFn: api.phone
 
 /// The fleet has no events of its own; it is asked for again now and then.
 export const fleetQuery = queryOptions({ queryKey: ["fleet"], queryFn: api.fleet, refetchInterval: 5_000 });
-export const quarantineQuery = queryOptions({ queryKey: ["quarantine"], queryFn: api.quarantine, refetchInterval: 15_000 });
+export const quarantineQuery = queryOptions({
+  queryKey: ["quarantine"],
+  queryFn: api.quarantine,
+  refetchInterval: 15_000,
+});

@@ -39,15 +39,23 @@ function Gateway({ gateway, now }: { gateway: GatewayView; now: number }) {
         <h3>
           {gateway.id} <span>{gateway.place}</span>
         </h3>
-        <span className={`link link-${gateway.online ? "connected" : "lost"}`}>{gateway.online ? words.fleet.online : words.fleet.offline}</span>
+        <span className={`link link-${gateway.online ? "connected" : "lost"}`}>
+          {gateway.online ? words.fleet.online : words.fleet.offline}
+        </span>
         <dl className="facts">
           <div>
             <dt>{words.fleet.lastHeard}</dt>
-            <dd>{gateway.last_heard_ms === null ? words.patient.never : words.ago(format.span(now - gateway.last_heard_ms))}</dd>
+            <dd>
+              {gateway.last_heard_ms === null
+                ? words.patient.never
+                : words.ago(format.span(now - gateway.last_heard_ms))}
+            </dd>
           </div>
           <div>
             <dt>{words.fleet.queued}</dt>
-            <dd>{gateway.queued === null ? words.unknown : gateway.queued > 0 ? <b>{format.plain(gateway.queued)}</b> : 0}</dd>
+            <dd>
+              {gateway.queued === null ? words.unknown : gateway.queued > 0 ? <b>{format.plain(gateway.queued)}</b> : 0}
+            </dd>
           </div>
           <div>
             <dt>{words.fleet.software}</dt>

@@ -14,7 +14,12 @@ export const en: Words = {
   unknown: "unknown",
   priority: { high: "High", medium: "Medium", low: "Low" },
   kind: { clinical: "Clinical", technical: "Technical" },
-  state: { raised: "Nobody has been told yet", notified: "Waiting for an answer", acknowledged: "Taken", closed: "Closed" },
+  state: {
+    raised: "Nobody has been told yet",
+    notified: "Waiting for an answer",
+    acknowledged: "Taken",
+    closed: "Closed",
+  },
   role: { nurse: "nurse", doctor: "doctor", administrator: "administrator" },
   shell: {
     skip: "Skip to content",
@@ -27,9 +32,11 @@ export const en: Words = {
     signOut: "Sign out",
     simulated: (speed) => `Simulated time, ${speed} ×. These are not real patients.`,
     broken: (since) => `No contact with the server since ${since}.`,
-    brokenWhat: "What is shown may be old, and new alarms do not reach this page. Phone the duty number instead until contact is back.",
+    brokenWhat:
+      "What is shown may be old, and new alarms do not reach this page. Phone the duty number instead until contact is back.",
     restored: "Contact with the server is back.",
-    notDevice: "Not a certified medical device. Secondary notification: no substitute for contact with the patient or the emergency number 113.",
+    notDevice:
+      "Not a certified medical device. Secondary notification: no substitute for contact with the patient or the emergency number 113.",
     version: (v) => `Hjemvakt ${v}`,
     loading: "Loading …",
     notFound: "No such page",

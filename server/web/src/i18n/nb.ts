@@ -26,7 +26,8 @@ export const nb = {
     signOut: "Logg ut",
     simulated: (speed: string) => `Simulert tid, ${speed} ×. Dette er ikke virkelige pasienter.`,
     broken: (since: string) => `Ingen forbindelse med serveren siden ${since}.`,
-    brokenWhat: "Det som vises kan være gammelt, og nye alarmer kommer ikke fram hit. Bruk vakttelefonen til forbindelsen er tilbake.",
+    brokenWhat:
+      "Det som vises kan være gammelt, og nye alarmer kommer ikke fram hit. Bruk vakttelefonen til forbindelsen er tilbake.",
     restored: "Forbindelsen er tilbake.",
     notDevice: "Ikke sertifisert medisinsk utstyr. Sekundær varsling: erstatter ikke kontakt med pasienten eller 113.",
     version: (v: string) => `Hjemvakt ${v}`,

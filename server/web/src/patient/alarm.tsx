@@ -19,7 +19,9 @@ export function Alarm({ alarm, now, keys }: { alarm: AlarmView; now: number; key
   const acknowledge = () => {
     if (may("acknowledge") && !act.isPending) act.mutate({ kind: "acknowledge", alarm: alarm.id });
   };
-  useKeys(keys ? { a: acknowledge, e: () => may("escalate") && ask("escalate"), c: () => may("close") && ask("close") } : {});
+  useKeys(
+    keys ? { a: acknowledge, e: () => may("escalate") && ask("escalate"), c: () => may("close") && ask("close") } : {},
+  );
   const done = () => ask(null);
   const waits = alarm.state === "raised" || alarm.state === "notified";
   const name = `${words.priority[alarm.priority]}, ${words.kind[alarm.kind].toLowerCase()}`;
@@ -97,7 +99,11 @@ function Timeline({ alarm, now }: { alarm: AlarmView; now: number }) {
       <ol>
         {alarm.timeline.map((entry, i) => (
           <li key={`${i} ${entry.t_ms}`} className={`event-${entry.what}`}>
-            <time>{format.date(entry.t_ms) === format.date(now) ? format.clockSeconds(entry.t_ms) : format.when(entry.t_ms, now)}</time>
+            <time>
+              {format.date(entry.t_ms) === format.date(now)
+                ? format.clockSeconds(entry.t_ms)
+                : format.when(entry.t_ms, now)}
+            </time>
             <span>{inWords(entry.text)}</span>
           </li>
         ))}
@@ -110,7 +116,8 @@ function Timeline({ alarm, now }: { alarm: AlarmView; now: number }) {
 export function ClosedAlarm({ alarm, now }: { alarm: AlarmView; now: number }) {
   const words = useWords();
   const inWords = useSay();
-  const named = <T extends string>(table: Record<T, string>, word: string | null) => (word === null ? words.unknown : (table[word as T] ?? word));
+  const named = <T extends string>(table: Record<T, string>, word: string | null) =>
+    word === null ? words.unknown : (table[word as T] ?? word);
   return (
     <li>
       <p>

@@ -36,7 +36,9 @@ export function Chart({ patient, value, range_ms, now }: ChartProps) {
       <figcaption>
         <Values values={[value]} nowMs={now} limits />
       </figcaption>
-      {readings.isError && !readings.data && <FailedToLoad error={readings.error} retry={() => void readings.refetch()} />}
+      {readings.isError && !readings.data && (
+        <FailedToLoad error={readings.error} retry={() => void readings.refetch()} />
+      )}
       {readings.data?.t_ms.length === 0 && <p className="none">{words.patient.noReadings}</p>}
       {readings.data && readings.data.t_ms.length > 0 && (
         <>
@@ -91,7 +93,9 @@ function scaleOf({ value, low, high, decimals }: Readings): [number, number] {
 
 function columns(readings: Readings): uPlot.AlignedData {
   const [times, values] = line(readings.t_ms, readings.value, readings.good);
-  const doubtful = new Map(readings.t_ms.flatMap((t, i) => (readings.good[i] ? [] : [[t, readings.value[i] ?? null]])) as [number, number][]);
+  const doubtful = new Map(
+    readings.t_ms.flatMap((t, i) => (readings.good[i] ? [] : [[t, readings.value[i] ?? null]])) as [number, number][],
+  );
   return [times.map((t) => t / 1000), values, times.map((t) => doubtful.get(t) ?? null)];
 }
 
@@ -114,7 +118,8 @@ function underPointer(plot: uPlot, { readings }: Shown): string {
 
 function optionsFor(shown: () => Shown, width: number, readout: (text: string) => void): uPlot.Options {
   const axis = { stroke: INK, font: FONT, grid: { stroke: GRID, width: 1 }, ticks: { show: false } };
-  const timeWord = (t_ms: number) => (shown().to_ms - shown().from_ms > 36 * HOUR_MS ? format.day(t_ms) : format.clock(t_ms));
+  const timeWord = (t_ms: number) =>
+    shown().to_ms - shown().from_ms > 36 * HOUR_MS ? format.day(t_ms) : format.clock(t_ms);
   const limits = (plot: uPlot) => drawLimits(plot, shown().readings.low, shown().readings.high);
   return {
     width,
@@ -127,8 +132,21 @@ function optionsFor(shown: () => Shown, width: number, readout: (text: string) =
       y: { range: () => scaleOf(shown().readings) },
     },
     axes: [
-      { ...axis, size: 24, gap: 2, space: 70, incrs: TIME_STEPS_S, values: (_, at) => at.map((s) => timeWord(s * 1000)) },
-      { ...axis, size: 46, gap: 4, space: 20, values: (_, at) => at.map((v) => format.number(v, Math.min(shown().readings.decimals, 1))) },
+      {
+        ...axis,
+        size: 24,
+        gap: 2,
+        space: 70,
+        incrs: TIME_STEPS_S,
+        values: (_, at) => at.map((s) => timeWord(s * 1000)),
+      },
+      {
+        ...axis,
+        size: 46,
+        gap: 4,
+        space: 20,
+        values: (_, at) => at.map((v) => format.number(v, Math.min(shown().readings.decimals, 1))),
+      },
     ],
     series: [
       {},
@@ -151,7 +169,11 @@ function Plot({ readings, from_ms, to_ms }: Shown) {
     const readout = (text: string) => {
       if (pointed.current) pointed.current.textContent = text;
     };
-    const made = new uPlot(optionsFor(() => shown.current, element.clientWidth, readout), undefined, element);
+    const made = new uPlot(
+      optionsFor(() => shown.current, element.clientWidth, readout),
+      undefined,
+      element,
+    );
     plot.current = made;
     const fit = new ResizeObserver(() => made.setSize({ width: element.clientWidth, height: HEIGHT }));
     fit.observe(element);
@@ -174,7 +196,10 @@ function Plot({ readings, from_ms, to_ms }: Shown) {
 /// The same for whoever cannot see the curve.
 function Table({ readings, label, now }: { readings: Readings; label: string; now: number }) {
   const words = useWords();
-  const last = readings.t_ms.map((t, i) => ({ t, value: readings.value[i] ?? 0, good: readings.good[i] })).slice(-TABLE_ROWS).reverse();
+  const last = readings.t_ms
+    .map((t, i) => ({ t, value: readings.value[i] ?? 0, good: readings.good[i] }))
+    .slice(-TABLE_ROWS)
+    .reverse();
   return (
     <details>
       <summary>{words.patient.table(label)}</summary>

@@ -72,7 +72,14 @@ export function EscalateDialog({ alarm, done }: DialogProps) {
       done={done}
     >
       <p>{alarm.next_step_to ? words.act.escalateWhat(alarm.next_step_to) : words.act.escalateNext}</p>
-      <Textarea size="small" name="note" label={words.act.note} description={words.act.noteWhat} maxLength={2000} minRows={2} />
+      <Textarea
+        size="small"
+        name="note"
+        label={words.act.note}
+        description={words.act.noteWhat}
+        maxLength={2000}
+        minRows={2}
+      />
     </Frame>
   );
 }
@@ -121,7 +128,14 @@ export function CloseDialog({ alarm, done }: DialogProps) {
           </Radio>
         ))}
       </RadioGroup>
-      <Textarea size="small" name="note" label={words.act.note} description={words.act.noteWhat} maxLength={2000} minRows={2} />
+      <Textarea
+        size="small"
+        name="note"
+        label={words.act.note}
+        description={words.act.noteWhat}
+        maxLength={2000}
+        minRows={2}
+      />
     </Frame>
   );
 }

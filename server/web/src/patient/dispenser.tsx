@@ -17,7 +17,8 @@ export function Dispenser({ patient, range_ms, now }: { patient: string; range_m
   const words = useWords();
   const log = useQuery({
     queryKey: ["curves", patient, "dispenser", range_ms],
-    queryFn: () => api.dispenser(patient, new Date(now - Math.max(range_ms, DAY_MS)).setHours(0, 0, 0, 0), Math.ceil(now + DAY_MS)),
+    queryFn: () =>
+      api.dispenser(patient, new Date(now - Math.max(range_ms, DAY_MS)).setHours(0, 0, 0, 0), Math.ceil(now + DAY_MS)),
   });
   const [box, width_px] = useWidth();
   if (log.isError && !log.data) return <FailedToLoad error={log.error} retry={() => void log.refetch()} />;

@@ -89,7 +89,11 @@ function Head({ page, now }: { page: Page; now: number }) {
   const words = useWords();
   const inWords = useSay();
   const { patient } = page;
-  const gateway = { true: words.patient.gatewayOnline, false: words.patient.gatewayOffline, null: words.patient.gatewayNone };
+  const gateway = {
+    true: words.patient.gatewayOnline,
+    false: words.patient.gatewayOffline,
+    null: words.patient.gatewayNone,
+  };
   return (
     <div className="patient-head card">
       <div className="patient-name">
@@ -123,7 +127,9 @@ function Head({ page, now }: { page: Page; now: number }) {
         )}
         <div>
           <dt className="aksel-sr-only">{words.fleet.gateway}</dt>
-          <dd className={page.gateway_online === false ? "gateway-down" : undefined}>{gateway[`${page.gateway_online}`]}</dd>
+          <dd className={page.gateway_online === false ? "gateway-down" : undefined}>
+            {gateway[`${page.gateway_online}`]}
+          </dd>
         </div>
       </dl>
     </div>
@@ -162,7 +168,12 @@ function Trends({ page, now }: { page: Page; now: number }) {
       <section className="card" aria-labelledby="trends">
         <div className="trends-head">
           <h2 id="trends">{words.patient.trends}</h2>
-          <ToggleGroup size="small" value={range} onChange={(value) => setRange(value as Range)} aria-label={words.patient.range}>
+          <ToggleGroup
+            size="small"
+            value={range}
+            onChange={(value) => setRange(value as Range)}
+            aria-label={words.patient.range}
+          >
             {(Object.keys(RANGES) as Range[]).map((key) => (
               <ToggleGroup.Item key={key} value={key}>
                 {words.patient.ranges[key]}

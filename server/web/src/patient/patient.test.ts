@@ -4,7 +4,12 @@ import { byDay, doses, lanes } from "./doses";
 import { line } from "./range";
 
 const MIN = 60_000;
-const event = (minute: number, kind: string, dose_id = 1): DispenserEvent => ({ t_ms: minute * MIN, kind, dose_id, data: {} });
+const event = (minute: number, kind: string, dose_id = 1): DispenserEvent => ({
+  t_ms: minute * MIN,
+  kind,
+  dose_id,
+  data: {},
+});
 const fates = (...events: DispenserEvent[]) => doses(events).doses.map((dose) => dose.fate);
 
 describe("doses from the dispenser's log", () => {

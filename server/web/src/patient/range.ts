@@ -9,7 +9,11 @@ const GAP = 4;
 
 /// `t_ms` and `value` as two columns with a hole (`null`) in every silence longer than four times the usual step, so
 /// that a line never runs through time that nobody measured. Doubtful samples (`good` false) are not part of the line.
-export function line(t_ms: readonly number[], value: readonly number[], good: readonly boolean[]): [number[], (number | null)[]] {
+export function line(
+  t_ms: readonly number[],
+  value: readonly number[],
+  good: readonly boolean[],
+): [number[], (number | null)[]] {
   const steps = t_ms.slice(1).map((t, i) => t - (t_ms[i] ?? t));
   const usual = steps.toSorted((a, b) => a - b)[Math.floor(steps.length / 2)] ?? 0;
   const times: number[] = [];

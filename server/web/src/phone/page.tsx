@@ -20,7 +20,9 @@ export default function PhonePage() {
         <h1>{words.phones.title}</h1>
         <p className="lead">{words.phones.lead}</p>
       </div>
-      {messages.isError && !messages.data && <FailedToLoad error={messages.error} retry={() => void messages.refetch()} />}
+      {messages.isError && !messages.data && (
+        <FailedToLoad error={messages.error} retry={() => void messages.refetch()} />
+      )}
       {messages.data?.length === 0 && <p className="none">{words.phones.none}</p>}
       <div className="phone-shelf">
         {phones(messages.data ?? []).map(({ to, newestFirst }) => (

@@ -17,7 +17,9 @@ export function Banners({ about }: { about: About }) {
   }, [link.broken, words]);
   return (
     <>
-      {about.speed !== 1 && <p className="banner banner-simulated">{words.shell.simulated(format.plain(about.speed))}</p>}
+      {about.speed !== 1 && (
+        <p className="banner banner-simulated">{words.shell.simulated(format.plain(about.speed))}</p>
+      )}
       <div role="alert">
         {link.broken && (
           <div className="banner banner-broken">

@@ -45,7 +45,13 @@ export function SignIn({ about }: { about: About }) {
         </div>
         <h1>{words.signIn.title}</h1>
         <form onSubmit={(event) => void submit(event)} noValidate>
-          <TextField label={words.signIn.username} name="username" autoComplete="username" autoCapitalize="none" spellCheck={false} />
+          <TextField
+            label={words.signIn.username}
+            name="username"
+            autoComplete="username"
+            autoCapitalize="none"
+            spellCheck={false}
+          />
           <TextField label={words.signIn.password} name="password" type="password" autoComplete="current-password" />
           {error && (
             <Notice>

@@ -1,5 +1,5 @@
 /// One patient without an alarm, on one line.
-import type { KeyboardEvent } from "react";
+import { memo } from "react";
 import { Link } from "wouter";
 import type { WorklistRow } from "../api";
 import * as format from "../format";
@@ -8,15 +8,14 @@ import { useSay, useWords } from "../i18n";
 interface CalmRowProps {
   row: WorklistRow;
   now: number;
-  onKeyDown: (event: KeyboardEvent<HTMLElement>) => void;
 }
 
-export function CalmRow({ row, now, onKeyDown }: CalmRowProps) {
+export const CalmRow = memo(function CalmRow({ row, now }: CalmRowProps) {
   const words = useWords();
   const inWords = useSay();
   const { patient } = row;
   return (
-    <li className="row-line" data-patient={patient.id} tabIndex={-1} aria-label={patient.name} onKeyDown={onKeyDown}>
+    <li className="row-line" data-patient={patient.id} tabIndex={-1} aria-label={patient.name}>
       <Link className="name" href={`/patient/${patient.id}`}>
         {patient.name}
       </Link>
@@ -38,4 +37,4 @@ export function CalmRow({ row, now, onKeyDown }: CalmRowProps) {
       </span>
     </li>
   );
-}
+});

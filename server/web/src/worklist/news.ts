@@ -33,4 +33,6 @@ export function alarmsKey(row: WorklistRow): string {
 
 /// Whether anything high is still unanswered.
 export const highWaits = (rows: readonly WorklistRow[]): boolean =>
-  rows.some((row) => alarmsOf(row).some((a) => a.priority === "high" && (a.state === "raised" || a.state === "notified")));
+  rows.some((row) =>
+    alarmsOf(row).some((a) => a.priority === "high" && (a.state === "raised" || a.state === "notified")),
+  );

@@ -34,11 +34,17 @@ export function WorklistPage() {
   );
 }
 
-const rowElements = (list: HTMLElement | null): HTMLElement[] => [...(list?.querySelectorAll<HTMLElement>("[data-patient]") ?? [])];
+const MINUTE_MS = 60_000;
+
+const rowElements = (list: HTMLElement | null): HTMLElement[] => [
+  ...(list?.querySelectorAll<HTMLElement>("[data-patient]") ?? []),
+];
 
 function Rows({ rows }: { rows: readonly WorklistRow[] }) {
   const words = useWords();
   const now = useNow();
+  // Hundreds of quiet rows tell ages in minutes, and are drawn anew no oftener than that.
+  const minute = Math.floor(now / MINUTE_MS) * MINUTE_MS;
   const [, go] = useLocation();
   const { order, fresh, list, release } = useHeldOrder(rows);
   const changed = useChanged(rows);
@@ -70,14 +76,15 @@ function Rows({ rows }: { rows: readonly WorklistRow[] }) {
     },
   });
 
-  const enter = (id: string) => (event: KeyboardEvent<HTMLElement>) => {
-    if (event.key === "Enter" && event.target === event.currentTarget) go(`/patient/${id}`);
+  const enter = (event: KeyboardEvent<HTMLElement>) => {
+    const id = (event.target as HTMLElement).dataset.patient;
+    if (event.key === "Enter" && id) go(`/patient/${id}`);
   };
   const known = (group: Group) => order[group].map((id) => byId.get(id)).filter((row) => row !== undefined);
   const alarmed = (group: Group) =>
     known(group).map((row) => {
       const { id } = row.patient;
-      return <Row key={id} row={row} now={now} changed={changed.has(id)} act={act} onKeyDown={enter(id)} />;
+      return <Row key={id} row={row} now={now} changed={changed.has(id)} act={act} />;
     });
   const showFresh = () => {
     release();
@@ -85,7 +92,7 @@ function Rows({ rows }: { rows: readonly WorklistRow[] }) {
   };
 
   return (
-    <div ref={element} {...list}>
+    <div ref={element} {...list} onKeyDown={enter}>
       <Fresh rows={fresh} show={showFresh} />
       <Section id="clinical" title={words.worklist.clinical} none={words.worklist.noneClinical}>
         {alarmed("clinical")}
@@ -95,7 +102,7 @@ function Rows({ rows }: { rows: readonly WorklistRow[] }) {
       </Section>
       <Section id="calm" title={words.worklist.calm} none={words.worklist.noneCalm}>
         {known("calm").map((row) => (
-          <CalmRow key={row.patient.id} row={row} now={now} onKeyDown={enter(row.patient.id)} />
+          <CalmRow key={row.patient.id} row={row} now={minute} />
         ))}
       </Section>
     </div>

@@ -1,7 +1,6 @@
 /// One patient with an alarm: who, why, who has it and what happens next, and the latest values.
 import { ClockIcon, PersonCheckmarkIcon } from "@navikt/aksel-icons";
 import { Button } from "@navikt/ds-react";
-import type { KeyboardEvent } from "react";
 import { Link } from "wouter";
 import { explain, type useAct } from "../acts";
 import type { AlarmBrief, PatientBrief, WorklistRow } from "../api";
@@ -16,10 +15,9 @@ interface RowProps {
   now: number;
   changed: boolean;
   act: Acting;
-  onKeyDown: (event: KeyboardEvent<HTMLElement>) => void;
 }
 
-export function Row({ row, now, changed, act, onKeyDown }: RowProps) {
+export function Row({ row, now, changed, act }: RowProps) {
   const words = useWords();
   const { patient } = row;
   const alarms = [row.clinical, row.technical].filter((alarm) => alarm !== null);
@@ -31,7 +29,6 @@ export function Row({ row, now, changed, act, onKeyDown }: RowProps) {
       data-patient={patient.id}
       tabIndex={-1}
       aria-label={priority ? words.worklist.rowLabel(patient.name, priority) : patient.name}
-      onKeyDown={onKeyDown}
     >
       <Who row={row} now={now} changed={changed} />
       <div className="alarms">
@@ -45,7 +42,11 @@ export function Row({ row, now, changed, act, onKeyDown }: RowProps) {
         )}
       </div>
       <div className="readings">
-        {row.latest.length > 0 ? <Values values={worstFirst(row)} nowMs={now} /> : <p className="none">{words.worklist.noReading}</p>}
+        {row.latest.length > 0 ? (
+          <Values values={worstFirst(row)} nowMs={now} />
+        ) : (
+          <p className="none">{words.worklist.noReading}</p>
+        )}
         {row.news2 && <News2Line news2={row.news2} />}
       </div>
       <Button
@@ -64,7 +65,8 @@ export function Row({ row, now, changed, act, onKeyDown }: RowProps) {
   );
 }
 
-const worstFirst = (row: WorklistRow) => [...row.latest].sort((a, b) => Number(!!outside(b) && !b.stale) - Number(!!outside(a) && !a.stale));
+const worstFirst = (row: WorklistRow) =>
+  [...row.latest].sort((a, b) => Number(!!outside(b) && !b.stale) - Number(!!outside(a) && !a.stale));
 
 function Who({ row, now, changed }: { row: WorklistRow; now: number; changed: boolean }) {
   const words = useWords();
@@ -129,11 +131,16 @@ function Alarm({ alarm, patient, now, act }: { alarm: AlarmBrief; patient: Patie
 export function Waiting({ alarm, now, waits }: { alarm: AlarmBrief; now: number; waits: boolean }) {
   const words = useWords();
   if (!waits) {
-    const taken = words.worklist.takenBy(alarm.acknowledged_by ?? words.unknown, alarm.acknowledged_ms ? format.when(alarm.acknowledged_ms, now) : "");
+    const taken = words.worklist.takenBy(
+      alarm.acknowledged_by ?? words.unknown,
+      alarm.acknowledged_ms ? format.when(alarm.acknowledged_ms, now) : "",
+    );
     return (
       <p className="waiting is-taken">
         <PersonCheckmarkIcon aria-hidden /> <b>{taken}</b>
-        {alarm.acknowledge_expires_ms !== null && <span>{words.worklist.expires(format.when(alarm.acknowledge_expires_ms, now))}</span>}
+        {alarm.acknowledge_expires_ms !== null && (
+          <span>{words.worklist.expires(format.when(alarm.acknowledge_expires_ms, now))}</span>
+        )}
       </p>
     );
   }
@@ -142,7 +149,9 @@ export function Waiting({ alarm, now, waits }: { alarm: AlarmBrief; now: number;
       <ClockIcon aria-hidden /> <b>{words.worklist.waited(format.span(now - alarm.raised_ms))}</b>
       <span>{alarm.told.length > 0 ? words.worklist.told(alarm.told.join(", ")) : words.state.raised}</span>
       {alarm.next_step_ms !== null && alarm.next_step_to !== null && (
-        <span className="next-step">{words.worklist.next(alarm.next_step_to, words.in(format.span(alarm.next_step_ms - now)))}</span>
+        <span className="next-step">
+          {words.worklist.next(alarm.next_step_to, words.in(format.span(alarm.next_step_ms - now)))}
+        </span>
       )}
     </p>
   );

@@ -43,12 +43,21 @@ const ill = (id: string, priority: Priority, waiting_since_ms: number | null): W
 
 describe("the order of the worklist", () => {
   it("is priority first, then the longest wait, then those somebody has taken", () => {
-    const rows = [ill("taken", "high", null), ill("late", "high", 200), ill("mild", "low", 1), ill("early", "high", 100)];
+    const rows = [
+      ill("taken", "high", null),
+      ill("late", "high", 200),
+      ill("mild", "low", 1),
+      ill("early", "high", 100),
+    ];
     expect(orderOf(rows).clinical).toEqual(["early", "late", "taken", "mild"]);
   });
 
   it("keeps technical alarms apart, even high ones, and the calm last", () => {
-    const broken = row("broken", { priority: "high", waiting_since_ms: 1, technical: alarm("t", "high", { kind: "technical" }) });
+    const broken = row("broken", {
+      priority: "high",
+      waiting_since_ms: 1,
+      technical: alarm("t", "high", { kind: "technical" }),
+    });
     const order = orderOf([row("calm"), broken, ill("ill", "low", 5)]);
     expect(order).toEqual({ clinical: ["ill"], technical: ["broken"], calm: ["calm"] });
   });
@@ -98,7 +107,11 @@ describe("live rows", () => {
 
   it("that came while the list was on its way are laid over it, newcomers included", () => {
     const laid = overlay(list, [ill("a", "low", 1), ill("new", "high", 2)]);
-    expect(laid.rows.map((r) => [r.patient.id, r.priority])).toEqual([["a", "low"], ["b", null], ["new", "high"]]);
+    expect(laid.rows.map((r) => [r.patient.id, r.priority])).toEqual([
+      ["a", "low"],
+      ["b", null],
+      ["new", "high"],
+    ]);
   });
 });
 
@@ -106,7 +119,10 @@ describe("news", () => {
   it("is a new alarm or a risen priority, worst first", () => {
     const before = [ill("a", "low", 1), ill("b", "medium", 1)];
     const after = [ill("a", "medium", 1), ill("b", "medium", 1), ill("c", "high", 2)];
-    expect(newsBetween(before, after).map((n) => [n.what, n.patient])).toEqual([["raised", "c"], ["worse", "a"]]);
+    expect(newsBetween(before, after).map((n) => [n.what, n.patient])).toEqual([
+      ["raised", "c"],
+      ["worse", "a"],
+    ]);
   });
 
   it("is not a falling priority, an acknowledgement or a closed alarm", () => {
@@ -122,7 +138,9 @@ describe("news", () => {
 
   it("a high alarm waits until somebody has taken it", () => {
     expect(highWaits([ill("a", "high", 1)])).toBe(true);
-    expect(highWaits([row("a", { clinical: alarm("x", "high", { state: "acknowledged" }) }), ill("b", "medium", 1)])).toBe(false);
+    expect(
+      highWaits([row("a", { clinical: alarm("x", "high", { state: "acknowledged" }) }), ill("b", "medium", 1)]),
+    ).toBe(false);
   });
 });
 
