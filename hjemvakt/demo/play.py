@@ -21,7 +21,7 @@ Json = dict[str, Any]
 _DEADLINE_S = 180.0
 """Of the wall, from the story's start."""
 _SAME_READING_NS = 45 * NS
-_NOTED = ("missed dose", "fell silent", "weighed")
+_NOTED = ("missed dose", "fell silent")
 
 
 class Play:
@@ -42,6 +42,7 @@ class Play:
         """Alarms that the story did not foresee: patient and sentence."""
         self._alarm_of: dict[str, str] = {}
         self._seen: dict[str, str] = {}
+        """alarm id -> the priority and rule that the terminal told last."""
         self._taken: list[Json] = []
         self._readings = 0
         self._acted: set[str] = set()
@@ -75,7 +76,7 @@ class Play:
             "ok": not self.missing(),
             "speed": self.town.clock.speed,
             "patients": len(self.town.parts),
-            "readings_taken": self._readings,
+            "happenings": self._readings,
             "first_alarm_s": self.first_alarm_s,
             "reading_to_page_ms": summary(self.latencies_ms),
             "unforeseen_alarms": self.strangers,
@@ -115,9 +116,8 @@ class Play:
         del self._taken[:-500]
         name = self.town.parts[self.town.homes[happening["home"]]].name
         if happening["what"] in _NOTED:
-            self.teller.line(f"{name}: {happening['what']}{_numbers(happening)}", "quiet")
-        open_alarms = sum(bool(text) for text in self._seen.values())
-        self.teller.status(f"{self._readings} happenings in the homes, {open_alarms} patients with an alarm")
+            self.teller.line(f"{name}: {happening['what']} ({happening['device']})", "quiet")
+        self.teller.status(f"{self._readings} things have happened in the homes, {len(self._seen)} alarms so far")
 
     # What happens on the nurse's page ------------------------------------------------------------------------------
 
@@ -139,10 +139,12 @@ class Play:
         await self._refresh(patient, nurse)
 
     def _tell_alarm(self, name: str, alarm: Json) -> None:
-        sentence = alarm["reasons"][0]["text"]["en"]
-        if self._seen.get(alarm["id"]) != sentence:
-            self._seen[alarm["id"]] = sentence
-            self.teller.line(f"{name}: {alarm['priority'].upper()} {alarm['kind']}: {sentence}", alarm["priority"])
+        newest = alarm["reasons"][0]
+        known = f"{alarm['priority']} {newest['rule']}"
+        if self._seen.get(alarm["id"]) != known:
+            self._seen[alarm["id"]] = known
+            said = f"{name}: {alarm['priority'].upper()} {alarm['kind']}: {newest['text']['en']}"
+            self.teller.line(said, alarm["priority"])
             if self.first_alarm_s is None:
                 self.first_alarm_s = round(time.time() - self.town.clock.start_ns / NS, 2)
 
@@ -157,17 +159,20 @@ class Play:
         if patient in self._alarm_of or not story.speaks_of(plot, alarm):
             return
         self._alarm_of[patient] = alarm["id"]
-        if self.once and self.town.parts[patient].tells == "gains weight":
+        if self.once and self._is_for(patient, "gains weight", alarm["id"]):
             await self._resolve(nurse, alarm["id"], "phoned_patient", "sent_to_gp")
 
     async def _see_phone(self, message: Json, nurse: Person, doctor: Person) -> None:
         self.teller.line(f"phone of {message['to']}: {message['text']}")
-        is_ours = message["alarm_id"] in self._alarm_of.values()
-        if self.once and is_ours and message["role"] == "doctor" and message["alarm_id"] not in self._acted:
-            await self._resolve(doctor, message["alarm_id"], "medication_changed", "admitted")
         for patient, alarm_id in self._alarm_of.items():
             if alarm_id == message["alarm_id"]:
+                if self.once and message["role"] == "doctor" and self._is_for(patient, "deteriorates", alarm_id):
+                    await self._resolve(doctor, alarm_id, "medication_changed", "admitted")
                 await self._refresh(patient, nurse)
+
+    def _is_for(self, patient: str, plot: str, alarm_id: str) -> bool:
+        """Whether somebody is to act on this alarm, and has not."""
+        return self.town.parts[patient].tells == plot and alarm_id not in self._acted
 
     async def _resolve(self, person: Person, alarm_id: str, action: str, outcome: str) -> None:
         self._acted.add(alarm_id)
@@ -199,8 +204,3 @@ class Play:
                     self.latencies_ms.append((now_ns - taken["wall_ns"]) / MS)
                     self._taken.remove(taken)
                     break
-
-
-def _numbers(happening: Json) -> str:
-    weight = happening.get("weight")
-    return f" {weight:.1f} kg" if weight is not None else ""

@@ -29,7 +29,7 @@ _LEAD_S = 6.0
 
 @dataclass(frozen=True)
 class Part:
-    """One patient's part in the story. `expects` is the rule that must speak; None: nobody may be told."""
+    """One patient's part in the story. `tells` names a plot of `story.PLOTS`; empty: nobody may be told."""
 
     name: str
     birth_year: int
@@ -46,7 +46,8 @@ CAST = (
     Part("Arne Johansen", 1941, "Fauske", "heart-failure", "heart-failure-weight-gain", ("Heart failure NYHA III",),
          tells="gains weight"),
     Part("Marit Larsen", 1951, "Moldjord", "general", "missed-dose", ("Epilepsy",), tells="misses a dose"),
-    Part("Odd Pedersen", 1945, "Røkland", "copd", "falls-silent", ("COPD GOLD 2",), tells="falls silent"),
+    Part("Odd Pedersen", 1945, "Røkland", "copd", "falls-silent", ("COPD GOLD 2",), {"spo2_expected_s": 1800},
+         tells="falls silent"),
     Part("Ingrid Hansen", 1953, "Straumen", "general", "stable"),
     Part("Per Kristiansen", 1947, "Oldereid", "general", "stable"),
 )  # fmt: skip
@@ -219,6 +220,7 @@ def _ladders(town: Town) -> list[dict[str, Any]]:
             "kind": kind,
             "priority": priority,
             "repeat_s": _story_s(town, 120),
+            "language": "en",
             "steps": waits,
         }
 

@@ -11,95 +11,11 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** About */
-        get: operations["about_api_about_get"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/session": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /** Session */
-        get: operations["session_api_session_get"];
-        put?: never;
-        /** Sign In */
-        post: operations["sign_in_api_session_post"];
-        /** Sign Out */
-        delete: operations["sign_out_api_session_delete"];
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/worklist": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /** Worklist */
-        get: operations["worklist_api_worklist_get"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/patients/{patient_id}": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /** Patient */
-        get: operations["patient_api_patients__patient_id__get"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/patients/{patient_id}/readings": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /** Readings */
-        get: operations["readings_api_patients__patient_id__readings_get"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/patients/{patient_id}/dispenser": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /** Dispenser */
-        get: operations["dispenser_api_patients__patient_id__dispenser_get"];
+        /**
+         * About
+         * @description Who answers, and what time it is there.
+         */
+        get: operations["getAbout"];
         put?: never;
         post?: never;
         delete?: never;
@@ -115,8 +31,11 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Alarm */
-        get: operations["alarm_api_alarms__alarm_id__get"];
+        /**
+         * Get Alarm
+         * @description One alarm with its timeline.
+         */
+        get: operations["getAlarm"];
         put?: never;
         post?: never;
         delete?: never;
@@ -134,25 +53,11 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Acknowledge */
-        post: operations["acknowledge_api_alarms__alarm_id__acknowledge_post"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/alarms/{alarm_id}/escalate": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /** Escalate */
-        post: operations["escalate_api_alarms__alarm_id__escalate_post"];
+        /**
+         * Acknowledge Alarm
+         * @description Take it: the ladder rests until the acknowledgement expires.
+         */
+        post: operations["acknowledgeAlarm"];
         delete?: never;
         options?: never;
         head?: never;
@@ -168,25 +73,31 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Close */
-        post: operations["close_api_alarms__alarm_id__close_post"];
+        /**
+         * Close Alarm
+         * @description End it, with what was done and how it ended. Someone must have acknowledged it first.
+         */
+        post: operations["closeAlarm"];
         delete?: never;
         options?: never;
         head?: never;
         patch?: never;
         trace?: never;
     };
-    "/api/phone": {
+    "/api/alarms/{alarm_id}/escalate": {
         parameters: {
             query?: never;
             header?: never;
             path?: never;
             cookie?: never;
         };
-        /** Phone */
-        get: operations["phone_api_phone_get"];
+        get?: never;
         put?: never;
-        post?: never;
+        /**
+         * Escalate Alarm
+         * @description Climb to the next step now.
+         */
+        post: operations["escalateAlarm"];
         delete?: never;
         options?: never;
         head?: never;
@@ -200,25 +111,11 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Fleet */
-        get: operations["fleet_api_fleet_get"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/quarantine": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /** Quarantine */
-        get: operations["quarantine_api_quarantine_get"];
+        /**
+         * Get Fleet
+         * @description Every gateway and its devices, as last heard of.
+         */
+        get: operations["getFleet"];
         put?: never;
         post?: never;
         delete?: never;
@@ -234,11 +131,142 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Health */
-        get: operations["health_api_health_get"];
+        /**
+         * Health
+         * @description For a monitor.
+         */
+        get: operations["getHealth"];
         put?: never;
         post?: never;
         delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/patients/{patient_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Patient
+         * @description Everything about one patient on one page.
+         */
+        get: operations["getPatient"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/patients/{patient_id}/dispenser": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Dispenser
+         * @description What the dispenser told between two moments; the last seven days if neither is given.
+         */
+        get: operations["getDispenser"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/patients/{patient_id}/readings": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Readings
+         * @description One channel between two moments; the last seven days if neither is given.
+         */
+        get: operations["getReadings"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/phone": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Phone
+         * @description What the staff's phones have shown, oldest first. In a demo for everybody, else for administrators.
+         */
+        get: operations["getPhone"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/quarantine": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Quarantine
+         * @description The latest things that could not be filed, newest first.
+         */
+        get: operations["getQuarantine"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/session": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Who Am I
+         * @description Who is signed in.
+         */
+        get: operations["whoAmI"];
+        put?: never;
+        /**
+         * Sign In
+         * @description Sign in; sets the session cookie.
+         */
+        post: operations["signIn"];
+        /**
+         * Sign Out
+         * @description Sign out; the session ends here and now.
+         */
+        delete: operations["signOut"];
         options?: never;
         head?: never;
         patch?: never;
@@ -251,8 +279,31 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Stream */
-        get: operations["stream_api_stream_get"];
+        /**
+         * Stream
+         * @description Named events: hello, row, patient, phone, beat, resync (see server/live.py).
+         */
+        get: operations["stream"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/worklist": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Worklist
+         * @description Every patient, the worst first, then the longest waiting.
+         */
+        get: operations["getWorklist"];
         put?: never;
         post?: never;
         delete?: never;
@@ -270,14 +321,14 @@ export interface components {
          * @description Who answers, and what time it is there. `speed` above 1 is simulated time, and the page says so.
          */
         About: {
-            /** Version */
-            version: string;
             /** Demo */
             demo: boolean;
             /** Now Ms */
             now_ms: number;
             /** Speed */
             speed: number;
+            /** Version */
+            version: string;
         };
         /** Acknowledge */
         Acknowledge: {
@@ -292,6 +343,12 @@ export interface components {
          * @description One alarm: one episode of one kind for one patient; its reasons are stacked, newest first.
          */
         AlarmBrief: {
+            /** Acknowledge Expires Ms */
+            acknowledge_expires_ms: number | null;
+            /** Acknowledged By */
+            acknowledged_by: string | null;
+            /** Acknowledged Ms */
+            acknowledged_ms: number | null;
             /** Id */
             id: string;
             /**
@@ -299,37 +356,41 @@ export interface components {
              * @enum {string}
              */
             kind: "clinical" | "technical";
+            /** Next Step Ms */
+            next_step_ms: number | null;
+            /** Next Step To */
+            next_step_to: string | null;
             /**
              * Priority
              * @enum {string}
              */
             priority: "high" | "medium" | "low";
+            /** Raised Ms */
+            raised_ms: number;
+            /** Reasons */
+            reasons: components["schemas"]["ReasonView"][];
+            /** Settled */
+            settled: boolean;
             /**
              * State
              * @enum {string}
              */
             state: "raised" | "notified" | "acknowledged" | "closed";
-            /** Raised Ms */
-            raised_ms: number;
-            /** Settled */
-            settled: boolean;
-            /** Reasons */
-            reasons: components["schemas"]["ReasonView"][];
-            /** Acknowledged By */
-            acknowledged_by: string | null;
-            /** Acknowledged Ms */
-            acknowledged_ms: number | null;
-            /** Acknowledge Expires Ms */
-            acknowledge_expires_ms: number | null;
             /** Told */
             told: string[];
-            /** Next Step Ms */
-            next_step_ms: number | null;
-            /** Next Step To */
-            next_step_to: string | null;
         };
         /** AlarmView */
         AlarmView: {
+            /** Acknowledge Expires Ms */
+            acknowledge_expires_ms: number | null;
+            /** Acknowledged By */
+            acknowledged_by: string | null;
+            /** Acknowledged Ms */
+            acknowledged_ms: number | null;
+            /** Action */
+            action: string | null;
+            /** Actions */
+            actions: ("acknowledge" | "escalate" | "close")[];
             /** Id */
             id: string;
             /**
@@ -337,47 +398,37 @@ export interface components {
              * @enum {string}
              */
             kind: "clinical" | "technical";
+            /** Next Step Ms */
+            next_step_ms: number | null;
+            /** Next Step To */
+            next_step_to: string | null;
+            /** Note */
+            note: string | null;
+            /** Outcome */
+            outcome: string | null;
+            patient: components["schemas"]["PatientBrief"];
             /**
              * Priority
              * @enum {string}
              */
             priority: "high" | "medium" | "low";
+            /** Raised Ms */
+            raised_ms: number;
+            /** Reasons */
+            reasons: components["schemas"]["ReasonView"][];
+            /** Settled */
+            settled: boolean;
             /**
              * State
              * @enum {string}
              */
             state: "raised" | "notified" | "acknowledged" | "closed";
-            /** Raised Ms */
-            raised_ms: number;
-            /** Settled */
-            settled: boolean;
-            /** Reasons */
-            reasons: components["schemas"]["ReasonView"][];
-            /** Acknowledged By */
-            acknowledged_by: string | null;
-            /** Acknowledged Ms */
-            acknowledged_ms: number | null;
-            /** Acknowledge Expires Ms */
-            acknowledge_expires_ms: number | null;
-            /** Told */
-            told: string[];
-            /** Next Step Ms */
-            next_step_ms: number | null;
-            /** Next Step To */
-            next_step_to: string | null;
-            patient: components["schemas"]["PatientBrief"];
             /** Timeline */
             timeline: components["schemas"]["TimelineEntry"][];
-            /** Actions */
-            actions: ("acknowledge" | "escalate" | "close")[];
-            /** Action */
-            action: string | null;
-            /** Outcome */
-            outcome: string | null;
+            /** Told */
+            told: string[];
             /** Usefulness */
             usefulness: number | null;
-            /** Note */
-            note: string | null;
         };
         /** Close */
         Close: {
@@ -387,17 +438,17 @@ export interface components {
              */
             action: "phoned_patient" | "home_visit" | "medication_changed" | "measured_again" | "escalated" | "emergency_called" | "device_mended" | "no_action";
             /**
+             * Note
+             * @default
+             */
+            note: string;
+            /**
              * Outcome
              * @enum {string}
              */
             outcome: "resolved_at_home" | "visited" | "sent_to_gp" | "admitted" | "false_alarm" | "technical_fixed";
             /** Usefulness */
             usefulness: number;
-            /**
-             * Note
-             * @default
-             */
-            note: string;
         };
         /**
          * Conflict
@@ -406,49 +457,49 @@ export interface components {
         Conflict: {
             /** Detail */
             detail: string;
-            /** Who */
-            who: string | null;
             /**
              * State
              * @enum {string}
              */
             state: "raised" | "notified" | "acknowledged" | "closed";
+            /** Who */
+            who: string | null;
         };
         /**
          * DeviceView
          * @description `link`: never, idle, connected, lost.
          */
         DeviceView: {
-            /** Id */
-            id: string;
-            /** Driver */
-            driver: string;
-            /** Gateway */
-            gateway: string;
-            /** Link */
-            link: string;
-            /** Last Seen Ms */
-            last_seen_ms: number | null;
             /** Battery */
             battery: number | null;
+            /** Driver */
+            driver: string;
             /** Faults */
             faults: number;
+            /** Gateway */
+            gateway: string;
+            /** Id */
+            id: string;
+            /** Last Seen Ms */
+            last_seen_ms: number | null;
+            /** Link */
+            link: string;
         };
         /**
          * DispenserEvent
          * @description `kind` without its prefix: due, presented, retrieved, missed, …
          */
         DispenserEvent: {
-            /** T Ms */
-            t_ms: number;
-            /** Kind */
-            kind: string;
-            /** Dose Id */
-            dose_id: number;
             /** Data */
             data: {
                 [key: string]: number | string;
             };
+            /** Dose Id */
+            dose_id: number;
+            /** Kind */
+            kind: string;
+            /** T Ms */
+            t_ms: number;
         };
         /**
          * Escalate
@@ -463,48 +514,43 @@ export interface components {
         };
         /** GatewayView */
         GatewayView: {
+            /** Devices */
+            devices: components["schemas"]["DeviceView"][];
             /** Id */
             id: string;
-            /** Place */
-            place: string;
-            /** Online */
-            online: boolean;
             /** Last Heard Ms */
             last_heard_ms: number | null;
+            /** Online */
+            online: boolean;
+            /** Place */
+            place: string;
             /** Queued */
             queued: number | null;
             /** Software */
             software: string | null;
             /** Strangers */
             strangers: string[];
-            /** Devices */
-            devices: components["schemas"]["DeviceView"][];
-        };
-        /** HTTPValidationError */
-        HTTPValidationError: {
-            /** Detail */
-            detail?: components["schemas"]["ValidationError"][];
         };
         /**
          * Health
          * @description For a monitor: `ok`, or what is wrong.
          */
         Health: {
+            /** Broker */
+            broker: string;
+            /** Open Alarms */
+            open_alarms: number;
+            /** Problems */
+            problems: string[];
+            /** Quarantined */
+            quarantined: number;
             /**
              * Status
              * @enum {string}
              */
             status: "ok" | "degraded";
-            /** Problems */
-            problems: string[];
-            /** Broker */
-            broker: string;
             /** Stored */
             stored: number;
-            /** Quarantined */
-            quarantined: number;
-            /** Open Alarms */
-            open_alarms: number;
             /** Tick Age S */
             tick_age_s: number;
         };
@@ -513,92 +559,100 @@ export interface components {
          * @description NEWS2 as far as it can be known. `lacks` names the missing channels; a partial score is never shown as whole.
          */
         News2: {
-            /** Total */
-            total: number;
             /** Lacks */
             lacks: string[];
             /** Single Red */
             single_red: boolean;
+            /** Total */
+            total: number;
         };
         /** PatientBrief */
         PatientBrief: {
+            /** Birth Year */
+            birth_year: number;
             /** Id */
             id: string;
             /** Name */
             name: string;
-            /** Birth Year */
-            birth_year: number;
             /** Place */
             place: string;
             programme: components["schemas"]["Text"];
         };
         /** PatientPage */
         PatientPage: {
-            patient: components["schemas"]["PatientBrief"];
-            /** Phone */
-            phone: string;
+            /** Alarms */
+            alarms: components["schemas"]["AlarmView"][];
             /** Conditions */
             conditions: string[];
-            /** Limits */
-            limits: {
-                [key: string]: number | null;
-            };
-            /** Latest */
-            latest: components["schemas"]["Value"][];
-            news2: components["schemas"]["News2"] | null;
+            /** Devices */
+            devices: components["schemas"]["DeviceView"][];
             /** Gateway */
             gateway: string | null;
             /** Gateway Online */
             gateway_online: boolean | null;
-            /** Devices */
-            devices: components["schemas"]["DeviceView"][];
-            /** Alarms */
-            alarms: components["schemas"]["AlarmView"][];
+            /** Latest */
+            latest: components["schemas"]["Value"][];
+            /** Limits */
+            limits: {
+                [key: string]: number | null;
+            };
+            news2: components["schemas"]["News2"] | null;
+            patient: components["schemas"]["PatientBrief"];
+            /** Phone */
+            phone: string;
         };
         /**
          * PhoneMessage
          * @description What a phone would show. Only in a demo, or for an administrator.
          */
         PhoneMessage: {
+            /** Alarm Id */
+            alarm_id: string;
+            /** Channel */
+            channel: string;
             /** Id */
             id: number;
-            /** T Ms */
-            t_ms: number;
-            /** To */
-            to: string;
             /**
              * Role
              * @enum {string}
              */
             role: "nurse" | "doctor" | "administrator";
-            /** Channel */
-            channel: string;
+            /** T Ms */
+            t_ms: number;
             /** Text */
             text: string;
-            /** Alarm Id */
-            alarm_id: string;
+            /** To */
+            to: string;
+        };
+        /**
+         * Problem
+         * @description What every error says: what is wrong and what to do.
+         */
+        Problem: {
+            /** Detail */
+            detail: string;
         };
         /**
          * QuarantineRow
          * @description Something that could not be filed, kept with its bytes.
          */
         QuarantineRow: {
-            /** Id */
-            id: number;
-            /** T Ms */
-            t_ms: number;
-            /** Gateway */
-            gateway: string;
-            /** Device */
-            device: string | null;
-            /** Reason */
-            reason: string;
-            /** Text */
-            text: string;
-            /** Size */
-            size: number;
             /** Data Hex */
             data_hex: string;
+            /** Device */
+            device: string | null;
+            /** Gateway */
+            gateway: string;
+            /** Id */
+            id: number;
+            /** Reason */
+            reason: string;
+            /** Size */
+            size: number;
+            /** T Ms */
+            t_ms: number;
+            /** Text */
+            text: string;
         };
         /**
          * Readings
@@ -607,60 +661,60 @@ export interface components {
         Readings: {
             /** Channel */
             channel: string;
-            label: components["schemas"]["Text"];
-            /** Unit */
-            unit: string;
             /** Decimals */
             decimals: number;
-            /** Low */
-            low: number | null;
-            /** High */
-            high: number | null;
-            /** T Ms */
-            t_ms: number[];
-            /** Value */
-            value: number[];
             /** Good */
             good: boolean[];
+            /** High */
+            high: number | null;
+            label: components["schemas"]["Text"];
+            /** Low */
+            low: number | null;
+            /** T Ms */
+            t_ms: number[];
+            /** Unit */
+            unit: string;
+            /** Value */
+            value: number[];
         };
         /**
          * ReasonView
          * @description Why: the rule, its version, its numbers and its sentence.
          */
         ReasonView: {
-            /** Rule */
-            rule: string;
-            /** Version */
-            version: string;
+            /** Because */
+            because: {
+                [key: string]: number | null;
+            };
             /**
              * Priority
              * @enum {string}
              */
             priority: "high" | "medium" | "low";
-            text: components["schemas"]["Text"];
-            /** Because */
-            because: {
-                [key: string]: number | null;
-            };
+            /** Rule */
+            rule: string;
             /** T Ms */
             t_ms: number;
+            text: components["schemas"]["Text"];
+            /** Version */
+            version: string;
         };
         /** SignIn */
         SignIn: {
-            /** Username */
-            username: string;
             /** Password */
             password: string;
+            /** Username */
+            username: string;
         };
         /**
          * Text
          * @description A sentence in each language.
          */
         Text: {
-            /** Nb */
-            nb: string;
             /** En */
             en: string;
+            /** Nb */
+            nb: string;
         };
         /**
          * TimelineEntry
@@ -669,11 +723,11 @@ export interface components {
         TimelineEntry: {
             /** T Ms */
             t_ms: number;
+            text: components["schemas"]["Text"];
             /** What */
             what: string;
             /** Who */
             who: string | null;
-            text: components["schemas"]["Text"];
         };
         /** User */
         User: {
@@ -687,19 +741,6 @@ export interface components {
              */
             role: "nurse" | "doctor" | "administrator";
         };
-        /** ValidationError */
-        ValidationError: {
-            /** Location */
-            loc: (string | number)[];
-            /** Message */
-            msg: string;
-            /** Error Type */
-            type: string;
-            /** Input */
-            input?: unknown;
-            /** Context */
-            ctx?: Record<string, never>;
-        };
         /**
          * Value
          * @description The newest reading of a channel. `stale`: older than the plan allows, so it must not be read as current.
@@ -707,54 +748,54 @@ export interface components {
         Value: {
             /** Channel */
             channel: string;
-            label: components["schemas"]["Text"];
-            /** Value */
-            value: number;
             /** Decimals */
             decimals: number;
-            /** Unit */
-            unit: string;
-            /** T Ms */
-            t_ms: number;
+            /** High */
+            high: number | null;
+            label: components["schemas"]["Text"];
+            /** Low */
+            low: number | null;
             /** Stale */
             stale: boolean;
             /** Status */
             status: string[];
-            /** Low */
-            low: number | null;
-            /** High */
-            high: number | null;
+            /** T Ms */
+            t_ms: number;
             /** Trend */
             trend: number | null;
+            /** Unit */
+            unit: string;
+            /** Value */
+            value: number;
         };
         /** Worklist */
         Worklist: {
-            /** Version */
-            version: number;
             /** Now Ms */
             now_ms: number;
             /** Rows */
             rows: components["schemas"]["WorklistRow"][];
+            /** Version */
+            version: number;
         };
         /**
          * WorklistRow
          * @description One patient. Sorted by `priority`, then `waiting_since_ms`; patients without an open alarm come last.
          */
         WorklistRow: {
-            patient: components["schemas"]["PatientBrief"];
-            /** Priority */
-            priority: ("high" | "medium" | "low") | null;
-            /** Waiting Since Ms */
-            waiting_since_ms: number | null;
             clinical: components["schemas"]["AlarmBrief"] | null;
-            technical: components["schemas"]["AlarmBrief"] | null;
+            /** Gateway Online */
+            gateway_online: boolean | null;
+            /** Last Reading Ms */
+            last_reading_ms: number | null;
             /** Latest */
             latest: components["schemas"]["Value"][];
             news2: components["schemas"]["News2"] | null;
-            /** Last Reading Ms */
-            last_reading_ms: number | null;
-            /** Gateway Online */
-            gateway_online: boolean | null;
+            patient: components["schemas"]["PatientBrief"];
+            /** Priority */
+            priority: ("high" | "medium" | "low") | null;
+            technical: components["schemas"]["AlarmBrief"] | null;
+            /** Waiting Since Ms */
+            waiting_since_ms: number | null;
         };
     };
     responses: never;
@@ -765,7 +806,7 @@ export interface components {
 }
 export type $defs = Record<string, never>;
 export interface operations {
-    about_api_about_get: {
+    getAbout: {
         parameters: {
             query?: never;
             header?: never;
@@ -785,198 +826,7 @@ export interface operations {
             };
         };
     };
-    session_api_session_get: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Successful Response */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["User"];
-                };
-            };
-        };
-    };
-    sign_in_api_session_post: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["SignIn"];
-            };
-        };
-        responses: {
-            /** @description Successful Response */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["User"];
-                };
-            };
-            /** @description Validation Error */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["HTTPValidationError"];
-                };
-            };
-        };
-    };
-    sign_out_api_session_delete: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Successful Response */
-            204: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content?: never;
-            };
-        };
-    };
-    worklist_api_worklist_get: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Successful Response */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Worklist"];
-                };
-            };
-        };
-    };
-    patient_api_patients__patient_id__get: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                patient_id: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Successful Response */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["PatientPage"];
-                };
-            };
-            /** @description Validation Error */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["HTTPValidationError"];
-                };
-            };
-        };
-    };
-    readings_api_patients__patient_id__readings_get: {
-        parameters: {
-            query: {
-                channel: string;
-                from_ms: number;
-                to_ms: number;
-            };
-            header?: never;
-            path: {
-                patient_id: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Successful Response */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Readings"];
-                };
-            };
-            /** @description Validation Error */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["HTTPValidationError"];
-                };
-            };
-        };
-    };
-    dispenser_api_patients__patient_id__dispenser_get: {
-        parameters: {
-            query: {
-                from_ms: number;
-                to_ms: number;
-            };
-            header?: never;
-            path: {
-                patient_id: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Successful Response */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["DispenserEvent"][];
-                };
-            };
-            /** @description Validation Error */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["HTTPValidationError"];
-                };
-            };
-        };
-    };
-    alarm_api_alarms__alarm_id__get: {
+    getAlarm: {
         parameters: {
             query?: never;
             header?: never;
@@ -996,18 +846,45 @@ export interface operations {
                     "application/json": components["schemas"]["AlarmView"];
                 };
             };
-            /** @description Validation Error */
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
             422: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["HTTPValidationError"];
+                    "application/json": components["schemas"]["Problem"];
                 };
             };
         };
     };
-    acknowledge_api_alarms__alarm_id__acknowledge_post: {
+    acknowledgeAlarm: {
         parameters: {
             query?: never;
             header?: never;
@@ -1031,48 +908,31 @@ export interface operations {
                     "application/json": components["schemas"]["AlarmView"];
                 };
             };
-            /** @description Conflict */
-            409: {
+            /** @description Unauthorized */
+            401: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Conflict"];
+                    "application/json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Validation Error */
-            422: {
+            /** @description Forbidden */
+            403: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["HTTPValidationError"];
+                    "application/json": components["schemas"]["Problem"];
                 };
             };
-        };
-    };
-    escalate_api_alarms__alarm_id__escalate_post: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                alarm_id: string;
-            };
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["Escalate"];
-            };
-        };
-        responses: {
-            /** @description Successful Response */
-            200: {
+            /** @description Not Found */
+            404: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["AlarmView"];
+                    "application/json": components["schemas"]["Problem"];
                 };
             };
             /** @description Conflict */
@@ -1084,18 +944,18 @@ export interface operations {
                     "application/json": components["schemas"]["Conflict"];
                 };
             };
-            /** @description Validation Error */
+            /** @description Unprocessable Entity */
             422: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["HTTPValidationError"];
+                    "application/json": components["schemas"]["Problem"];
                 };
             };
         };
     };
-    close_api_alarms__alarm_id__close_post: {
+    closeAlarm: {
         parameters: {
             query?: never;
             header?: never;
@@ -1119,6 +979,33 @@ export interface operations {
                     "application/json": components["schemas"]["AlarmView"];
                 };
             };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
             /** @description Conflict */
             409: {
                 headers: {
@@ -1128,27 +1015,31 @@ export interface operations {
                     "application/json": components["schemas"]["Conflict"];
                 };
             };
-            /** @description Validation Error */
+            /** @description Unprocessable Entity */
             422: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["HTTPValidationError"];
+                    "application/json": components["schemas"]["Problem"];
                 };
             };
         };
     };
-    phone_api_phone_get: {
+    escalateAlarm: {
         parameters: {
-            query?: {
-                after_id?: number;
-            };
+            query?: never;
             header?: never;
-            path?: never;
+            path: {
+                alarm_id: string;
+            };
             cookie?: never;
         };
-        requestBody?: never;
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Escalate"];
+            };
+        };
         responses: {
             /** @description Successful Response */
             200: {
@@ -1156,21 +1047,57 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["PhoneMessage"][];
+                    "application/json": components["schemas"]["AlarmView"];
                 };
             };
-            /** @description Validation Error */
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Conflict"];
+                };
+            };
+            /** @description Unprocessable Entity */
             422: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["HTTPValidationError"];
+                    "application/json": components["schemas"]["Problem"];
                 };
             };
         };
     };
-    fleet_api_fleet_get: {
+    getFleet: {
         parameters: {
             query?: never;
             header?: never;
@@ -1188,29 +1115,18 @@ export interface operations {
                     "application/json": components["schemas"]["GatewayView"][];
                 };
             };
-        };
-    };
-    quarantine_api_quarantine_get: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Successful Response */
-            200: {
+            /** @description Unauthorized */
+            401: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["QuarantineRow"][];
+                    "application/json": components["schemas"]["Problem"];
                 };
             };
         };
     };
-    health_api_health_get: {
+    getHealth: {
         parameters: {
             query?: never;
             header?: never;
@@ -1230,7 +1146,241 @@ export interface operations {
             };
         };
     };
-    stream_api_stream_get: {
+    getPatient: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                patient_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PatientPage"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getDispenser: {
+        parameters: {
+            query?: {
+                /** @description milliseconds since 1970 */
+                from_ms?: number | null;
+                /** @description milliseconds since 1970 */
+                to_ms?: number | null;
+            };
+            header?: never;
+            path: {
+                patient_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DispenserEvent"][];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getReadings: {
+        parameters: {
+            query: {
+                channel: string;
+                /** @description milliseconds since 1970 */
+                from_ms?: number | null;
+                /** @description milliseconds since 1970 */
+                to_ms?: number | null;
+            };
+            header?: never;
+            path: {
+                patient_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Readings"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getPhone: {
+        parameters: {
+            query?: {
+                after_id?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PhoneMessage"][];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getQuarantine: {
         parameters: {
             query?: never;
             header?: never;
@@ -1245,7 +1395,226 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": unknown;
+                    "application/json": components["schemas"]["QuarantineRow"][];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    whoAmI: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["User"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    signIn: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SignIn"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["User"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    signOut: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    stream: {
+        parameters: {
+            query?: never;
+            header?: {
+                "last-event-id"?: string | null;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getWorklist: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Worklist"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
                 };
             };
         };
