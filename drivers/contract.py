@@ -15,7 +15,7 @@ Ordinary trouble is data (`Fault`). A driver that raises has a bug.
 
 from collections.abc import Iterator, Sequence
 from enum import StrEnum
-from typing import ClassVar, Protocol
+from typing import ClassVar, Literal, Protocol
 
 import msgspec
 
@@ -47,6 +47,9 @@ class Card(msgspec.Struct, frozen=True, kw_only=True):
     advert, `local_names` (prefixes) narrow it; `notify` are the pipes to subscribe to, in order; `read` are the pipes
     read once after connecting, where the device has them, and fed as if they had arrived. A pipe is the
     characteristic's UUID, in its 4-digit form where it has one. A serial device has one pipe, `serial`.
+
+    ADVERT: the device is listened to and never connected to. Its pipes are the service data of its adverts, named
+    `advert:` and the UUID of the service (`advert:181d`), and `notify` says which; an advert is repeated many times.
     """
 
     name: str
@@ -62,6 +65,10 @@ class Card(msgspec.Struct, frozen=True, kw_only=True):
     serial: Serial | None = None
     quiet_s: float = 2.0
     """Seconds of the wall without a packet after which a BLE device has told all it had."""
+    settle_s: float = 0.0
+    """Seconds of the wall a BLE device needs between connecting and subscribing."""
+    pair: bool | Literal["passkey"] = False
+    """Whether a BLE device must be bonded before it tells anything; "passkey": with the number it shows."""
     source: str = ""
 
 

@@ -164,15 +164,13 @@ def _check_device(device: DeviceConfig, radio: RadioConfig, path: Path, find_dri
     if link is Link.SERIAL:
         if not device.port or device.address:
             raise ConfigError(f"{where} is on a serial port", 'give it port = "/dev/serial/by-id/…" and no address')
-    elif link is Link.BLE:
+    else:
         if not device.address or device.port:
             raise ConfigError(f"{where} is a Bluetooth device", 'give it address = "AA:BB:CC:DD:EE:FF" and no port')
         if not _ADDRESS.fullmatch(device.address):
             raise ConfigError(f"{where}: address {device.address!r}", "write it as AA:BB:CC:DD:EE:FF")
         if radio.kind == "none":
             raise ConfigError(f"{where} needs a radio", 'add [radio] with kind = "bluez"')
-    else:
-        raise ConfigError(f"{where}: {device.driver} reads adverts", "this gateway reads connections and ports only")
 
 
 def _check_unique(devices: tuple[DeviceConfig, ...], key: str, path: Path) -> None:

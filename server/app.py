@@ -10,7 +10,7 @@ import contextlib
 import logging
 import signal
 import socket
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 
 import sqlalchemy as sa
 
@@ -48,6 +48,9 @@ log = logging.getLogger(__name__)
 LISTEN_S = 5
 """So long the start waits for the broker; an external one may come later than we."""
 
+MOST_FAILURES = 64
+"""So many times may the rules fail in one look before the rest waits for the next: enough to find five in thousands."""
+
 STOP_S = 3
 """So long may requests and streams take to end when the server is asked to stop."""
 
@@ -79,7 +82,10 @@ class Server:
         self.tick_age_s: Callable[[], float] = lambda: 0.0
         self._watch = Watch(self.programmes, config.fleet.offline_after_s, started_ns)
         self._problems: dict[str, str] = {}
-        self._again: set[str] = set()
+        self._stuck: dict[int, str] = {}
+        """Alarms that cannot climb, and why."""
+        self._again: dict[str, str] = {}
+        """On whom the rules failed, and how; the next tick looks at them again."""
         self._looked_ns: int | None = None
 
     def receive(self, topic: str, payload: bytes) -> list[Message]:
@@ -106,14 +112,22 @@ class Server:
 
     def tick(self, now_ns: int) -> None:
         """Do everything that is due. One part that fails is a problem in `health`, and the others still run."""
+        self.decide(now_ns)
+        self.deliver(now_ns)
+
+    def decide(self, now_ns: int) -> None:
+        """Look at people and climb ladders: what must be said is queued."""
         self._part("watch", lambda: self._look_around(now_ns))
         self._part("escalation", lambda: self._climb(now_ns))
+
+    def deliver(self, now_ns: int) -> None:
+        """Send what is queued. It may take as long as the slowest provider, so it has an engine of its own."""
         self._part("notify", lambda: deliver_due(self.db, now_ns, self.senders))
 
     def health(self) -> Health:
         """For a monitor: no personal data."""
         problems = [problem for ask in self.watches if (problem := ask())]
-        problems += [f"{part} fails ({why})" for part, why in sorted(self._problems.items())]
+        problems += [f"{part} fails ({why})" for part, why in sorted(self._failing().items())]
         with self.db.read() as tx:
             stored, quarantined, alarms = ingest.stored(tx), fleet.counts(tx).quarantined, open_count(tx)
         return Health(
@@ -138,38 +152,56 @@ class Server:
             taken = ingest.take(tx, messages, now_ns)
             changed = taken.changed | taken.new.keys()
             if taken.new:
-                changed |= self._look(tx, taken.new, now_ns)
+                changed |= self._look(tx, taken.new.keys(), now_ns, taken.new)
         self._tell(changed)
         return taken.acknowledge
 
-    def _look(self, tx: sa.Connection, new: New, now_ns: int) -> set[str]:
-        """Run the rules for whoever has something new. If that fails the readings are kept, and it is tried again."""
-        try:
-            with tx.begin_nested():
-                return self._watch.look(tx, new.keys(), now_ns, new)
-        except Exception as error:
-            if isinstance(error, sa.exc.OperationalError):
+    def _look(self, tx: sa.Connection, people: Collection[str] | None, now_ns: int, new: New) -> set[str]:
+        """Run the rules for these people (None: everybody); returns those whose alarms changed.
+
+        Where they fail, the one they fail on is found by halving: everybody else is looked at all the same, the
+        readings are kept, and whoever is left is looked at again with the next tick.
+        """
+        changed: set[str] = set()
+        groups, failures = [people], 0
+        while groups:
+            group = groups.pop()
+            try:
+                with tx.begin_nested():
+                    changed |= self._watch.look(tx, group, now_ns, new)
+            except sa.exc.OperationalError:
                 raise
-            log.exception("the rules failed on new readings; they are kept and looked at again")
-            self._problems["watch"] = type(error).__name__
-            self._again |= new.keys()
-            return set()
+            except Exception as error:
+                failures += 1
+                named = sorted(patients.ids(tx) if group is None else group)
+                if len(named) > 1 and failures < MOST_FAILURES:
+                    groups += [named[: len(named) // 2], named[len(named) // 2 :]]
+                    continue
+                log.exception("the rules failed; what they were to look at is kept and looked at again")
+                self._again |= dict.fromkeys(named, type(error).__name__)
+        return changed
 
     def _look_around(self, now_ns: int) -> Iterable[str]:
-        everybody = self._looked_ns is None or not 0 <= now_ns - self._looked_ns < ROUND_S * NS
-        again = set(self._again)
+        looked_ns, self._looked_ns = self._looked_ns, None  # should this fail, the next tick looks at everybody
+        everybody = looked_ns is None or not 0 <= now_ns - looked_ns < ROUND_S * NS
         with self.db.write() as tx:
+            again, self._again = self._again, {}
             changed = fleet.grown_old(tx, now_ns - round(self.config.fleet.offline_after_s * NS))
             if everybody or again or changed:
-                changed |= self._watch.look(tx, None if everybody else again | changed, now_ns, {})
-        self._again -= again
-        if everybody:
-            self._looked_ns = now_ns
+                changed |= self._look(tx, None if everybody else again.keys() | changed, now_ns, {})
+        self._looked_ns = now_ns if everybody else looked_ns
         return changed
 
     def _climb(self, now_ns: int) -> Iterable[str]:
         with self.db.write() as tx:
-            return climb_due(tx, now_ns)
+            climbed = climb_due(tx, now_ns)
+        self._stuck = climbed.failed
+        return climbed.patients
+
+    def _failing(self) -> dict[str, str]:
+        """The parts that fail, and how."""
+        found = {"watch": self._again.values(), "escalation": self._stuck.values()}
+        return {part: ", ".join(sorted(set(why))) for part, why in found.items() if why} | self._problems
 
     def _part(self, name: str, work: Callable[[], Iterable[str]]) -> None:
         try:
@@ -226,11 +258,13 @@ async def run(config: Config) -> None:
         inbox = Inbox(running.endpoint, server.receive_many)
         inbox.start()
         stack.callback(inbox.stop)
-        engine = Engine(server.tick, server.clock, config.tick_s)
-        engine.start()
-        stack.callback(engine.stop)
+        engine = Engine(server.decide, server.clock, config.tick_s)
+        post = Engine(server.deliver, server.clock, config.tick_s, name="post")
+        for one in (engine, post):
+            one.start()
+            stack.callback(one.stop)
         server.broker_name, server.tick_age_s = running.name, engine.age_s
-        server.watches += [running.problem, inbox.problem, engine.problem]
+        server.watches += [running.problem, inbox.problem, engine.problem, post.problem]
 
         class Site(uvicorn.Server):
             @contextlib.contextmanager

@@ -22,7 +22,16 @@ STUCK_S = 15.0
 class Engine:
     """Calls `tick(clock.now_ns())` every `tick_s` seconds of the wall until it is stopped."""
 
-    def __init__(self, tick: Callable[[int], None], clock: Clock, tick_s: float, *, stuck_s: float = STUCK_S) -> None:
+    def __init__(
+        self,
+        tick: Callable[[int], None],
+        clock: Clock,
+        tick_s: float,
+        *,
+        stuck_s: float = STUCK_S,
+        name: str = "engine",
+    ) -> None:
+        self._name = name
         self._tick = tick
         self._clock = clock
         self._tick_s = tick_s
@@ -30,8 +39,8 @@ class Engine:
         self._stopping = threading.Event()
         self._finished = time.monotonic()
         self._failure: str | None = None
-        self._thread = threading.Thread(target=self._run, name="engine", daemon=True)
-        self._watchdog = threading.Thread(target=self._guard, name="watchdog", daemon=True)
+        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
+        self._watchdog = threading.Thread(target=self._guard, name=f"{name}-watchdog", daemon=True)
 
     def start(self) -> None:
         self._finished = time.monotonic()
@@ -51,8 +60,10 @@ class Engine:
 
     def problem(self) -> str | None:
         """What is wrong with it now, or None."""
+        if not self._thread.is_alive() and not self._stopping.is_set():
+            return f"the {self._name} has stopped"
         if self.age_s() > self._tick_s + self._stuck_s:
-            return f"the engine has been stuck for {self.age_s():.0f} s"
+            return f"the {self._name} has been stuck for {self.age_s():.0f} s"
         return self._failure
 
     def _run(self) -> None:
@@ -72,7 +83,7 @@ class Engine:
         while not self._stopping.wait(self._stuck_s / 4):
             if self.age_s() > self._tick_s + self._stuck_s and told != self._finished:
                 told = self._finished
-                log.error("the engine has been stuck for %.0f s, here:\n%s", self.age_s(), self._where())
+                log.error("the %s has been stuck for %.0f s, here:\n%s", self._name, self.age_s(), self._where())
 
     def _where(self) -> str:
         frame = sys._current_frames().get(self._thread.ident or 0)

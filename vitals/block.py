@@ -39,4 +39,8 @@ STATUS = {
     "calibration": "the device is calibrating",
     "stored": "taken earlier and kept in the device's memory",
     "low_battery": "taken on a nearly empty battery",
+    "cuff_loose": "the cuff was too loose",
+    "bad_position": "the cuff or the arm was not where it should be",
+    "pulse_above_range": "the pulse was faster than the device can count",
+    "pulse_below_range": "the pulse was slower than the device can count",
 }

@@ -4,9 +4,10 @@
 it has and sleeps; so an advert from a configured address queues a connection at once. An adapter holds few
 connections, so a semaphore queues the rest. A visit is
 
-    connect → subscribe to the card's pipes → read the card's pipes → hello → drain → quiet → disconnect → cool down
+    connect → bond → settle → subscribe to the card's pipes → read them → hello → drain → quiet → disconnect → cool down
 
-and the cool-down keeps a device that goes on advertising from being visited without pause.
+bonding and settling only where the card asks for it. The cool-down keeps a device that goes on advertising from being
+visited without pause.
 
 *A scanner dies silently* (a known way of BlueZ and of adapters): after SILENCE_S without a single advert it is
 started anew. That costs nothing in a home where nothing advertises.
@@ -14,6 +15,10 @@ started anew. That costs nothing in a home where nothing advertises.
 *Connecting is retried here*, a few times with short pauses, and not with bleak-retry-connector: that library asks
 BlueZ over D-Bus about every device, which a hub without BlueZ has not got, and both radios shall take one path. An
 attempt that ran into its time limit is not repeated: the device sleeps, and its next advert will bring the next visit.
+
+*Some devices are only listened to* (`Link.ADVERT`): they put what they measured into their adverts and are never
+connected to. Their visit begins with the first such advert, is fed the service data of all that follow, and ends when
+no more come; it needs no connection of the adapter's.
 
 An advert that some installed driver would take, from an address that is not configured, is a *stranger*: remembered
 (the last MOST_STRANGERS) for the heartbeat, so that a person can see a device that waits to be added.
@@ -51,6 +56,11 @@ MOST_STRANGERS = 16
 _TROUBLE = (BleakError, TimeoutError, OSError, EOFError)
 """What bleak and the D-Bus library below it raise when a device or the radio does not answer."""
 
+_MENDS = {
+    False: "bring the device closer, and see that no telephone holds it",
+    True: "bring the device closer, put it into its pairing mode once, and see that no telephone holds it",
+}
+
 log = logging.getLogger(__name__)
 
 
@@ -63,6 +73,19 @@ class Target:
         self.visit = visit
         self.advertised = asyncio.Event()
         self.device: BLEDevice | None = None
+        self.overheard = Inbox()
+
+    def hear(self, device: BLEDevice, advert: AdvertisementData, t_ns: int) -> None:
+        """An advert of this device, received at `t_ns`: worth a visit, unless it should tell something and does not."""
+        self.device = device
+        if self.card.link is Link.ADVERT:
+            told = {f"advert:{short_uuid(uuid)}": data for uuid, data in advert.service_data.items()}
+            packets = [Rx(pipe, bytes(told[pipe]), t_ns) for pipe in self.card.notify if pipe in told]
+            if not packets:
+                return
+            for packet in packets:
+                self.overheard.put(packet)
+        self.advertised.set()
 
 
 class Radio:
@@ -84,7 +107,7 @@ class Radio:
     ) -> None:
         self.targets = {target.address: target for target in targets}
         self.strangers: dict[str, str] = {}
-        self._cards = [card for card in cards if card.link is Link.BLE]
+        self._cards = [card for card in cards if card.link is not Link.SERIAL]
         self._clock = clock
         self._slots = asyncio.Semaphore(connections)
         self._cool_down_s = cool_down_s
@@ -114,22 +137,27 @@ class Radio:
         backoff = Backoff(RETRY_MOST_S)
         while True:
             await target.advertised.wait()
-            async with self._slots:
-                well = await target.visit(lambda: self._open(target))
-            target.advertised.clear()
+            well = await self._visit(target)
             if well:
                 backoff.reset()
             await asyncio.sleep(self._cool_down_s if well else backoff.next_s())
+
+    async def _visit(self, target: Target) -> bool:
+        if target.card.link is Link.ADVERT:
+            return await target.visit(lambda: _overhear(target))
+        async with self._slots:
+            well = await target.visit(lambda: self._open(target))
+        target.advertised.clear()
+        return well
 
     def _on_advert(self, device: BLEDevice, advert: AdvertisementData) -> None:
         self._last_advert_s = asyncio.get_running_loop().time()
         target = self.targets.get(device.address.upper())
         if target is not None:
-            target.device = device
-            target.advertised.set()
+            target.hear(device, advert, self._clock.now_ns())
             return
         for card in self._cards:
-            if takes(card, advert.service_uuids, advert.local_name):
+            if takes(card, [*advert.service_uuids, *advert.service_data], advert.local_name):
                 self._remember(device.address.upper(), card.name)
 
     def _remember(self, address: str, name: str) -> None:
@@ -158,7 +186,7 @@ class Radio:
                     reason = str(error) or type(error).__name__
                     raise LinkError(
                         f"no connection to {target.address}, attempt {attempt} ({reason})",
-                        "bring the device closer, and see that no telephone holds it",
+                        _MENDS[bool(target.card.pair)],
                     ) from error
             except BaseException:
                 await connection.close()
@@ -184,6 +212,11 @@ class BleConnection:
         async with asyncio.timeout(CONNECT_S):
             await self._client.connect()
         async with asyncio.timeout(PREPARE_S):
+            if self._card.pair:
+                # A system that pairs by itself, when it meets what is protected, has no such call.
+                with contextlib.suppress(NotImplementedError):
+                    await self._client.pair()
+            await asyncio.sleep(self._card.settle_s)
             if self._card.notify and not any(map(self._find, self._card.notify)):
                 raise LinkError(f"{self._address} has no pipe of a {self._card.name}", "see its driver and address")
             for pipe in self._card.notify:
@@ -233,3 +266,34 @@ class BleConnection:
 
     def _on_gone(self, _: BleakClient) -> None:
         self._inbox.end(LinkError(f"{self._address} ended the connection", "it is visited when it advertises again"))
+
+
+async def _overhear(target: Target) -> Connection:
+    return Overheard(target)
+
+
+class Overheard:
+    """A device that is only listened to, as a connection without a way back.
+
+    What it told waits with the target, from visit to visit; taking it is what ends `advertised`, so that an advert that
+    comes while a visit ends begins the next.
+    """
+
+    def __init__(self, target: Target) -> None:
+        self._target = target
+
+    def waiting(self) -> list[Rx]:
+        self._target.advertised.clear()
+        return self._target.overheard.waiting()
+
+    async def receive(self) -> list[Rx]:
+        burst = await self._target.overheard.receive()
+        self._target.advertised.clear()
+        return burst
+
+    async def send(self, pipe: str, data: bytes) -> None:
+        raise LinkError(f"{self._target.address} is only listened to: nothing was sent to {pipe}", "mend its driver")
+
+    async def close(self) -> None:
+        if self._target.overheard.ended:
+            self._target.overheard = Inbox()

@@ -75,10 +75,10 @@ def standing(tx: sa.Connection, patient_id: str, kind: AlarmKind, now_ns: int) -
     return _one(tx, alarms.c.patient_id == patient_id, alarms.c.kind == kind, speaks)
 
 
-def due(tx: sa.Connection, now_ns: int) -> list[Alarm]:
-    """Alarms that the clock changes now, worst first, then oldest."""
+def due(tx: sa.Connection, now_ns: int) -> list[int]:
+    """The numbers of the alarms that the clock changes now, worst first, then oldest."""
     order = alarms.c.level.desc(), alarms.c.raised_ns, alarms.c.id
-    return _many(tx, sa.select(alarms).where(_is_open(), alarms.c.due_ns <= now_ns).order_by(*order))
+    return list(tx.scalars(sa.select(alarms.c.id).where(_is_open(), alarms.c.due_ns <= now_ns).order_by(*order)))
 
 
 def all_open(tx: sa.Connection, patient_ids: Sequence[str] | None = None) -> list[Alarm]:

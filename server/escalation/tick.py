@@ -2,21 +2,49 @@
 
 Nothing sleeps and nothing is kept in memory between two turns, so a server that was away does on its return what is
 due: each alarm once, the worst first, then the one that has waited longest.
+
+Each alarm has a savepoint of its own: one that cannot climb is named and keeps no other from climbing.
 """
+
+import logging
+from typing import NamedTuple
 
 import sqlalchemy as sa
 
 from server.alarms import store, table
-from server.alarms.model import State
+from server.alarms.model import Alarm, State
+
+log = logging.getLogger(__name__)
 
 
-def climb_due(tx: sa.Connection, now_ns: int) -> list[str]:
-    """Let every due acknowledgement expire and every due ladder climb; returns the patients it concerned."""
+class Climbed(NamedTuple):
+    """Whose alarms changed, and the numbers of those that could not, with the kind of error."""
+
+    patients: list[str]
+    failed: dict[int, str]
+
+
+def climb_due(tx: sa.Connection, now_ns: int) -> Climbed:
+    """Let every due acknowledgement expire and every due ladder climb."""
     patients: dict[str, None] = {}
-    for alarm in table.due(tx, now_ns):
-        if alarm.state is State.ACKNOWLEDGED:
-            store.expire(tx, alarm, now_ns)
-        else:
-            table.save(tx, store.advance(tx, alarm, now_ns))
-        patients[alarm.patient_id] = None
-    return list(patients)
+    failed: dict[int, str] = {}
+    for number in table.due(tx, now_ns):
+        try:
+            with tx.begin_nested():
+                alarm = table.get(tx, number)
+                if alarm is not None:
+                    _turn(tx, alarm, now_ns)
+                    patients[alarm.patient_id] = None
+        except sa.exc.OperationalError:
+            raise
+        except Exception as error:
+            log.exception("alarm %d cannot climb; the others do, and the next tick tries it again", number)
+            failed[number] = type(error).__name__
+    return Climbed(list(patients), failed)
+
+
+def _turn(tx: sa.Connection, alarm: Alarm, now_ns: int) -> None:
+    if alarm.state is State.ACKNOWLEDGED:
+        store.expire(tx, alarm, now_ns)
+    else:
+        table.save(tx, store.advance(tx, alarm, now_ns))

@@ -90,9 +90,17 @@ def withdraw(tx: sa.Connection, alarm_id: int) -> None:
 
 
 def deliver_due(db: Database, now_ns: int, senders: Mapping[str, Sender]) -> list[str]:
-    """Send what is due, worst first then oldest; `senders` by channel. Returns the patients whose alarms changed."""
+    """Send what is due, worst first then oldest; `senders` by channel. Returns the patients whose alarms changed.
+
+    Each message is claimed when its turn has come and not before: while a slow sender held the one before it, somebody
+    may have acted, or something worse may have been queued.
+    """
     touched: dict[str, None] = {}
-    for message, patient_id, attempts in _claim(db, now_ns):
+    for _ in range(BATCH):
+        claimed = _claim(db, now_ns)
+        if claimed is None:
+            break
+        message, patient_id, attempts = claimed
         outcome = _send(senders.get(message.channel), message)
         with db.write() as tx:
             _mark(tx, message, outcome, attempts, now_ns)
@@ -100,31 +108,26 @@ def deliver_due(db: Database, now_ns: int, senders: Mapping[str, Sender]) -> lis
     return list(touched)
 
 
-def _claim(db: Database, now_ns: int) -> list[tuple[Message, str, int]]:
-    """The due messages with their attempts, this one counted: a message that kills its sender waits for its turn."""
+def _claim(db: Database, now_ns: int) -> tuple[Message, str, int] | None:
+    """The next due message with its attempts, this one counted: one that kills its sender waits for its turn."""
     due = outbox.c.state == "queued", outbox.c.next_try_ns <= now_ns
     with db.read() as tx:
         if tx.scalar(sa.select(outbox.c.id).where(*due).limit(1)) is None:
-            return []
+            return None
     with db.write() as tx:
-        rows = tx.execute(
-            sa.select(outbox).where(*due).order_by(outbox.c.severity.desc(), outbox.c.id).limit(BATCH)
-        ).all()
-        for row in rows:
-            wait_s = min(BACKOFF_S * 2**row.attempts, BACKOFF_MOST_S)
-            tx.execute(
-                outbox.update()
-                .where(outbox.c.id == row.id)
-                .values(attempts=row.attempts + 1, next_try_ns=now_ns + round(wait_s * NS))
-            )
-    return [
-        (
-            Message(row.dedupe, row.alarm_id, row.channel, row.name, row.role, row.address, row.text, now_ns),
-            row.patient_id,
-            row.attempts + 1,
+        row = tx.execute(
+            sa.select(outbox).where(*due).order_by(outbox.c.severity.desc(), outbox.c.id).limit(1)
+        ).first()
+        if row is None:
+            return None
+        wait_s = min(BACKOFF_S * 2**row.attempts, BACKOFF_MOST_S)
+        tx.execute(
+            outbox.update()
+            .where(outbox.c.id == row.id)
+            .values(attempts=row.attempts + 1, next_try_ns=now_ns + round(wait_s * NS))
         )
-        for row in rows
-    ]
+    message = Message(row.dedupe, row.alarm_id, row.channel, row.name, row.role, row.address, row.text, now_ns)
+    return message, row.patient_id, row.attempts + 1
 
 
 def _send(sender: Sender | None, message: Message) -> Receipt | SendError:

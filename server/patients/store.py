@@ -79,6 +79,11 @@ def all_patients(tx: sa.Connection) -> list[PatientRecord]:
     return patients_of(tx, None)
 
 
+def ids(tx: sa.Connection) -> list[str]:
+    """Everybody's id."""
+    return list(tx.scalars(sa.select(patients.c.id)))
+
+
 def patient(tx: sa.Connection, patient_id: str) -> PatientRecord | None:
     """One person, or None."""
     row = tx.execute(sa.select(patients).where(patients.c.id == patient_id)).one_or_none()

@@ -183,8 +183,12 @@ def recent(tx: sa.Connection, patient_ids: Sequence[str], needs: Mapping[str, Ne
     if not needs or not patient_ids:
         return []
     query = _recent_of(tuple(needs.items()))
-    rows = tx.execute(query, {"patients": list(patient_ids), "now": now_ns})
-    return [Sample(patient, name, t_ns, value, bool(good)) for patient, name, t_ns, value, good in rows]
+    found: list[Sample] = []
+    for start in range(0, len(patient_ids), _ASK // len(needs) or 1):
+        some = list(patient_ids[start : start + (_ASK // len(needs) or 1)])
+        rows = tx.execute(query, {"patients": some, "now": now_ns})
+        found += [Sample(patient, name, t_ns, value, bool(good)) for patient, name, t_ns, value, good in rows]
+    return found
 
 
 @cache

@@ -185,17 +185,21 @@ def event_facts(outs: list[tuple[Out, ...]]) -> set[tuple[object, ...]]:
 def test_damage_never_becomes_a_reading_of_a_living_person_that_was_not_sent(name: str) -> None:
     """A packet has no check of its own, so a bit may change a number; it stays finite and plausible, and alone.
 
-    A stream is checked: a damaged frame gives no event that the whole one would not.
+    A stream is checked: a damaged frame gives no event that the whole one would not. An advert is repeated: what one
+    that was damaged did not tell, the next may, so beside it there is no reading that the whole capture has not.
     """
     capture = CAPTURES[name]
     driver = find(capture.driver)
     whole = [outs for _, outs in play(capture, driver)]
+    told_whole = [value for outs in whole for value in values(outs)]
     for hurt, outs in damaged(capture):
         for step in outs:
             for out in step:
                 sound(driver, out)
         if is_stream(capture):
             assert event_facts(outs) <= event_facts(whole), f"step at line {capture.steps[hurt].line}"
+        elif driver.card.link is Link.ADVERT:
+            assert all(value in told_whole for at, now in enumerate(outs) if at != hurt for value in values(now))
         else:
             for at, (now, before) in enumerate(zip(outs, whole, strict=True)):
                 assert at == hurt or values(now) == values(before)
@@ -249,12 +253,19 @@ def test_a_card_says_how_its_device_is_reached(name: str) -> None:
     else:
         assert card.serial is None
         assert card.services or card.local_names
-        for uuid in (*card.services, *card.notify, *card.read):
+        overheard = [pipe for pipe in card.notify if pipe.startswith("advert:")]
+        for uuid in (*card.services, *(pipe.removeprefix("advert:") for pipe in card.notify), *card.read):
             assert uuid == uuid.lower()
             assert len(uuid) in (4, 36)
+        assert card.quiet_s > 0
+        assert card.settle_s >= 0
     if card.link is Link.BLE:
         assert card.notify or card.read
-        assert card.quiet_s > 0
+        assert not overheard
+    if card.link is Link.ADVERT:
+        assert overheard == list(card.notify) != []
+        assert not card.read
+        assert not card.pair
 
 
 @each_driver

@@ -96,3 +96,29 @@ def test_health_counts_without_naming_anybody(town: Town) -> None:
 
 def _fails(*_: object, **__: object) -> set[str]:
     raise ZeroDivisionError
+
+
+def test_one_patient_the_rules_fail_on_keeps_nobody_else_from_an_alarm(
+    town: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _spoil_the_alarm_of("odd", town)
+    low(town)
+    town.tick(seconds=20)
+    assert clinical(town) == ["eva"]
+    assert town.server.health().problems == ["watch fails (DecodeError)"]
+    _mend(town)
+    town.tick(seconds=1)
+    assert town.server.health().problems == []
+
+
+def test_one_alarm_that_cannot_climb_keeps_no_other_from_climbing(
+    town: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _spoil_the_alarm_of("odd", town)
+    low(town)
+    town.tick(seconds=1)
+    with town.server.db.write() as tx:
+        tx.execute(alarms.update().where(alarms.c.patient_id == "odd").values(climb=b"{", due_ns=0))
+    town.tick(minutes=20)
+    assert told(town, "eva") == 2
+    assert "escalation fails (DecodeError)" in town.server.health().problems

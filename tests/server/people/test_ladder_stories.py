@@ -257,7 +257,7 @@ def test_what_is_due_is_climbed_worst_first_and_then_by_who_has_waited_longest(w
         ("arne", Level.LOW),
     ]
     with ward.db.write() as tx:
-        assert climb_due(tx, ward.now_ns) == ["solveig", "arne"]
+        assert climb_due(tx, ward.now_ns).patients == ["solveig", "arne"]
 
 
 def test_what_a_nurse_has_closed_does_not_ring_again_for_the_same_finding(ward):

@@ -1,0 +1,21 @@
+"""What a machine lacks is left out by name (`tests/left_out.py` says it aloud), never skipped and counted."""
+
+import pytest
+
+from tests.left_out import lacking
+
+_BROKERS = {"lasting_broker", "mortal_broker"}
+"""Fixtures that start a mosquitto."""
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Mark what needs mosquitto, and deselect what this machine cannot run."""
+    missing = lacking()
+    kept, left = [], []
+    for item in items:
+        if _BROKERS & set(getattr(item, "fixturenames", ())) or "mosquitto" in item.name:
+            item.add_marker(pytest.mark.mosquitto)
+        (left if any(item.get_closest_marker(mark) for mark in missing) else kept).append(item)
+    items[:] = kept
+    if left:
+        config.hook.pytest_deselected(items=left)
