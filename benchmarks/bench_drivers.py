@@ -34,9 +34,24 @@ class Stream(msgspec.Struct, frozen=True):
     per_s: int
 
 
+# 25 frames of a Nonin packet: 72 per minute and 97 % in the first three.
+NONIN_2 = (
+    "01 81 40 00 c2 01 80 47 48 10 01 80 4e 61 30 01 80 55 1e f4 01 80 5c 00 dd 01 80 63 00 e4 01 80 6a 05 f0 "
+    "01 80 71 20 12 01 80 78 60 59 01 80 7f 5f 5f 01 80 86 5e 65 01 80 8d 00 0e 01 80 94 00 15 01 80 9b 00 1c "
+    "01 80 a2 47 6a 01 80 a9 5d 87 01 80 b0 5c 8d 01 80 b7 00 38 01 80 be 00 3f 01 80 c5 00 46 01 80 cc 46 93 "
+    "01 80 d3 00 54 01 80 da 45 a0 01 80 e1 00 62 01 80 e8 00 69"
+)
+NONIN_7 = (
+    "81 40 00 00 c1 80 47 03 48 12 80 4e 06 61 35 80 55 09 1e fc 80 5c 0c 00 e8 80 63 0f 00 f2 80 6a 12 05 01 "
+    "80 71 15 20 26 80 78 18 60 70 80 7f 1b 5f 79 80 86 1e 5e 82 80 8d 21 00 2e 80 94 24 00 38 80 9b 27 00 42 "
+    "80 a2 2a 47 93 80 a9 2d 5d b3 80 b0 30 5c bc 80 b7 33 00 6a 80 be 36 00 74 80 c5 39 00 7e 80 cc 3c 46 ce "
+    "80 d3 3f 00 92 80 da 42 45 e1 80 e1 45 00 a6 80 e8 48 00 b0"
+)
 STREAMS = (
     Stream("bci", "72, 97 %", "86 30 05 48 61", 1, 100),
     Stream("bci", "no finger", "80 00 60 7f 7f", 1, 100),
+    Stream("nonin-oem3-format2", "72, 97 %, frames", NONIN_2, 25, 75),
+    Stream("nonin-oem3-format7", "72, 97 %, frames", NONIN_7, 25, 75),
 )
 
 

@@ -29,7 +29,7 @@ def main(argv: list[str]) -> int:
             asyncio.run(_until_stopped(config, _tell_json if arguments.json else _tell_text))
         else:
             homes = ", ".join(home.name for home in config.homes)
-            print(f"{arguments.config} is fit for use: {homes}, at speed {config.clock.speed:g}")
+            print(f"{arguments.config}: ok: {homes}, at speed {config.clock.speed:g}")
     except HjemvaktError as error:
         print(error, file=sys.stderr)
         return 2 if isinstance(error, ConfigError) else 1

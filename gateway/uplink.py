@@ -342,9 +342,11 @@ class _Broker:
         self.publish(wire.state(self._name), self._state(online=True), retain=True)
 
     async def _first(self, awaited: "asyncio.Future[Any]", where: str) -> Any:
-        """The answer, or None when the connection was lost before it; raises LinkError when neither comes."""
+        """The answer, or None when the connection was lost before it; raises when neither comes."""
         await asyncio.wait([awaited, self._lost], timeout=CONNECT_S, return_when=asyncio.FIRST_COMPLETED)
         if not awaited.done() and not self._lost.done():
+            if awaited is self._answer:  # an old broker may misread a CONNECT of MQTT 5 and wait for its end
+                raise _ProtocolRefused(f"the broker {where} does not answer")
             raise LinkError(f"the broker {where} does not answer", "it is tried again")
         return awaited.result() if awaited.done() else None
 

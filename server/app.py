@@ -80,7 +80,7 @@ class Server:
         self.watches: list[Callable[[], str | None]] = []
         """What else may have a problem: each says what it is, or None."""
         self.tick_age_s: Callable[[], float] = lambda: 0.0
-        self._watch = Watch(self.programmes, config.fleet.offline_after_s, started_ns)
+        self._watch = Watch(self.programmes, config.fleet.offline_after_s, started_ns, self.clock.speed)
         self._problems: dict[str, str] = {}
         self._stuck: dict[int, str] = {}
         """Alarms that cannot climb, and why."""

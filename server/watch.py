@@ -4,8 +4,10 @@ What the rules find is handed to `alarms.judge` in the caller's transaction, kin
 raises are committed together with the readings they come from.
 
 The gateway's silence is judged here, from its heartbeats, since no reading tells of it. While a home's gateways are
-silent, or have not yet been heard since the server itself came up, the silence of its devices is not known
-(`triage.rules.silence`).
+silent, or have been heard again for less than SETTLE_S (their heartbeat comes before what they have waiting), the
+silence of its devices is not known (`triage.rules.silence`).
+
+So is the gateway's clock: one that is far off puts readings at a wrong time, or into quarantine where they alarm nobody.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -16,6 +18,7 @@ import sqlalchemy as sa
 from server.alarms.store import Trigger, judge
 from server.alarms.table import alarms
 from server.fleet.store import Pulse, pulses
+from server.notify.words import wait
 from server.patients.programmes import Programmes
 from server.patients.store import PatientRecord, patients_of, watched_since
 from server.readings.store import Occurrence, Reading, recent
@@ -29,21 +32,35 @@ from vitals.clock import MS, NS
 ROUND_S = 15.0
 """How often everybody is looked at, in the clock's seconds."""
 
+SETTLE_S = 300.0
+"""So long a gateway that is heard, or heard again, may take to send what it has waiting, in the clock's seconds."""
+
+CLOCK_OFF_S = 300.0
+"""A gateway's clock may be so far from ours, in the clock's seconds (`ingest.filing` refuses readings further ahead)."""
+
+ON_THE_WAY_S = 60.0
+"""So long may a heartbeat be on its way, in seconds of the wall: it looks like a clock that is behind."""
+
 New = Mapping[str, Sequence[Reading | Occurrence]]
 """What was stored just now, by patient."""
 
 
 class Watch:
-    """`started_ns`: when this server came up."""
+    """`started_ns`: when this server came up. `speed`: clock seconds in a second of the wall."""
 
-    def __init__(self, programmes: Programmes, offline_after_s: float, started_ns: int) -> None:
+    def __init__(
+        self, programmes: Programmes, offline_after_s: float, started_ns: int, speed: float = 1.0
+    ) -> None:
         self._programmes = programmes
         self._offline_after_s = offline_after_s
         self._started_ns = started_ns
+        self._clock_off_s = max(CLOCK_OFF_S, ON_THE_WAY_S * speed)
+        self._heard_since_ns: dict[str, int] = {}
+        """Since when each gateway that can be heard has been, without a silence between."""
 
     def look(self, tx: sa.Connection, patient_ids: Iterable[str] | None, now_ns: int, new: New) -> set[str]:
         """Run the rules for these patients (None: everybody); returns those whose alarms changed."""
-        homes = _homes(pulses(tx, self._started_ns))
+        homes = _homes(self._listened(pulses(tx, self._started_ns), now_ns))
         since = watched_since(tx, now_ns)
         listening = _listening(tx, now_ns)
         changed: set[str] = set()
@@ -56,6 +73,7 @@ class Watch:
                     reasons = verdicts.reasons(row, kind=kind)
                     if kind is Kind.TECHNICAL:
                         reasons += self._silence(homes.get(one.id, []), now_ns)
+                        reasons += self._clocks(homes.get(one.id, []), now_ns)
                     if not reasons and (one.id, kind.value) not in listening:
                         continue
                     trigger = _trigger(verdicts.rules, reasons, fresh, now_ns)
@@ -71,13 +89,33 @@ class Watch:
         if one.id in since:
             limits["watched_since_ns"] = float(since[one.id])
         home = homes.get(one.id, [])
-        limits["gateway_silent"] = float(bool(home) and all(self._unheard(pulse, now_ns) for pulse in home))
+        limits["gateway_silent"] = float(bool(home) and not any(self._settled(pulse, now_ns) for pulse in home))
         return limits
 
-    def _unheard(self, pulse: Pulse, now_ns: int) -> bool:
-        """Silent, or silent for all we know: not a word since the server came up."""
-        not_yet = pulse.last_heard_ns is None or pulse.last_heard_ns < self._started_ns
-        return not_yet or now_ns - pulse.since_ns > self._offline_after_s * NS
+    def _listened(self, heard: list[Pulse], now_ns: int) -> list[Pulse]:
+        """The same, and it is remembered since when each can be heard."""
+        for pulse in heard:
+            not_yet = pulse.last_heard_ns is None or pulse.last_heard_ns < self._started_ns
+            if not_yet or now_ns - pulse.since_ns > self._offline_after_s * NS:
+                self._heard_since_ns.pop(pulse.id, None)
+            else:
+                self._heard_since_ns.setdefault(pulse.id, now_ns)
+        return heard
+
+    def _settled(self, pulse: Pulse, now_ns: int) -> bool:
+        """Heard, and for so long that what it had waiting has come."""
+        return now_ns - self._heard_since_ns.get(pulse.id, now_ns) >= SETTLE_S * NS
+
+    def _clocks(self, home: Sequence[Pulse], now_ns: int) -> list[Reason]:
+        """A reason for the gateway of this home whose clock is furthest off, if it is too far."""
+        known = [pulse for pulse in home if pulse.ahead_ns is not None and self._settled(pulse, now_ns)]
+        worst = max(known, key=lambda pulse: abs(pulse.ahead_ns or 0), default=None)
+        if worst is None or abs(worst.ahead_ns or 0) <= self._clock_off_s * NS:
+            return []
+        # Whole minutes: the same fault is one reason, not a new one with every heartbeat.
+        ahead_min = round((worst.ahead_ns or 0) / (60 * NS))
+        because = {"ahead_min": float(ahead_min), "limit_s": self._clock_off_s}
+        return [Reason("gateway_clock", "1", Level.MEDIUM, because, _clock_words(worst.id, ahead_min), now_ns)]
 
     def _silence(self, home: Sequence[Pulse], now_ns: int) -> list[Reason]:
         """One reason for the gateway of this home that has been silent for longest, if any."""
@@ -149,4 +187,14 @@ def _words(pulse: Pulse, limit_s: float) -> dict[str, str]:
     return {
         "nb": f"Gatewayen {pulse.id} er stille: ingenting hørt på over {limit_s:.0f} s",
         "en": f"The gateway {pulse.id} is silent: nothing heard for more than {limit_s:.0f} s",
+    }
+
+
+def _clock_words(gateway: str, ahead_min: int) -> dict[str, str]:
+    off = wait(abs(ahead_min) * 60)
+    nb, en = ("foran", "ahead of") if ahead_min > 0 else ("bak", "behind")
+    return {
+        "nb": f"Klokken i gatewayen {gateway} går {off} {nb} serverens: målingene får feil tid, eller havner i karantene",
+        "en": f"The clock of the gateway {gateway} is {off} {en} the server's: readings get a wrong time or go into "
+        "quarantine",
     }

@@ -1,7 +1,9 @@
 """amqtt inside this process, in a thread and an event loop of its own: for where mosquitto is not installed.
 
-It speaks MQTT 3.1.1 and keeps nothing over a restart, which the protocol above allows for. Three of its habits are
+It speaks MQTT 3.1.1 and keeps nothing over a restart, which the protocol above allows for. Four of its habits are
 mended here, each against a version that is pinned in pyproject.toml:
+- it reads a CONNECT of MQTT 5 as one of 3.1.1, misses its end and waits for ever for more; here it is given the packet
+  and no more, so that a client of MQTT 5 is hung up on at once and tries 3.1.1;
 - it looks a session up by client id before it asks for the password, and lets the newcomer's name replace the old
   one, so anybody could take over a session; here the password comes first and the client id is the user name;
 - it sends every newcomer the retained messages of everybody's subscriptions; here only of the client's own;
@@ -17,7 +19,7 @@ import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from amqtt.adapters import ReaderAdapter, WriterAdapter
+from amqtt.adapters import BufferReader, ReaderAdapter, WriterAdapter
 from amqtt.broker import Broker
 from amqtt.contexts import Action, BrokerConfig, ListenerConfig
 from amqtt.errors import AMQTTError, MQTTError, NoDataError
@@ -30,6 +32,9 @@ from vitals.errors import LinkError
 
 START_S = 10.0
 STOP_S = 10.0
+CONNECT_S = 10.0
+MOST_CONNECT = 4096
+"""Bytes of a CONNECT; ours have a name, a password and a will."""
 
 
 class Gatekeeper(BaseAuthPlugin, BaseTopicPlugin):
@@ -61,8 +66,10 @@ class _Broker(Broker):
         self, reader: ReaderAdapter, writer: WriterAdapter, remote_address: str, remote_port: int
     ) -> tuple[BrokerProtocolHandler, Session]:
         try:
-            handler, session = await BrokerProtocolHandler.init_from_connect(reader, writer, self.plugins_manager)
-        except (AMQTTError, MQTTError, NoDataError) as error:
+            async with asyncio.timeout(CONNECT_S):
+                packet = BufferReader(await _first_packet(reader))
+            handler, session = await BrokerProtocolHandler.init_from_connect(packet, writer, self.plugins_manager)
+        except (AMQTTError, MQTTError, NoDataError, TimeoutError, ValueError, UnicodeDecodeError) as error:
             await writer.close()
             raise AMQTTError(f"no usable CONNECT ({error})") from error
         if not await self._may_enter(session):
@@ -97,6 +104,27 @@ class _Broker(Broker):
         subscribers = self._subscriptions.get(subscription[0], [])
         if any(one.client_id == session.client_id for one, _ in subscribers):
             await super()._publish_retained_messages_for_subscription(subscription, session)
+
+
+async def _first_packet(reader: ReaderAdapter) -> bytes:
+    """One MQTT packet with its header; raises NoDataError when the client is gone, ValueError for one too long."""
+    head = bytearray(await _exactly(reader, 2))
+    while head[-1] & 0x80 and len(head) < 5:
+        head += await _exactly(reader, 1)
+    length = sum((byte & 0x7F) << 7 * place for place, byte in enumerate(head[1:]))
+    if length > MOST_CONNECT:
+        raise ValueError(f"a first packet of {length} bytes")
+    return bytes(head) + await _exactly(reader, length)
+
+
+async def _exactly(reader: ReaderAdapter, count: int) -> bytes:
+    data = b""
+    while len(data) < count:
+        more = await reader.read(count - len(data))
+        if not more:
+            raise NoDataError("the client is gone")
+        data += more
+    return data
 
 
 class Embedded:

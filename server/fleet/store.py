@@ -32,6 +32,7 @@ gateway_table = sa.Table(
     sa.Column("queued", sa.BigInteger),
     sa.Column("oldest_ns", sa.BigInteger),
     sa.Column("strangers", sa.JSON, nullable=False),
+    sa.Column("ahead_ns", sa.BigInteger),
 )
 
 device_table = sa.Table(
@@ -81,13 +82,17 @@ class Counts(msgspec.Struct, frozen=True):
 
 
 class Pulse(msgspec.Struct, frozen=True):
-    """When a gateway was last heard of. `since_ns`: what its silence is counted from, see `pulses`."""
+    """When a gateway was last heard of. `since_ns`: what its silence is counted from, see `pulses`.
+
+    `ahead_ns`: by how much its clock was ahead of ours at its last heartbeat; None before the first.
+    """
 
     id: str
     place: str
     patient_id: str | None
     last_heard_ns: int | None
     since_ns: int
+    ahead_ns: int | None
 
 
 def apply(tx: sa.Connection, municipality: Municipality, now_ns: int) -> None:
@@ -120,7 +125,7 @@ def health(tx: sa.Connection, told: Health, now_ns: int) -> None:
     """Keep what a heartbeat says of the gateway and of its devices."""
     values = {
         "epoch": told.epoch, "software": told.software, "queued": told.queued, "oldest_ns": told.oldest_ns,
-        "strangers": list(told.strangers),
+        "strangers": list(told.strangers), "ahead_ns": told.t_ns - now_ns,
     }  # fmt: skip
     tx.execute(gateway_table.update().where(gateway_table.c.id == told.gateway).values(values))
     for one in told.devices:
@@ -158,10 +163,12 @@ def pulses(tx: sa.Connection, started_ns: int) -> list[Pulse]:
     the server itself came up at `started_ns`: while the server was away it heard nobody.
     """
     columns = gateway_table.c
-    query = sa.select(columns.id, columns.place, columns.patient_id, columns.last_heard_ns, columns.known_since_ns)
+    query = sa.select(
+        columns.id, columns.place, columns.patient_id, columns.last_heard_ns, columns.known_since_ns, columns.ahead_ns
+    )
     return [
-        Pulse(id, place, patient_id, last_heard_ns, max(last_heard_ns or 0, known_since_ns, started_ns))
-        for id, place, patient_id, last_heard_ns, known_since_ns in tx.execute(query.order_by(columns.id))
+        Pulse(id, place, patient_id, heard_ns, max(heard_ns or 0, known_since_ns, started_ns), ahead_ns)
+        for id, place, patient_id, heard_ns, known_since_ns, ahead_ns in tx.execute(query.order_by(columns.id))
     ]
 
 

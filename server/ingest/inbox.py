@@ -95,6 +95,8 @@ class Inbox:
         """What is wrong with it now, or None."""
         if self._failure:
             return f"readings cannot be stored: {self._failure}"
+        if not self._thread.is_alive() and not self._stopping.is_set():
+            return "the thread that stores readings has stopped"
         return None if self._listening.is_set() else "not connected to the broker"
 
     def _on_connect(

@@ -6,6 +6,7 @@ from it. A message whose rows have all come before adds nothing to it.
 Nothing here is acknowledged. The acknowledgements are returned, and the caller sends them after the commit.
 """
 
+import logging
 import zlib
 from collections.abc import Mapping, Sequence
 
@@ -15,7 +16,7 @@ import sqlalchemy as sa
 from server.db import metadata
 from server.fleet import store as fleet
 from server.fleet.quarantine import Unfiled, set_aside
-from server.ingest.filing import Refused, file
+from server.ingest.filing import Filed, Refused, file
 from server.ingest.parcel import Parcel, Spoilt, open_parcel
 from server.ingest.ranges import Ranges
 from server.patients.store import Whose, whose
@@ -23,6 +24,8 @@ from server.readings.store import Occurrence, Reading, keep, keep_events
 from vitals.errors import WireError
 from vitals.events import Fault
 from vitals.wire import Ack, Health, Row, State, down, encode, gateway_of
+
+log = logging.getLogger(__name__)
 
 journal = sa.Table(
     "journal",
@@ -132,12 +135,24 @@ def _file_new(parcel: Parcel, come: Ranges, owners: Whose, pile: _Pile, now_ns: 
             continue
         come.add(row.seq)
         fresh = True
-        filed = file(row, parcel.gateway, parcel.epoch, owners, now_ns)
+        filed = _filed(row, parcel, owners, now_ns)
         if isinstance(filed, Refused):
             pile.aside.append(_refused(parcel.gateway, row, filed))
         else:
             pile.filed.extend(filed)
     return fresh
+
+
+def _filed(row: Row, parcel: Parcel, owners: Whose, now_ns: int) -> Filed:
+    """`file`, but a row that it stumbles over is set aside like any other that cannot be filed.
+
+    It must not hold up the rows beside it; the journal and the quarantine have its bytes for whoever mends us.
+    """
+    try:
+        return file(row, parcel.gateway, parcel.epoch, owners, now_ns)
+    except Exception as error:
+        log.exception("a row could not be filed and is set aside")
+        return Refused("server error", f"{type(error).__name__}: {error}")
 
 
 def _write(tx: sa.Connection, pile: _Pile, now_ns: int) -> dict[str, list[Reading | Occurrence]]:

@@ -115,9 +115,7 @@ def _claim(db: Database, now_ns: int) -> tuple[Message, str, int] | None:
         if tx.scalar(sa.select(outbox.c.id).where(*due).limit(1)) is None:
             return None
     with db.write() as tx:
-        row = tx.execute(
-            sa.select(outbox).where(*due).order_by(outbox.c.severity.desc(), outbox.c.id).limit(1)
-        ).first()
+        row = tx.execute(sa.select(outbox).where(*due).order_by(outbox.c.severity.desc(), outbox.c.id).limit(1)).first()
         if row is None:
             return None
         wait_s = min(BACKOFF_S * 2**row.attempts, BACKOFF_MOST_S)

@@ -28,6 +28,8 @@ _BEFORE_NS = (20 * 3600 * NS, 36 * 3600 * NS)
 _BEGINNING = -(2**63)
 _ASK = 1_000
 """So many identities in one question: a database has a limit."""
+_VARIABLES = 30_000
+"""So many variables in one query: SQLite itself allows 32,766."""
 
 readings = sa.Table(
     "readings",
@@ -176,7 +178,7 @@ def events(tx: sa.Connection, patient_id: str, from_ns: int, to_ns: int) -> list
 
 
 def recent(tx: sa.Connection, patient_ids: Sequence[str], needs: Mapping[str, Need], now_ns: int) -> list[Sample]:
-    """What the rules want to see of these patients, in one query: `needs` as `triage.grid.needs` says.
+    """What the rules want to see of these patients: `needs` as `triage.grid.needs` says.
 
     Nothing later than `now_ns`. More than was asked for may come where samples share a moment; the window sorts it.
     """
@@ -184,9 +186,9 @@ def recent(tx: sa.Connection, patient_ids: Sequence[str], needs: Mapping[str, Ne
         return []
     query = _recent_of(tuple(needs.items()))
     found: list[Sample] = []
-    for start in range(0, len(patient_ids), _ASK // len(needs) or 1):
-        some = list(patient_ids[start : start + (_ASK // len(needs) or 1)])
-        rows = tx.execute(query, {"patients": some, "now": now_ns})
+    at_once = _VARIABLES // len(needs)  # the query names everybody once for each need
+    for start in range(0, len(patient_ids), at_once):
+        rows = tx.execute(query, {"patients": list(patient_ids[start : start + at_once]), "now": now_ns})
         found += [Sample(patient, name, t_ns, value, bool(good)) for patient, name, t_ns, value, good in rows]
     return found
 

@@ -7,6 +7,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -22,6 +23,7 @@ from bumble.host import Host
 from bumble.link import LocalLink
 from bumble.transport.common import AsyncPipeSink, StreamPacketSink, StreamPacketSource
 
+from drivers.contract import Card
 from gateway.link import Open
 from gateway.links import ble
 from gateway.links.ble import Radio, Target
@@ -31,6 +33,7 @@ from gateway.spool import Spool
 from tests.gateway.scripted import Scripted
 from vitals.block import Block
 from vitals.clock import RunningClock
+from vitals.errors import LinkError
 from vitals.wire import Row
 
 ADDRESS = "F0:00:00:00:00:01"
@@ -104,6 +107,7 @@ class Peripheral:
         )
         self._device.add_services([Service("1822", [self._value, self._battery, self._control])])
         self._device.on("connection", self._on_connection)
+        self.happened: list[str] = []
         self._tasks: set[asyncio.Task[None]] = set()
         self.connection: BumbleConnection | None = None
 
@@ -128,10 +132,13 @@ class Peripheral:
 
     def _on_connection(self, connection: BumbleConnection) -> None:
         self.connection = connection
+        self.happened.append("connected")
+        connection.on("pairing", lambda _: self.happened.append("bonded"))
         self._value.on("subscription", self._on_subscription)
 
     def _on_subscription(self, bearer: object, notify: bool, indicate: bool) -> None:
         if indicate:
+            self.happened.append("subscribed")
             task = asyncio.get_running_loop().create_task(self._indicate())
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
@@ -388,6 +395,95 @@ async def test_a_device_that_lacks_the_cards_pipes_is_not_taken_for_one_that_has
     assert session.health().link == "lost"
     assert "has no pipe of a other: see its driver and address" in caplog.text
     assert peripheral.connection is not None
+
+
+@contextlib.asynccontextmanager
+async def visited(host: BumbleHost, spool: Spool, card: Card, client: type[BumbleClient]) -> AsyncIterator[None]:
+    """One visit of the device by a driver with this card, while it lasts."""
+
+    class Carded(Scripted):
+        pass
+
+    Carded.card = card
+    session = Session("oxi-1", Carded, spool, RunningClock())
+    target = Target(ADDRESS, card, session.visit)
+    options = {"backend": client, "host": host}
+    radio = Radio([target], [], RunningClock(), connections=1, cool_down_s=0, scanner={}, client=options)
+    visit = asyncio.create_task(session.visit(lambda: radio._open(target)))
+    yield
+    assert await visit
+
+
+async def test_a_device_that_wants_it_is_bonded_before_it_is_subscribed_to(
+    host: BumbleHost, link: LocalLink, spool: Spool
+) -> None:
+    peripheral = await Peripheral(link, ADDRESS).start()
+    peripheral.packets = [b"p72"]
+    async with visited(host, spool, msgspec.structs.replace(Scripted.card, pair=True), BumbleClient):
+        await blocks(spool, 2)
+    assert peripheral.happened == ["connected", "bonded", "subscribed"]
+
+
+async def test_a_device_is_let_settle_before_it_is_subscribed_to(
+    host: BumbleHost, link: LocalLink, spool: Spool
+) -> None:
+    at_s: list[float] = []
+
+    class Timed(BumbleClient):
+        async def connect(self, pair: bool, **kwargs: object) -> None:
+            await super().connect(pair, **kwargs)
+            at_s.append(asyncio.get_running_loop().time())
+
+        async def start_notify(self, *args: Any, **kwargs: Any) -> None:
+            at_s.append(asyncio.get_running_loop().time())
+            await super().start_notify(*args, **kwargs)
+
+    peripheral = await Peripheral(link, ADDRESS).start()
+    peripheral.packets = [b"p72"]
+    async with visited(host, spool, msgspec.structs.replace(Scripted.card, settle_s=0.1), Timed):
+        await blocks(spool, 2)
+    connected_s, subscribed_s = at_s
+    assert subscribed_s - connected_s > 0.099
+
+
+@pytest.mark.parametrize("pair", [True, False])
+async def test_a_system_that_pairs_by_itself_is_left_to_it(
+    host: BumbleHost, link: LocalLink, spool: Spool, pair: bool
+) -> None:
+    asked: list[bool] = []
+
+    class ByItself(BumbleClient):
+        async def pair(self, *args: object, **kwargs: object) -> None:
+            asked.append(True)
+            raise NotImplementedError
+
+    peripheral = await Peripheral(link, ADDRESS).start()
+    peripheral.packets = [b"p72"]
+    async with visited(host, spool, msgspec.structs.replace(Scripted.card, pair=pair), ByItself):
+        await blocks(spool, 2)
+    assert asked == [True] * pair
+    assert peripheral.happened == ["connected", "subscribed"]
+
+
+async def test_a_device_that_will_not_bond_is_lost_and_the_mend_says_how_it_would(
+    host: BumbleHost, link: LocalLink, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ble, "ATTEMPTS", 1)
+
+    async def never(_: Open) -> bool:
+        raise AssertionError
+
+    class Refused(BumbleClient):
+        async def pair(self, *args: object, **kwargs: object) -> None:
+            raise BleakError("AuthenticationFailed")
+
+    peripheral = await Peripheral(link, ADDRESS).start()
+    target = Target(ADDRESS, msgspec.structs.replace(Scripted.card, pair="passkey"), never)
+    options = {"backend": Refused, "host": host}
+    radio = Radio([target], [], RunningClock(), connections=1, cool_down_s=0, scanner={}, client=options)
+    with pytest.raises(LinkError, match=r"AuthenticationFailed.*: .*pairing mode"):
+        await radio._open(target)
+    assert peripheral.happened == ["connected"]
 
 
 @pytest.mark.parametrize("trouble", ["silent", "broken"])

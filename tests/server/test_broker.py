@@ -245,3 +245,20 @@ def test_a_password_is_known_by_its_hash_and_a_malformed_hash_knows_none() -> No
     for broken in ("", "åpen dør", "$6$1$AA==$AA==", "$7$x$AA==$AA==", "$7$0$AA==$AA==", "$7$101$!!$AA=="):
         assert not accounts.verify("åpen dør", broken)
         assert not accounts.well_formed(broken)
+
+
+def test_a_client_of_mqtt_5_is_let_in_or_sent_away_at_once(running: Running) -> None:
+    """Never left waiting: a gateway tries 3.1.1 when it is hung up on."""
+    outcome: queue.Queue[str] = queue.Queue()
+    client = mqtt.Client(
+        CallbackAPIVersion.VERSION2, "gw-a", protocol=MQTTProtocolVersion.MQTTv5, reconnect_on_failure=False
+    )
+    client.username_pw_set("gw-a", "gw-a-secret")
+    client.will_set("hjemvakt/1/gw-a/state", b"gone", qos=1)
+    client.on_connect = lambda *_: outcome.put("let in")
+    client.on_disconnect = lambda *_: outcome.put("sent away")
+    client.connect(running.endpoint.host, running.endpoint.port)
+    client.loop_start()
+    assert outcome.get(timeout=5) == {"mosquitto": "let in", "embedded": "sent away"}[running.name]
+    client.disconnect()
+    client.loop_stop()

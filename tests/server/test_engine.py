@@ -77,3 +77,16 @@ def test_a_stuck_tick_is_seen_and_logged_with_the_place_where_it_is_stuck() -> N
         release.set()
         engine.stop()
         logging.getLogger("server.engine").removeHandler(listener)
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_an_engine_whose_thread_has_ended_says_so_until_it_is_asked_to_stop() -> None:
+    def ends(_: int) -> None:
+        raise SystemExit
+
+    engine = Engine(ends, ManualClock(), 0.001, name="post")
+    engine.start()
+    engine._thread.join(WAIT_S)
+    assert engine.problem() == "the post has stopped"
+    engine.stop()
+    assert engine.problem() is None

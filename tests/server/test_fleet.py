@@ -101,9 +101,77 @@ def test_while_the_gateway_is_silent_its_devices_are_not_blamed(town: Town) -> N
     town.send(spo2(95, START_NS))
     town.tick(hours=25)
     assert alarms(town)["eva technical"] == ["gateway_silent"]
-    both_beat(town)
-    town.tick(seconds=15)
+    for _ in range(6):
+        both_beat(town)
+        town.tick(minutes=1)
     assert "device_silent" in alarms(town)["eva technical"], "25 h, twice the 12 h that are asked for"
+
+
+def test_after_a_long_outage_a_home_has_time_to_send_what_it_has_before_its_devices_are_blamed(town: Town) -> None:
+    """The heartbeat comes first, then hours of rows: between the two the newest reading is an old one."""
+    town.send(spo2(95, START_NS))
+    town.clock.advance(hours=30)
+    town.begin_again()
+    both_beat(town)
+    town.tick(seconds=20)
+    assert alarms(town) == {}
+    town.send(spo2(95, town.clock.now_ns() - 3600 * NS), first=1)
+    for _ in range(10):
+        both_beat(town)
+        town.tick(minutes=1)
+    assert "device_silent" not in alarms(town).get("eva technical", [])
+
+
+def test_a_device_that_was_silent_before_the_server_came_back_is_found_all_the_same(town: Town) -> None:
+    town.send(spo2(95, START_NS))
+    town.clock.advance(hours=30)
+    town.begin_again()
+    for _ in range(6):
+        both_beat(town)
+        town.tick(minutes=1)
+    assert alarms(town)["eva technical"] == ["device_silent"]
+
+
+@pytest.mark.parametrize(
+    ("off_s", "words"),
+    [
+        (-56 * 365 * 86400, "490560 h behind"),
+        (-301, "5 min behind"),
+        (301, "5 min ahead of"),
+        (3600, "1 h ahead of"),
+        (300, ""),
+        (-300, ""),
+    ],
+)
+def test_a_gateway_whose_clock_is_far_off_is_found(town: Town, off_s: int, words: str) -> None:
+    """Its readings go into quarantine or are filed under a wrong time: a person must know."""
+    for _ in range(7):
+        wrong_beat(town, off_s)
+        town.beat("gw-2")
+        town.tick(minutes=1)
+    assert alarms(town) == ({"eva technical": ["gateway_clock"]} if words else {})
+    with town.server.db.read() as tx:
+        assert all(words in one.reasons[0].text["en"] for one in all_open(tx))
+    for _ in range(13):
+        both_beat(town)
+        town.tick(minutes=1)
+    assert alarms(town) == {}, "set right, it settles"
+
+
+def wrong_beat(town: Town, off_s: int) -> None:
+    told = Health("gw-1", "e", town.clock.now_ns() + off_s * NS, "0.1", 0)
+    town.server.receive(up("gw-1", "health"), encode(told))
+
+
+def test_an_old_heartbeat_that_was_delivered_late_is_no_wrong_clock(town: Town) -> None:
+    """After an outage the broker hands over what it kept, the oldest first."""
+    town.begin_again()
+    wrong_beat(town, -4 * 3600)
+    town.tick(seconds=20)
+    for _ in range(7):
+        both_beat(town)
+        town.tick(minutes=1)
+    assert alarms(town) == {}
 
 
 def test_a_heartbeat_tells_of_the_devices_and_whose_they_are(town: Town) -> None:

@@ -12,12 +12,13 @@ from hypothesis import strategies as st
 
 from server.fleet.store import quarantine
 from server.ingest import store
+from server.ingest.parcel import Parcel
 from server.readings.store import events, readings
 from tests.server.conftest import START_NS, Town, acknowledged, at, broken, spo2
 from vitals.block import Block
 from vitals.clock import NS
 from vitals.events import Event, Fault
-from vitals.wire import MAX_BYTES, Batch, encode, up
+from vitals.wire import MAX_BYTES, Batch, Row, encode, up
 
 DAY = 24 * 3600 * NS
 
@@ -70,17 +71,37 @@ def test_where_the_database_cannot_take_it_nothing_is_acknowledged_and_later_it_
     assert town.values("eva") == [94]
 
 
-def test_a_message_the_server_stumbles_over_holds_nobody_up(town: Town, monkeypatch: pytest.MonkeyPatch) -> None:
-    good = town.batch(town.rows(spo2(94, START_NS)))
-    bad = town.batch(town.rows(spo2(66, START_NS)), epoch="bad")
+def test_a_row_the_server_stumbles_over_is_set_aside_and_its_neighbours_are_stored(
+    town: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is acknowledged, or it would keep a place of the gateway's window for ever."""
     real = store.file
 
-    def stumbling(row: object, gateway: str, epoch: str, *rest: object) -> object:
-        if epoch == "bad":
+    def stumbling(row: Row, *rest: object) -> object:
+        if row.seq == 1:
             raise ZeroDivisionError
-        return real(row, gateway, epoch, *rest)  # type: ignore[arg-type]
+        return real(row, *rest)  # type: ignore[arg-type]
 
     monkeypatch.setattr(store, "file", stumbling)
+    assert town.send(spo2(94, START_NS), spo2(66, START_NS), spo2(95, START_NS + NS)) == [(0, 2)]
+    assert town.values("eva") == [94, 95]
+    assert town.aside() == ["server error"]
+    with town.server.db.read() as tx:
+        assert b"66" in quarantine(tx, 1)[0].data
+
+
+def test_a_message_the_server_stumbles_over_holds_nobody_up(town: Town, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing of it is stored, so it is not acknowledged: the gateway keeps it until the server is mended."""
+    good = town.batch(town.rows(spo2(94, START_NS)))
+    bad = town.batch(town.rows(spo2(66, START_NS)), epoch="bad")
+    real = store._file_new
+
+    def stumbling(parcel: Parcel, *rest: object) -> object:
+        if parcel.epoch == "bad":
+            raise ZeroDivisionError
+        return real(parcel, *rest)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(store, "_file_new", stumbling)
     assert len(town.server.receive_many([bad, good])) == 1
     assert town.values("eva") == [94]
     assert town.aside() == ["server error"]

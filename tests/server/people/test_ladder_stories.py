@@ -250,7 +250,7 @@ def test_what_is_due_is_climbed_worst_first_and_then_by_who_has_waited_longest(w
     ward.hear(Level.HIGH)
     ward.clock.advance(hours=5)
     with ward.db.read() as tx:
-        due = table.due(tx, ward.now_ns)
+        due = [table.get(tx, number) for number in table.due(tx, ward.now_ns)]
     assert [(one.patient_id, one.level) for one in due] == [
         ("solveig", Level.HIGH),
         ("arne", Level.MEDIUM),

@@ -3,9 +3,10 @@
 import pytest
 import sqlalchemy as sa
 
+from server.alarms import store as alarms
 from server.notify.outbox import ATTEMPTS, deliver_due, outbox
 from server.notify.sender import Message, Receipt, SendError
-from vitals.alarm import Level
+from vitals.alarm import Kind, Level, Reason
 
 
 class Line:
@@ -147,3 +148,38 @@ def test_a_ladder_can_speak_norwegian(ward, words):
     assert ward.phones("Ingrid Dahl") == [
         "Hjemvakt: RØD alarm 1 for S.N. (spo2 floor). Ikke kvittert av sykepleier innen 5 min. Logg inn for å se den."
     ]
+
+
+def test_who_acts_while_a_slow_sender_is_busy_is_not_sent_the_rest(ward):
+    rang = []
+
+    class Slow:
+        def send(self, message):
+            rang.append(message.to)
+            ward.acknowledge("Kari Olsen")
+            return Receipt("1")
+
+    ward.senders = {"sms": Slow()}
+    ward.hear(Level.HIGH)
+    assert rang == ["Kari Olsen"]
+    assert states(ward) == ["sent", "withdrawn"]
+
+
+def test_something_worse_overtakes_what_waits_behind_a_slow_sender(ward):
+    rang = []
+
+    class Slow:
+        def send(self, message):
+            rang.append((message.alarm_id, message.to))
+            if len(rang) == 1:
+                with ward.db.write() as tx:
+                    alarms.judge(tx, "arne", Kind.CLINICAL, [red(ward)], frozenset(), ward.now_ns)
+            return Receipt(str(len(rang)))
+
+    ward.senders = {"sms": Slow()}
+    ward.hear(Level.LOW)
+    assert [alarm for alarm, _ in rang] == [1, 2, 2, 1]
+
+
+def red(ward):
+    return Reason("spo2_floor", "1", Level.HIGH, {}, {"nb": "SpO₂", "en": "SpO₂"}, ward.now_ns)
