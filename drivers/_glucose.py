@@ -27,6 +27,8 @@ from vitals.clock import NS
 
 GRAMS_PER_MOL = 180.156
 CONTROL_SOLUTION = 10
+UNSET = "unset"
+"""Stands for the base time in the name of a record without one."""
 
 TYPES = {
     1: "sample_capillary_blood",
@@ -59,7 +61,7 @@ _UNUSABLE_OFFSETS = {0x7FFF, -0x8000}  # more, or less, than the field can say
 
 
 class Record(msgspec.Struct, frozen=True):
-    """One measurement: `glucose` in mmol/L, `device_ns` what the meter's clock showed, `unset` that it cannot be used."""
+    """One measurement: `glucose` in mmol/L, `device_ns` what the meter showed, `unset` that it is no time."""
 
     number: int
     base_ns: int | Missing
@@ -71,7 +73,7 @@ class Record(msgspec.Struct, frozen=True):
     @property
     def key(self) -> str:
         """The record's name: its number alone comes round again when a meter starts anew."""
-        return f"{self.number}@{'unset' if isinstance(self.base_ns, Missing) else iso(self.base_ns)}"
+        return f"{self.number}@{UNSET if isinstance(self.base_ns, Missing) else iso(self.base_ns)}"
 
 
 class Context(msgspec.Struct, frozen=True):

@@ -27,8 +27,8 @@ from drivers import _record_access as racp
 from drivers._current_time import PIPE as CLOCK
 from drivers._current_time import CurrentTime
 from drivers._gatt import Reader, battery_level, dispatch
-from drivers._glucose import Record, decode, decode_context
-from drivers._reading import Missing, Stamp, reading
+from drivers._glucose import UNSET, Record, decode, decode_context
+from drivers._reading import Stamp, reading
 from drivers.contract import Bookmark, Out, Rx, Tx
 from vitals.events import Event
 
@@ -122,8 +122,7 @@ class Meter:
             return False
         if asked is _Asked.BOOKMARKED:
             return any(record.key == self._last for record in came)
-        base = self._last.partition("@")[2]
-        return all(isinstance(one.base_ns, Missing) or one.key.partition("@")[2] >= base for one in came)
+        return not any(_earlier(record.key, self._last) for record in came)
 
     def _ask(self, what: _Asked) -> Tx:
         self._asked, self._came = what, []
@@ -134,6 +133,12 @@ class Meter:
 
     def _bookmark(self) -> Bookmark:
         return Bookmark(" ".join(part for part in (self._last, self._clock.memory) if part))
+
+
+def _earlier(key: str, than: str) -> bool:
+    """Whether the base time in one record's name is before that in another's; unknown where either is not set."""
+    mine, other = key.partition("@")[2], than.partition("@")[2]
+    return UNSET not in (mine, other) and mine < other
 
 
 def _parsed(bookmark: str) -> tuple[str, str]:

@@ -7,7 +7,7 @@ The byte after it carries the bit 7 that the following bytes had to give up, bit
 
     01  high bits  state, waveform, bar graph, pulse rate, SpO2, perfusion (2 bytes)
 
-A request is `7d 81`, what is asked, and six times 80. Live data (A1) ends unless AF, "still here", is sent now and then.
+A request is `7d 81`, what is asked, and six times 80. Live data (A1) ends unless AF, "still here", is sent in time.
 Packets of other types answer requests and are passed over.
 
 Neither model has a clock that is known to be right, and the recordings in their memories (old: `f5 f5`; 4.6: A6) carry

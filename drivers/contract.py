@@ -62,6 +62,8 @@ class Card(msgspec.Struct, frozen=True, kw_only=True):
     local_names: tuple[str, ...] = ()
     notify: tuple[str, ...] = ()
     read: tuple[str, ...] = ()
+    write: tuple[str, ...] = ()
+    """BLE: the pipes that are only written to."""
     serial: Serial | None = None
     quiet_s: float = 2.0
     """Seconds of the wall without a packet after which a BLE device has told all it had."""

@@ -84,8 +84,8 @@ def _check(said: argparse.Namespace) -> int:
     ladders = load_ladders(config.ladders)
     check_limits(programmes, municipality.patients)
     print(
-        f"{said.config}: ok: {config.name}, {len(municipality.patients)} patients, {len(municipality.gateways)} gateways, "
-        f"{len(municipality.staff)} staff, {len(programmes.names)} programmes, {len(ladders)} ladders"
+        f"{said.config}: ok: {config.name}, {len(municipality.patients)} patients, "
+        f"{len(municipality.gateways)} gateways, {len(municipality.staff)} staff, {len(programmes.names)} programmes, {len(ladders)} ladders"
     )
     return OK
 

@@ -134,26 +134,30 @@ class Hub:
     async def stream(
         self, role: Role, last_event_id: str | None, allowed: Callable[[], bool]
     ) -> AsyncIterator[ServerSentEvent]:
-        """The events of one client, for as long as `allowed` (asked at every beat, in a thread) says so."""
-        client = Client(role, asyncio.get_running_loop())
+        """The events of one client, for as long as `allowed` says so: asked in a thread, every BEAT_S however busy."""
+        loop = asyncio.get_running_loop()
+        client = Client(role, loop)
         start = self._join(client, last_event_id)
         try:
             hello = {"epoch": self.epoch, "now_ms": self._clock.now_ns() // MS, "speed": self._clock.speed}
             yield ServerSentEvent(json.dumps(hello), event="hello", id=f"{self.epoch}-{start}")
+            beat_at = loop.time() + BEAT_S
             while True:
-                while client.waiting:
-                    event = client.waiting.popleft()
-                    yield ServerSentEvent(event.data(role), event=event.name, id=f"{self.epoch}-{event.n}")
-                client.woken.clear()
-                if client.waiting:
-                    continue
-                try:
-                    async with asyncio.timeout(BEAT_S):
-                        await client.woken.wait()
-                except TimeoutError:
+                if loop.time() >= beat_at:
                     if not await asyncio.to_thread(allowed):
                         return
                     yield ServerSentEvent(json.dumps({"now_ms": self._clock.now_ns() // MS}), event="beat")
+                    beat_at = loop.time() + BEAT_S
+                if client.waiting:
+                    event = client.waiting.popleft()
+                    yield ServerSentEvent(event.data(role), event=event.name, id=f"{self.epoch}-{event.n}")
+                    continue
+                client.woken.clear()
+                if client.waiting:
+                    continue
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout_at(beat_at):
+                        await client.woken.wait()
         finally:
             with self._lock:
                 self._clients.discard(client)

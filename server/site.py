@@ -7,11 +7,11 @@ origin before any handler runs, and puts the security headers on every answer.
 
 import asyncio
 import contextlib
+import logging
 from collections.abc import AsyncIterator
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Annotated
-from urllib.parse import urlsplit
 
 from fastapi import FastAPI, Header, HTTPException, Request, Response
 from fastapi.exceptions import RequestValidationError
@@ -33,14 +33,15 @@ from server.patients.routes import router as patients
 from server.readings.routes import router as readings
 from vitals.clock import MS
 
+log = logging.getLogger(__name__)
+
 DIST = Path(__file__).parent / "web" / "dist"
 MOST_BYTES = 65_536
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 
 _SECURITY = {
     "content-security-policy": (
-        "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; font-src 'self' data:; "
-        "object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+        "default-src 'self'; object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
     ),
     "x-content-type-options": "nosniff",
     "x-frame-options": "DENY",
@@ -49,6 +50,7 @@ _SECURITY = {
     "cross-origin-resource-policy": "same-origin",
     "permissions-policy": "camera=(), geolocation=(), microphone=()",
 }
+_OUR_MISTAKE = "the server made a mistake; try again, and if it stays, tell an administrator to read the log"
 _NOT_BUILT = """<!doctype html><html lang="en"><meta charset="utf-8"><title>Hjemvakt</title>
 <h1>The staff page is not built</h1><p>The server runs, and its API answers under <code>/api</code>.
 Build the page: in <code>server/web</code> run <code>npm ci</code> and <code>npm run build</code>, then reload.</p>
@@ -79,7 +81,6 @@ def build(house: House, *, door: Door | None = None, dist: Path = DIST) -> FastA
     app.add_middleware(Guard)
     app.add_exception_handler(RequestValidationError, _unfit)
     app.add_exception_handler(Refused, _conflict)
-    app.add_exception_handler(Exception, _broken)
     for router in (access, patients, readings, alarms, phone, fleet):
         app.include_router(router)
     _own_routes(app)
@@ -88,7 +89,10 @@ def build(house: House, *, door: Door | None = None, dist: Path = DIST) -> FastA
 
 
 class Guard:
-    """Refuses requests from elsewhere and bodies without end; sets the headers."""
+    """Refuses requests from elsewhere and bodies without end; sets the headers, also on the answer to our own mistake.
+
+    A handler that raises is answered here and not by the framework, whose answer would pass by the headers.
+    """
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -98,9 +102,12 @@ class Guard:
             await self._app(scope, receive, send)
             return
         api = scope["path"].startswith("/api/")
+        answering = False
 
         async def guarded(message: Message) -> None:
+            nonlocal answering
             if message["type"] == "http.response.start":
+                answering = True
                 headers = MutableHeaders(scope=message)
                 for name, value in _SECURITY.items():
                     headers[name] = value
@@ -109,12 +116,18 @@ class Guard:
             await send(message)
 
         refusal = _refusal(scope["method"], Headers(scope=scope))
-        await (refusal or self._app)(scope, receive, guarded)
+        try:
+            await (refusal or self._app)(scope, receive, guarded)
+        except Exception:
+            if answering:
+                raise
+            log.exception("a request failed: %s", scope["method"])
+            await _problem(500, _OUR_MISTAKE)(scope, receive, guarded)
 
 
 def _refusal(method: str, headers: Headers) -> Response | None:
     origin = headers.get("origin")
-    if origin is not None and urlsplit(origin).netloc != headers.get("host"):
+    if origin is not None and origin.partition("://")[2] != headers.get("host"):
         return _problem(403, f"requests from {origin} are refused; use the page that this server serves")
     if method in SAFE:
         return None
@@ -175,14 +188,23 @@ def _page(app: FastAPI, dist: Path) -> None:
         index = dist / "index.html"
         if not index.is_file():
             return HTMLResponse(_NOT_BUILT, 503)
-        file = (dist / path).resolve()
-        if path and file.is_relative_to(dist.resolve()) and file.is_file():
+        file = _file(dist, path)
+        if file is not None:
             # The build names its assets by their content, so they never change.
             kept = "public, max-age=31536000, immutable" if path.startswith("assets/") else "no-cache"
             return FileResponse(file, headers={"cache-control": kept})
         if "." in path.rsplit("/", 1)[-1]:
             raise HTTPException(404, f"there is no file /{path}; reload the page")
         return FileResponse(index, headers={"cache-control": "no-cache"})
+
+
+def _file(dist: Path, path: str) -> Path | None:
+    """The file of that name under `dist`, if there is one."""
+    try:
+        file = (dist / path).resolve()
+        return file if file.is_relative_to(dist.resolve()) and file.is_file() else None
+    except (OSError, ValueError):  # a name that no file can have
+        return None
 
 
 def _problem(status: int, detail: str) -> JSONResponse:
@@ -199,10 +221,6 @@ async def _conflict(_request: Request, error: Exception) -> Response:
     assert isinstance(error, Refused)
     conflict = Conflict(detail=f"{error.text}; {error.mend}", who=error.who, state=error.state)
     return JSONResponse(conflict.model_dump(), 409)
-
-
-async def _broken(_request: Request, _error: Exception) -> Response:
-    return _problem(500, "the server made a mistake; try again, and if it stays, tell an administrator to read the log")
 
 
 def _version() -> str:

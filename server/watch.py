@@ -4,10 +4,11 @@ What the rules find is handed to `alarms.judge` in the caller's transaction, kin
 raises are committed together with the readings they come from.
 
 The gateway's silence is judged here, from its heartbeats, since no reading tells of it. While a home's gateways are
-silent, or have been heard again for less than SETTLE_S (their heartbeat comes before what they have waiting), the
-silence of its devices is not known (`triage.rules.silence`).
+silent, or are back from a long silence for less than SETTLE_S (their heartbeat comes before what they have waiting),
+the silence of its devices is not known (`triage.rules.silence`).
 
-So is the gateway's clock: one that is far off puts readings at a wrong time, or into quarantine where they alarm nobody.
+So is the gateway's clock: one that is far off puts readings at a wrong time, or into quarantine where they alarm
+nobody.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -33,10 +34,11 @@ ROUND_S = 15.0
 """How often everybody is looked at, in the clock's seconds."""
 
 SETTLE_S = 300.0
-"""So long a gateway that is heard, or heard again, may take to send what it has waiting, in the clock's seconds."""
+"""So long may a gateway that is back take to send what it has waiting, in the clock's seconds. A silence that was
+shorter than this leaves nothing to wait for."""
 
 CLOCK_OFF_S = 300.0
-"""A gateway's clock may be so far from ours, in the clock's seconds (`ingest.filing` refuses readings further ahead)."""
+"""A gateway's clock may be so far from ours, in the clock's seconds (`ingest.filing` refuses what is further ahead)."""
 
 ON_THE_WAY_S = 60.0
 """So long may a heartbeat be on its way, in seconds of the wall: it looks like a clock that is behind."""
@@ -48,15 +50,13 @@ New = Mapping[str, Sequence[Reading | Occurrence]]
 class Watch:
     """`started_ns`: when this server came up. `speed`: clock seconds in a second of the wall."""
 
-    def __init__(
-        self, programmes: Programmes, offline_after_s: float, started_ns: int, speed: float = 1.0
-    ) -> None:
+    def __init__(self, programmes: Programmes, offline_after_s: float, started_ns: int, speed: float = 1.0) -> None:
         self._programmes = programmes
         self._offline_after_s = offline_after_s
         self._started_ns = started_ns
         self._clock_off_s = max(CLOCK_OFF_S, ON_THE_WAY_S * speed)
         self._heard_since_ns: dict[str, int] = {}
-        """Since when each gateway that can be heard has been, without a silence between."""
+        """Since when each gateway that can be heard has been, without a long silence between."""
 
     def look(self, tx: sa.Connection, patient_ids: Iterable[str] | None, now_ns: int, new: New) -> set[str]:
         """Run the rules for these patients (None: everybody); returns those whose alarms changed."""
@@ -96,15 +96,16 @@ class Watch:
         """The same, and it is remembered since when each can be heard."""
         for pulse in heard:
             not_yet = pulse.last_heard_ns is None or pulse.last_heard_ns < self._started_ns
-            if not_yet or now_ns - pulse.since_ns > self._offline_after_s * NS:
+            if not_yet or now_ns - pulse.since_ns > SETTLE_S * NS:
                 self._heard_since_ns.pop(pulse.id, None)
             else:
                 self._heard_since_ns.setdefault(pulse.id, now_ns)
         return heard
 
     def _settled(self, pulse: Pulse, now_ns: int) -> bool:
-        """Heard, and for so long that what it had waiting has come."""
-        return now_ns - self._heard_since_ns.get(pulse.id, now_ns) >= SETTLE_S * NS
+        """Not silent, and heard for so long that what it had waiting has come."""
+        silent = now_ns - pulse.since_ns > self._offline_after_s * NS
+        return not silent and now_ns - self._heard_since_ns.get(pulse.id, now_ns) >= SETTLE_S * NS
 
     def _clocks(self, home: Sequence[Pulse], now_ns: int) -> list[Reason]:
         """A reason for the gateway of this home whose clock is furthest off, if it is too far."""
@@ -114,7 +115,7 @@ class Watch:
             return []
         # Whole minutes: the same fault is one reason, not a new one with every heartbeat.
         ahead_min = round((worst.ahead_ns or 0) / (60 * NS))
-        because = {"ahead_min": float(ahead_min), "limit_s": self._clock_off_s}
+        because: dict[str, float | None] = {"ahead_min": float(ahead_min), "limit_s": self._clock_off_s}
         return [Reason("gateway_clock", "1", Level.MEDIUM, because, _clock_words(worst.id, ahead_min), now_ns)]
 
     def _silence(self, home: Sequence[Pulse], now_ns: int) -> list[Reason]:
@@ -194,7 +195,7 @@ def _clock_words(gateway: str, ahead_min: int) -> dict[str, str]:
     off = wait(abs(ahead_min) * 60)
     nb, en = ("foran", "ahead of") if ahead_min > 0 else ("bak", "behind")
     return {
-        "nb": f"Klokken i gatewayen {gateway} går {off} {nb} serverens: målingene får feil tid, eller havner i karantene",
+        "nb": f"Klokken i gatewayen {gateway} går {off} {nb} serverens: målinger får feil tid eller havner i karantene",
         "en": f"The clock of the gateway {gateway} is {off} {en} the server's: readings get a wrong time or go into "
         "quarantine",
     }

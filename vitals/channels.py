@@ -12,7 +12,10 @@ import msgspec
 
 
 class Channel(msgspec.Struct, frozen=True):
-    """One kind of measurement. `low` and `high` bound the plausible range, in `unit`, both inclusive."""
+    """One kind of measurement. `low` and `high` bound the plausible range, in `unit`, both inclusive.
+
+    `decimals` is what a person reads and what a rule's bands must hold for; a block keeps the precision of its device.
+    """
 
     name: str
     en: str
@@ -40,6 +43,7 @@ _TABLE = (
     Channel("spo2", "SpO₂", "SpO₂", "%", 0, 40, 100, ("2708-6", "59408-5"), 150456, ("431314004",)),
     Channel("pulse_rate", "Pulse", "Puls", "/min", 0, 20, 300, ("8867-4",), 149530, ("78564009", "364075005")),
     Channel("heart_rate", "Heart rate", "Hjertefrekvens", "/min", 0, 20, 300, ("8867-4",), 147842, ("364075005",)),
+    Channel("rr_interval", "R–R interval", "R–R-intervall", "ms", 0, 150, 4000, ("8637-1",), 147240),
     Channel("perfusion_index", "Perfusion index", "Perfusjonsindeks", "%", 2, 0, 30, ("61006-3",), 150448),
     Channel(
         "resp_rate",
@@ -81,11 +85,19 @@ _TABLE = (
     ),
     Channel("bp_map", "Mean pressure", "Middeltrykk", "mm[Hg]", 0, 25, 250, ("8478-0",), 150023, ("6797001",), "mmHg"),
     Channel("body_temp", "Temperature", "Temperatur", "Cel", 1, 25, 45, ("8310-5",), 150364, ("276885007",), "°C"),
-    Channel("weight", "Weight", "Vekt", "kg", 2, 2, 400, ("29463-7",), 188736, ("27113001",)),
+    Channel("weight", "Weight", "Vekt", "kg", 1, 2, 400, ("29463-7",), 188736, ("27113001",)),
     Channel(
         "bmi", "Body mass index", "Kroppsmasseindeks", "kg/m2", 1, 8, 120, ("39156-5",), 188752, ("60621009",), "kg/m²"
     ),
     Channel("body_fat", "Body fat", "Kroppsfett", "%", 1, 1, 80, ("41982-0",), 188748),
+    Channel("muscle", "Muscle", "Muskler", "%", 1, 5, 90),
+    Channel("muscle_mass", "Muscle mass", "Muskelmasse", "kg", 2, 1, 300),
+    Channel("fat_free_mass", "Fat-free mass", "Fettfri masse", "kg", 2, 1, 300, (), 188756),
+    Channel("soft_lean_mass", "Soft lean mass", "Myk fettfri masse", "kg", 2, 1, 300, (), 188760),
+    Channel("body_water", "Body water", "Kroppsvann", "kg", 2, 1, 300, (), 188764),
+    Channel("impedance", "Body impedance", "Kroppsimpedans", "Ohm", 1, 50, 5000, shown_unit="Ω"),
+    Channel("basal_metabolism", "Basal metabolism", "Hvilestoffskifte", "kJ/d", 0, 500, 40_000, shown_unit="kJ/day"),
+    Channel("energy", "Energy expended", "Energiforbruk", "kJ", 0, 0, 65_535, ("55424-6",)),
     Channel("glucose", "Glucose", "Glukose", "mmol/L", 1, 0.5, 60, ("15074-8",), 160184, ("434912009",)),
     Channel("peak_flow", "Peak flow", "Peak flow", "L/min", 0, 20, 1000, ("19935-6",), 152584, ("18491006",)),
     Channel("fev1", "FEV1", "FEV1", "L", 2, 0.1, 9, ("20150-9",), 152586),

@@ -216,7 +216,7 @@ class BleConnection:
                 # A system that pairs by itself, when it meets what is protected, has no such call.
                 with contextlib.suppress(NotImplementedError):
                     await self._client.pair()
-            pass
+            await asyncio.sleep(self._card.settle_s)
             if self._card.notify and not any(map(self._find, self._card.notify)):
                 raise LinkError(f"{self._address} has no pipe of a {self._card.name}", "see its driver and address")
             for pipe in self._card.notify:

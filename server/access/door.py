@@ -36,7 +36,22 @@ class Door:
 
     def sign_in(self, said: SignIn, address: str, response: Response) -> Account:
         """Check the password and set the cookie; raises 401 or 429."""
-        now_ns = self._wall()
+        try:
+            with passwords.in_line():
+                account = self._checked(said, address, self._wall())
+        except passwords.Crowded:
+            raise HTTPException(
+                429, "many are signing in at this moment; try again in a few seconds", {"Retry-After": "2"}
+            ) from None
+        with self._db.write() as tx:
+            token = store.open_session(tx, account.id, self._wall())
+        response.set_cookie(
+            self.cookie, token, max_age=ABSOLUTE_NS // NS, path="/", secure=self._secure, httponly=True,
+            samesite="strict",
+        )  # fmt: skip
+        return account
+
+    def _checked(self, said: SignIn, address: str, now_ns: int) -> Account:
         wait_s = self._turnstile.wait_s(said.username, address, now_ns)
         if wait_s:
             raise HTTPException(
@@ -51,12 +66,6 @@ class Door:
         if not passwords.fits(said.password, account.password_hash if account else None) or account is None:
             raise HTTPException(401, "the user name or the password is wrong; try again")
         self._turnstile.passed(said.username, address)
-        with self._db.write() as tx:
-            token = store.open_session(tx, account.id, now_ns)
-        response.set_cookie(
-            self.cookie, token, max_age=ABSOLUTE_NS // NS, path="/", secure=self._secure, httponly=True,
-            samesite="strict",
-        )  # fmt: skip
         return account
 
     def sign_out(self, request: Request, response: Response) -> None:

@@ -1,11 +1,15 @@
 """Passwords: argon2id, verified in the same time whether or not the user exists, and only so many times.
 
-A hash takes tens of megabytes and a good part of a core, which is its point; `_AT_ONCE` keeps a flood of sign-ins from
-taking the server's memory with it.
+A hash takes tens of megabytes and a good part of a core, which is its point. Two at once and a short line before them
+keep a flood of sign-ins from taking the server's memory, and the threads that everybody's requests need, with it.
 """
 
+import base64
+import contextlib
+import secrets
 import threading
 from collections import OrderedDict
+from collections.abc import Iterator
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
@@ -18,8 +22,19 @@ WINDOW_NS = 300 * NS
 _REMEMBERED = 10_000
 
 _hasher = PasswordHasher()
-_nobody = _hasher.hash("nobody has this password")
 _at_once = threading.BoundedSemaphore(2)
+_in_line = threading.BoundedSemaphore(8)
+
+
+def _nobodys() -> str:
+    """A hash that no password fits, without making one: the usual cost, a random salt and a random digest."""
+    lengths = _hasher.salt_len, _hasher.hash_len
+    salt, digest = (base64.b64encode(secrets.token_bytes(n)).decode().rstrip("=") for n in lengths)
+    cost = f"m={_hasher.memory_cost},t={_hasher.time_cost},p={_hasher.parallelism}"
+    return f"$argon2id$v=19${cost}${salt}${digest}"
+
+
+_nobody = _nobodys()
 
 
 def hash_password(password: str) -> str:
@@ -34,6 +49,21 @@ def fits(password: str, password_hash: str | None) -> bool:
             return _hasher.verify(password_hash or _nobody, password) and password_hash is not None
         except (VerificationError, InvalidHashError):
             return False
+
+
+class Crowded(Exception):
+    """So many are signing in at this moment that one more would have to wait for long."""
+
+
+@contextlib.contextmanager
+def in_line() -> Iterator[None]:
+    """A place in the line before the hashes; raises Crowded when there is none."""
+    if not _in_line.acquire(blocking=False):
+        raise Crowded
+    try:
+        yield
+    finally:
+        _in_line.release()
 
 
 class Turnstile:

@@ -30,8 +30,10 @@ _OUTCOME = {
 
 def taken(trigger: Trigger) -> Words:
     channel = CHANNELS.get(trigger.channel)
-    nb, en = (channel.nb, channel.en) if channel else (trigger.channel, trigger.channel)
-    return {"nb": f"{nb} målt av {trigger.device}", "en": f"{en} measured by {trigger.device}"}
+    if channel is None:  # an event: `dispenser.missed_critical`
+        what = trigger.channel.rpartition(".")[2].replace("_", " ")
+        return {"nb": f"{trigger.device} meldte «{what}»", "en": f"{trigger.device} reported “{what}”"}
+    return {"nb": f"{channel.nb} målt av {trigger.device}", "en": f"{channel.en} measured by {trigger.device}"}
 
 
 RECEIVED: Words = {"nb": "Mottatt av portneren i hjemmet", "en": "Received by the gateway in the home"}

@@ -9,6 +9,7 @@ is behind the sign-in.
 from server.alarms.model import Alarm
 from server.api import Role
 from server.escalation.model import Tell
+from triage.catalogue import catalogue
 from vitals.alarm import Level
 
 COLOUR = {
@@ -23,6 +24,7 @@ _FRAME = {
     "en": "Hjemvakt: {colour} {technical}alarm {number} for {initials} ({rule}).{why} Sign in to see it.",
     "nb": "Hjemvakt: {colour} {technical}alarm {number} for {initials} ({rule}).{why} Logg inn for å se den.",
 }
+_OWN = {"gateway_silent": {"en": "Gateway silent", "nb": "Portneren er stille"}}
 _TECHNICAL = {"en": "technical ", "nb": "teknisk "}
 _WAITED = {
     "en": "Not acknowledged by the {role} within {wait}.",
@@ -46,6 +48,12 @@ def wait(seconds: float) -> str:
     return " ".join(part for part in (f"{hours} h" if hours else "", f"{minutes} min" if minutes else "") if part)
 
 
+def _title(name: str, language: str) -> str:
+    """The rule's short name; silence of a gateway is found by the server itself."""
+    rule = catalogue().get(name)
+    return rule.title[language] if rule and rule.title else _OWN.get(name, {}).get(language, name.replace("_", " "))
+
+
 def message(alarm: Alarm, patient_name: str, tell: Tell, why: dict[str, str] | None) -> str:
     """The text of one telling. `why` says what made the ladder move; None when it was time alone."""
     language = alarm.climb.ladder.language
@@ -59,6 +67,6 @@ def message(alarm: Alarm, patient_name: str, tell: Tell, why: dict[str, str] | N
         technical=_TECHNICAL[language] if alarm.kind == "technical" else "",
         number=alarm.id,
         initials=initials(patient_name),
-        rule=alarm.reasons[0].rule.replace("_", " ") if alarm.reasons else alarm.kind,
+        rule=_title(alarm.reasons[0].rule, language) if alarm.reasons else alarm.kind,
         why="".join(f" {reason}" for reason in reasons),
     )

@@ -9,7 +9,7 @@ from server.api import DispenserEvent, Readings
 from server.house import Here, House, Seen, problems
 from server.patients.routes import find
 from server.readings.store import Occurrence, events, series
-from server.readings.views import HIGH, LOW, label, unit
+from server.readings.views import HIGH, LOW, label, shown_decimals, unit
 from vitals.channels import CHANNELS
 from vitals.clock import MS
 
@@ -45,7 +45,7 @@ def get_readings(
         channel=channel,
         label=label(channel),
         unit=unit(channel),
-        decimals=columns.decimals,
+        decimals=shown_decimals(channel, columns.decimals),
         low=limits.get(LOW.get(channel, "")),
         high=limits.get(HIGH.get(channel, "")),
         t_ms=[t_ns // MS for t_ns in columns.t_ns],
@@ -78,5 +78,8 @@ def _span_ns(here: House, from_ms: int | None, to_ms: int | None) -> tuple[int, 
 
 def _event(one: Occurrence) -> DispenserEvent:
     data = {key: value for key, value in one.data.items() if key != "dose_id"}
-    dose_id = int(one.data.get("dose_id", 0))
-    return DispenserEvent(t_ms=one.t_ns // MS, kind=one.kind.removeprefix(_DISPENSER), dose_id=dose_id, data=data)
+    dose_id = one.data.get("dose_id", 0)
+    return DispenserEvent(
+        t_ms=one.t_ns // MS, kind=one.kind.removeprefix(_DISPENSER), data=data,
+        dose_id=dose_id if isinstance(dose_id, int) else 0,
+    )  # fmt: skip

@@ -32,6 +32,11 @@ def unit(channel: str) -> str:
     return known.shown_unit or ("" if known.unit.startswith("{") else known.unit)
 
 
+def shown_decimals(channel: str, reported: int) -> int:
+    """As many decimals as the device reported, but no more than a person reads: 82.4 kg of a scale that says 82.405."""
+    return min(reported, CHANNELS[channel].decimals)
+
+
 def label(channel: str) -> Text:
     """The channel's name."""
     return Text(nb=CHANNELS[channel].nb, en=CHANNELS[channel].en)
@@ -87,7 +92,7 @@ def _value(one: Latest, limits: Mapping[str, float], stale_s: float, now_ns: int
         channel=one.channel,
         label=label(one.channel),
         value=one.value,
-        decimals=one.decimals,
+        decimals=shown_decimals(one.channel, one.decimals),
         unit=unit(one.channel),
         t_ms=one.t_ns // MS,
         stale=(now_ns - one.t_ns) / NS > stale_s,

@@ -254,7 +254,7 @@ def test_a_card_says_how_its_device_is_reached(name: str) -> None:
         assert card.serial is None
         assert card.services or card.local_names
         overheard = [pipe for pipe in card.notify if pipe.startswith("advert:")]
-        for uuid in (*card.services, *(pipe.removeprefix("advert:") for pipe in card.notify), *card.read):
+        for uuid in (*card.services, *(pipe.removeprefix("advert:") for pipe in card.notify), *card.read, *card.write):
             assert uuid == uuid.lower()
             assert len(uuid) in (4, 36)
         assert card.quiet_s > 0
@@ -265,6 +265,7 @@ def test_a_card_says_how_its_device_is_reached(name: str) -> None:
     if card.link is Link.ADVERT:
         assert overheard == list(card.notify) != []
         assert not card.read
+        assert not card.write
         assert not card.pair
 
 
@@ -274,4 +275,4 @@ def test_hello_asks_on_pipes_the_device_has(name: str) -> None:
     card = driver.card
     asks = driver().hello(NOW_NS)
     assert all(isinstance(ask, Tx) for ask in asks)
-    assert all(ask.pipe in ("serial", *card.notify, *card.read) for ask in asks)
+    assert all(ask.pipe in ("serial", *card.notify, *card.read, *card.write) for ask in asks)

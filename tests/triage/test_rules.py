@@ -95,7 +95,7 @@ def test_a_missed_dose_and_a_time_critical_one(says):
     assert says("missed_dose", dispenser__missed=[(3, 7)])[0] == Level.MEDIUM
     level, sentence = says("missed_dose", dispenser__missed=[(3, 7)], dispenser__missed_critical=[(5, 8)])
     assert level == Level.HIGH
-    assert sentence == "2 dose(s) left in the dispenser in the last 24 h, 1 of them time-critical, the last 3 h ago"
+    assert sentence == "Doses left in the dispenser in the last 24 h: 2, time-critical: 1; the last 3 h ago"
 
 
 def test_a_dose_that_was_retrieved_late_is_missed_no_more(says):

@@ -23,10 +23,10 @@ from vitals.alarm import Level
     window_s=86_400,
     samples=16,
     text={
-        "nb": "{missed:.0f} dose(r) ikke hentet fra dispenseren siste døgn"
-        "[, {critical:.0f} tidskritisk(e){critical:?}], sist for {newest_h:.0f} t siden",
-        "en": "{missed:.0f} dose(s) left in the dispenser in the last 24 h"
-        "[, {critical:.0f} of them time-critical{critical:?}], the last {newest_h:.0f} h ago",
+        "nb": "Doser ikke hentet fra dispenseren siste døgn: {missed:.0f}"
+        "[, tidskritiske: {critical:.0f}{critical:?}]; sist for {newest_h:.0f} t siden",
+        "en": "Doses left in the dispenser in the last 24 h: {missed:.0f}"
+        "[, time-critical: {critical:.0f}{critical:?}]; the last {newest_h:.0f} h ago",
     },
 )
 def missed_dose(w: Window) -> Finding:

@@ -54,6 +54,9 @@ function Trend({ value }: { value: Value }) {
   );
 }
 
+/// What a device says of a reading that is no reason to doubt it: most spot readings come out of its memory.
+const EVERYDAY = new Set(["stored"]);
+
 /// On which side of the patient's own limits a value lies.
 export function outside(value: Value): "below" | "above" | null {
   if (value.low !== null && value.value < value.low) return "below";
@@ -69,7 +72,8 @@ export function Values({ values, nowMs, limits = false }: { values: Value[]; now
       {values.map((value) => {
         const side = value.stale ? null : outside(value);
         const shown = `${format.number(value.value, value.decimals)} ${value.unit}`;
-        const status = value.status.map((word) => words.value.status[word] ?? word).join(", ");
+        const doubts = value.status.filter((word) => !EVERYDAY.has(word));
+        const status = doubts.map((word) => words.value.status[word] ?? word).join(", ");
         return (
           <div key={value.channel} className={side ? "is-outside" : value.stale ? "is-stale" : undefined}>
             <dt>{say(value.label)}</dt>

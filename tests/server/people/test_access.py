@@ -3,6 +3,7 @@
 import itertools
 
 import pytest
+from argon2 import extract_parameters
 import sqlalchemy as sa
 
 from server.access import passwords, store
@@ -121,3 +122,10 @@ def test_tokens_do_not_repeat(ward):
     with ward.db.write() as tx:
         tokens = [store.open_session(tx, "kari", 0) for _ in range(20)]
     assert all(one != other for one, other in itertools.combinations(tokens, 2))
+
+
+def test_a_user_who_does_not_exist_costs_the_same_from_the_first_try_on_and_nothing_before():
+    """The hash of nobody is written, not computed, and argon2 reads it as one of its own."""
+    assert extract_parameters(passwords._nobody) == extract_parameters(passwords.hash_password("any"))
+    assert passwords._nobodys() != passwords._nobody
+    assert not fits("nobody has this password", None)

@@ -17,7 +17,7 @@ from vitals.clock import NS
 def test_a_red_alarm_rings_with_every_nurse_at_once(ward):
     ward.hear(Level.HIGH)
     assert ward.phones() == [
-        f"{name}: Hjemvakt: RED alarm 1 for S.N. (spo2 floor). Sign in to see it."
+        f"{name}: Hjemvakt: RED alarm 1 for S.N. (SpO₂ below the limit). Sign in to see it."
         for name in ("Kari Olsen", "Per Hansen")
     ]
     assert ward.alarm().state is State.NOTIFIED
@@ -28,7 +28,7 @@ def test_five_minutes_later_the_doctors_phone_says_what_the_nurse_did_not_do(war
     ward.hear(Level.HIGH)
     assert ward.later(minutes=4, seconds=59) == []
     assert ward.later(seconds=1) == [
-        "Ingrid Dahl: Hjemvakt: RED alarm 1 for S.N. (spo2 floor). "
+        "Ingrid Dahl: Hjemvakt: RED alarm 1 for S.N. (SpO₂ below the limit). "
         "Not acknowledged by the nurse within 5 min. Sign in to see it."
     ]
 
@@ -48,7 +48,7 @@ def test_an_acknowledgement_is_quiet_until_it_expires_and_then_the_ladder_climbs
     assert (alarm.state, alarm.acknowledged_by, alarm.climb.next_step_ns) == (State.ACKNOWLEDGED, "Kari Olsen", None)
     assert ward.later(minutes=59) == []
     assert ward.later(minutes=1) == [
-        "Ingrid Dahl: Hjemvakt: RED alarm 1 for S.N. (spo2 floor). "
+        "Ingrid Dahl: Hjemvakt: RED alarm 1 for S.N. (SpO₂ below the limit). "
         "Acknowledged by Kari Olsen 1 h ago but not closed. Sign in to see it."
     ]
     assert ward.alarm().state is State.NOTIFIED
@@ -102,7 +102,7 @@ def test_a_nurse_asks_for_the_doctor_now(ward):
     ward.acknowledge("Kari Olsen")
     ward.escalate("Kari Olsen")
     assert ward.phones("Ingrid Dahl") == [
-        "Hjemvakt: RED alarm 1 for S.N. (spo2 floor). Escalated by Kari Olsen. Sign in to see it."
+        "Hjemvakt: RED alarm 1 for S.N. (SpO₂ below the limit). Escalated by Kari Olsen. Sign in to see it."
     ]
     assert ward.alarm().state is State.NOTIFIED
     assert [text.split(":")[0] for text in ward.later(minutes=10)] == ["Odd Berg"]
@@ -117,7 +117,7 @@ def test_yellow_that_turns_red_breaks_the_acknowledgement_and_starts_the_red_lad
     assert (alarm.state, alarm.level, alarm.acknowledged_by) == (State.NOTIFIED, Level.HIGH, None)
     assert alarm.climb.ladder.name == "clinical, red"
     assert ward.phones("Per Hansen")[-1] == (
-        "Hjemvakt: RED alarm 1 for S.N. (spo2 floor). Worse: YELLOW → RED. Sign in to see it."
+        "Hjemvakt: RED alarm 1 for S.N. (SpO₂ below the limit). Worse: YELLOW → RED. Sign in to see it."
     )
     assert [text.split(":")[0] for text in ward.later(minutes=5)] == ["Ingrid Dahl"]
     assert ward.count() == 1
@@ -203,7 +203,7 @@ def test_the_last_resort_is_every_administrator_and_says_so(ward, words):
     ward.staffed((odd,))
     ward.hear(Level.MEDIUM)
     assert ward.phones() == [
-        "Odd Berg: Hjemvakt: YELLOW alarm 1 for S.N. (spo2 floor). "
+        "Odd Berg: Hjemvakt: YELLOW alarm 1 for S.N. (SpO₂ below the limit). "
         "Nobody on call could be told: this goes to every administrator. Sign in to see it."
     ]
     assert ward.timeline("skipped") == ["Nobody on call as nurse", "Nobody on call as doctor"]

@@ -308,3 +308,13 @@ async def test_over_real_http_an_acknowledgement_reaches_a_colleague_and_the_ser
                     async for _ in stream:
                         pass
         await asyncio.wait_for(serving, 10)
+
+
+async def test_a_stream_that_is_never_idle_ends_all_the_same_when_its_session_does(ward, monkeypatch):
+    monkeypatch.setattr(live, "BEAT_S", 0.01)
+    ends = [True, False]
+    async with open_screen(ward.hub, allowed=lambda: ends.pop(0)) as screen:
+        with pytest.raises(StopAsyncIteration):
+            while True:
+                ward.hub._send(ward.hub._event("patient", "{}", "{}"))
+                await screen.next()

@@ -1,6 +1,7 @@
 """The web: who may come in, what they may do, and what they are told when they may not."""
 
 import asyncio
+import contextlib
 import json
 
 import httpx
@@ -8,9 +9,10 @@ import pytest
 import sqlalchemy as sa
 
 from server.access.door import Door
+from server.access.passwords import in_line
 from server.audit.store import audit
 from server.fleet.quarantine import Unfiled, set_aside
-from server.readings.store import Reading, keep
+from server.readings.store import Occurrence, Reading, keep, keep_events
 from server.site import build
 from vitals.alarm import Kind, Level
 from vitals.clock import MS, NS
@@ -511,3 +513,55 @@ async def test_of_two_nurses_who_press_in_the_same_moment_exactly_one_is_first(w
         assert lost["who"] == won["acknowledged_by"] == ward.alarm().acknowledged_by
         ward.close("Kari Olsen")
         ward.clock.advance(hours=2)
+
+
+@pytest.mark.parametrize("path", ["/%00", f"/{'a' * 5000}", "/assets/%00.js", "/%2e%2e/secret.txt%00"])
+async def test_a_name_that_no_file_can_have_is_no_mistake_of_ours(visitor, path):
+    answer = await visitor.get(path)
+    assert answer.status_code in (200, 404)
+    assert "not for the web" not in answer.text
+
+
+async def test_an_origin_that_is_no_address_is_refused(visitor):
+    answer = await visitor.get("/api/about", headers={"Origin": "http://["})
+    assert answer.status_code == 403
+
+
+async def test_our_own_mistake_says_nothing_of_itself_and_has_the_headers_too(visitor, ward, caplog):
+    def health():
+        raise ZeroDivisionError("secret")
+
+    ward.health = health
+    answer = await visitor.get("/api/health")
+    assert (answer.status_code, answer.headers["cache-control"]) == (500, "no-store")
+    assert "frame-ancestors" in answer.headers["content-security-policy"]
+    assert "secret" not in answer.text
+    assert "a request failed" in caplog.text
+
+
+async def test_nothing_inline_and_nothing_from_elsewhere_may_run_on_the_page(visitor):
+    policy = (await visitor.get("/")).headers["content-security-policy"]
+    assert policy.startswith("default-src 'self';")
+    assert "unsafe" not in policy
+    assert "data:" not in policy
+
+
+async def test_a_crowd_at_the_door_is_sent_away_and_keeps_no_thread_waiting(visitor, words):
+    said = {"username": "kari", "password": words.password}
+    with contextlib.ExitStack() as crowd:
+        for _ in range(8):
+            crowd.enter_context(in_line())
+        answer = await visitor.post("/api/session", json=said)
+        assert (answer.status_code, answer.headers["retry-after"]) == (429, "2")
+    assert (await visitor.post("/api/session", json=said)).status_code == 200
+
+
+async def test_an_event_with_a_dose_of_no_number_is_shown_all_the_same(ward, signed_in):
+    happened = Occurrence(
+        "solveig", ward.now_ns, b"i", "dispenser.missed", {"dose_id": "x"}, "dispenser.missed", 0.0, "d", None, None, 0
+    )
+    with ward.db.write() as tx:
+        keep_events(tx, [happened], ward.now_ns)
+    kari = await signed_in("kari")
+    (shown,) = (await kari.get("/api/patients/solveig/dispenser")).json()
+    assert (shown["kind"], shown["dose_id"]) == ("missed", 0)

@@ -152,7 +152,7 @@ export const en: Words = {
     noAlarms: "No open alarms.",
     earlier: "Earlier alarms",
     rule: (rule, version) => `Rule ${rule}, version ${version}`,
-    numbers: "The numbers behind",
+    numbers: "The rule's numbers",
     timeline: "Timeline",
     acknowledge: "Acknowledge",
     escalate: "Escalate …",

@@ -145,7 +145,7 @@ export const nb = {
     noAlarms: "Ingen åpne alarmer.",
     earlier: "Tidligere alarmer",
     rule: (rule: string, version: string) => `Regel ${rule}, versjon ${version}`,
-    numbers: "Tallene bak",
+    numbers: "Regelens tall",
     timeline: "Hendelser",
     acknowledge: "Kvitter",
     escalate: "Eskaler …",

@@ -75,14 +75,17 @@ function Reason({ reason, now }: { reason: ReasonView; now: number }) {
   return (
     <div className="reason">
       <p className="reason-text">{inWords(reason.text)}</p>
-      <dl className="because" aria-label={words.patient.numbers}>
-        {numbers.map(([name, value]) => (
-          <div key={name}>
-            <dt>{name.replaceAll("_", " ")}</dt>
-            <dd>{value === null ? words.unknown : format.plain(value)}</dd>
-          </div>
-        ))}
-      </dl>
+      <details>
+        <summary>{words.patient.numbers}</summary>
+        <dl className="because">
+          {numbers.map(([name, value]) => (
+            <div key={name}>
+              <dt>{name.replaceAll("_", " ")}</dt>
+              <dd>{value === null ? words.unknown : format.plain(value)}</dd>
+            </div>
+          ))}
+        </dl>
+      </details>
       <p className="reason-rule">
         {words.patient.rule(reason.rule, reason.version)} · {format.when(reason.t_ms, now)}
       </p>

@@ -65,8 +65,11 @@ export function Row({ row, now, changed, act }: RowProps) {
   );
 }
 
+/// Told on the patient's page; here they would only push the others away.
+const ASIDE = new Set(["perfusion_index", "battery"]);
+
 const worstFirst = (row: WorklistRow) =>
-  [...row.latest].sort((a, b) => Number(!!outside(b) && !b.stale) - Number(!!outside(a) && !a.stale));
+  row.latest.filter((value) => !ASIDE.has(value.channel)).sort((a, b) => Number(!!outside(b) && !b.stale) - Number(!!outside(a) && !a.stale));
 
 function Who({ row, now, changed }: { row: WorklistRow; now: number; changed: boolean }) {
   const words = useWords();
@@ -127,6 +130,9 @@ function Alarm({ alarm, patient, now, act }: { alarm: AlarmBrief; patient: Patie
   );
 }
 
+const roleName = (role: string, words: ReturnType<typeof useWords>) =>
+  role in words.role ? words.role[role as keyof typeof words.role] : role;
+
 /// How long it has waited, who has it, and whom the ladder tells next.
 export function Waiting({ alarm, now, waits }: { alarm: AlarmBrief; now: number; waits: boolean }) {
   const words = useWords();
@@ -150,7 +156,7 @@ export function Waiting({ alarm, now, waits }: { alarm: AlarmBrief; now: number;
       <span>{alarm.told.length > 0 ? words.worklist.told(alarm.told.join(", ")) : words.state.raised}</span>
       {alarm.next_step_ms !== null && alarm.next_step_to !== null && (
         <span className="next-step">
-          {words.worklist.next(alarm.next_step_to, words.in(format.span(alarm.next_step_ms - now)))}
+          {words.worklist.next(roleName(alarm.next_step_to, words), words.in(format.span(alarm.next_step_ms - now)))}
         </span>
       )}
     </p>
