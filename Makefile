@@ -22,7 +22,7 @@ demo: .venv/demo.stamp web
 test: .venv/dev.stamp web
 	@./setup.sh mosquitto chromium
 	@$(MAKE) --no-print-directory check
-	@cd $(WEB) && PATH="$(CURDIR)/.venv/node/bin:$$PATH" npm test --silent
+	@$(BIN)/python $(WEB)/build.py test
 	@$(BIN)/python tests/left_out.py
 	@$(BIN)/pytest $(ARGS)
 

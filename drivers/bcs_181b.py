@@ -1,7 +1,7 @@
 """Body composition scales of the Bluetooth Body Composition Service (181B).
 
-    flags u16 | body fat u16 | date 7 | user u8 | basal metabolism, muscle %, muscle mass, fat-free mass, soft lean mass,
-                               bit 1    bit 2     body water, impedance, weight, height: u16 each, bits 3 to 11
+    flags u16 | body fat u16 | date 7 | user u8 | basal metabolism, muscle %, muscle mass, fat-free mass, soft lean
+                               bit 1    bit 2     mass, water, impedance, weight, height: u16 each, bits 3 to 11
 
 Bit 0 says pounds and inches. Masses are counts of 5 g or 0.01 lb; a pound becomes kilograms here, once, rounded to the
 gram, so that different counts stay different. FFFF in place of the body fat says that it could not be measured (shoes
@@ -9,11 +9,11 @@ on); 0 or FFFF elsewhere is no number either. Height is something a person typed
 
 Two packets. What does not fit into one comes in a second (bit 12 in both), which repeats the body fat but never date or
 user. The first fills up in the order of the fields; for two to be needed it must hold a date, a user or the basal
-metabolism. So a packet of several without any of these is a second one: its body fat is not told again, and its time and
-user are those of the packet before. It carries no name of its own, so its readings are known by the device's time.
+metabolism. So a packet of several without any of these is a second one: its body fat is not told again, and its time
+and user are those of the packet before. It carries no name of its own, so the device's time is what it is known by.
 
-`_device_clock` holds the reasoning about clocks, `wss_181d` that about scales: nothing is asked for, and a kept weighing
-looks like a fresh one.
+`_device_clock` holds the reasoning about clocks, `wss_181d` that about scales: nothing is asked for, and a measurement
+that was kept looks like a fresh one.
 
 Source: Body Composition Service 1.0.1, GATT Specification Supplement.
 """

@@ -71,7 +71,7 @@ def _measurement(rx: Rx, packet: Reader) -> Iterator[Out]:
 
 
 def _intervals(flags: int, size: int) -> int:
-    """How many a packet of `size` bytes must hold: as many as fit and one at least; half of one will prove too short."""
+    """How many a packet of `size` bytes must hold: as many as fit, but one; half of one will prove too short."""
     before = 2 + (flags & 1) + (flags >> 2 & 2)
     return max(1, (size - before + 1) // 2) if flags & 16 else 0
 

@@ -85,7 +85,8 @@ def _check(said: argparse.Namespace) -> int:
     check_limits(programmes, municipality.patients)
     print(
         f"{said.config}: ok: {config.name}, {len(municipality.patients)} patients, "
-        f"{len(municipality.gateways)} gateways, {len(municipality.staff)} staff, {len(programmes.names)} programmes, {len(ladders)} ladders"
+        f"{len(municipality.gateways)} gateways, {len(municipality.staff)} staff, {len(programmes.names)} programmes, "
+        f"{len(ladders)} ladders"
     )
     return OK
 

@@ -226,10 +226,10 @@ def checked_municipality(config: Config) -> Municipality:
                 f"{config.municipality}: the password_hash of gateway {gateway.id} is no $7$ hash",
                 "make one with `hjemvakt server password`",
             )
-        if gateway.id == broker.SERVER or set(gateway.id) & set("/+#:"):
+        if gateway.id == broker.SERVER:
             raise ConfigError(
                 f"{config.municipality}: a gateway cannot be called {gateway.id!r}",
-                f"choose a name other than {broker.SERVER!r}, without / + # or :",
+                "choose another name: that one is the server's own on the broker",
             )
     return municipality
 

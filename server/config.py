@@ -8,22 +8,29 @@ start; what it no longer names is kept (health records are corrected, not erased
 Durations are in the clock's time.
 """
 
+import re
 from datetime import datetime
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
+from msgspec import Meta
 
 from vitals.clock import RunningClock
 from vitals.errors import ConfigError
 from vitals.settings import parse
+
+Seconds = Annotated[float, Meta(gt=0)]
+_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
+_GATEWAY = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 
 
 class Web(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Where the staff page is served. `secure`: the cookie is sent over https only (set it behind TLS)."""
 
     host: str = "127.0.0.1"
-    port: int = 8080
+    port: Annotated[int, Meta(ge=0, le=65535)] = 8080
+    """0: whichever is free; the log says which."""
     secure: bool = False
 
 
@@ -32,7 +39,7 @@ class Broker(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     kind: Literal["auto", "mosquitto", "embedded", "external"] = "auto"
     host: str = "127.0.0.1"
-    port: int = 1883
+    port: Annotated[int, Meta(ge=1, le=65535)] = 1883
     username: str = "server"
     password_file: Path | None = None
     """Only for an external broker; our own gets a fresh password at each start."""
@@ -41,7 +48,7 @@ class Broker(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Fleet(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A gateway unheard for this long is offline."""
 
-    offline_after_s: float = 90.0
+    offline_after_s: Seconds = 90.0
 
 
 class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -54,9 +61,9 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     programmes: Path | None = None
     """A folder of programmes; None for those that come with Hjemvakt."""
     demo: bool = False
-    tick_s: float = 1.0
+    tick_s: Seconds = 1.0
     """Seconds of the wall between two rounds of the engine."""
-    acknowledge_expires_s: float = 3600.0
+    acknowledge_expires_s: Seconds = 3600.0
     clock: RunningClock = RunningClock()
     web: Web = Web()
     broker: Broker = Broker()
@@ -128,6 +135,8 @@ class Municipality(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 def load(path: Path) -> Config:
     """Read `server.toml` with its paths made absolute; raises ConfigError."""
     config = parse(_read(path), Config, str(path))
+    if not config.clock.speed > 0:
+        raise ConfigError(f"{path}: [clock] speed = {config.clock.speed}", "a clock runs forward: give it more than 0")
     base, password = path.resolve().parent, config.broker.password_file
     return msgspec.structs.replace(
         config,
@@ -144,16 +153,25 @@ def load_municipality(path: Path) -> Municipality:
     town = parse(_read(path), Municipality, str(path))
     patients = _unique(path, "patient", [p.id for p in town.patients])
     staff = _unique(path, "staff member", [s.id for s in town.staff])
-    _unique(path, "gateway", [g.id for g in town.gateways])
+    gateways = _unique(path, "gateway", [g.id for g in town.gateways])
+    _well_named(path, "patient", patients, _ID, "letters, digits, . _ and -")
+    _well_named(path, "staff member", staff, _ID, "letters, digits, . _ and -")
+    _well_named(path, "gateway", gateways, _GATEWAY, "small letters, digits and -, as on the gateway itself")
+    for member in town.staff:
+        if not member.password_hash.startswith("$argon2"):
+            raise ConfigError(
+                f"{path}: the password_hash of {member.id} is no argon2 hash",
+                "make one with `hjemvakt server password`",
+            )
     for gateway in town.gateways:
         if gateway.patient is not None:
             _known(path, f"gateway {gateway.id}", "patient", gateway.patient, patients)
     for assignment in town.assignments:
         _known(path, f"assignment of {assignment.device}", "patient", assignment.patient, patients)
-        if assignment.since.tzinfo is None or (assignment.until and assignment.until.tzinfo is None):
-            raise ConfigError(f"{path}: assignment of {assignment.device} has a time without a zone", "end it with Z")
+        _span(path, f"assignment of {assignment.device}", assignment.since, assignment.until)
     for shift in town.shifts:
         _known(path, f"shift of {shift.role}", "staff member", shift.staff, staff)
+        _span(path, f"shift of {shift.staff}", shift.since, shift.until)
     _overlap_free(path, town.assignments)
     return town
 
@@ -179,6 +197,20 @@ def _unique(path: Path, what: str, ids: list[str]) -> frozenset[str]:
 def _known(path: Path, who: str, what: str, name: str, names: frozenset[str]) -> None:
     if name not in names:
         raise ConfigError(f"{path}: {who} names the {what} {name!r}, which is not listed", "add or correct it")
+
+
+def _well_named(path: Path, what: str, ids: frozenset[str], form: re.Pattern[str], mend: str) -> None:
+    """An id stands in addresses, topics and logs."""
+    for one in sorted(ids):
+        if not form.fullmatch(one):
+            raise ConfigError(f"{path}: a {what} cannot be called {one!r}", f"use {mend}")
+
+
+def _span(path: Path, what: str, since: datetime | None, until: datetime | None) -> None:
+    if any(moment is not None and moment.tzinfo is None for moment in (since, until)):
+        raise ConfigError(f"{path}: {what} has a time without a zone", "end it with Z or +02:00")
+    if since is not None and until is not None and until <= since:
+        raise ConfigError(f"{path}: {what} ends before it begins ({since} to {until})", "correct `from` or `to`")
 
 
 def _overlap_free(path: Path, assignments: tuple[Assignment, ...]) -> None:

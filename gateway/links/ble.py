@@ -155,10 +155,15 @@ class Radio:
         target = self.targets.get(device.address.upper())
         if target is not None:
             target.hear(device, advert, self._clock.now_ns())
-            return
-        for card in self._cards:
-            if takes(card, [*advert.service_uuids, *advert.service_data], advert.local_name):
-                self._remember(device.address.upper(), card.name)
+        else:
+            self._hear_stranger(device, advert)
+
+    def _hear_stranger(self, device: BLEDevice, advert: AdvertisementData) -> None:
+        services = [*advert.service_uuids, *advert.service_data]
+        taking = [card for card in self._cards if takes(card, services, advert.local_name)]
+        if taking:
+            # A driver for the device's very name knows more of it than one for a service that many share.
+            self._remember(device.address.upper(), max(taking, key=lambda card: bool(card.local_names)).name)
 
     def _remember(self, address: str, name: str) -> None:
         self.strangers.pop(address, None)

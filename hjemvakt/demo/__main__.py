@@ -91,8 +91,8 @@ def _asked(argv: list[str]) -> tuple[Wishes, bool, bool, Path | None]:
     if not 1 <= asked.speed <= 1000:
         parser.error(f"--speed {asked.speed:g}: choose 1 to 1000")
     if not 0 < asked.port < 65_536 or not _is_free(asked.port):
-        parser.error(f"--port {asked.port} is taken or not a port: choose another, such as --port {_free_port()}")
-    wishes = Wishes(asked.patients, asked.speed, asked.seed, asked.port, asked.broker, _free_port())
+        parser.error(f"--port {asked.port} is taken or not a port: choose another, such as --port {free_port()}")
+    wishes = Wishes(asked.patients, asked.speed, asked.seed, asked.port, asked.broker, free_port())
     return wishes, asked.once, asked.json, asked.keep
 
 
@@ -113,7 +113,8 @@ def _is_free(port: int) -> bool:
     return True
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A port of the loopback that nobody uses now."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]

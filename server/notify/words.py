@@ -24,7 +24,10 @@ _FRAME = {
     "en": "Hjemvakt: {colour} {technical}alarm {number} for {initials} ({rule}).{why} Sign in to see it.",
     "nb": "Hjemvakt: {colour} {technical}alarm {number} for {initials} ({rule}).{why} Logg inn for å se den.",
 }
-_OWN = {"gateway_silent": {"en": "Gateway silent", "nb": "Portneren er stille"}}
+_OWN = {
+    "gateway_silent": {"en": "Gateway silent", "nb": "Portneren er stille"},
+    "gateway_clock": {"en": "Gateway clock wrong", "nb": "Portnerens klokke er feil"},
+}
 _TECHNICAL = {"en": "technical ", "nb": "teknisk "}
 _WAITED = {
     "en": "Not acknowledged by the {role} within {wait}.",

@@ -1,4 +1,4 @@
-"""Build the staff page into `server/web/dist`, with the system's Node where there is one, else with the one from the
+"""Build the staff page into `server/web/dist`, or test it, with the system's Node where there is one, else with the one from the
 Python registry (a machine with only Python builds the page too).
 
 The npm that comes with that wheel is called by its script, because its `bin/npm` does not run.
@@ -17,16 +17,22 @@ _OLDEST = (20, 19)
 """What Vite asks for."""
 
 
-def main() -> int:
-    """Install from the lock file and build; returns npm's exit code."""
+def main(arguments: list[str]) -> int:
+    """`build` installs from the lock file and builds; `test` runs the page's own tests. Returns npm's exit code."""
+    what = arguments[0] if arguments else "build"
     npm, environment = _system_npm() or _wheel_npm()
     quiet = ["--no-audit", "--no-fund", "--no-progress"]
-    for command in ([*npm, "ci", *quiet], [*npm, "run", "build", "--silent"]):
+    commands = {
+        "build": ([*npm, "ci", *quiet], [*npm, "run", "build", "--silent"]),
+        "test": ([*npm, "test", "--silent"],),
+    }
+    for command in commands[what]:
         code = subprocess.run(command, cwd=HERE, env=environment, check=False).returncode
         if code:
-            print(f"building the staff page failed: {' '.join(command)}", file=sys.stderr)
+            print(f"the staff page: {' '.join(command)} failed with code {code}", file=sys.stderr)
             return code
-    (HERE / "dist" / "index.html").touch()  # newer than its sources, for make
+    if what == "build":
+        (HERE / "dist" / "index.html").touch()  # newer than its sources, for make
     return 0
 
 
@@ -58,4 +64,4 @@ def _wheel_npm() -> tuple[list[str], dict[str, str]]:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))

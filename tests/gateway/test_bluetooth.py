@@ -12,6 +12,8 @@ from typing import Any
 import msgspec
 import pytest
 from bleak import BleakClient, BleakScanner
+from bleak.backends.device import BLEDevice
+from bleak.backends.scanner import AdvertisementData
 from bleak.exc import BleakError
 from bumble.controller import Controller
 from bumble.core import UUID, AdvertisingData
@@ -522,6 +524,17 @@ def test_strangers_are_remembered_in_a_bounded_number_the_latest_last() -> None:
         radio._remember(f"F0:00:00:00:01:{number:02X}", "scripted")
     assert len(radio.strangers) == ble.MOST_STRANGERS
     assert list(radio.strangers)[-1] == "F0:00:00:00:01:14"
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_a_stranger_is_known_by_its_name_rather_than_by_a_service_that_many_share(order: int) -> None:
+    named = msgspec.structs.replace(Scripted.card, name="named", local_names=("Oxi",))
+    cards = [Scripted.card, named][::order]
+    radio = Radio([], cards, RunningClock(), connections=1, cool_down_s=0, scanner={}, client={})
+    device = BLEDevice(STRANGER, "Oxi", None)
+    for name, known in (("Oxi 7", "named"), ("Other", "scripted"), (None, "scripted")):
+        radio._hear_stranger(device, AdvertisementData(name, {}, {}, ["1822"], None, -60, ()))
+        assert radio.strangers == {STRANGER: known}
 
 
 async def test_a_device_nobody_configured_is_a_stranger(host: BumbleHost, link: LocalLink, spool: Spool) -> None:

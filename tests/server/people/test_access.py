@@ -3,8 +3,8 @@
 import itertools
 
 import pytest
-from argon2 import extract_parameters
 import sqlalchemy as sa
+from argon2 import extract_parameters
 
 from server.access import passwords, store
 from server.access.passwords import TRIES, WINDOW_NS, Turnstile, fits, hash_password

@@ -314,7 +314,11 @@ async def test_a_stream_that_is_never_idle_ends_all_the_same_when_its_session_do
     monkeypatch.setattr(live, "BEAT_S", 0.01)
     ends = [True, False]
     async with open_screen(ward.hub, allowed=lambda: ends.pop(0)) as screen:
-        with pytest.raises(StopAsyncIteration):
-            while True:
+
+        async def watch():
+            for _ in range(5000):
                 ward.hub._send(ward.hub._event("patient", "{}", "{}"))
                 await screen.next()
+
+        with pytest.raises(StopAsyncIteration):
+            await watch()
