@@ -99,7 +99,7 @@ def _start_radio(config: Config, wired: Sequence[Wired], start: Callable[[Any, s
     targets = [
         Target(device.address or "", driver.card, session.visit)
         for device, driver, session in wired
-        if driver.card.link is Link.BLE
+        if driver.card.link is not Link.SERIAL
     ]
     radio = Radio(
         targets,

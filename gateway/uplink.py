@@ -22,6 +22,7 @@ batches one way and small acknowledgements the other are the worst case of Nagle
 import asyncio
 import contextlib
 import logging
+import math
 import socket
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable, Sequence
@@ -30,6 +31,8 @@ from typing import Any
 import msgspec
 from paho.mqtt.client import Client, MQTTMessage, MQTTMessageInfo
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
 from gateway.backoff import Backoff
@@ -227,7 +230,7 @@ class Uplink:
             self._wake.clear()
             broker.check()
             if loop.time() >= beat_s:
-                broker.publish(wire.up(self._name, "health"), wire.encode(self._health()))
+                broker.publish(wire.up(self._name, "health"), wire.encode(self._health()), lasts_s=self._heartbeat_s)
                 beat_s = loop.time() + self._heartbeat_s
             await self._fill(broker)
             for flight in self._window.due(loop.time()):
@@ -358,8 +361,18 @@ class _Broker:
     def on_lost(self, call: Callable[[], None]) -> None:
         self._lost.add_done_callback(lambda _: call())
 
-    def publish(self, topic: str, payload: bytes, *, retain: bool = False) -> MQTTMessageInfo:
-        return self._client.publish(topic, payload, qos=1, retain=retain)
+    def publish(
+        self, topic: str, payload: bytes, *, retain: bool = False, lasts_s: float | None = None
+    ) -> MQTTMessageInfo:
+        """`lasts_s`: the broker throws it away when it could not hand it on for so long (MQTT 5 alone can).
+
+        Hours-old heartbeats that a server finds on its return would be signs of life from a home that may be silent.
+        """
+        properties = None
+        if lasts_s is not None and self._client.protocol is MQTTProtocolVersion.MQTTv5:
+            properties = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call]
+            properties.MessageExpiryInterval = math.ceil(lasts_s)
+        return self._client.publish(topic, payload, qos=1, retain=retain, properties=properties)
 
     async def close(self) -> None:
         """Say that the gateway is offline, if anyone hears, and end the connection and its thread."""

@@ -13,7 +13,12 @@ from vitals.events import Event
 MISSED = "dispenser.missed"
 MISSED_CRITICAL = "dispenser.missed_critical"
 
-DOUBTED = frozenset({"estimated", "motion", "low_perfusion", "poor_signal", "questionable", "demo_data", "calibration"})
+DOUBTED = frozenset(
+    {
+        "estimated", "motion", "low_perfusion", "poor_signal", "questionable", "demo_data", "calibration", "cuff_loose",
+        "bad_position",
+    }
+)  # fmt: skip
 """The words of `vitals.block.STATUS` after which a value is no ground for a decision about the patient."""
 
 

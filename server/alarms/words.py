@@ -36,7 +36,7 @@ def taken(trigger: Trigger) -> Words:
     return {"nb": f"{channel.nb} målt av {trigger.device}", "en": f"{channel.en} measured by {trigger.device}"}
 
 
-RECEIVED: Words = {"nb": "Mottatt av portneren i hjemmet", "en": "Received by the gateway in the home"}
+RECEIVED: Words = {"nb": "Mottatt av boksen i hjemmet", "en": "Received by the gateway in the home"}
 STORED: Words = {"nb": "Lagret på serveren", "en": "Stored on the server"}
 SETTLED: Words = {
     "nb": "Reglene finner det ikke lenger; alarmen venter fortsatt på en person",

@@ -25,8 +25,8 @@ _FRAME = {
     "nb": "Hjemvakt: {colour} {technical}alarm {number} for {initials} ({rule}).{why} Logg inn for å se den.",
 }
 _OWN = {
-    "gateway_silent": {"en": "Gateway silent", "nb": "Portneren er stille"},
-    "gateway_clock": {"en": "Gateway clock wrong", "nb": "Portnerens klokke er feil"},
+    "gateway_silent": {"en": "Gateway silent", "nb": "Boksen er stille"},
+    "gateway_clock": {"en": "Gateway clock wrong", "nb": "Boksens klokke er feil"},
 }
 _TECHNICAL = {"en": "technical ", "nb": "teknisk "}
 _WAITED = {

@@ -73,6 +73,8 @@ class Server:
         self.batches: list[tuple[str, wire.Batch]] = []
         self.states: list[wire.State] = []
         self.healths: list[wire.Health] = []
+        self.lasting: dict[str, int | None] = {}
+        """By kind of message, how many seconds the broker may keep the newest; None is for ever."""
         self._loop = asyncio.get_running_loop()
         self._news = asyncio.Condition()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -84,7 +86,7 @@ class Server:
         self._subscribed = asyncio.Event()
         self._client.on_connect = lambda client, *_: client.subscribe(f"{wire.ROOT}/#", qos=1)
         self._client.on_subscribe = lambda *_: self._loop.call_soon_threadsafe(self._subscribed.set)
-        self._client.on_message = lambda _, __, m: self._loop.call_soon_threadsafe(self._heard, m.topic, m.payload)
+        self._client.on_message = self._on_message
         self._port = broker.port
 
     async def start(self) -> "Server":
@@ -98,8 +100,13 @@ class Server:
         await asyncio.to_thread(self._client.loop_stop)
         await asyncio.sleep(0)
 
-    def _heard(self, topic: str, payload: bytes) -> None:
+    def _on_message(self, _client: mqtt.Client, _userdata: object, message: mqtt.MQTTMessage) -> None:
+        lasts_s = getattr(message.properties, "MessageExpiryInterval", None)
+        self._loop.call_soon_threadsafe(self._heard, message.topic, message.payload, lasts_s)
+
+    def _heard(self, topic: str, payload: bytes, lasts_s: int | None) -> None:
         kind = topic.split("/")[-1]
+        self.lasting[kind] = lasts_s
         if kind in (wire.Lane.OBS, wire.Lane.BACKLOG):
             batch = wire.decode(payload, wire.Batch)
             self.batches.append((kind, batch))

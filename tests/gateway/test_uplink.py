@@ -93,6 +93,17 @@ async def test_it_says_that_it_is_there_and_how_it_is_and_on_a_clean_stop_that_i
     assert server.healths[0].epoch == spool.epoch
 
 
+async def test_a_heartbeat_that_comes_too_late_does_not_come_but_a_row_is_kept_for_as_long_as_it_takes(
+    spool: Spool, lasting_broker: Broker, server: Server, tmp_path: Path
+) -> None:
+    await put(spool, 72)
+    async with running(spool, lasting_broker, tmp_path, 5):
+        await server.until(lambda server: {"health", "backlog"} <= server.lasting.keys())
+    assert server.lasting["health"] is not None
+    assert 0 < server.lasting["health"] <= 3600, "until the next one"
+    assert server.lasting["backlog"] is None
+
+
 @pytest.mark.parametrize("protocol", [5, 3, "auto"])
 async def test_it_speaks_both_protocols(
     spool: Spool, lasting_broker: Broker, server: Server, tmp_path: Path, protocol: str | int

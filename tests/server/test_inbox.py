@@ -8,9 +8,9 @@ import pytest
 from paho.mqtt.enums import CallbackAPIVersion
 
 from server import broker
-from server.broker import Running
+from server.broker import Endpoint, Running
 from server.config import Broker as BrokerConfig
-from server.ingest.inbox import Inbox
+from server.ingest.inbox import Inbox, _Heard
 from tests.server.conftest import START_NS, Town, acknowledged, spo2
 from vitals.clock import NS
 
@@ -127,3 +127,17 @@ def test_a_server_that_is_killed_before_it_stored_gets_the_message_again(town: T
         home.wait_until_stored({0})
     second.stop()
     assert town.values("eva") == [94]
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_an_ear_whose_thread_has_ended_says_so() -> None:
+    """Nothing would be stored any more, and the broker would still look well."""
+
+    def receive(_: Sequence[object]) -> list[tuple[str, bytes]]:
+        raise SystemExit
+
+    inbox = Inbox(Endpoint("127.0.0.1", 1, "server", "", mqtt5=True), receive)
+    inbox._heard.put(_Heard(0, 1, ("hjemvakt/1/gw-1/up/obs", b"{}")))
+    inbox._thread.start()
+    inbox._thread.join(WAIT_S)
+    assert inbox.problem() == "the thread that stores readings has stopped"

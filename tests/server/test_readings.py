@@ -1,5 +1,6 @@
 """Finding readings again: the newest, a stretch, and what the rules want to see."""
 
+import sqlite3
 from collections import defaultdict
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -11,6 +12,7 @@ from server.readings.store import events, latest, recent, series
 from tests.server.conftest import START_NS, Town, spo2
 from triage.grid import Need
 from vitals.block import Block
+from vitals.channels import CHANNELS
 from vitals.clock import NS
 from vitals.events import Event
 
@@ -83,3 +85,15 @@ def test_the_rules_get_at_least_the_newest_they_asked_for_and_nothing_outside_th
         assert set(wanted[1:]) <= set(got[name])
         assert set(got[name]) <= set(seen)
         assert len(got[name]) >= len(wanted)
+
+
+def test_a_whole_town_fits_in_a_query_where_sqlite_allows_no_more_than_its_own_default(town: Town) -> None:
+    """Debian raises the limit of variables; others do not, and then two thousand patients were too many."""
+    town.send(spo2(95, START_NS))
+    needs = {name: Need(0, 1) for name in CHANNELS}
+    people = [f"p{n}" for n in range(3000)] + ["eva"]
+    with town.server.db.read() as tx:
+        raw = tx.connection.driver_connection
+        assert isinstance(raw, sqlite3.Connection)
+        raw.setlimit(sqlite3.SQLITE_LIMIT_VARIABLE_NUMBER, 32_766)
+        assert [one.value for one in recent(tx, people, needs, START_NS)] == [95]

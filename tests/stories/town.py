@@ -29,7 +29,7 @@ from server.alarms import table
 from server.alarms.model import Alarm
 from server.app import Server
 from server.broker.accounts import hash_password
-from server.config import Config
+from server.config import Config, Fleet
 from server.fleet.quarantine import QuarantineRecord, quarantine
 from server.notify.phone import messages
 from server.readings import store as readings
@@ -204,7 +204,12 @@ class Town:
         self.ids = {name: f"p-{number}" for number, (name, *_) in enumerate(patients, 1)}
         (folder / "municipality.toml").write_text(tomli_w.dumps(self._municipality(patients)), encoding="utf-8")
         self._config = Config(
-            "Salten", folder / "server", folder / "municipality.toml", CONFIGS / "ladders.toml", demo=True
+            "Salten",
+            folder / "server",
+            folder / "municipality.toml",
+            CONFIGS / "ladders.toml",
+            demo=True,
+            fleet=Fleet(offline_after_s=3 * _STEP_S),
         )
         self.server: Server | None = Server(self._config, self.clock)
 

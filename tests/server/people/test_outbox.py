@@ -146,7 +146,8 @@ def test_a_ladder_can_speak_norwegian(ward, words):
     ward.hear(Level.HIGH)
     ward.later(minutes=5)
     assert ward.phones("Ingrid Dahl") == [
-        "Hjemvakt: RØD alarm 1 for S.N. (SpO₂ under grensen). Ikke kvittert av sykepleier innen 5 min. Logg inn for å se den."
+        "Hjemvakt: RØD alarm 1 for S.N. (SpO₂ under grensen). Ikke kvittert av sykepleier innen 5 min. "
+        "Logg inn for å se den."
     ]
 
 

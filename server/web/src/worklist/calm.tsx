@@ -4,6 +4,7 @@ import { Link } from "wouter";
 import type { WorklistRow } from "../api";
 import * as format from "../format";
 import { useSay, useWords } from "../i18n";
+import { forTheList } from "./order";
 
 interface CalmRowProps {
   row: WorklistRow;
@@ -22,7 +23,7 @@ export const CalmRow = memo(function CalmRow({ row, now }: CalmRowProps) {
       <span>{patient.place}</span>
       <span>{inWords(patient.programme)}</span>
       <span className="line-values">
-        {row.latest.map((value) => {
+        {forTheList(row).map((value) => {
           const shown = `${format.number(value.value, value.decimals)} ${value.unit}`;
           return (
             <span key={value.channel}>

@@ -65,3 +65,9 @@ export const waitingCount = (rows: readonly WorklistRow[]): number =>
 /// The alarm that a key or the row's first button acts on: the clinical one, unless it is taken already.
 export const toAcknowledge = (row: WorklistRow): AlarmBrief | null =>
   [row.clinical, row.technical].find((alarm) => waits(alarm)) ?? null;
+
+/// Told on the patient's page; in the list they would only push the others away.
+const ASIDE = new Set(["perfusion_index", "battery"]);
+
+/// The values a nurse scans a list for.
+export const forTheList = (row: WorklistRow) => row.latest.filter((value) => !ASIDE.has(value.channel));

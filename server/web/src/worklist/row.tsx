@@ -7,6 +7,7 @@ import type { AlarmBrief, PatientBrief, WorklistRow } from "../api";
 import * as format from "../format";
 import { useSay, useWords } from "../i18n";
 import { News2Line, Notice, PriorityTag, Values, outside } from "../parts";
+import { forTheList } from "./order";
 
 type Acting = ReturnType<typeof useAct>;
 
@@ -65,11 +66,8 @@ export function Row({ row, now, changed, act }: RowProps) {
   );
 }
 
-/// Told on the patient's page; here they would only push the others away.
-const ASIDE = new Set(["perfusion_index", "battery"]);
-
 const worstFirst = (row: WorklistRow) =>
-  row.latest.filter((value) => !ASIDE.has(value.channel)).sort((a, b) => Number(!!outside(b) && !b.stale) - Number(!!outside(a) && !a.stale));
+  forTheList(row).sort((a, b) => Number(!!outside(b) && !b.stale) - Number(!!outside(a) && !a.stale));
 
 function Who({ row, now, changed }: { row: WorklistRow; now: number; changed: boolean }) {
   const words = useWords();
