@@ -20,6 +20,8 @@ Time. An entry of the current start is dated by its uptime, which no setting of 
 preferred while the two agree (a quartz drifts), because it is finer than the serial line's delay. An entry of an
 earlier start has only its calendar time, corrected as `_device_clock` explains. One without, or flagged as not
 trusted, gets the time of arrival and `clock_unset`.
+
+Source: docs/reference/dispenser-protocol.md, version 1.
 """
 
 from collections.abc import Iterator, Sequence

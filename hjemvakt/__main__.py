@@ -23,10 +23,16 @@ examples
   hjemvakt server run server.toml        broker, triage, escalation and the staff page
   hjemvakt sim run sim.toml              simulated homes: bodies, devices, a virtual radio
 
+  hjemvakt devices                       which devices can be read
+  hjemvakt decode gls-1808 07 01 00 e3 07 08 15 06 1f 0d b4 00 3b c0 f1
+
 Hjemvakt is not a certified medical device.
 """
 
 Command = Callable[[list[str]], int]
+
+_OURS = ("hjemvakt", "gateway", "server", "firmware_sim", "drivers", "triage", "vitals")
+"""Our own packages: one of these that cannot be imported is a damaged installation, and its traceback is needed."""
 
 
 def _gateway() -> Command:
@@ -53,12 +59,27 @@ def _demo() -> Command:
     return main
 
 
-_COMMANDS: dict[str, tuple[str, Callable[[], Command]]] = {
-    "demo": ("show everything at work on this machine", _demo),
-    "gateway": ("the hub in a home: run, check", _gateway),
-    "server": ("the municipality's server: run, check, password", _server),
-    "sim": ("simulated homes: run, check", _sim),
+def _devices() -> Command:
+    from hjemvakt.devices import devices
+
+    return devices
+
+
+def _decode() -> Command:
+    from hjemvakt.devices import decode
+
+    return decode
+
+
+_COMMANDS: dict[str, tuple[str, str, Callable[[], Command]]] = {
+    "demo": ("show everything at work on this machine", "demo", _demo),
+    "gateway": ("the hub in a home: run, check", "gateway", _gateway),
+    "server": ("the municipality's server: run, check, password", "server", _server),
+    "sim": ("simulated homes: run, check", "sim", _sim),
+    "devices": ("the devices that can be read", "gateway", _devices),
+    "decode": ("what bytes of a device mean", "gateway", _decode),
 }
+"""What a command is for, the extra with the packages it needs, and where it is."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -68,19 +89,20 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--version", action="version", version=f"hjemvakt {version('hjemvakt')}")
     commands = parser.add_subparsers(title="commands", dest="command", metavar="COMMAND", required=True)
-    for name, (meaning, _) in _COMMANDS.items():
+    for name, (meaning, _, _) in _COMMANDS.items():
         commands.add_parser(name, help=meaning, add_help=False)
     chosen, rest = parser.parse_known_args(argv)
+    _, extra, command = _COMMANDS[chosen.command]
     try:
-        return _COMMANDS[chosen.command][1]()(rest)
+        return command()(rest)
     except HjemvaktError as error:
         print(f"hjemvakt: {error}", file=sys.stderr)
         return 2
     except ImportError as error:
-        if not error.name or error.name.split(".")[0] in ("gateway", "server", "firmware_sim", "hjemvakt", "vitals"):
+        if not error.name or error.name.split(".")[0] in _OURS:
             raise
         print(
-            f"hjemvakt: the package {error.name!r} is not installed: pip install 'hjemvakt[{chosen.command}]'",
+            f"hjemvakt: the package {error.name!r} is not installed: pip install 'hjemvakt[{extra}]'",
             file=sys.stderr,
         )
         return 2

@@ -34,7 +34,8 @@ ROUND_S = 15.0
 """How often everybody is looked at, in the clock's seconds."""
 
 SETTLE_S = 300.0
-"""So long may a gateway that was offline take to send what it has waiting, in the clock's seconds."""
+"""So long may a gateway that is back take to send what it has waiting, in the clock's seconds. A silence shorter than
+this leaves little to wait for: a gateway that now and then misses a heartbeat must not hide its devices' silence."""
 
 CLOCK_OFF_S = 300.0
 """A gateway's clock may be so far from ours, in the clock's seconds (`ingest.filing` refuses what is further ahead)."""
@@ -55,7 +56,7 @@ class Watch:
         self._started_ns = started_ns
         self._clock_off_s = max(CLOCK_OFF_S, ON_THE_WAY_S * speed)
         self._heard_since_ns: dict[str, int] = {}
-        """Since when each gateway that can be heard has been, without having been offline between."""
+        """Since when each gateway that can be heard has been, without a long silence between."""
 
     def look(self, tx: sa.Connection, patient_ids: Iterable[str] | None, now_ns: int, new: New) -> set[str]:
         """Run the rules for these patients (None: everybody); returns those whose alarms changed."""
@@ -95,7 +96,7 @@ class Watch:
         """The same, and it is remembered since when each can be heard."""
         for pulse in heard:
             not_yet = pulse.last_heard_ns is None or pulse.last_heard_ns < self._started_ns
-            if not_yet or now_ns - pulse.since_ns > self._offline_after_s * NS:
+            if not_yet or now_ns - pulse.since_ns > max(self._offline_after_s, SETTLE_S) * NS:
                 self._heard_since_ns.pop(pulse.id, None)
             else:
                 self._heard_since_ns.setdefault(pulse.id, now_ns)

@@ -1,8 +1,9 @@
 """Every channel that can be measured, once: its unit, codes, plausible range and resolution.
 
 Codes: LOINC (Luhn check digit), SNOMED CT (Verhoeff check digit), MDC as the 32-bit number partition * 65536 + term
-of ISO/IEEE 11073-10101. Units are UCUM. The plausible range is what an instrument could truthfully report of a
-living person; a value outside it is a fault of the measurement, never a finding about the patient.
+of ISO/IEEE 11073-10101. A code that could not be confirmed is left out: none is better than a wrong one. Units are
+UCUM. The plausible range is what an instrument could truthfully report of a living person; a value outside it is a
+fault of the measurement, never a finding about the patient.
 """
 
 from collections.abc import Mapping
@@ -43,7 +44,7 @@ _TABLE = (
     Channel("spo2", "SpO₂", "SpO₂", "%", 0, 40, 100, ("2708-6", "59408-5"), 150456, ("431314004",)),
     Channel("pulse_rate", "Pulse", "Puls", "/min", 0, 20, 300, ("8867-4",), 149530, ("78564009", "364075005")),
     Channel("heart_rate", "Heart rate", "Hjertefrekvens", "/min", 0, 20, 300, ("8867-4",), 147842, ("364075005",)),
-    Channel("rr_interval", "R–R interval", "R–R-intervall", "ms", 0, 150, 4000, ("8637-1",), 147240),
+    Channel("rr_interval", "R–R interval", "R–R-intervall", "ms", 0, 150, 4000, (), 147240),
     Channel("perfusion_index", "Perfusion index", "Perfusjonsindeks", "%", 2, 0, 30, ("61006-3",), 150448),
     Channel(
         "resp_rate",
@@ -97,7 +98,7 @@ _TABLE = (
     Channel("body_water", "Body water", "Kroppsvann", "kg", 2, 1, 300, (), 188764),
     Channel("impedance", "Body impedance", "Kroppsimpedans", "Ohm", 1, 50, 5000, shown_unit="Ω"),
     Channel("basal_metabolism", "Basal metabolism", "Hvilestoffskifte", "kJ/d", 0, 500, 40_000, shown_unit="kJ/day"),
-    Channel("energy", "Energy expended", "Energiforbruk", "kJ", 0, 0, 65_535, ("55424-6",)),
+    Channel("energy", "Energy expended", "Energiforbruk", "kJ", 0, 0, 65_535),
     Channel("glucose", "Glucose", "Glukose", "mmol/L", 1, 0.5, 60, ("15074-8",), 160184, ("434912009",)),
     Channel("peak_flow", "Peak flow", "Peak flow", "L/min", 0, 20, 1000, ("19935-6",), 152584, ("18491006",)),
     Channel("fev1", "FEV1", "FEV1", "L", 2, 0.1, 9, ("20150-9",), 152586),

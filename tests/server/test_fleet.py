@@ -122,6 +122,16 @@ def test_after_a_long_outage_a_home_has_time_to_send_what_it_has_before_its_devi
     assert "device_silent" not in alarms(town).get("eva technical", [])
 
 
+def test_a_gateway_that_misses_a_heartbeat_now_and_then_does_not_hide_a_silent_device(town: Town) -> None:
+    town.send(spo2(95, START_NS))
+    for _ in range(25 * 20):
+        both_beat(town)
+        town.tick(minutes=3)
+    both_beat(town)
+    town.tick(seconds=15)
+    assert "device_silent" in alarms(town)["eva technical"]
+
+
 def test_a_device_that_was_silent_before_the_server_came_back_is_found_all_the_same(town: Town) -> None:
     town.send(spo2(95, START_NS))
     town.clock.advance(hours=30)

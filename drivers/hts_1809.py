@@ -55,7 +55,7 @@ class Thermometer:
     """Reads one thermometer for one connection."""
 
     card: ClassVar[Card] = Card(
-        name="thermometer-1809",
+        name="hts-1809",
         maker="any",
         model="thermometer with the standard Bluetooth service",
         link=Link.BLE,
