@@ -25,6 +25,8 @@ examples
 
   hjemvakt devices                       which devices can be read
   hjemvakt decode gls-1808 07 01 00 e3 07 08 15 06 1f 0d b4 00 3b c0 f1
+  hjemvakt scan                          who advertises here, and which driver would take it
+  hjemvakt capture oxi-0001 oxi.cap --config gateway.toml    record a device, for a test of its driver
 
 Hjemvakt is not a certified medical device.
 """
@@ -71,6 +73,18 @@ def _decode() -> Command:
     return decode
 
 
+def _scan() -> Command:
+    from gateway.scan import main
+
+    return main
+
+
+def _capture() -> Command:
+    from gateway.capture import main
+
+    return main
+
+
 _COMMANDS: dict[str, tuple[str, str, Callable[[], Command]]] = {
     "demo": ("show everything at work on this machine", "demo", _demo),
     "gateway": ("the hub in a home: run, check", "gateway", _gateway),
@@ -78,6 +92,8 @@ _COMMANDS: dict[str, tuple[str, str, Callable[[], Command]]] = {
     "sim": ("simulated homes: run, check", "sim", _sim),
     "devices": ("the devices that can be read", "gateway", _devices),
     "decode": ("what bytes of a device mean", "gateway", _decode),
+    "scan": ("which Bluetooth devices advertise here", "gateway", _scan),
+    "capture": ("record a live session of a device", "gateway", _capture),
 }
 """What a command is for, the extra with the packages it needs, and where it is."""
 

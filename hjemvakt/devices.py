@@ -50,8 +50,8 @@ def devices(argv: Sequence[str]) -> int:
 def _devices_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="hjemvakt devices",
-        description="The devices Hjemvakt can read, by the name of their driver. The name is the word for `driver` in a "
-        "gateway's configuration, and for `hjemvakt decode`. A device that is not here needs one file: see "
+        description="The devices Hjemvakt can read, by the name of their driver. That name is the word for `driver` in a\n"
+        "gateway's configuration, and for `hjemvakt decode`. A device that is not here needs one file: see\n"
         "docs/add-a-device.md.",
         epilog="examples\n  hjemvakt devices\n  hjemvakt devices plx-1822      all that its card says, and its source\n"
         "  hjemvakt devices --json        the cards as one JSON array",
@@ -62,12 +62,13 @@ def _devices_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def recognised(card: Card) -> tuple[str, ...]:
-    """How a device of this card is found: services and names in its advert, or the settings of its line."""
+def recognised(card: Card) -> str:
+    """How a device of this card is found: by service and name in its advert, or at a line with these settings."""
     if card.serial is not None:
-        return (f"{card.serial.baud} baud, {card.serial.bits}{card.serial.parity}{card.serial.stop}",)
-    services = [f"service {_abbreviated(uuid)}" for uuid in card.services]
-    return (*services, *(f"name {name}…" for name in card.local_names))
+        return f"{card.serial.baud} baud, {card.serial.bits}{card.serial.parity}{card.serial.stop}"
+    services = " or ".join(map(_abbreviated, card.services))
+    names = " or ".join(f"{name}…" for name in card.local_names)
+    return " and ".join([f"service {services}"] * bool(services) + [f"name {names}"] * bool(names))
 
 
 def _abbreviated(uuid: str) -> str:
@@ -86,7 +87,7 @@ def _table(cards: Sequence[Card]) -> Iterator[str]:
             _device(card),
             card.link.value,
             ", ".join((*card.channels, *_families(card.events))),
-            ", ".join(recognised(card)),
+            recognised(card),
         )
         wrapped = [
             textwrap.wrap(cell, width, break_on_hyphens=False) for cell, width in zip(cells, widths, strict=True)
@@ -122,7 +123,7 @@ def _sheet(card: Card) -> Iterator[str]:
         ("events", card.events),
         ("services", card.services),
         ("local names", tuple(f"{name}…" for name in card.local_names)),
-        ("line", recognised(card) if card.serial else ()),
+        ("line", (recognised(card),) if card.serial else ()),
         ("listens to", card.notify),
         ("reads", card.read),
         ("writes", card.write),
@@ -178,14 +179,14 @@ def decode(argv: Sequence[str]) -> int:
 def _decode_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="hjemvakt decode",
-        description="What bytes of a device mean, one line for each reading, event and fault. Nothing is sent or stored.",
+        description="What bytes of a device mean, a line for each reading, event and fault. Nothing is sent or stored.",
         epilog="examples\n"
         "  hjemvakt decode gls-1808 07 01 00 e3 07 08 15 06 1f 0d b4 00 3b c0 f1\n"
         "  hjemvakt decode plx-1822 --pipe 2a5f --at 2026-11-21T08:00:00Z 0x00:61:00:48:00\n"
         "  hjemvakt decode xiaomi-scale 229e43e507040b101301 --json\n"
         "  hjemvakt decode plx-1822 tests/drivers/captures/plx-1822-normal.cap\n\n"
-        "With --json each line is an object: kind (block, event, fault, send, bookmark), and of channel, unit, value, t,\n"
-        "device_t, status, record, code, text, data, data_hex and pipe those it has. Times are UTC.",
+        "With --json each line is an object: kind (block, event, fault, send, bookmark), and of channel, unit, value,\n"
+        "t, device_t, status, record, code, text, data, data_hex and pipe those it has. Times are UTC.",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("driver", metavar="DRIVER", help="whose bytes they are; `hjemvakt devices` lists the names")

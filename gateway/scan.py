@@ -1,0 +1,160 @@
+"""`hjemvakt scan`: which Bluetooth devices advertise here, and which drivers would take them.
+
+It listens through unmodified bleak as the gateway does (`gateway.links.ble`), over BlueZ or Bumble, and connects to
+nothing. What an advert leaves out (a name often comes only now and then) is kept from the one before.
+"""
+
+import argparse
+import asyncio
+import contextlib
+import json
+import logging
+import sys
+from collections.abc import AsyncIterator, Awaitable, Iterator, Sequence
+from typing import Any
+
+from bleak import BleakScanner
+from bleak.backends.device import BLEDevice
+from bleak.backends.scanner import AdvertisementData
+from bleak.exc import BleakError
+from msgspec import Struct
+from msgspec.structs import asdict
+
+from drivers.catalogue import catalogue, short_uuid, takes
+from gateway.config import RadioConfig
+from vitals.errors import ConfigError, LinkError
+
+_ASK_AGAIN_S = 10.0
+_BASE = "{address:<17}  {rssi:>4}  {name:<20}  {drivers:<24}  {services}"
+
+
+class Sighting(Struct, frozen=True):
+    """One device as its adverts tell: `rssi` in dBm, the newest; `drivers` that would take it, the best one first."""
+
+    address: str
+    name: str
+    rssi: int
+    services: tuple[str, ...]
+    drivers: tuple[str, ...]
+
+
+def main(argv: Sequence[str]) -> int:
+    """The command line; returns the exit code. Raises ConfigError, and LinkError when the radio does not scan."""
+    asked = _parser().parse_args(argv)
+    logging.basicConfig(level=logging.ERROR, stream=sys.stderr)
+    seen: dict[str, Sighting] = {}
+    with contextlib.suppress(KeyboardInterrupt):
+        asyncio.run(listen(_radio(asked), seen, asyncio.sleep(asked.seconds)))
+    sightings = sorted(seen.values(), key=lambda one: (not one.drivers, -one.rssi))
+    for sighting in sightings if asked.json else ():
+        print(json.dumps(asdict(sighting), ensure_ascii=False))
+    if not asked.json:
+        print("\n".join(_table(sightings)))
+    return 0
+
+
+async def listen(radio: RadioConfig, seen: dict[str, Sighting], end: Awaitable[object]) -> None:
+    """Fill `seen` (by address) with what advertises until `end` is done; raises LinkError."""
+
+    def on_advert(device: BLEDevice, advert: AdvertisementData) -> None:
+        address = device.address.upper()
+        seen[address] = _sighting(address, advert, seen.get(address))
+
+    async with backends(radio) as made_with:
+        try:
+            async with BleakScanner(on_advert, **made_with["scanner"]):
+                await end
+        except (BleakError, OSError, EOFError) as error:
+            where = radio.transport or radio.adapter or radio.kind
+            raise LinkError(
+                f"the radio {where} does not scan ({error})", "switch it on; --radio and --adapter choose another"
+            ) from error
+
+
+@contextlib.asynccontextmanager
+async def backends(radio: RadioConfig) -> AsyncIterator[dict[str, dict[str, Any]]]:
+    """What bleak's `scanner` and `client` are made with for this radio; Bumble's host is alive meanwhile."""
+    if radio.kind != "bumble":
+        options = {"bluez": {"adapter": radio.adapter}} if radio.adapter else {}
+        yield {"scanner": options, "client": options}
+        return
+    from gateway.links.bumble_backend import BumbleClient, BumbleHost, BumbleScanner
+
+    host = BumbleHost(radio.transport or "")
+    running = asyncio.create_task(host.run())
+    try:
+        yield {
+            "scanner": {"backend": BumbleScanner, "host": host},
+            "client": {"backend": BumbleClient, "host": host},
+        }
+    finally:
+        await ended(running)
+
+
+async def ended(*tasks: "asyncio.Task[Any]") -> None:
+    """Cancel tasks until they have ended: a library below may have swallowed a cancellation, so it is asked again."""
+    while pending := [task for task in tasks if not task.done()]:
+        for task in pending:
+            task.cancel()
+        await asyncio.wait(pending, timeout=_ASK_AGAIN_S)
+
+
+def _sighting(address: str, advert: AdvertisementData, before: Sighting | None) -> Sighting:
+    name = advert.local_name or (before.name if before else "")
+    told = map(short_uuid, (*advert.service_uuids, *advert.service_data))
+    services = tuple(dict.fromkeys((*(before.services if before else ()), *told)))
+    return Sighting(address, name, advert.rssi, services, _takers(services, name))
+
+
+def _takers(services: Sequence[str], name: str) -> tuple[str, ...]:
+    cards = [driver.card for driver in catalogue().values() if takes(driver.card, services, name)]
+    # A driver for the device's very name knows more of it than one for a service that many share.
+    return tuple(card.name for card in sorted(cards, key=lambda card: not card.local_names))
+
+
+def _table(sightings: Sequence[Sighting]) -> Iterator[str]:
+    if not sightings:
+        yield "nothing advertises: wake the device (step on the scale, open the clip), and bring it closer"
+        return
+    yield _BASE.format(address="ADDRESS", rssi="RSSI", name="NAME", drivers="DRIVERS", services="SERVICES")
+    for one in sightings:
+        services = (uuid if len(uuid) <= len("181d") else f"{uuid[:8]}-…" for uuid in one.services)
+        words = {"name": one.name or "-", "drivers": ", ".join(one.drivers) or "-", "services": ", ".join(services)}
+        yield _BASE.format(address=one.address, rssi=one.rssi, **words).rstrip()
+
+
+def _radio(asked: argparse.Namespace) -> RadioConfig:
+    if asked.radio == "bumble" and not asked.transport:
+        raise ConfigError("--radio bumble needs to know where its controller is", "add --transport unix:…")
+    if asked.radio == "bluez" and asked.transport:
+        raise ConfigError("--transport is of --radio bumble", "leave it out, or add --radio bumble")
+    if asked.radio == "bumble" and asked.adapter:
+        raise ConfigError("--adapter is of --radio bluez", "leave it out")
+    return RadioConfig(asked.radio, asked.transport, asked.adapter)
+
+
+def _seconds(text: str) -> float:
+    seconds = float(text)
+    if not 0 < seconds <= 3600:
+        raise argparse.ArgumentTypeError(f"{text}: choose more than 0, at most 3600")
+    return seconds
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="hjemvakt scan",
+        description="Which Bluetooth devices advertise here, and the names of the drivers that would take them, the best\n"
+        "first. The address and a driver's name are what a [[devices]] table of gateway.toml needs. Nothing is connected\n"
+        "to. Most medical devices advertise for seconds only: use the device while this listens. Ctrl-C ends early.",
+        epilog="examples\n  hjemvakt scan\n  hjemvakt scan --seconds 60 --adapter hci1\n"
+        "  hjemvakt scan --radio bumble --transport unix:var/sim/home-01.hci --json",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--radio", choices=("bluez", "bumble"), default="bluez", help="(default: %(default)s)")
+    parser.add_argument("--adapter", metavar="NAME", help="bluez: which adapter, such as hci0")
+    parser.add_argument("--transport", metavar="WHERE", help="bumble: where the controller is, such as unix:hci.sock")
+    parser.add_argument("--seconds", type=_seconds, default=10.0, metavar="N", help="how long (default: %(default)g)")
+    parser.add_argument(
+        "--json", action="store_true", help="one JSON object a line: address, name, rssi, services, drivers"
+    )
+    return parser
