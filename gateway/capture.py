@@ -27,7 +27,7 @@ from drivers.contract import Card, Driver, Link, Out, Rx, Serial, Tx
 from gateway.app import SPOOL_FILE
 from gateway.config import Config, DeviceConfig, load
 from gateway.link import Connection, Open
-from gateway.scan import backends, ended
+from gateway.scan import backends, ended, seconds
 from gateway.session import Session
 from gateway.spool import Spool
 from vitals.block import Block
@@ -223,20 +223,13 @@ def _new(path: Path) -> TextIO:
         ) from None
 
 
-def _quiet(text: str) -> float:
-    seconds = float(text)
-    if not 0 < seconds <= 3600:
-        raise argparse.ArgumentTypeError(f"{text}: choose more than 0, at most 3600")
-    return seconds
-
-
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="hjemvakt capture",
-        description="Record one live session of a configured device, with what its driver made of it, as a capture: a text\n"
-        "that `hjemvakt decode` and the tests in tests/drivers replay.\n\n"
-        "What the device tells is stored for the server as always, so nothing is lost by recording; stop the gateway\n"
-        "meanwhile, for device and store have one reader. The recording ends when the device is quiet, or with Ctrl-C.\n"
+        description="Record one live session of a configured device, with what its driver made of it, as a capture: a\n"
+        "text that `hjemvakt decode` and the tests in tests/drivers replay.\n\n"
+        "What the device tells is stored for the server as always, so nothing is lost by recording; stop the\n"
+        "gateway meanwhile, for device and store have one reader. It ends when the device is quiet, or with Ctrl-C.\n"
         "A capture holds what was measured: measure yourself, or ask, before you give one away.",
         epilog="example\n  hjemvakt capture oxi-0001 oximeter.cap --config gateway.toml",
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -247,7 +240,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--quiet",
         metavar="S",
-        type=_quiet,
+        type=seconds,
         default=10.0,
         help="end after S seconds without a packet (default: %(default)g)",
     )

@@ -10,7 +10,7 @@ import contextlib
 import json
 import logging
 import sys
-from collections.abc import AsyncIterator, Awaitable, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from typing import Any
 
 from bleak import BleakScanner
@@ -25,6 +25,10 @@ from gateway.config import RadioConfig
 from vitals.errors import ConfigError, LinkError
 
 _ASK_AGAIN_S = 10.0
+_MENDS = {
+    "bluez": "see that the adapter is there and bluetoothd runs, or choose another with --adapter or --radio",
+    "bumble": "see that something serves a controller there, or choose another --transport",
+}
 _BASE = "{address:<17}  {rssi:>4}  {name:<20}  {drivers:<24}  {services}"
 
 
@@ -44,7 +48,7 @@ def main(argv: Sequence[str]) -> int:
     logging.basicConfig(level=logging.ERROR, stream=sys.stderr)
     seen: dict[str, Sighting] = {}
     with contextlib.suppress(KeyboardInterrupt):
-        asyncio.run(listen(_radio(asked), seen, asyncio.sleep(asked.seconds)))
+        asyncio.run(listen(_radio(asked), seen, asked.seconds))
     sightings = sorted(seen.values(), key=lambda one: (not one.drivers, -one.rssi))
     for sighting in sightings if asked.json else ():
         print(json.dumps(asdict(sighting), ensure_ascii=False))
@@ -53,8 +57,8 @@ def main(argv: Sequence[str]) -> int:
     return 0
 
 
-async def listen(radio: RadioConfig, seen: dict[str, Sighting], end: Awaitable[object]) -> None:
-    """Fill `seen` (by address) with what advertises until `end` is done; raises LinkError."""
+async def listen(radio: RadioConfig, seen: dict[str, Sighting], for_s: float) -> None:
+    """Fill `seen` (by address) with what advertises within `for_s` seconds of the wall; raises LinkError."""
 
     def on_advert(device: BLEDevice, advert: AdvertisementData) -> None:
         address = device.address.upper()
@@ -63,12 +67,10 @@ async def listen(radio: RadioConfig, seen: dict[str, Sighting], end: Awaitable[o
     async with backends(radio) as made_with:
         try:
             async with BleakScanner(on_advert, **made_with["scanner"]):
-                await end
+                await asyncio.sleep(for_s)
         except (BleakError, OSError, EOFError) as error:
             where = radio.transport or radio.adapter or radio.kind
-            raise LinkError(
-                f"the radio {where} does not scan ({error})", "switch it on; --radio and --adapter choose another"
-            ) from error
+            raise LinkError(f"the radio {where} does not scan ({error})", _MENDS[radio.kind]) from error
 
 
 @contextlib.asynccontextmanager
@@ -133,19 +135,21 @@ def _radio(asked: argparse.Namespace) -> RadioConfig:
     return RadioConfig(asked.radio, asked.transport, asked.adapter)
 
 
-def _seconds(text: str) -> float:
-    seconds = float(text)
-    if not 0 < seconds <= 3600:
+def seconds(text: str) -> float:
+    """A duration that was asked for on the command line."""
+    asked = float(text)
+    if not 0 < asked <= 3600:
         raise argparse.ArgumentTypeError(f"{text}: choose more than 0, at most 3600")
-    return seconds
+    return asked
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="hjemvakt scan",
-        description="Which Bluetooth devices advertise here, and the names of the drivers that would take them, the best\n"
-        "first. The address and a driver's name are what a [[devices]] table of gateway.toml needs. Nothing is connected\n"
-        "to. Most medical devices advertise for seconds only: use the device while this listens. Ctrl-C ends early.",
+        description="Which Bluetooth devices advertise here, and the drivers that would take them, the best first. The\n"
+        "address and a driver's name are what a [[devices]] table of gateway.toml needs. Nothing is connected\n"
+        "to. Most medical devices advertise for seconds only: use the device while this listens. Ctrl-C ends\n"
+        "it early.",
         epilog="examples\n  hjemvakt scan\n  hjemvakt scan --seconds 60 --adapter hci1\n"
         "  hjemvakt scan --radio bumble --transport unix:var/sim/home-01.hci --json",
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -153,7 +157,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--radio", choices=("bluez", "bumble"), default="bluez", help="(default: %(default)s)")
     parser.add_argument("--adapter", metavar="NAME", help="bluez: which adapter, such as hci0")
     parser.add_argument("--transport", metavar="WHERE", help="bumble: where the controller is, such as unix:hci.sock")
-    parser.add_argument("--seconds", type=_seconds, default=10.0, metavar="N", help="how long (default: %(default)g)")
+    parser.add_argument("--seconds", type=seconds, default=10.0, metavar="N", help="how long (default: %(default)g)")
     parser.add_argument(
         "--json", action="store_true", help="one JSON object a line: address, name, rssi, services, drivers"
     )

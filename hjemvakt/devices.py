@@ -50,9 +50,9 @@ def devices(argv: Sequence[str]) -> int:
 def _devices_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="hjemvakt devices",
-        description="The devices Hjemvakt can read, by the name of their driver. That name is the word for `driver` in a\n"
-        "gateway's configuration, and for `hjemvakt decode`. A device that is not here needs one file: see\n"
-        "docs/add-a-device.md.",
+        description="The devices Hjemvakt can read, by the name of their driver. That name is the word for `driver`\n"
+        "in a gateway's configuration, and for `hjemvakt decode`. A device that is not here needs one\n"
+        "file: see docs/add-a-device.md.",
         epilog="examples\n  hjemvakt devices\n  hjemvakt devices plx-1822      all that its card says, and its source\n"
         "  hjemvakt devices --json        the cards as one JSON array",
         formatter_class=argparse.RawDescriptionHelpFormatter,

@@ -1,7 +1,7 @@
-"""Build the staff page into `server/web/dist`, or test it, with the system's Node where there is one, else with the one from the
-Python registry (a machine with only Python builds the page too).
+"""Build the staff page into `server/web/dist`, or test it.
 
-The npm that comes with that wheel is called by its script, because its `bin/npm` does not run.
+With the system's Node where there is one, else with the one that pip can install: a machine with only Python builds
+the page too. The npm that comes with that wheel is called by its script, because its `bin/npm` does not run.
 """
 
 import os

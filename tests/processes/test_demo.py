@@ -1,4 +1,4 @@
-"""The whole chain as separate processes over a real broker, a virtual radio and a serial line: what `make demo` runs."""
+"""The whole chain as processes of their own, over a real broker, a virtual radio and a serial line: `make demo`."""
 
 import json
 import socket
