@@ -179,7 +179,7 @@ async def _over_the_air(config: Config, device: DeviceConfig, session: Session, 
 
 
 def main(argv: Sequence[str]) -> int:
-    """The command line; returns the exit code: 1 when nothing was heard. Raises HjemvaktError."""
+    """The command line; returns the exit code. Raises HjemvaktError, also when nothing was heard."""
     asked = _parser().parse_args(argv)
     logging.basicConfig(level=logging.WARNING, format="%(message)s", stream=sys.stderr)
     logging.getLogger("bumble").setLevel(logging.ERROR)

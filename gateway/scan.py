@@ -146,10 +146,10 @@ def seconds(text: str) -> float:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="hjemvakt scan",
-        description="Which Bluetooth devices advertise here, and the drivers that would take them, the best first. The\n"
-        "address and a driver's name are what a [[devices]] table of gateway.toml needs. Nothing is connected\n"
-        "to. Most medical devices advertise for seconds only: use the device while this listens. Ctrl-C ends\n"
-        "it early.",
+        description="Which Bluetooth devices advertise here, and the drivers that would take them, the best first.\n"
+        "The address and a driver's name are what a [[devices]] table of gateway.toml needs. Nothing is\n"
+        "connected to. Most medical devices advertise for seconds only: use the device while this listens.\n"
+        "Ctrl-C ends it early.",
         epilog="examples\n  hjemvakt scan\n  hjemvakt scan --seconds 60 --adapter hci1\n"
         "  hjemvakt scan --radio bumble --transport unix:var/sim/home-01.hci --json",
         formatter_class=argparse.RawDescriptionHelpFormatter,

@@ -58,7 +58,7 @@ def test_what_is_no_reading_says_why_and_never_a_number(capsys: pytest.CaptureFi
         "kind": "fault",
         "code": "no value",
         "channel": "spo2",
-        "text": "spo2: the device sent NaN",
+        "text": "spo2: the device sent NaN: not a number, the measurement failed",
         "t": "2026-11-21T08:00:00Z",
         "pipe": "2a5f",
         "data_hex": "00ff074800",
