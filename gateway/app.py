@@ -11,7 +11,6 @@ import asyncio
 import contextlib
 import logging
 import signal
-import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,6 +21,7 @@ from gateway import VERSION
 from gateway.config import Config, DeviceConfig, Find
 from gateway.session import Session
 from gateway.spool import Spool
+from gateway.tasks import ended
 from gateway.uplink import Uplink
 from vitals.wire import Health
 
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from gateway.links.ble import Radio
 
 SPOOL_FILE = "spool.sqlite"
-CANCEL_AGAIN_S = 10.0
 
 log = logging.getLogger(__name__)
 
@@ -67,35 +66,18 @@ async def _run_parts(config: Config, spool: Spool, find_driver: Find, stopped: a
         log.info("%s: running, epoch %s, %d rows waiting", config.name, spool.epoch, spool.status.queued)
         await stopped.wait()
         log.info("%s: stopping", config.name)
-        await _ended(tasks)
-
-
-async def _ended(tasks: Sequence["asyncio.Task[None]"]) -> None:
-    """Cancel them until they have ended: a library below may have swallowed a cancellation, so it is asked again."""
-    while pending := [task for task in tasks if not task.done()]:
-        for task in pending:
-            task.cancel()
-        await asyncio.wait(pending, timeout=CANCEL_AGAIN_S)
+        await ended(tasks)
 
 
 def _start_radio(config: Config, wired: Sequence[Wired], start: Callable[[Any, str], None]) -> "Radio | None":
     if config.radio.kind == "none":
         return None
     from gateway.links.ble import Radio, Target
+    from gateway.links.radios import chosen
 
-    options: dict[str, dict[str, Any]] = {"scanner": {}, "client": {}}
-    if config.radio.kind == "bumble":
-        _spare_cryptography()
-        from gateway.links.bumble_backend import BumbleClient, BumbleHost, BumbleScanner
-
-        host = BumbleHost(config.radio.transport or "")
-        start(host.run(), "bumble")
-        options = {
-            "scanner": {"backend": BumbleScanner, "host": host},
-            "client": {"backend": BumbleClient, "host": host},
-        }
-    elif config.radio.adapter:
-        options = {key: {"bluez": {"adapter": config.radio.adapter}} for key in options}
+    made_with = chosen(config.radio)
+    if made_with.host:
+        start(made_with.host.run(), "bumble")
     targets = [
         Target(device.address or "", driver.card, session.visit)
         for device, driver, session in wired
@@ -107,17 +89,13 @@ def _start_radio(config: Config, wired: Sequence[Wired], start: Callable[[Any, s
         config.clock,
         connections=config.radio.connections,
         cool_down_s=config.radio.cool_down_s,
-        **options,
+        scanner=made_with.scanner,
+        client=made_with.client,
     )
     start(radio.scan(), "scan")
     for target in targets:
         start(radio.serve(target), target.address)
     return radio
-
-
-def _spare_cryptography() -> None:
-    """Let Bumble use its own primitives: 7 MB less, and slower only where devices are paired."""
-    sys.modules.setdefault("bumble.crypto.cryptography", None)  # type: ignore[arg-type]
 
 
 def _start_ports(config: Config, wired: Sequence[Wired], start: Callable[[Any, str], None]) -> None:

@@ -27,9 +27,10 @@ from drivers.contract import Card, Driver, Link, Out, Rx, Serial, Tx
 from gateway.app import SPOOL_FILE
 from gateway.config import Config, DeviceConfig, load
 from gateway.link import Connection, Open
-from gateway.scan import backends, ended, seconds
+from gateway.links.scan import reached, seconds
 from gateway.session import Session
 from gateway.spool import Spool
+from gateway.tasks import ended
 from vitals.block import Block
 from vitals.clock import NS
 from vitals.errors import ConfigError, LinkError
@@ -166,13 +167,21 @@ async def _over_the_air(config: Config, device: DeviceConfig, session: Session, 
         return well
 
     target = Target(device.address or "", session.card, visit)
-    async with backends(config.radio) as made_with:
-        radio = Radio([target], [], config.clock, connections=1, cool_down_s=config.radio.cool_down_s, **made_with)
+    async with reached(config.radio) as made_with:
+        radio = Radio(
+            [target],
+            [],
+            config.clock,
+            connections=1,
+            cool_down_s=config.radio.cool_down_s,
+            scanner=made_with.scanner,
+            client=made_with.client,
+        )
         parts = [asyncio.create_task(work) for work in (radio.scan(), radio.serve(target), done.wait())]
         try:
             await asyncio.wait(parts, return_when=asyncio.FIRST_COMPLETED)
         finally:
-            await ended(*parts)
+            await ended(parts)
         for part in parts:
             if not part.cancelled():
                 part.result()

@@ -74,7 +74,7 @@ def _decode() -> Command:
 
 
 def _scan() -> Command:
-    from gateway.scan import main
+    from gateway.links.scan import main
 
     return main
 

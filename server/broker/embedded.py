@@ -1,12 +1,14 @@
 """amqtt inside this process, in a thread and an event loop of its own: for where mosquitto is not installed.
 
-It speaks MQTT 3.1.1 and keeps nothing over a restart, which the protocol above allows for. Four of its habits are
+It speaks MQTT 3.1.1 and keeps nothing over a restart, which the protocol above allows for. Five of its habits are
 mended here, each against a version that is pinned in pyproject.toml:
 - it reads a CONNECT of MQTT 5 as one of 3.1.1, misses its end and waits for ever for more; here it is given the packet
   and no more, so that a client of MQTT 5 is hung up on at once and tries 3.1.1;
 - it looks a session up by client id before it asks for the password, and lets the newcomer's name replace the old
   one, so anybody could take over a session; here the password comes first and the client id is the user name;
 - it sends every newcomer the retained messages of everybody's subscriptions; here only of the client's own;
+- it hands a message round while walking the living table of subscriptions, and drops it for whoever has not had it yet
+  when somebody comes or goes meanwhile; here it walks a copy;
 - it publishes a last will without asking the access list; here a will that may not be published is refused entry.
 """
 
@@ -18,6 +20,7 @@ import logging
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from amqtt.adapters import BufferReader, ReaderAdapter, WriterAdapter
 from amqtt.broker import Broker
@@ -61,7 +64,18 @@ class Gatekeeper(BaseAuthPlugin, BaseTopicPlugin):
         return accounts.allowed(self.config.server, session.username, action.value, topic)
 
 
+class _Subscriptions(dict[str, list[tuple[Session, int]]]):
+    """Filter to subscribers; walking over it walks over how it is now."""
+
+    def items(self) -> Any:
+        return [(pattern, list(subscribers)) for pattern, subscribers in super().items()]
+
+
 class _Broker(Broker):
+    def __init__(self, config: BrokerConfig) -> None:
+        super().__init__(config)
+        self._subscriptions = _Subscriptions()
+
     async def _initialize_client_session(
         self, reader: ReaderAdapter, writer: WriterAdapter, remote_address: str, remote_port: int
     ) -> tuple[BrokerProtocolHandler, Session]:

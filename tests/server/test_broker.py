@@ -3,6 +3,7 @@
 import os
 import queue
 import signal
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -262,3 +263,26 @@ def test_a_client_of_mqtt_5_is_let_in_or_sent_away_at_once(running: Running) -> 
     assert outcome.get(timeout=5) == {"mosquitto": "let in", "embedded": "sent away"}[running.name]
     client.disconnect()
     client.loop_stop()
+
+
+def test_clients_that_come_and_go_cost_no_one_a_message(running: Running) -> None:
+    with server(running) as ours, gateway(running, "gw-a") as home:
+        ours.subscribe("hjemvakt/1/#")
+        home.subscribe("hjemvakt/1/gw-a/down/ack")
+        stop = threading.Event()
+
+        def come_and_go() -> None:
+            while not stop.is_set():
+                with gateway(running, "gw-b") as passing:
+                    passing.subscribe("hjemvakt/1/gw-b/down/ack")
+
+        others = threading.Thread(target=come_and_go)
+        others.start()
+        try:
+            sent = [str(number).encode() for number in range(150)]
+            for payload in sent:
+                ours.publish("hjemvakt/1/gw-a/down/ack", payload)
+            assert {home.next()[1] for _ in sent} == set(sent)
+        finally:
+            stop.set()
+            others.join()

@@ -11,7 +11,6 @@ import json
 import logging
 import sys
 from collections.abc import AsyncIterator, Iterator, Sequence
-from typing import Any
 
 from bleak import BleakScanner
 from bleak.backends.device import BLEDevice
@@ -22,9 +21,10 @@ from msgspec.structs import asdict
 
 from drivers.catalogue import catalogue, short_uuid, takes
 from gateway.config import RadioConfig
+from gateway.links.radios import Chosen, chosen
+from gateway.tasks import ended
 from vitals.errors import ConfigError, LinkError
 
-_ASK_AGAIN_S = 10.0
 _MENDS = {
     "bluez": "see that the adapter is there and bluetoothd runs, or choose another with --adapter or --radio",
     "bumble": "see that something serves a controller there, or choose another --transport",
@@ -64,9 +64,9 @@ async def listen(radio: RadioConfig, seen: dict[str, Sighting], for_s: float) ->
         address = device.address.upper()
         seen[address] = _sighting(address, advert, seen.get(address))
 
-    async with backends(radio) as made_with:
+    async with reached(radio) as made_with:
         try:
-            async with BleakScanner(on_advert, **made_with["scanner"]):
+            async with BleakScanner(on_advert, **made_with.scanner):
                 await asyncio.sleep(for_s)
         except (BleakError, OSError, EOFError) as error:
             where = radio.transport or radio.adapter or radio.kind
@@ -74,31 +74,14 @@ async def listen(radio: RadioConfig, seen: dict[str, Sighting], for_s: float) ->
 
 
 @contextlib.asynccontextmanager
-async def backends(radio: RadioConfig) -> AsyncIterator[dict[str, dict[str, Any]]]:
-    """What bleak's `scanner` and `client` are made with for this radio; Bumble's host is alive meanwhile."""
-    if radio.kind != "bumble":
-        options = {"bluez": {"adapter": radio.adapter}} if radio.adapter else {}
-        yield {"scanner": options, "client": options}
-        return
-    from gateway.links.bumble_backend import BumbleClient, BumbleHost, BumbleScanner
-
-    host = BumbleHost(radio.transport or "")
-    running = asyncio.create_task(host.run())
+async def reached(radio: RadioConfig) -> AsyncIterator[Chosen]:
+    """What bleak is made with for this radio; a host of Bumble's is alive meanwhile."""
+    made_with = chosen(radio)
+    running = [asyncio.create_task(made_with.host.run())] if made_with.host else []
     try:
-        yield {
-            "scanner": {"backend": BumbleScanner, "host": host},
-            "client": {"backend": BumbleClient, "host": host},
-        }
+        yield made_with
     finally:
         await ended(running)
-
-
-async def ended(*tasks: "asyncio.Task[Any]") -> None:
-    """Cancel tasks until they have ended: a library below may have swallowed a cancellation, so it is asked again."""
-    while pending := [task for task in tasks if not task.done()]:
-        for task in pending:
-            task.cancel()
-        await asyncio.wait(pending, timeout=_ASK_AGAIN_S)
 
 
 def _sighting(address: str, advert: AdvertisementData, before: Sighting | None) -> Sighting:
