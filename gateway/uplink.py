@@ -382,6 +382,9 @@ class _Broker:
                 await asyncio.to_thread(goodbye.wait_for_publish, GOODBYE_S)
         self._client.disconnect()
         await asyncio.to_thread(self._client.loop_stop)
+        left = self._client.socket()
+        if left is not None:  # paho's thread may end before the broker hangs up
+            left.close()
 
     def _state(self, *, online: bool) -> bytes:
         return wire.encode(State(self._name, online, self._clock.now_ns()))

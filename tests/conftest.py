@@ -1,8 +1,20 @@
-"""What a machine lacks is left out by name (`tests/left_out.py` says it aloud), never skipped and counted."""
+"""What a machine lacks is left out by name (`tests/left_out.py` says it aloud), never skipped and counted.
+
+Hypothesis has no deadline, because a busy machine is no bug; in CI it tries the same examples each time, so that a
+failure there is of the change and not of the day. Elsewhere it goes on looking.
+"""
+
+import os
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from tests.left_out import lacking
+
+settings.register_profile(
+    "steady", deadline=None, derandomize=bool(os.environ.get("CI")), suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("steady")
 
 _BROKERS = {"lasting_broker", "mortal_broker"}
 """Fixtures that start a mosquitto."""

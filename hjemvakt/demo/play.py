@@ -43,6 +43,8 @@ class Play:
         self._alarm_of: dict[str, str] = {}
         self._seen: dict[str, str] = {}
         """alarm id -> the priority and rule that the terminal told last."""
+        self._seen_ms: dict[str, dict[str, int]] = {}
+        """patient -> what was first seen in their home, and when."""
         self._taken: list[Json] = []
         self._readings = 0
         self._acted: set[str] = set()
@@ -114,7 +116,9 @@ class Play:
         self._readings += 1
         self._taken.append(happening)
         del self._taken[:-500]
-        name = self.town.parts[self.town.homes[happening["home"]]].name
+        patient = self.town.homes[happening["home"]]
+        self._seen_ms.setdefault(patient, {}).setdefault(happening["what"], happening["t_ns"] // MS)
+        name = self.town.parts[patient].name
         if happening["what"] in _NOTED:
             self.teller.line(f"{name}: {happening['what']} ({happening['device']})", "quiet")
         self.teller.status(f"{self._readings} things have happened in the homes, {len(self._seen)} alarms so far")
@@ -156,7 +160,7 @@ class Play:
                 self._acted.add(alarm["id"])
                 self.strangers.append(f"{patient}: {alarm['reasons'][0]['text']['en']}")
             return
-        if patient in self._alarm_of or not story.speaks_of(plot, alarm):
+        if patient in self._alarm_of or not story.speaks_of(plot, alarm, self._seen_ms.get(patient, {})):
             return
         self._alarm_of[patient] = alarm["id"]
         if self.once and self._is_for(patient, "gains weight", alarm["id"]):

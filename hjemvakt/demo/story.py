@@ -21,10 +21,14 @@ class Expected:
 
 @dataclass(frozen=True)
 class Plot:
-    """What is expected of one patient: which rules may have spoken, and the steps in their order."""
+    """What is expected of one patient: which rules may have spoken, and the steps in their order.
+
+    `after`: what must have been seen in the home before the alarm was raised, or it is about something else.
+    """
 
     rules: frozenset[str]
     steps: tuple[Expected, ...]
+    after: str = ""
 
 
 _READ = (Expected("taken"), Expected("stored"))
@@ -39,8 +43,8 @@ PLOTS: Mapping[str, Plot] = {
         frozenset({"weight_gain"}),
         (*_READ, *_TOLD, Expected("acknowledged", "nurse"), Expected("closed", "nurse")),
     ),
-    "misses a dose": Plot(frozenset({"missed_dose"}), (*_READ, *_TOLD)),
-    "falls silent": Plot(frozenset({"device_silent", "silent_after_red"}), _TOLD),
+    "misses a dose": Plot(frozenset({"missed_dose"}), (*_READ, *_TOLD), after="missed dose"),
+    "falls silent": Plot(frozenset({"device_silent", "silent_after_red"}), _TOLD, after="fell silent"),
 }
 """The nurse ignores the first, and acknowledges the second."""
 
@@ -55,9 +59,13 @@ class Step:
     text: str = ""
 
 
-def speaks_of(plot: Plot, alarm: Json) -> bool:
-    """Whether the alarm was raised by what the plot is about (an AlarmBrief as JSON)."""
-    return any(reason["rule"] in plot.rules for reason in alarm["reasons"])
+def speaks_of(plot: Plot, alarm: Json, seen_ms: Mapping[str, int]) -> bool:
+    """Whether the alarm was raised by what the plot is about (an AlarmBrief as JSON).
+
+    `seen_ms`: what was first seen in that home, and when.
+    """
+    about_it = any(reason["rule"] in plot.rules for reason in alarm["reasons"])
+    return about_it and (not plot.after or seen_ms.get(plot.after, alarm["raised_ms"] + 1) <= alarm["raised_ms"])
 
 
 def steps(plot: Plot, alarm: Json | None, names: Mapping[str, str]) -> list[Step]:

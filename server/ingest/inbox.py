@@ -90,6 +90,9 @@ class Inbox:
             self._thread.join(STOP_S)
         self._client.disconnect()
         self._client.loop_stop()
+        left = self._client.socket()
+        if left is not None:  # paho's thread may end before the broker hangs up
+            left.close()
 
     def problem(self) -> str | None:
         """What is wrong with it now, or None."""

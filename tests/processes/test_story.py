@@ -49,8 +49,17 @@ def test_without_an_alarm_everything_is_missing() -> None:
 
 
 def test_an_alarm_about_something_else_is_not_the_storys() -> None:
-    assert speaks_of(PLOTS["gains weight"], {"reasons": [{"rule": "news2"}, {"rule": "weight_gain"}]})
-    assert not speaks_of(PLOTS["gains weight"], {"reasons": [{"rule": "news2"}]})
+    alarm = {"raised_ms": 100, "reasons": [{"rule": "news2"}, {"rule": "weight_gain"}]}
+    assert speaks_of(PLOTS["gains weight"], alarm, {})
+    assert not speaks_of(PLOTS["gains weight"], alarm | {"reasons": [{"rule": "news2"}]}, {})
+
+
+@pytest.mark.parametrize(
+    ("seen_ms", "counts"), [({}, False), ({"fell silent": 101}, False), ({"fell silent": 99}, True)]
+)
+def test_silence_counts_only_after_the_home_fell_silent(seen_ms: dict[str, int], counts: bool) -> None:
+    alarm = {"raised_ms": 100, "reasons": [{"rule": "device_silent"}]}
+    assert speaks_of(PLOTS["falls silent"], alarm, seen_ms) is counts
 
 
 def test_the_wishes_are_in_every_configuration(tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ from paho.mqtt.reasoncodes import ReasonCode
 from server import broker
 from server.broker import Running, accounts
 from server.config import Broker as BrokerConfig
+from tests.mqtt import end
 from vitals.errors import LinkError
 
 WAIT_S = 10
@@ -74,8 +75,7 @@ class Client:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.mqtt.disconnect()
-        self.mqtt.loop_stop()
+        end(self.mqtt)
 
     def vanish(self) -> None:
         """Lose the connection without a word of goodbye."""
@@ -260,9 +260,8 @@ def test_a_client_of_mqtt_5_is_let_in_or_sent_away_at_once(running: Running) -> 
     client.on_disconnect = lambda *_: outcome.put("sent away")
     client.connect(running.endpoint.host, running.endpoint.port)
     client.loop_start()
-    assert outcome.get(timeout=5) == {"mosquitto": "let in", "embedded": "sent away"}[running.name]
-    client.disconnect()
-    client.loop_stop()
+    assert outcome.get(timeout=WAIT_S) == {"mosquitto": "let in", "embedded": "sent away"}[running.name]
+    end(client)
 
 
 def test_clients_that_come_and_go_cost_no_one_a_message(running: Running) -> None:

@@ -11,6 +11,7 @@ from server import broker
 from server.broker import Endpoint, Running
 from server.config import Broker as BrokerConfig
 from server.ingest.inbox import Inbox, _Heard
+from tests.mqtt import end
 from tests.server.conftest import START_NS, Town, acknowledged, spo2
 from vitals.clock import NS
 
@@ -46,8 +47,7 @@ class Gateway:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._client.disconnect()
-        self._client.loop_stop()
+        end(self._client)
 
     def publish(self, message: tuple[str, bytes]) -> None:
         self._client.publish(*message, qos=1)

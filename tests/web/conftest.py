@@ -14,7 +14,7 @@ import pytest
 import tomli_w
 import uvicorn
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
 from server.access.passwords import hash_password
 from server.app import Server
@@ -27,6 +27,7 @@ from vitals.events import Event
 from vitals.wire import Batch, DeviceHealth, Health, Row, encode, up
 
 ROOT = Path(__file__).parents[2]
+expect.set_options(timeout=15_000)  # a busy machine is no bug
 START_NS = int(datetime(2026, 11, 21, 7, tzinfo=UTC).timestamp()) * NS
 PASSWORD = "rett-passord"  # noqa: S105 - of made-up people in a server that lives for one test
 STAFF = {"kari": ("Kari Berg", "nurse"), "mona": ("Mona Dahl", "nurse"), "nils": ("Dr. Nils Haugen", "doctor"),
