@@ -382,9 +382,7 @@ class _Broker:
                 await asyncio.to_thread(goodbye.wait_for_publish, GOODBYE_S)
         self._client.disconnect()
         await asyncio.to_thread(self._client.loop_stop)
-        left = self._client.socket()
-        if left is not None:  # paho's thread may end before the broker hangs up
-            left.close()
+        self._client._reset_sockets()  # paho itself leaves its wake-up pair open until the garbage is collected
 
     def _state(self, *, online: bool) -> bytes:
         return wire.encode(State(self._name, online, self._clock.now_ns()))

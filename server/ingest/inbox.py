@@ -90,9 +90,7 @@ class Inbox:
             self._thread.join(STOP_S)
         self._client.disconnect()
         self._client.loop_stop()
-        left = self._client.socket()
-        if left is not None:  # paho's thread may end before the broker hangs up
-            left.close()
+        self._client._reset_sockets()  # paho itself leaves its wake-up pair open until the garbage is collected
 
     def problem(self) -> str | None:
         """What is wrong with it now, or None."""

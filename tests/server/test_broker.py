@@ -80,9 +80,7 @@ class Client:
     def vanish(self) -> None:
         """Lose the connection without a word of goodbye."""
         self.mqtt.loop_stop()
-        socket = self.mqtt.socket()
-        assert socket is not None
-        socket.close()
+        self.mqtt._reset_sockets()
 
     def subscribe(self, topic: str) -> None:
         self.mqtt.subscribe(topic, qos=1)
