@@ -3,7 +3,6 @@
 import asyncio
 import secrets
 import shutil
-import socket
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -12,18 +11,13 @@ import paho.mqtt.client as mqtt
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 
 from tests.mqtt import end
+from tests.ports import free_port
 from vitals import wire
 from vitals.block import Block
 
 PASSWORD = secrets.token_hex(8)
 MOSQUITTO = shutil.which("mosquitto") or "/usr/sbin/mosquitto"
 T0_NS = 1_790_000_000_000_000_000
-
-
-def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
 
 
 class Broker:

@@ -24,6 +24,7 @@ from gateway.links.ble import Overheard, Radio, Target
 from gateway.links.bumble_backend import BumbleClient, BumbleHost, BumbleScanner
 from gateway.session import Session
 from gateway.spool import Spool
+from gateway.tasks import ended
 from tests.gateway.test_bluetooth import ADDRESS, STRANGER, Socket, blocks
 from vitals.clock import RunningClock
 from vitals.errors import ConfigError, LinkError
@@ -90,8 +91,7 @@ async def host(link: LocalLink, tmp_path: Path) -> AsyncIterator[BumbleHost]:
     async with asyncio.timeout(5):
         await host.ready.wait()
     yield host
-    task.cancel()
-    await asyncio.wait([task])
+    await ended([task])
     await socket.kill()
 
 
@@ -110,9 +110,7 @@ async def listening(host: BumbleHost, spool: Spool) -> AsyncIterator[tuple[Radio
     )
     tasks = [asyncio.create_task(radio.scan()), asyncio.create_task(radio.serve(target))]
     yield radio, target
-    for task in tasks:
-        task.cancel()
-    await asyncio.wait(tasks)
+    await ended(tasks)
 
 
 async def test_a_weighing_told_in_many_adverts_is_stored_once_and_nobody_connects(

@@ -32,6 +32,7 @@ from gateway.links.ble import Radio, Target
 from gateway.links.bumble_backend import BumbleClient, BumbleHost, BumbleScanner, _as_bleak
 from gateway.session import Session
 from gateway.spool import Spool
+from gateway.tasks import ended
 from tests.gateway.scripted import Scripted
 from vitals.block import Block
 from vitals.clock import RunningClock
@@ -268,8 +269,7 @@ async def test_a_cancellation_that_was_swallowed_below_still_ends_the_task() -> 
 
     task = asyncio.create_task(swallows())
     await waiting.wait()
-    task.cancel()
-    await asyncio.wait([task])
+    await ended([task])
     assert task.cancelled()
 
 
@@ -299,9 +299,7 @@ async def reading(
     )
     tasks = [asyncio.create_task(radio.scan()), asyncio.create_task(radio.serve(target))]
     yield radio, session
-    for task in tasks:
-        task.cancel()
-    await asyncio.wait(tasks)
+    await ended(tasks)
 
 
 async def blocks(spool: Spool, count: int) -> list[Block]:

@@ -8,19 +8,14 @@ from pathlib import Path
 
 import pytest
 
+from tests.ports import free_port
+
 EVERY_STEP = {
     "deteriorates": ["taken", "stored", "raised", "told", "told", "acknowledged", "closed"],
     "gains weight": ["taken", "stored", "raised", "told", "acknowledged", "closed"],
     "misses a dose": ["taken", "stored", "raised", "told"],
     "falls silent": ["raised", "told"],
 }
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def demo(*arguments: str) -> subprocess.CompletedProcess[str]:

@@ -1,6 +1,5 @@
 """What the server's tests share: a small town, a clock that stands still, and gateways that speak."""
 
-import socket
 from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -10,6 +9,7 @@ import pytest
 from server.app import Server
 from server.broker.accounts import hash_password
 from server.config import Config
+from tests.ports import free_port
 from vitals.block import Block
 from vitals.clock import NS, ManualClock
 from vitals.events import Event, Fault
@@ -148,16 +148,10 @@ def town(tmp_path: Path) -> Iterator[Town]:
     town.server.close()
 
 
-@pytest.fixture(scope="session")
-def free_port() -> Callable[[], int]:
+@pytest.fixture(scope="session", name="free_port")
+def _free_port() -> Callable[[], int]:
     """Gives a TCP port that was free a moment ago."""
-
-    def probe() -> int:
-        with socket.socket() as one:
-            one.bind(("127.0.0.1", 0))
-            return int(one.getsockname()[1])
-
-    return probe
+    return free_port
 
 
 def broken(payload: bytes, find: bytes, put: bytes) -> bytes:

@@ -4,7 +4,6 @@ Everything runs in this process but Chromium. Readings come in where the broker 
 """
 
 import contextlib
-import socket
 import threading
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
@@ -21,6 +20,7 @@ from server.app import Server
 from server.broker.accounts import hash_password as hash_gateway_password
 from server.config import Config
 from server.site import build
+from tests.ports import free_port
 from vitals.block import Block
 from vitals.clock import NS, ManualClock
 from vitals.events import Event
@@ -65,9 +65,7 @@ class Ward:
         config = Config("Salten", folder / "data", folder / "municipality.toml", ladders, demo=True)
         self.server = Server(config, self.clock)
         self._seq = 0
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port = probe.getsockname()[1]
+        port = free_port()
         self.url = f"http://127.0.0.1:{port}"
         self._web = uvicorn.Server(
             uvicorn.Config(build(self.server), port=port, log_level="warning", timeout_graceful_shutdown=1)
