@@ -13,9 +13,9 @@ until the spool has committed. So no driver can forget a record that is not safe
 Ordinary trouble is data (`Fault`). A driver that raises has a bug.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from enum import StrEnum
-from typing import ClassVar, Literal, Protocol
+from typing import ClassVar, Literal, Protocol, runtime_checkable
 
 import msgspec
 
@@ -71,6 +71,8 @@ class Card(msgspec.Struct, frozen=True, kw_only=True):
     """Seconds of the wall a BLE device needs between connecting and subscribing."""
     pair: bool | Literal["passkey"] = False
     """Whether a BLE device must be bonded before it tells anything; "passkey": with the number it shows."""
+    orders: tuple[str, ...] = ()
+    """Kinds of order the device takes; a driver that names any is `Obedient`."""
     source: str = ""
 
 
@@ -99,6 +101,26 @@ class Bookmark(msgspec.Struct, frozen=True):
 Out = Block | Event | Fault | Bookmark | Tx
 
 
+class Order(msgspec.Struct, frozen=True):
+    """Something a device shall do, at most once.
+
+    `id` (1 to 2**64 - 1) was drawn at random by whoever ordered it and names it for ever. `kind` is one of the card's
+    `orders`; `data` its particulars, as that driver's file describes them.
+    """
+
+    id: int
+    kind: str
+    data: Mapping[str, int | float | str] = {}
+
+
+OUTCOMES = {
+    "done": "the device did it",
+    "refused": "the device did not do it, and says why",
+    "unknown": "it was sent, and whether it was done cannot be known: a person must look",
+}
+"""How an order ends: `Event("order.<outcome>", ...)` with `data["order"]` its id as 16 hexadecimal digits."""
+
+
 class Driver(Protocol):
     """One connection to one device; made anew for each connection with the last stored bookmark (or "")."""
 
@@ -111,3 +133,19 @@ class Driver(Protocol):
 
     def feed(self, rx: Rx) -> Iterator[Out]:
         """What these bytes mean. Never raises for anything a device can send."""
+
+
+@runtime_checkable
+class Obedient(Driver, Protocol):
+    """A driver whose device takes orders (`card.orders` names them).
+
+    The session has the order on disk, as sent, before it sends what `order` returns, and calls `order` once for each
+    order ever. After a lost connection or a crash it calls `recall` instead: what became of it is asked, and it is
+    never sent again. Either is answered, sooner or later, by one of OUTCOMES from `feed`.
+    """
+
+    def order(self, order: Order, now_ns: int) -> Sequence[Tx]:
+        """What to send for it."""
+
+    def recall(self, order: Order, now_ns: int) -> Sequence[Tx]:
+        """What to send to learn what became of it."""

@@ -26,8 +26,9 @@ from firmware_sim.devices.dispenser import HEARTBEAT_S, Dispenser
 from firmware_sim.faults import Path as FaultyPath
 from firmware_sim.household import Household
 from firmware_sim.noise import word
+from firmware_sim.peripheral import BlePort
 from firmware_sim.ports import SerialPort
-from firmware_sim.radio import BlePort, Radio
+from firmware_sim.radio import Radio
 from vitals.clock import NS, RunningClock
 
 __all__ = ["SimConfig", "load", "run"]

@@ -5,9 +5,9 @@ its own time, in order, so a simulator that was asleep for a minute ends in the 
 `wake_ns` says when something will next happen of itself.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from enum import Flag, auto
-from typing import ClassVar, Protocol
+from typing import ClassVar, Literal, Protocol
 
 import msgspec
 
@@ -34,15 +34,18 @@ class Can(Flag):
 
 
 class Pipe(msgspec.Struct, frozen=True):
-    """A characteristic: its service, its UUID (both 16-bit, as hex) and what it allows."""
+    """A characteristic: its service, its UUID (4 hex digits where it has such, else in full, lower case) and what it
+    allows. `bonded`: only over an encrypted link."""
 
     service: str
     uuid: str
     can: Can
+    bonded: bool = False
 
 
 class Send(msgspec.Struct, frozen=True):
-    """An indication to be made. `record` is the firmware's own number of the record it carries, if any."""
+    """An indication or notification to be made, as the pipe allows. `record` is the firmware's own number of the record
+    it carries, if any."""
 
     pipe: str
     data: bytes
@@ -87,9 +90,39 @@ class Firmware(Protocol):
         """Bring the device to `t_ns`; what happened on the way, oldest first."""
 
 
-class Peripheral(Firmware, Protocol):
-    """A Bluetooth device. The port calls; the firmware answers and never waits."""
+class Instrument(Firmware, Protocol):
+    """A device on a serial line. `pace_s`: seconds of the wall between ticks, for what it says again and again: a
+    stream and a heartbeat belong to the wire and not to the story, whose time may run faster. None: it never does."""
 
+    pace_s: ClassVar[float | None]
+
+    def receive(self, data: bytes, t_ns: int) -> Iterator[bytes]:
+        """Bytes from the line; what it answers. `update` was called to `t_ns` first."""
+
+    def unasked(self) -> Iterator[bytes]:
+        """What it has to say of itself since it was last asked; called after each `update`."""
+
+    def tick(self, t_ns: int, truth_at: TruthAt) -> Iterator[bytes]:
+        """What it says every `pace_s`."""
+
+
+class Broadcaster(Firmware, Protocol):
+    """A Bluetooth device that is only listened to: what it measured stands in its adverts."""
+
+    name: ClassVar[str]
+
+    def advert(self) -> tuple[str, bytes] | None:
+        """The service's UUID and its data, as advertised now; None while it is off the air."""
+
+
+class Peripheral(Firmware, Protocol):
+    """A Bluetooth device. The port calls; the firmware answers and never waits.
+
+    `bonds`: what it asks of a central before it tells what is `bonded`: nothing, a bond (just works), or the six
+    digits it shows.
+    """
+
+    bonds: ClassVar[Literal[False, True, "passkey"]]
     name: ClassVar[str]
     advertised: ClassVar[tuple[str, ...]]
     pipes: ClassVar[tuple[Pipe, ...]]

@@ -6,7 +6,7 @@ newer ones need the room. The device advertises as long as something is undelive
 """
 
 from collections import deque
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 import msgspec
 
@@ -32,6 +32,7 @@ class SpotDevice:
     `memory` is how many records it holds.
     """
 
+    bonds: ClassVar[Literal[False, True, "passkey"]] = False
     name: ClassVar[str]
     model: ClassVar[str]
     advertised: ClassVar[tuple[str, ...]]
