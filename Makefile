@@ -6,13 +6,14 @@ PIP := $(BIN)/pip --disable-pip-version-check --quiet install
 WEB := server/web
 WEB_SOURCES := $(shell find $(WEB)/src $(WEB)/index.html $(WEB)/*.ts $(WEB)/package-lock.json -type f 2>/dev/null)
 
-.PHONY: help demo test check bench fmt lock types web clean
+.PHONY: help demo test check bench fuzz fmt lock types web clean
 
 help:
 	@echo 'make demo   a small municipality on this machine: homes, gateways, broker, server, staff page'
 	@echo '            make demo ARGS="--once --json" plays the story alone and prints its timeline'
 	@echo 'make test   everything that is tested: style, types, layers, units, stories, processes, browser'
 	@echo 'make check  only style, types and layers      make bench  speed and memory, as ratios'
+	@echo 'make fuzz   a million damaged packets with every driver'
 	@echo 'make fmt    format       make lock  renew the locked requirements       make clean  remove what was made'
 
 demo: .venv/demo.stamp web
@@ -34,6 +35,10 @@ check: .venv/dev.stamp
 
 bench: .venv/dev.stamp
 	@for file in benchmarks/bench_*.py; do $(BIN)/python $$file || exit 1; done
+
+# A million packets with each driver: about half an hour of one core.
+fuzz: .venv/dev.stamp
+	@$(BIN)/python -m tests.fuzz $(ARGS)
 
 fmt: .venv/dev.stamp
 	$(BIN)/ruff check --fix .

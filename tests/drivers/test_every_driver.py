@@ -4,7 +4,6 @@ A driver file put into `drivers/` and a capture put beside this file are found a
 `drivers/contract.py`: never raise, never a number that is none, never an implausible one, say what you will give.
 """
 
-import math
 import random
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,14 +14,15 @@ from hypothesis import strategies as st
 
 from drivers.capture import Capture, Step, differences, parse, play
 from drivers.catalogue import catalogue, find
-from drivers.contract import Bookmark, Driver, Link, Out, Rx, Tx
-from vitals.block import STATUS, Block
+from drivers.contract import Driver, Link, Out, Rx, Tx
+from tests.drivers.soundness import sound
+from tests.fuzz.script import packets_of, talk
+from vitals.block import Block
 from vitals.channels import CHANNELS
-from vitals.events import FAULTS, Event, Fault
+from vitals.events import Event
 
 CAPTURES = {path.stem: parse(path.read_text(), path.name) for path in Path(__file__).parent.glob("captures/*.cap")}
 NOW_NS = 1_795_248_000_000_000_000
-INT64 = range(-(2**63), 2**63)
 LONG = 20
 
 each_capture = pytest.mark.parametrize("name", sorted(CAPTURES))
@@ -31,36 +31,6 @@ each_driver = pytest.mark.parametrize("name", sorted(catalogue()))
 
 def is_stream(capture: Capture) -> bool:
     return find(capture.driver).card.link is Link.SERIAL
-
-
-def sound(driver: type[Driver], out: Out) -> None:
-    """What any driver may give, whatever it was fed."""
-    card = driver.card
-    match out:
-        case Block():
-            assert out.channel in card.channels
-            assert len(out.t_ns) == len(out.value) > 0
-            assert all(map(math.isfinite, out.value))
-            assert all(map(CHANNELS[out.channel].plausible, out.value))
-            assert all(word in STATUS or is_user(word) for word in out.status)
-            assert all(t_ns in INT64 for t_ns in out.t_ns)
-            assert out.device_t_ns is None or out.device_t_ns in INT64
-        case Event():
-            assert out.kind in card.events or ".type_" in out.kind
-            assert out.t_ns in INT64
-        case Fault():
-            assert out.code in FAULTS
-            assert out.text
-            assert out.channel in (*card.channels, "")
-        case Tx():
-            assert out.pipe
-            assert out.data
-        case Bookmark():
-            assert out.text
-
-
-def is_user(word: str) -> bool:
-    return word.startswith("user_") and word.removeprefix("user_").isdecimal()
 
 
 # Whole
@@ -81,7 +51,7 @@ def test_all_that_a_capture_gives_is_sound(name: str) -> None:
     driver = find(CAPTURES[name].driver)
     for _, outs in play(CAPTURES[name], driver):
         for out in outs:
-            sound(driver, out)
+            sound(driver.card, out)
 
 
 def test_every_driver_has_captures() -> None:
@@ -195,7 +165,7 @@ def test_damage_never_becomes_a_reading_of_a_living_person_that_was_not_sent(nam
     for hurt, outs in damaged(capture):
         for step in outs:
             for out in step:
-                sound(driver, out)
+                sound(driver.card, out)
         if is_stream(capture):
             assert event_facts(outs) <= event_facts(whole), f"step at line {capture.steps[hurt].line}"
         elif driver.card.link is Link.ADVERT:
@@ -213,18 +183,9 @@ def values(outs: tuple[Out, ...]) -> list[object]:
 @each_driver
 @settings(max_examples=150, deadline=None)
 @given(data=st.data())
-def test_no_bytes_on_any_pipe_make_a_driver_raise(name: str, data: st.DataObject) -> None:
-    driver = find(name)
-    card = driver.card
-    pipes = ("serial",) if card.link is Link.SERIAL else (*card.notify, *card.read, "2aff", "")
-    seen = [step.rx.data for one in CAPTURES.values() if one.driver == name for step in one.steps if step.rx]
-    packets = st.one_of(st.binary(max_size=40), st.sampled_from(seen))
-    reader = driver(data.draw(st.one_of(st.just(""), st.text(max_size=30)), label="bookmark"))
-    moments = data.draw(st.lists(st.tuples(st.sampled_from((*pipes, "hello")), packets), max_size=20), label="moments")
-    for second, (pipe, packet) in enumerate(moments):
-        t_ns = NOW_NS + second * 10**9
-        for out in reader.hello(t_ns) if pipe == "hello" else reader.feed(Rx(pipe, packet, t_ns)):
-            sound(driver, out)
+def test_no_conversation_makes_a_driver_raise_or_read_a_special_as_a_number(name: str, data: st.DataObject) -> None:
+    """`make fuzz` holds a million packets' worth of them with each driver."""
+    talk(find(name), packets_of(name), data.draw(st.binary(max_size=400), label="script"))
 
 
 # Cards
