@@ -6,12 +6,13 @@ PIP := $(BIN)/pip --disable-pip-version-check --quiet install
 WEB := server/web
 WEB_SOURCES := $(shell find $(WEB)/src $(WEB)/index.html $(WEB)/*.ts $(WEB)/package-lock.json -type f 2>/dev/null)
 
-.PHONY: help demo test check bench fuzz fmt lock types web clean
+.PHONY: help demo test test-bluez check bench fuzz fmt lock types web clean
 
 help:
 	@echo 'make demo   a small municipality on this machine: homes, gateways, broker, server, staff page'
 	@echo '            make demo ARGS="--once --json" plays the story alone and prints its timeline'
 	@echo 'make test   everything that is tested: style, types, layers, units, stories, processes, browser'
+	@echo 'make test-bluez   the gateway on the real Linux Bluetooth stack, in a virtual machine (part of make test)'
 	@echo 'make check  only style, types and layers      make bench  speed and memory, as ratios'
 	@echo 'make fuzz   a million damaged packets with every driver'
 	@echo 'make fmt    format       make lock  renew the locked requirements       make clean  remove what was made'
@@ -21,11 +22,17 @@ demo: .venv/demo.stamp web
 	@$(BIN)/hjemvakt demo $(ARGS)
 
 test: .venv/dev.stamp web
-	@./setup.sh mosquitto chromium
+	@./setup.sh mosquitto chromium qemu-system-x86
 	@$(MAKE) --no-print-directory check
 	@$(BIN)/python $(WEB)/build.py test
 	@$(BIN)/python tests/left_out.py
 	@$(BIN)/pytest $(ARGS)
+	@$(MAKE) --no-print-directory test-bluez ARGS=
+
+# In a small virtual machine: real kernel, real BlueZ, and on its adapter a virtual radio (tests/bluez).
+test-bluez: .venv/dev.stamp
+	@./setup.sh qemu-system-x86
+	@$(BIN)/python -m tests.bluez $(ARGS)
 
 check: .venv/dev.stamp
 	$(BIN)/ruff check .

@@ -7,6 +7,7 @@ command_of() {
     case "$1" in
         mosquitto) echo mosquitto /usr/sbin/mosquitto ;;
         chromium) echo chromium /usr/bin/chromium ;;
+        qemu-system-x86) echo qemu-system-x86_64 ;;
         python3-venv) echo "" ;;
     esac
 }
@@ -15,6 +16,7 @@ left_out() {
     case "$1" in
         mosquitto) echo "without it the server starts its embedded broker, and the tests of mosquitto are left out" ;;
         chromium) echo "without it the tests in a browser are left out" ;;
+        qemu-system-x86) echo "without it the proofs on the real Linux Bluetooth stack are left out" ;;
         python3-venv) echo "without it no environment can be made" ;;
     esac
 }

@@ -36,12 +36,29 @@ class Bci:
 
     def feed(self, rx: Rx) -> Iterator[Out]:
         """What these bytes of the stream complete."""
-        for found in self._packets.feed(rx.data):
-            if isinstance(found, Lost):
-                yield lost(rx, found)
-            elif not self._each_second.done(rx.t_ns):
-                spo2, pulse_rate, status = values(found)
-                yield from self._each_second.take(Rx(rx.pipe, found, rx.t_ns), spo2, pulse_rate, status)
+        for found in self.found(rx.data):
+            yield from self.take(rx, found)
+
+    def found(self, data: bytes) -> Iterator[bytes | Lost]:
+        """The packets that these bytes complete, and what was lost between them."""
+        return self._packets.feed(data)
+
+    def take(self, rx: Rx, found: bytes | Lost) -> Iterator[Out]:
+        """What is to be told of one that was found in `rx`."""
+        if isinstance(found, Lost):
+            yield lost(rx, found)
+        elif not self._each_second.done(rx.t_ns):
+            spo2, pulse_rate, status = values(found)
+            yield from self._each_second.take(Rx(rx.pipe, found, rx.t_ns), spo2, pulse_rate, status)
+
+    def break_off(self) -> None:
+        """The stream stops here and goes on elsewhere: the start of an unfinished packet is dropped."""
+        self._packets = Packets(SIZE, PACKET.match)
+
+
+def no_finger(packet: bytes) -> bool:
+    """Whether a whole packet says that there is nothing to measure."""
+    return bool(packet[2] & SENSOR_ERROR)
 
 
 def values(packet: bytes) -> tuple[Number | Missing, Number | Missing, tuple[str, ...]]:

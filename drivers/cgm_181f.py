@@ -6,8 +6,9 @@ A notification (2AA7) holds one record or several, each beginning with its size:
                                                       bit 7   bit 6        bit 5        bit 0  bit 1
 
 The CRC is there when the size is two more than the flags ask for. mg/dL becomes mmol/L with two decimals more. Trend
-and quality are the monitor's own reckoning and are left out, and so are the warnings that compare the glucose with
-levels set on the monitor: only "beyond what it can measure" says something of the number.
+(mg/dL in a minute) and quality (%) are the monitor's own reckoning of a value; they follow it as an event
+`glucose.trend` of the same time, with `mmol_l_per_min` and `quality_percent`. The warnings that compare the glucose
+with levels set on the monitor are left out: only "beyond what it can measure" says something of the number.
 
 Time is minutes since the session began. When that was stands in 2AAA, with its time zone, as a collector once wrote it;
 how many minutes ago it was by now, in the status (2AA9). The two should agree. Where they do not by two minutes, the
@@ -18,29 +19,37 @@ and is not used.
 The bookmark is the session (its beginning as in 2AAA) and the minutes of its newest record. Later records of the same
 session are asked for, or all, and nothing is deleted. A record is known by the device's time: minutes come round again.
 
+Without 2AAA a record is known by nothing but its time, and a count that is good to a minute would date it otherwise at
+each connection, and each would seem a new one. So the beginning that was counted first is bookmarked, with a `~`, and
+holds for as long as the count agrees with it to SAME_NS, for which no crystal is too bad.
+
 Source: Continuous Glucose Monitoring Service 1.0.2, GATT Specification Supplement.
 """
 
 from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime, timedelta
 from typing import ClassVar
 
 from drivers import _record_access as racp
 from drivers._crc16_reflected import crc16_reflected
 from drivers._current_time import iso
-from drivers._gatt import Misfit, Reader, battery_level, dispatch
+from drivers._gatt import EPOCH, Misfit, Reader, battery_level, dispatch
 from drivers._glucose import GRAMS_PER_MOL, sample_words
 from drivers._reading import Missing, Number, Stamp, reading
 from drivers._status_bits import words
 from drivers.contract import Bookmark, Card, Link, Out, Rx, Tx
 from vitals.clock import NS
-from vitals.events import Fault
+from vitals.events import Event, Fault
 
 MEASUREMENT, FEATURES, STATUS, START, BATTERY = "2aa7", "2aa8", "2aa9", "2aaa", "2a19"
 
 MIN_NS = 60 * NS
 AGREE_NS = 2 * MIN_NS
+SAME_NS = 10 * MIN_NS
+COUNTED = "~"
 TREND, QUALITY, WARNING, CALIBRATION, STATE = 1, 1 << 1, 1 << 5, 1 << 6, 1 << 7
 SHORTEST = 6
+TREND_EVENT = "glucose.trend"
 SESSION_STOPPED = 1
 CRC_SUPPORTED = 1 << 12
 UNKNOWN_ZONE, UNKNOWN_DST = -128, 255
@@ -69,6 +78,7 @@ class ContinuousGlucoseMonitor:
         model="continuous glucose monitor with the standard Bluetooth service",
         link=Link.BLE,
         channels=("glucose", "battery"),
+        events=(TREND_EVENT,),
         services=("181f",),
         notify=(MEASUREMENT, racp.PIPE),
         read=(START, STATUS, FEATURES, BATTERY),
@@ -77,7 +87,7 @@ class ContinuousGlucoseMonitor:
 
     def __init__(self, bookmark: str = "") -> None:
         self._read_until = bookmark
-        self._session = _Session()
+        self._session = _Session(bookmark.rpartition("@")[0])
         self._sample: tuple[str, ...] = ()
         self._newest: int | None = None
         self._limited = False
@@ -119,9 +129,13 @@ class ContinuousGlucoseMonitor:
         bits = 0
         for mask, shift in ((STATE, 0), (CALIBRATION, 8), (WARNING, 16)):
             bits |= packet.u8() << shift if flags & mask else 0
+        trend, quality = (packet.sfloat() if flags & mask else None for mask in (TREND, QUALITY))
         self._newest = max(minutes, self._newest or 0)
         stamp = self._session.stamp(rx, minutes, words(bits, STATUS_WORDS) + self._sample)
         yield reading("glucose", glucose, rx, stamp)
+        reckoning = _reckoning(trend, quality)
+        if reckoning:
+            yield Event(TREND_EVENT, stamp.t_ns, reckoning, stamp.record, stamp.device_t_ns)
 
     def _start(self, rx: Rx, packet: Reader) -> Iterator[Out]:
         began_ns = packet.date_time()
@@ -136,8 +150,9 @@ class ContinuousGlucoseMonitor:
         minutes, bits = packet.u16(), packet.u24()
         if not _ended_well(packet, rx, 5):
             yield _bad_checksum(rx)
-        elif not bits & SESSION_STOPPED:
-            self._session.counted(rx.t_ns - minutes * MIN_NS)
+        elif not bits & SESSION_STOPPED and self._session.counted(rx.t_ns - minutes * MIN_NS):
+            self._newest = None
+            yield Bookmark(f"{self._session.name}@")
 
     def _features(self, rx: Rx, packet: Reader) -> Iterator[Out]:
         features, sample, said = packet.u24(), packet.u8(), packet.u16()
@@ -167,8 +182,9 @@ class ContinuousGlucoseMonitor:
 class _Session:
     """When the session began: as the device tells it (a clock), and as its count of minutes has it (no clock)."""
 
-    def __init__(self) -> None:
+    def __init__(self, bookmarked: str) -> None:
         self.name = ""
+        self._bookmarked = bookmarked
         self._told_ns: int | None = None
         self._zone_ns = 0
         self._counted_ns: int | None = None
@@ -178,9 +194,17 @@ class _Session:
         if not isinstance(began_ns, Missing):
             self.name, self._told_ns, self._zone_ns = iso(began_ns), began_ns, zone_ns
 
-    def counted(self, began_ns: int) -> None:
-        """2AA9, in the gateway's time."""
+    def counted(self, began_ns: int) -> bool:
+        """2AA9, in the gateway's time. Whether it gives a session without 2AAA a name it did not have yet."""
         self._counted_ns = began_ns
+        if self._told_ns is not None:
+            return False
+        first_ns = _counted_first(self.name or self._bookmarked)
+        if first_ns is None or abs(first_ns - began_ns) > SAME_NS:
+            first_ns = began_ns - began_ns % NS
+        self._counted_ns = first_ns
+        self.name = COUNTED + iso(first_ns)
+        return self.name != self._bookmarked
 
     def stamp(self, rx: Rx, minutes: int, status: tuple[str, ...]) -> Stamp:
         """The time of a record."""
@@ -200,6 +224,17 @@ class _Session:
         if self._counted_ns is None or abs(self._counted_ns - told_ns) <= AGREE_NS:
             return told_ns
         return self._counted_ns
+
+
+def _counted_first(name: str) -> int | None:
+    """The beginning in the name of a session that was only counted; None for any other text."""
+    try:
+        began = datetime.fromisoformat(name.removeprefix(COUNTED)) if name.startswith(COUNTED) else None
+    except ValueError:
+        return None
+    if began is None or began.tzinfo is not None:
+        return None
+    return (began.replace(tzinfo=UTC) - EPOCH) // timedelta(seconds=1) * NS
 
 
 def _records(data: bytes) -> Iterator[bytes]:
@@ -239,6 +274,18 @@ def _ended_well(packet: Reader, rx: Rx, size: int) -> bool:
 
 def _bad_checksum(rx: Rx) -> Fault:
     return Fault("bad checksum", "the E2E-CRC does not fit the bytes before it", rx.t_ns, rx.pipe, rx.data)
+
+
+def _reckoning(trend: Number | Missing | None, quality: Number | Missing | None) -> dict[str, int | float | str]:
+    """What a record says beside its value; a special number says nothing."""
+    data: dict[str, int | float | str] = {}
+    if isinstance(trend, Number):
+        mmol = _mmol(trend)
+        assert isinstance(mmol, Number)
+        data["mmol_l_per_min"] = mmol.value
+    if isinstance(quality, Number):
+        data["quality_percent"] = quality.value
+    return data
 
 
 def _mmol(mg_dl: Number | Missing) -> Number | Missing:

@@ -71,6 +71,9 @@ class Card(msgspec.Struct, frozen=True, kw_only=True):
     """Seconds of the wall a BLE device needs between connecting and subscribing."""
     pair: bool | Literal["passkey"] = False
     """Whether a BLE device must be bonded before it tells anything; "passkey": with the number it shows."""
+    silence_s: float | None = None
+    """Seconds of the wall without a byte after which a serial device is greeted again, for it may have been switched
+    off and have forgotten what it was asked; None: it talks unasked, or says when it starts."""
     orders: tuple[str, ...] = ()
     """Kinds of order the device takes; a driver that names any is `Obedient`."""
     source: str = ""
@@ -85,11 +88,13 @@ class Rx(msgspec.Struct, frozen=True):
 
 
 class Tx(msgspec.Struct, frozen=True):
-    """Bytes to send. `after_stored`: hold back until everything yielded before is durable."""
+    """Bytes to send. `after_stored`: hold back until everything yielded before is durable. `if_there`: leave unsent
+    where the device has no such pipe; a standard makes some of them optional."""
 
     pipe: str
     data: bytes
     after_stored: bool = False
+    if_there: bool = False
 
 
 class Bookmark(msgspec.Struct, frozen=True):

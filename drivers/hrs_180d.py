@@ -8,7 +8,9 @@ beats, so the last ends then, and each before it ends where the next began. A pa
 of each being the beat that ends it; one that no heart makes is a fault and leaves its gap.
 
 Bit 2 says that the monitor can tell whether it touches the skin, bit 1 that it does. What is measured without contact
-is `questionable`. Energy counts up from when the monitor was last reset, and stays at 65535 when it can go no further.
+is `questionable`. A rate of 0 is no rate: the monitor has found no heart. That is told once, and again only after the
+next rate, for a belt in a drawer may say it once a second. Energy counts up from when the monitor was last reset, and
+stays at 65535 when it can go no further.
 
 Source: Heart Rate Service 1.0, GATT Specification Supplement.
 """
@@ -17,7 +19,7 @@ from collections.abc import Iterator, Sequence
 from typing import ClassVar
 
 from drivers._gatt import Reader, battery_level, dispatch
-from drivers._reading import Number, Stamp, reading
+from drivers._reading import Missing, Number, Stamp, reading
 from drivers.contract import Card, Link, Out, Rx, Tx
 from vitals.block import Block
 from vitals.clock import NS
@@ -27,6 +29,7 @@ MEASUREMENT, BATTERY = "2a37", "2a19"
 TICKS_PER_S = 1024
 NO_CONTACT = 2
 """Bits 1 and 2 as a number: contact can be told, and there is none."""
+NO_RATE = Missing("0: it has found no heart")
 
 
 class HeartRateMonitor:
@@ -45,7 +48,8 @@ class HeartRateMonitor:
     )
 
     def __init__(self, bookmark: str = "") -> None:
-        self._handlers = {MEASUREMENT: _measurement, BATTERY: battery_level}
+        self._told_absent = False
+        self._handlers = {MEASUREMENT: self._measurement, BATTERY: battery_level}
 
     def hello(self, now_ns: int) -> Sequence[Tx]:
         """Nothing to ask: it sends as soon as the gateway subscribes."""
@@ -55,19 +59,20 @@ class HeartRateMonitor:
         """What one packet means."""
         return dispatch(self._handlers, rx)
 
-
-def _measurement(rx: Rx, packet: Reader) -> Iterator[Out]:
-    flags = packet.u8()
-    rate = packet.u16() if flags & 1 else packet.u8()
-    energy_kj = packet.u16() if flags & 8 else None
-    intervals = [packet.u16() for _ in range(_intervals(flags, len(rx.data)))]
-    packet.end()
-    words = ("questionable",) if flags >> 1 & 3 == NO_CONTACT else ()
-    stamp = Stamp(rx.t_ns, status=words)
-    yield reading("heart_rate", Number(float(rate)), rx, stamp)
-    if energy_kj is not None:
-        yield reading("energy", Number(float(energy_kj)), rx, stamp)
-    yield from _beats(intervals, rx, words)
+    def _measurement(self, rx: Rx, packet: Reader) -> Iterator[Out]:
+        flags = packet.u8()
+        rate = packet.u16() if flags & 1 else packet.u8()
+        energy_kj = packet.u16() if flags & 8 else None
+        intervals = [packet.u16() for _ in range(_intervals(flags, len(rx.data)))]
+        packet.end()
+        words = ("questionable",) if flags >> 1 & 3 == NO_CONTACT else ()
+        stamp = Stamp(rx.t_ns, status=words)
+        absent, self._told_absent = self._told_absent, not rate
+        if rate or not absent:
+            yield reading("heart_rate", Number(float(rate)) if rate else NO_RATE, rx, stamp)
+        if energy_kj is not None:
+            yield reading("energy", Number(float(energy_kj)), rx, stamp)
+        yield from _beats(intervals, rx, words)
 
 
 def _intervals(flags: int, size: int) -> int:

@@ -11,11 +11,12 @@ the averages over eight beats (14, 15; 16), and those for a display (22, 23; 17)
 Artifact and perfusion are flagged only while there is a pulse, so a packet has the flags of all its frames. A packet
 that lost a byte is not told at all: what came next in it could be taken for what was lost.
 
-Format 8 sends one packet of three bytes a second, no sum; its first byte alone has bit 7 set.
+Format 8 sends one packet of three bytes a second, no sum; its first byte alone has bit 7 set. Nonin's oximeters with a
+radio (4100, 3150) send a fourth byte in what they call format 8, a second status of their own: it is passed over.
 
 511 is no heart rate and 127 no SpO2. With no sensor, or no finger in it, numbers are not looked at.
 
-Source: Nonin OEM III Module Specification and Technical Information.
+Source: Nonin OEM III Module Specification and Technical Information; drphrozen/javautilityclasses for the fourth byte.
 """
 
 import re
@@ -156,11 +157,17 @@ class Format8:
         """What these bytes of the stream complete."""
         for found in self._stream.feed(rx.data):
             if isinstance(found, Lost):
-                yield lost(rx, found)
+                if not _is_second_status(found):
+                    yield lost(rx, found)
                 continue
             status, heart_rate, spo2 = found
             numbers = _numbers(spo2, (status & 3) << 7 | heart_rate, bool(status & NO_SENSOR))
             yield from self._each_packet.take(Rx(rx.pipe, found, rx.t_ns), *numbers, _words(status, PACKET_WORDS))
+
+
+def _is_second_status(found: Lost) -> bool:
+    """Whether what stands between two packets is the fourth byte of a kin of the module."""
+    return len(found.data) == 1 and found.data[0] < 0x80
 
 
 def _numbers(spo2: int, heart_rate: int, no_sensor: bool) -> tuple[Number | Missing, Number | Missing]:

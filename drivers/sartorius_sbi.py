@@ -32,8 +32,10 @@ ERROR = re.compile(r"Err *\d+")
 STATES: dict[str, Said] = {
     "High": Missing("an overload"),
     "H": Missing("an overload"),
+    "HH": Missing("an overload"),  # while the scale checks loads against limits
     "Low": Missing("an underload: less than an empty platform"),
     "L": Missing("an underload: less than an empty platform"),
+    "LL": Missing("an underload: less than an empty platform"),
     "--": Signal.NOTHING,
     "- -": Signal.NOTHING,
     "C": Missing("that it is calibrating"),

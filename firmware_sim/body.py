@@ -30,6 +30,7 @@ class Truth(msgspec.Struct, frozen=True):
     body_temp: float
     bp_sys: float
     bp_dia: float
+    glucose: float
 
 
 class _Way(NamedTuple):
@@ -53,6 +54,7 @@ _WAYS = {
     "body_temp": _Way(0.15, 0.3, 17, 0.12, 32, 42.5),
     "bp_sys": _Way(6, 6, 12, 6, 60, 250),
     "bp_dia": _Way(4, 4, 12, 4, 35, 150),
+    "glucose": _Way(0.6, 0.7, 14, 0.9, 1.5, 35),
 }
 
 _SCALES = ((0.1, 0.35), (1.1, 0.4), (13.0, 0.25))

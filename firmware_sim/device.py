@@ -7,7 +7,7 @@ its own time, in order, so a simulator that was asleep for a minute ends in the 
 
 from collections.abc import Callable, Iterator
 from enum import Flag, auto
-from typing import ClassVar, Literal, Protocol
+from typing import ClassVar, Literal, Protocol, runtime_checkable
 
 import msgspec
 
@@ -106,6 +106,13 @@ class Instrument(Firmware, Protocol):
         """What it says every `pace_s`."""
 
 
+@runtime_checkable
+class Lasting(Protocol):
+    """A device with something that a power cut leaves, which may be kept in a file of the simulator."""
+
+    memory: msgspec.Struct
+
+
 class Broadcaster(Firmware, Protocol):
     """A Bluetooth device that is only listened to: what it measured stands in its adverts."""
 
@@ -119,10 +126,13 @@ class Peripheral(Firmware, Protocol):
     """A Bluetooth device. The port calls; the firmware answers and never waits.
 
     `bonds`: what it asks of a central before it tells what is `bonded`: nothing, a bond (just works), or the six
-    digits it shows.
+    digits it shows. `hangs_up`: it ends the connection itself when it has told all it had. `deaf_s`: seconds of the
+    wall after connecting in which a subscription is lost on it.
     """
 
     bonds: ClassVar[Literal[False, True, "passkey"]]
+    hangs_up: ClassVar[bool]
+    deaf_s: ClassVar[float]
     name: ClassVar[str]
     advertised: ClassVar[tuple[str, ...]]
     pipes: ClassVar[tuple[Pipe, ...]]
@@ -151,3 +161,14 @@ class Peripheral(Firmware, Protocol):
 
     def confirmed(self, send: Send) -> None:
         """The central confirmed `send`."""
+
+
+@runtime_checkable
+class Streaming(Protocol):
+    """A Peripheral that tells what it senses as it goes. `tick` is called every `pace_s` seconds of the wall while a
+    central is there; what it has to say then comes by `next_send`."""
+
+    pace_s: ClassVar[float]
+
+    def tick(self, t_ns: int, truth_at: TruthAt) -> None:
+        """`update` was called to `t_ns` first."""

@@ -20,7 +20,9 @@ class Faults(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     `flips_per_kb` and `losses_per_kb`: damaged bits and lost bytes in a thousand bytes of a serial line, both ways.
     `duplicate`, `drop`: the chance for each frame or indication to be sent twice, or (on the air) to end the
     connection. `delay_s`: up to so many seconds of the wall before each. `hangs_up`: the device ends the connection
-    itself when it has told all it had, as some scales and cuffs do.
+    itself when it has told all it had, as some scales and cuffs do. `malformed`: the chance for an indication to come
+    damaged first, cut short or with bytes too many; the device learns nothing from its confirmation and sends the right
+    one after it.
     """
 
     flips_per_kb: Annotated[float, Meta(ge=0, le=1000)] = 0
@@ -29,6 +31,7 @@ class Faults(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     drop: Chance = 0
     delay_s: Annotated[float, Meta(ge=0, le=60)] = 0
     hangs_up: bool = False
+    malformed: Chance = 0
 
 
 class Path:
@@ -57,6 +60,13 @@ class Path:
     def twice(self) -> bool:
         """Whether the next frame or indication is sent twice."""
         return bool(self.faults.duplicate) and self._dice.random() < self.faults.duplicate
+
+    def damaged(self, data: bytes) -> list[bytes]:
+        """What comes before `data`: nothing, or something like it that is too short or too long."""
+        if not self.faults.malformed or self._dice.random() >= self.faults.malformed:
+            return []
+        cut = self._dice.randrange(-len(data), 4)
+        return [data[:cut] if cut < 0 else data + self._dice.randbytes(cut + 1)]
 
     def drops(self) -> bool:
         """Whether the connection drops now."""

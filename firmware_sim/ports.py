@@ -2,17 +2,20 @@
 
 The simulator holds the far end open as well, so the line settings live on while the gateway closes and opens it. A
 real line without flow control loses what nobody reads; so does this one, when the kernel's buffer has been full for a
-while, and a reader who is not there never holds the simulator up.
+while, and a reader who is not there never holds the simulator up. Nor does a reader who comes late get yesterday's
+stream: what the kernel did not take for `KEPT_S` is gone.
 """
 
 import asyncio
 import os
+import time
 import tty
 from collections.abc import Callable
 from pathlib import Path
 
 from vitals.errors import ConfigError
 
+KEPT_S = 1.0
 _MAX_PENDING = 65_536
 _READ = 4096
 
@@ -23,11 +26,15 @@ class SerialPort:
     `path` becomes a symbolic link to the pseudo-terminal; ConfigError if something else is there already.
     """
 
-    def __init__(self, path: Path, receive: Callable[[bytes], None]) -> None:
+    def __init__(
+        self, path: Path, receive: Callable[[bytes], None], now_s: Callable[[], float] = time.monotonic
+    ) -> None:
         if path.exists() and not path.is_symlink():
             raise ConfigError(f"port {path} is there already and is not a link", "choose another path, or remove it")
         self._path = path
         self._receive = receive
+        self._now_s = now_s
+        self._moved_s = now_s()
         self._pending = bytearray()
         self._writing = False
         self._loop = asyncio.get_running_loop()
@@ -46,7 +53,8 @@ class SerialPort:
 
     def write(self, data: bytes) -> None:
         """Send; what an absent reader leaves behind beyond the buffers is lost."""
-        if len(self._pending) + len(data) > _MAX_PENDING:
+        stuck = self._pending and self._now_s() - self._moved_s > KEPT_S
+        if stuck or len(self._pending) + len(data) > _MAX_PENDING:
             self._pending.clear()
         self._pending += data
         self._flush()
@@ -56,6 +64,8 @@ class SerialPort:
             written = os.write(self._device, self._pending)
         except BlockingIOError:
             written = 0
+        if written or not self._pending:
+            self._moved_s = self._now_s()
         del self._pending[:written]
         if bool(self._pending) == self._writing:
             return

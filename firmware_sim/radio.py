@@ -5,20 +5,24 @@ is a controller alone: its host is another process, which reaches it as HCI over
 its socket with it; its adapter then leaves the air, its connections end as they would, and whoever connects next gets
 a new adapter. The newest client wins.
 
-What Bumble's controller lacks for that is added in `Adapter`: a reset that resets, a connection attempt that can be
-called off, and the notice that a connection never came to be (a device that stopped advertising in that instant).
+Or its host is the Linux kernel: `vhci` hands it an adapter through `/dev/vhci`, and BlueZ takes it for hardware. That
+adapter is there from `open` to `close`, and leaves BlueZ as one that is pulled out does.
 
-Devices have random addresses: Bumble's link stamps a sender's random address on data, whatever it connected with.
+What Bumble's controller lacks for that is added in `Adapter`: a reset that resets, a connection attempt that can be
+called off, the notice that a connection never came to be (a device that stopped advertising in that instant), and the
+answers that the kernel waits for. `Air` mends its link, which stamps a sender's random address on data, whatever it
+connected with: the kernel connects with its public one.
 """
 
 import asyncio
+import os
 from pathlib import Path
 
 from bumble import hci, ll
 from bumble.controller import Controller, LegacyAdvertiser
-from bumble.core import BaseBumbleError
+from bumble.core import BaseBumbleError, PhysicalTransport
 from bumble.link import LocalLink
-from bumble.transport.common import PacketParser
+from bumble.transport.common import PacketParser, TransportSink
 
 from vitals.errors import ConfigError, LinkError
 
@@ -27,6 +31,27 @@ _PACKET_BYTES = 251
 """Data length extension: a controller that takes 27 bytes at a time spends its time on fragments."""
 
 _LONGEST_SOCKET_PATH = 107
+_VHCI = Path("/dev/vhci")
+_VENDOR_PACKET = 0xFF
+_MAKE_ADAPTER = bytes((_VENDOR_PACKET, 0))
+_LONGEST_PACKET = 4096
+
+
+class Air(LocalLink):
+    """Bumble's link, but data comes from the address that its sender has in this connection."""
+
+    def send_acl_data(
+        self,
+        sender_controller: Controller,
+        destination_address: hci.Address,
+        transport: PhysicalTransport,
+        data: bytes,
+    ) -> None:
+        connection = sender_controller.le_connections.get(destination_address)
+        receiver = self.find_le_controller(destination_address)
+        if connection and receiver:
+            sender = connection.self_address
+            asyncio.get_running_loop().call_soon(receiver.on_link_acl_data, sender, transport, data)
 
 
 class AirController(Controller):
@@ -46,7 +71,7 @@ class AirController(Controller):
 class Adapter(AirController):
     """The gateway's controller: one for each time a host connects."""
 
-    def __init__(self, air: LocalLink, sink: "_Socket") -> None:
+    def __init__(self, air: Air, sink: TransportSink) -> None:
         super().__init__("adapter", host_sink=sink, link=air)
         self.random_address = hci.Address("C0:00:00:00:00:01")
 
@@ -110,6 +135,67 @@ class Adapter(AirController):
             self.link.remove_controller(self)
 
 
+class _KernelAdapter(Adapter):
+    """An adapter for Linux. It has a public address, without which BlueZ takes an adapter for unconfigured.
+
+    It has no feature for which Linux waits for another event than Bumble sends: with extended advertising or private
+    addresses it waits for the enhanced notice of each connection, and gives up the connection it has.
+    """
+
+    le_features = AirController.le_features & ~(
+        hci.LeFeatureMask.LL_PRIVACY
+        | hci.LeFeatureMask.LE_EXTENDED_ADVERTISING
+        | hci.LeFeatureMask.LE_PERIODIC_ADVERTISING
+    )
+
+    def __init__(self, air: Air, sink: TransportSink) -> None:
+        super().__init__(air, sink)
+        self.public_address = hci.Address("02:00:00:00:00:01", hci.Address.PUBLIC_DEVICE_ADDRESS)
+
+    def on_hci_read_remote_version_information_command(
+        self, command: hci.HCI_Read_Remote_Version_Information_Command
+    ) -> None:
+        self._send_hci_command_status(hci.HCI_COMMAND_STATUS_PENDING, command.op_code)
+        self.send_hci_packet(
+            hci.HCI_Read_Remote_Version_Information_Complete_Event(
+                status=hci.HCI_ErrorCode.SUCCESS,
+                connection_handle=command.connection_handle,
+                version=self.lmp_version,
+                manufacturer_name=self.manufacturer_company_identifier,
+                subversion=self.lmp_subversion,
+            )
+        )
+
+
+class _Kernel:
+    """The kernel as the adapter's host: one read is one packet, and one write too."""
+
+    def __init__(self, air: Air) -> None:
+        """Raises OSError."""
+        self._file = os.open(_VHCI, os.O_RDWR | os.O_NONBLOCK)
+        self._adapter = _KernelAdapter(air, self)
+        os.write(self._file, _MAKE_ADAPTER)
+        asyncio.get_running_loop().add_reader(self._file, self._readable)
+
+    def _readable(self) -> None:
+        packet = os.read(self._file, _LONGEST_PACKET)
+        if packet[0] != _VENDOR_PACKET:
+            self._adapter.on_packet(packet)
+
+    def on_packet(self, packet: bytes) -> None:
+        """From the adapter to the kernel."""
+        if self._file >= 0:
+            os.write(self._file, packet)
+
+    def close(self) -> None:
+        """Pull the adapter out."""
+        file, self._file = self._file, -1
+        if file >= 0:
+            asyncio.get_running_loop().remove_reader(file)
+            self._adapter.leave()
+            os.close(file)
+
+
 class _Socket(asyncio.Protocol):
     """One client of a radio: HCI packets in and out, and the adapter that is its."""
 
@@ -154,27 +240,31 @@ class _Socket(asyncio.Protocol):
 class Radio:
     """The air of one home and the socket where its gateway finds an adapter.
 
-    `spec` is `unix-server:PATH` or `tcp-server:HOST:PORT`; the gateway opens `unix:PATH` or `tcp-client:HOST:PORT`.
+    `spec` is `unix-server:PATH` or `tcp-server:HOST:PORT`, and the gateway opens `unix:PATH` or `tcp-client:HOST:PORT`;
+    or `vhci`, and the gateway finds the adapter in BlueZ.
     """
 
     def __init__(self, spec: str) -> None:
-        self.air = LocalLink()  # type: ignore[no-untyped-call]
+        self.air = Air()  # type: ignore[no-untyped-call]
         self._scheme, _, self._where = spec.partition(":")
         self._server: asyncio.Server | None = None
-        self._client: _Socket | None = None
+        self._client: _Socket | _Kernel | None = None
 
     async def open(self) -> None:
         """Begin to listen; raises LinkError."""
         loop = asyncio.get_running_loop()
         try:
-            if self._scheme == "unix-server":
+            if self._scheme == "vhci":
+                self._client = _Kernel(self.air)
+            elif self._scheme == "unix-server":
                 Path(self._where).parent.mkdir(parents=True, exist_ok=True)
                 self._server = await loop.create_unix_server(lambda: _Socket(self), self._where)
             else:
                 host, _, port = self._where.rpartition(":")
                 self._server = await loop.create_server(lambda: _Socket(self), host, int(port))
         except OSError as error:
-            raise LinkError(f"radio {self._scheme}:{self._where} does not open ({error})", "is it in use?") from error
+            mend = "it needs root, and modprobe hci_vhci" if self._scheme == "vhci" else "is it in use?"
+            raise LinkError(f"radio {self._scheme}:{self._where} does not open ({error})", mend) from error
 
     def took_over(self, client: _Socket) -> None:
         """A new client is there; the one before it is shown out."""
@@ -196,8 +286,10 @@ class Radio:
 def check_spec(spec: str) -> None:
     """Raises ConfigError for what `Radio` cannot open."""
     scheme, _, where = spec.partition(":")
+    if spec == "vhci":
+        return
     if scheme == "unix-server" and where:
         if len(where.encode()) > _LONGEST_SOCKET_PATH:
             raise ConfigError(f"radio path {where} is longer than {_LONGEST_SOCKET_PATH} bytes", "choose a shorter one")
     elif not (scheme == "tcp-server" and where.rpartition(":")[2].isdecimal()):
-        raise ConfigError(f"radio {spec!r} is no radio", "write unix-server:PATH or tcp-server:HOST:PORT")
+        raise ConfigError(f"radio {spec!r} is no radio", "write unix-server:PATH, tcp-server:HOST:PORT or vhci")

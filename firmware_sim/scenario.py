@@ -10,9 +10,13 @@ A phase ramps its deltas in over `over_h` hours and they stay; a recovery is a l
     over_h = 2.0
     spo2 = -8
     [habits]
-    oximeter_every_min = 20
+    oximeter = { every_min = 20 }
+    scale = { at_hours = [8, 20] }
+    cuff = {}                           # never
     [silent_from_h]
     oximeter = 1.3
+
+There is a habit for each way to measure and not for each device, so that a story can be told with any of them.
 """
 
 from pathlib import Path
@@ -28,6 +32,8 @@ from vitals.settings import parse
 Positive = Annotated[float, Meta(gt=0)]
 AtLeastZero = Annotated[float, Meta(ge=0)]
 HourOfDay = Annotated[float, Meta(ge=0, lt=24)]
+Share = Annotated[float, Meta(ge=0, le=1)]
+Minutes = Annotated[int, Meta(ge=1, le=1440)]
 
 
 class Baseline(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -41,6 +47,7 @@ class Baseline(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     body_temp: float = 36.7
     bp_sys: float = 132
     bp_dia: float = 78
+    glucose: float = 6.2
 
 
 class Phase(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -56,21 +63,54 @@ class Phase(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     body_temp: float = 0
     bp_sys: float = 0
     bp_dia: float = 0
+    glucose: float = 0
+
+
+class Habit(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """When the person measures: every so often from the start on, at hours of the day, in both ways, or never.
+
+    `at_hours` are hours of the day (UTC) and hold for the `history_days` before the start as well: a device with a
+    memory remembers them.
+    """
+
+    every_min: Positive | None = None
+    at_hours: tuple[HourOfDay, ...] = ()
+    history_days: AtLeastZero = 5
+
+
+class Taking(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Whether doses are taken out of the dispenser: within `within_min` of when they are due, until `until_h`.
+
+    Of the doses, `early_share` (0 to 1) are taken out `early_min` before their time and `delay_share` are put off by
+    `delay_min`. `confirms`: the person presses the button once a dose is out.
+    """
+
+    until_h: float | None = None
+    within_min: Positive = 12
+    confirms: bool = False
+    early_share: Share = 0
+    early_min: Minutes = 30
+    delay_share: Share = 0
+    delay_min: Minutes = 30
+
+
+_HOURLY = Habit(every_min=60)
 
 
 class Habits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """How often the person measures, and whether doses are taken out of the dispenser.
+    """How the person uses the devices. A device the story does not speak of is used once an hour.
 
-    `scale_at_hours` are hours of the day (UTC) and hold for the `scale_history_days` before the start as well; the
-    `_every_min` habits begin at the start. `None` means: not in that way.
+    `worn` is for what is worn and measures by itself (a chest belt, a ring, a sensor under the skin): the moments at
+    which it takes down a value.
     """
 
-    oximeter_every_min: Positive | None = None
-    scale_every_min: Positive | None = None
-    scale_at_hours: tuple[HourOfDay, ...] = ()
-    scale_history_days: AtLeastZero = 5
-    takes_doses_until_h: float | None = None
-    takes_dose_within_min: Positive = 12
+    oximeter: Habit = _HOURLY
+    scale: Habit = _HOURLY
+    cuff: Habit = _HOURLY
+    thermometer: Habit = _HOURLY
+    glucose_meter: Habit = _HOURLY
+    worn: Habit = Habit(every_min=5)
+    dispenser: Taking = Taking()
 
 
 class Dose(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -89,6 +129,10 @@ class Silence(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     oximeter: float | None = None
     scale: float | None = None
+    cuff: float | None = None
+    thermometer: float | None = None
+    glucose_meter: float | None = None
+    worn: float | None = None
     dispenser: float | None = None
 
 
@@ -105,6 +149,9 @@ class Scenario(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 BODY = Baseline.__struct_fields__
 """The channels a body has."""
+
+HABITS = Habits.__struct_fields__
+"""What a device can be used as."""
 
 
 def read(text: str, where: str) -> Scenario:

@@ -15,10 +15,13 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from msgspec.structs import replace
+
 from drivers.catalogue import catalogue, find
 from drivers.contract import Driver, Link
 from gateway import VERSION
 from gateway.config import Config, DeviceConfig, Find
+from gateway.orders import Orders
 from gateway.session import Session
 from gateway.spool import Spool
 from gateway.tasks import ended
@@ -46,12 +49,17 @@ async def run(config: Config, find_driver: Find = find) -> None:
 
 
 async def _run_parts(config: Config, spool: Spool, find_driver: Find, stopped: asyncio.Event) -> None:
+    drivers = {device.id: find_driver(device.driver) for device in config.devices}
+    takes = {device: driver.card.orders for device, driver in drivers.items()}
+    orders = await Orders.open(config.name, spool, config.clock, takes)
     wired = [
-        (device, driver, Session(device.id, driver, spool, config.clock))
+        (device, driver, Session(device.id, driver, spool, config.clock, orders))
         for device in config.devices
-        for driver in (find_driver(device.driver),)
+        for driver in (drivers[device.id],)
     ]
     sessions = [session for _, _, session in wired]
+    for session in sessions:
+        await session.catch_up()
     async with asyncio.TaskGroup() as parts:
         tasks: list[asyncio.Task[None]] = []
 
@@ -61,7 +69,8 @@ async def _run_parts(config: Config, spool: Spool, find_driver: Find, stopped: a
         radio = _start_radio(config, wired, start)
         _start_ports(config, wired, start)
         health = _health_of(config, spool, sessions, radio)
-        uplink = Uplink(config.name, config.uplink, spool, config.clock, config.heartbeat_s, health)
+        uplink = Uplink(config.name, config.uplink, spool, config.clock, config.heartbeat_s, health, orders.arrived)
+        start(orders.run(), "orders")
         start(uplink.run(), "uplink")
         log.info("%s: running, epoch %s, %d rows waiting", config.name, spool.epoch, spool.status.queued)
         await stopped.wait()
@@ -75,11 +84,9 @@ def _start_radio(config: Config, wired: Sequence[Wired], start: Callable[[Any, s
     from gateway.links.ble import Radio, Target
     from gateway.links.radios import chosen
 
-    made_with = chosen(config.radio)
-    if made_with.host:
-        start(made_with.host.run(), "bumble")
+    made_with = chosen(config.radio, Path(config.data))
     targets = [
-        Target(device.address or "", driver.card, session.visit)
+        Target(device.address or "", driver.card, session.visit, device.id)
         for device, driver, session in wired
         if driver.card.link is not Link.SERIAL
     ]
@@ -91,7 +98,10 @@ def _start_radio(config: Config, wired: Sequence[Wired], start: Callable[[Any, s
         cool_down_s=config.radio.cool_down_s,
         scanner=made_with.scanner,
         client=made_with.client,
+        bonds=made_with.bonds,
+        bluez=made_with.bluez,
     )
+    start(made_with.run(), "radio")
     start(radio.scan(), "scan")
     for target in targets:
         start(radio.serve(target), target.address)
@@ -105,7 +115,8 @@ def _start_ports(config: Config, wired: Sequence[Wired], start: Callable[[Any, s
     from gateway.links.serial import serve
 
     for device, driver, session in on_ports:
-        start(serve(device.port or "", driver.card, session.visit, config.clock), device.id)
+        card = replace(driver.card, serial=device.line(driver.card))
+        start(serve(device.port or "", card, session.visit, config.clock), device.id)
 
 
 def _health_of(
@@ -122,10 +133,15 @@ def _health_of(
             status.oldest_ns,
             tuple(session.health() for session in sessions),
             tuple(f"{address} {name}" for address, name in (radio.strangers if radio else {}).items()),
-            ("the spool is full: devices keep their records until the server takes rows",) if spool.full else (),
+            _notes(spool, radio),
         )
 
     return health
+
+
+def _notes(spool: Spool, radio: "Radio | None") -> tuple[str, ...]:
+    full = ("the spool is full: devices keep their records until the server takes rows",) if spool.full else ()
+    return (*full, *(radio.notes() if radio else ()))
 
 
 @contextlib.contextmanager

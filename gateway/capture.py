@@ -11,7 +11,6 @@ been set; such a packet is fed as of the line before it.
 import argparse
 import asyncio
 import contextlib
-import difflib
 import logging
 import sys
 from collections import Counter
@@ -23,9 +22,9 @@ import msgspec
 
 from drivers import capture
 from drivers.catalogue import find
-from drivers.contract import Card, Driver, Link, Out, Rx, Serial, Tx
+from drivers.contract import Card, Driver, Link, Out, Rx, Tx
 from gateway.app import SPOOL_FILE
-from gateway.config import Config, DeviceConfig, load
+from gateway.config import Config, DeviceConfig, configured, load
 from gateway.link import Connection, Open
 from gateway.links.scan import reached, seconds
 from gateway.session import Session
@@ -128,6 +127,8 @@ async def record(config: Config, device: DeviceConfig, tape: Tape, quiet_s: floa
     """One session of the device, until it ended or has been quiet for `quiet_s`; raises LinkError and StoreError."""
     spool = await Spool.open(Path(config.data) / SPOOL_FILE, config.spool_mb << 20)
     try:
+        # What an earlier session left is read first: it is not of this one.
+        await Session(device.id, find(device.driver), spool, config.clock).catch_up()
         session = Session(device.id, taped(find(device.driver), tape), spool, config.clock)
         visit = _on_port if session.card.link is Link.SERIAL else _over_the_air
         try:
@@ -145,7 +146,7 @@ async def record(config: Config, device: DeviceConfig, tape: Tape, quiet_s: floa
 async def _on_port(config: Config, device: DeviceConfig, session: Session, tape: Tape) -> None:
     from gateway.links.serial import open_port
 
-    connection = await open_port(device.port or "", session.card.serial or Serial(9600), config.clock)
+    connection = await open_port(device.port or "", device.line(session.card), config.clock)
 
     async def opened() -> Connection:
         return connection
@@ -166,8 +167,8 @@ async def _over_the_air(config: Config, device: DeviceConfig, session: Session, 
             await asyncio.Event().wait()  # one visit is one capture: the next never begins
         return well
 
-    target = Target(device.address or "", session.card, visit)
-    async with reached(config.radio) as made_with:
+    target = Target(device.address or "", session.card, visit, device.id)
+    async with reached(config.radio, Path(config.data)) as made_with:
         radio = Radio(
             [target],
             [],
@@ -176,6 +177,8 @@ async def _over_the_air(config: Config, device: DeviceConfig, session: Session, 
             cool_down_s=config.radio.cool_down_s,
             scanner=made_with.scanner,
             client=made_with.client,
+            bonds=made_with.bonds,
+            bluez=made_with.bluez,
         )
         parts = [asyncio.create_task(work) for work in (radio.scan(), radio.serve(target), done.wait())]
         try:
@@ -193,7 +196,7 @@ def main(argv: Sequence[str]) -> int:
     logging.basicConfig(level=logging.WARNING, format="%(message)s", stream=sys.stderr)
     logging.getLogger("bumble").setLevel(logging.ERROR)
     config = load(asked.config)
-    device = _device(config, asked.device, asked.config)
+    device = configured(config, asked.device, asked.config)
     with _new(asked.file) as file:
         tape = Tape(file, device.driver)
         print(f"waiting for {device.id}: use it now; Ctrl-C ends the recording", file=sys.stderr)
@@ -209,15 +212,6 @@ def main(argv: Sequence[str]) -> int:
         )
     print(f"{asked.file}: {tape.summary()}")
     return 0
-
-
-def _device(config: Config, name: str, path: Path) -> DeviceConfig:
-    devices = {device.id: device for device in config.devices}
-    if name in devices:
-        return devices[name]
-    near = difflib.get_close_matches(name, devices, n=3)
-    mend = f"did you mean {' or '.join(near)}?" if near else f"it has {', '.join(devices) or 'no device'}"
-    raise ConfigError(f"{path} has no device {name!r}", mend)
 
 
 def _new(path: Path) -> TextIO:

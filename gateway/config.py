@@ -4,6 +4,7 @@
 can be checked before the first device is switched on has been. An error is one line: place, fault, mend.
 """
 
+import difflib
 import logging
 import os
 import re
@@ -17,7 +18,7 @@ from msgspec import Meta, Struct
 from msgspec.structs import replace
 
 from drivers.catalogue import find
-from drivers.contract import Driver, Link
+from drivers.contract import Card, Driver, Link, Serial
 from vitals.clock import RunningClock
 from vitals.errors import ConfigError
 from vitals.settings import parse
@@ -78,12 +79,29 @@ class RadioConfig(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class DeviceConfig(Struct, frozen=True, forbid_unknown_fields=True):
-    """One device: its id in the fleet, its driver, and its address (Bluetooth) or port (serial)."""
+    """One device: its id in the fleet, its driver, and its address (Bluetooth) or port (serial).
+
+    `baud`, `bits`, `parity`, `stop`: the settings of a serial line where they are not those the driver expects; a
+    scale's are chosen in its menus.
+    """
 
     id: str
     driver: str
     address: str | None = None
     port: str | None = None
+    baud: Annotated[int, Meta(gt=0)] | None = None
+    bits: Literal[5, 6, 7, 8] | None = None
+    parity: Literal["N", "E", "O"] | None = None
+    stop: Literal[1, 2] | None = None
+
+    def line(self, card: Card) -> Serial:
+        """The line settings: the card's, and what is set otherwise here."""
+        return replace(card.serial or Serial(9600), **self.line_settings())
+
+    def line_settings(self) -> dict[str, int | str]:
+        """What is set here."""
+        given = {"baud": self.baud, "bits": self.bits, "parity": self.parity, "stop": self.stop}
+        return {name: value for name, value in given.items() if value is not None}
 
 
 class Config(Struct, frozen=True, forbid_unknown_fields=True):
@@ -122,6 +140,16 @@ def load(path: Path, find_driver: Find = find) -> Config:
     _check_tls(config.uplink, path)
     _check_data(Path(config.data), path)
     return config
+
+
+def configured(config: Config, name: str, path: Path) -> DeviceConfig:
+    """The device of that id in the configuration, which was read from `path`; raises ConfigError."""
+    devices = {device.id: device for device in config.devices}
+    if name in devices:
+        return devices[name]
+    near = difflib.get_close_matches(name, devices, n=3)
+    mend = f"did you mean {' or '.join(near)}?" if near else f"it has {', '.join(devices) or 'no device'}"
+    raise ConfigError(f"{path} has no device {name!r}", mend)
 
 
 def _absolute(config: Config, folder: Path) -> Config:
@@ -171,6 +199,9 @@ def _check_device(device: DeviceConfig, radio: RadioConfig, path: Path, find_dri
             raise ConfigError(f"{where}: address {device.address!r}", "write it as AA:BB:CC:DD:EE:FF")
         if radio.kind == "none":
             raise ConfigError(f"{where} needs a radio", 'add [radio] with kind = "bluez"')
+        if device.line_settings():
+            settings = ", ".join(device.line_settings())
+            raise ConfigError(f"{where} has no serial line, but {settings}", "remove what is for serial devices")
 
 
 def _check_unique(devices: tuple[DeviceConfig, ...], key: str, path: Path) -> None:

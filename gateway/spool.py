@@ -10,7 +10,8 @@ number ever given in a table of its own). A spool that was lost therefore comes 
 a new row for an old one.
 
 *A bookmark* says how far a device was read. It is written in the transaction of the rows before it, so it can never
-point past a row that was lost.
+point past a row that was lost. So is how far an order has come (`gateway.ledger`), and what
+is forgotten of the bytes that the rows were made of (`gateway.raw`).
 
 *A full spool* (`max_page_count`; on a truly full disk SQLite could not even delete) refuses: `put` raises StoreError
 and the device, not being released, keeps its record. Nothing that waits here is ever thrown away to make room. What
@@ -25,6 +26,7 @@ The file is locked: a second gateway on the same folder is refused.
 
 import asyncio
 import contextlib
+import logging
 import secrets
 import sqlite3
 from collections import Counter
@@ -35,6 +37,7 @@ from typing import NamedTuple, TypeVar
 
 import msgspec
 
+from gateway import ledger, raw
 from vitals.block import Block
 from vitals.errors import StoreError
 from vitals.events import Event, Fault
@@ -82,7 +85,11 @@ class _Put(NamedTuple):
     heard: Sequence[Heard]
     bookmarks: Mapping[str, str]
     done: "asyncio.Future[None]"
+    orders: Sequence[ledger.Entry] = ()
+    packets: raw.Change | None = None
 
+
+log = logging.getLogger(__name__)
 
 Ranges = Sequence[tuple[int, int]]
 T = TypeVar("T")
@@ -118,15 +125,23 @@ class Spool:
             raise
         return cls(file, thread, status)
 
-    async def put(self, heard: Sequence[Heard], bookmarks: Mapping[str, str] | None = None) -> None:
+    async def put(
+        self,
+        heard: Sequence[Heard],
+        bookmarks: Mapping[str, str] | None = None,
+        orders: Sequence[ledger.Entry] = (),
+        packets: raw.Change | None = None,
+    ) -> None:
         """Keep these; returns when they are durable, in the order of the calls. Raises StoreError: nothing is kept."""
         kept = [one for one in heard if self._admitted(one)]
-        if not kept and not bookmarks:
-            return
-        done: asyncio.Future[None] = self._loop.create_future()
-        self._puts.append(_Put(kept, bookmarks or {}, done))
-        self._commit_soon()
-        await done
+        if kept or bookmarks or orders or packets:
+            await self._handed_over(_Put(kept, bookmarks or {}, self._loop.create_future(), orders, packets))
+
+    def put_soon(self, packets: raw.Change) -> "asyncio.Future[None]":
+        """Write this with the next commit, for whoever cannot wait. Where that fails, it is said in the log."""
+        done = self._handed_over(_Put((), {}, self._loop.create_future(), (), packets))
+        done.add_done_callback(_said)
+        return done
 
     async def take(self, after_seq: int, limit: int, up_to: int | None = None) -> list[Stored]:
         """Up to `limit` rows with numbers above `after_seq` and at most `up_to`, in order. They stay."""
@@ -141,6 +156,18 @@ class Spool:
     async def bookmark(self, device: str) -> str:
         """The last bookmark kept for the device, or ""."""
         return await self._in_thread(self._file.bookmark, device)
+
+    async def order(self, order: str) -> ledger.Entry | None:
+        """The order of that id, if it has ever been kept."""
+        return await self._in_thread(self._file.order, order)
+
+    async def orders(self) -> list[ledger.Entry]:
+        """The orders that still wait for something."""
+        return await self._in_thread(self._file.orders)
+
+    async def raw_left(self, device: str) -> tuple[list[raw.Kept], int]:
+        """The device's packets that this version has not tried, and the highest number any packet of it has."""
+        return await self._in_thread(self._file.raw_left, device)
 
     async def flushed(self) -> None:
         """Returns when nothing waits to be written."""
@@ -163,6 +190,11 @@ class Spool:
         self._hourly[one.device, hour] += 1
         return self._hourly[one.device, hour] <= FAULTS_PER_HOUR
 
+    def _handed_over(self, put: _Put) -> "asyncio.Future[None]":
+        self._puts.append(put)
+        self._commit_soon()
+        return put.done
+
     def _commit_soon(self) -> None:
         if self._committing is None:
             self._committing = self._loop.create_task(self._commit())
@@ -183,6 +215,7 @@ class Spool:
                 _settle(put.done, refusal)
             if puts:
                 self.full = any(errors)
+            if any(put.heard for put in puts):
                 self.on_stored()
         self._committing = None
 
@@ -197,6 +230,11 @@ def _settle(done: "asyncio.Future[None]", error: Exception | None) -> None:
         done.set_result(None)
     else:
         done.set_exception(error)
+
+
+def _said(done: "asyncio.Future[None]") -> None:
+    if not done.cancelled() and (error := done.exception()):
+        log.error("%s", error)
 
 
 class _File:
@@ -246,6 +284,9 @@ class _File:
         self._queued += len(rows)
         self._db.executemany("INSERT INTO row VALUES (?, ?, ?)", rows)
         self._db.executemany("REPLACE INTO bookmark VALUES (?, ?)", put.bookmarks.items())
+        ledger.write(self._db, put.orders)
+        if put.packets:
+            raw.write(self._db, put.packets)
 
     def _encoded(self, one: Heard, seq: int) -> bytes:
         try:
@@ -270,6 +311,15 @@ class _File:
         found = self._db.execute("SELECT text FROM bookmark WHERE device = ?", (device,)).fetchone()
         return found[0] if found else ""
 
+    def order(self, order: str) -> ledger.Entry | None:
+        return ledger.find(self._db, order)
+
+    def orders(self) -> list[ledger.Entry]:
+        return ledger.waiting(self._db)
+
+    def raw_left(self, device: str) -> tuple[list[raw.Kept], int]:
+        return raw.left(self._db, device), raw.last(self._db, device)
+
     def status(self) -> Status:
         oldest = self._db.execute("SELECT received_ns FROM row ORDER BY seq LIMIT 1").fetchone()
         return Status(self._queued, oldest[0] if oldest else None, self._last_seq)
@@ -290,6 +340,8 @@ def _open(path: Path, max_bytes: int) -> tuple[_File, Status]:
         db.execute("PRAGMA journal_size_limit = 1048576")
         db.execute(f"PRAGMA max_page_count = {max(16, max_bytes // PAGE_BYTES)}")
         epoch = _schema(db, path)
+        ledger.prepare(db)
+        raw.prepare(db)
         file = _File(db, path, epoch)
         return file, file.status()
     except BaseException as error:

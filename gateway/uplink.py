@@ -25,7 +25,7 @@ import logging
 import math
 import socket
 from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -161,7 +161,10 @@ def head(rows: Sequence[Stored]) -> Sequence[Stored]:
 
 
 class Uplink:
-    """`run()` for ever. `health` makes the heartbeat."""
+    """`run()` for ever. `health` makes the heartbeat; `on_command` is given what comes under `down/command`.
+
+    A command may come twice or never: whoever takes it tells the server by a row, and the server repeats it until then.
+    """
 
     def __init__(
         self,
@@ -171,8 +174,10 @@ class Uplink:
         clock: Clock,
         heartbeat_s: float,
         health: Callable[[], Health],
+        on_command: Callable[[bytes], None] = lambda payload: None,
     ) -> None:
         self._name = name
+        self._hears = {wire.down(name, "ack"): self._on_ack, wire.down(name, "command"): on_command}
         self._config = config
         self._spool = spool
         self._clock = clock
@@ -206,7 +211,7 @@ class Uplink:
 
     async def _connection(self) -> None:
         """One connection from start to end; raises LinkError when it ends, _ProtocolRefused."""
-        broker = _Broker(self._name, self._config, self._protocol, self._on_ack, self._clock)
+        broker = _Broker(self._name, self._config, self._protocol, self._hears, self._clock)
         try:
             await broker.open()
             log.info("connected to %s:%d, MQTT %s", self._config.host, self._config.port, _spoken(self._protocol))
@@ -293,14 +298,14 @@ class _Broker:
         name: str,
         config: UplinkConfig,
         protocol: MQTTProtocolVersion,
-        on_ack: Callable[[bytes], None],
+        hears: Mapping[str, Callable[[bytes], None]],
         clock: Clock,
     ) -> None:
         self._name = name
         self._config = config
         self._clock = clock
         self._loop = asyncio.get_running_loop()
-        self._on_ack = on_ack
+        self._hears = hears
         self._answer: asyncio.Future[ReasonCode] = self._loop.create_future()
         self._ready: asyncio.Future[None] = self._loop.create_future()
         self._lost: asyncio.Future[str] = self._loop.create_future()
@@ -339,7 +344,7 @@ class _Broker:
             raise _ProtocolRefused(f"the broker {where} hung up or does not speak this MQTT")
         if answer.is_failure:
             raise LinkError(f"the broker {where} refuses {self._name} ({answer})", "see the name and the password file")
-        self._client.subscribe(wire.down(self._name, "ack"), qos=1)
+        self._client.subscribe([(topic, 1) for topic in self._hears])
         await self._first(self._ready, where)
         self.check()
         self.publish(wire.state(self._name), self._state(online=True), retain=True)
@@ -394,14 +399,15 @@ class _Broker:
 
     def _on_subscribe(self, client: Client, userdata: Any, mid: int, reasons: list[Any], properties: Any) -> None:
         if any(reason.is_failure for reason in reasons):
-            log.error("the broker does not let %s read its acknowledgements: see the broker's ACL", self._name)
+            log.error("the broker does not let %s read what it is told: see the broker's ACL", self._name)
         self._hand_over(_resolve, self._ready, None)
 
     def _on_disconnect(self, client: Client, userdata: Any, flags: Any, reason: ReasonCode, properties: Any) -> None:
         self._hand_over(_resolve, self._lost, str(reason))
 
     def _on_message(self, client: Client, userdata: Any, message: MQTTMessage) -> None:
-        self._hand_over(self._on_ack, bytes(message.payload))
+        if message.topic in self._hears:
+            self._hand_over(self._hears[message.topic], bytes(message.payload))
 
     def _on_publish(self, client: Client, userdata: Any, mid: int, reason: ReasonCode, properties: Any) -> None:
         if reason.is_failure and not self._said_refused:

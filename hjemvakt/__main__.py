@@ -21,11 +21,14 @@ examples
   hjemvakt gateway check gateway.toml    is this configuration right? one line says what to mend
   hjemvakt gateway run gateway.toml      the hub in a home
   hjemvakt server run server.toml        broker, triage, escalation and the staff page
-  hjemvakt sim run sim.toml              simulated homes: bodies, devices, a virtual radio
+  hjemvakt sim list                      which devices and which stories can be simulated
+  hjemvakt sim run kari.toml             simulated homes: bodies, devices, a virtual radio
+  hjemvakt sim gateway kari.toml         what the gateway of that home needs to read them
 
   hjemvakt devices                       which devices can be read
   hjemvakt decode gls-1808 07 01 00 e3 07 08 15 06 1f 0d b4 00 3b c0 f1
   hjemvakt scan                          who advertises here, and which driver would take it
+  hjemvakt pair meter-0001 --config gateway.toml             for a device that shows digits
   hjemvakt capture oxi-0001 oxi.cap --config gateway.toml    record a device, for a test of its driver
 
 Hjemvakt is not a certified medical device.
@@ -79,6 +82,12 @@ def _scan() -> Command:
     return main
 
 
+def _pair() -> Command:
+    from gateway.links.pair import main
+
+    return main
+
+
 def _capture() -> Command:
     from gateway.capture import main
 
@@ -89,10 +98,11 @@ _COMMANDS: dict[str, tuple[str, str, Callable[[], Command]]] = {
     "demo": ("show everything at work on this machine", "demo", _demo),
     "gateway": ("the hub in a home: run, check", "gateway", _gateway),
     "server": ("the municipality's server: run, check, password", "server", _server),
-    "sim": ("simulated homes: run, check", "sim", _sim),
+    "sim": ("simulated homes: run, check, gateway, list", "sim", _sim),
     "devices": ("the devices that can be read", "gateway", _devices),
     "decode": ("what bytes of a device mean", "gateway", _decode),
     "scan": ("which Bluetooth devices advertise here", "gateway", _scan),
+    "pair": ("pair a Bluetooth device with this hub, once", "gateway", _pair),
     "capture": ("record a live session of a device", "gateway", _capture),
 }
 """What a command is for, the extra with the packages it needs, and where it is."""

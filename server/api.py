@@ -114,8 +114,61 @@ class News2(Shape):
     single_red: bool
 
 
+class HeldValue(Shape):
+    """One value of a weighing or of a blood pressure that is held."""
+
+    channel: str
+    label: Text
+    value: float
+    decimals: int
+    unit: str
+    t_ms: int
+
+
+class Question(Shape):
+    """Whose are these readings? They are kept, but nobody's until somebody answers.
+
+    `because` weight: far from what the patient weighs (`usual_kg`, as of `since_ms`; `limit_kg` is how far it may be).
+    slot: the device took them for another of its users (`slot`). `version` goes back with the answer. `home`: what
+    became of the message to the patient's own phone, None where there was none.
+    """
+
+    id: str
+    version: int
+    because: Literal["weight", "slot"]
+    device: str
+    values: list[HeldValue]
+    slot: int | None
+    usual_kg: float | None
+    limit_kg: float | None
+    since_ms: int | None
+    asked_ms: int
+    said: Literal["hers", "not_hers", "unknown"] | None
+    said_ms: int | None
+    said_by: str | None
+    said_from: Literal["staff", "home"] | None
+    home: Literal["queued", "sent", "failed", "withdrawn"] | None
+    home_unknown_ms: int | None
+    """When somebody at home said that they do not know."""
+
+
+class Answer(Shape):
+    """`hers` files what is held under the patient; the others keep it, and it is never filed."""
+
+    said: Literal["hers", "not_hers", "unknown"]
+    version: int
+
+
+class Answered(Shape):
+    """Somebody was first, or more was measured since. Comes with status 409."""
+
+    detail: str
+    who: str | None
+
+
 class WorklistRow(Shape):
-    """One patient. Sorted by `priority`, then `waiting_since_ms`; patients without an open alarm come last."""
+    """One patient. Sorted by `priority`, then `waiting_since_ms`; patients without an open alarm come last, those with
+    an open question before the others."""
 
     patient: PatientBrief
     priority: Priority | None
@@ -126,6 +179,8 @@ class WorklistRow(Shape):
     news2: News2 | None
     last_reading_ms: int | None
     gateway_online: bool | None
+    questions: list[Question]
+    """The open ones, the longest waiting first."""
 
 
 class Worklist(Shape):
@@ -163,6 +218,8 @@ class DeviceView(Shape):
     last_seen_ms: int | None
     battery: float | None
     faults: int
+    orders: list[str]
+    """The kinds of order that it takes."""
 
 
 class PatientPage(Shape):
@@ -177,6 +234,10 @@ class PatientPage(Shape):
     devices: list[DeviceView]
     alarms: list[AlarmView]
     """Open ones first, then the latest closed."""
+    questions: list[Question]
+    """Open ones first, then the latest answered."""
+    unjudged: HeldValue | None
+    """A first weight of these days: it was filed, for there was nothing to hold it against."""
 
 
 class Readings(Shape):
@@ -200,6 +261,58 @@ class DispenserEvent(Shape):
     kind: str
     dose_id: int
     data: dict[str, float | int | str]
+
+
+OrderKind = Literal["dispense", "lock", "unlock", "test", "schedule"]
+
+
+class OrderNew(Shape):
+    """An order to a device. `id`: 16 hexadecimal digits drawn at random; the same id twice is one order.
+
+    `compartment`, and if it helps `dose_id`, to dispense; `doses` (see vitals/schedule.py; times in UTC) to schedule.
+    """
+
+    id: str = Field(pattern="^[0-9a-f]{16}$")
+    device: str = Field(min_length=1, max_length=64)
+    kind: OrderKind
+    compartment: int | None = Field(default=None, ge=1, le=254)
+    dose_id: int | None = Field(default=None, ge=1, le=65_535)
+    doses: str | None = Field(default=None, min_length=1, max_length=2000)
+    why: str = Field(min_length=3, max_length=500)
+    """For the audit log."""
+
+
+class OrderLook(Shape):
+    """What a person found who looked, of an order that nobody knows the end of."""
+
+    found: Literal["done", "not_done", "unclear"]
+    note: str = Field(default="", max_length=2000)
+
+
+class OrderView(Shape):
+    """An order and how far it has come. Times of steps that have not been are None.
+
+    `said` is the device's own reason, in English. `unknown` and `disputed` (it was said that it
+    was not done, and then that it was): look at the dispenser, or call the patient.
+    """
+
+    id: str
+    device: str
+    kind: OrderKind
+    data: dict[str, int | str]
+    why: str
+    ordered_by: str
+    issued_ms: int
+    expires_ms: int
+    state: Literal["ordered", "received", "sent", "done", "refused", "expired", "unknown", "disputed", "looked_at"]
+    received_ms: int | None
+    sent_ms: int | None
+    ended_ms: int | None
+    said: str | None
+    looked_by: str | None
+    looked_ms: int | None
+    found: Literal["done", "not_done", "unclear"] | None
+    note: str | None
 
 
 class Acknowledge(Shape):
@@ -232,15 +345,15 @@ class Conflict(Shape):
 
 
 class PhoneMessage(Shape):
-    """What a phone would show. Only in a demo, or for an administrator."""
+    """What a phone would show. Only in a demo, or for an administrator. `alarm_id` None: it is about no alarm."""
 
     id: int
     t_ms: int
     to: str
-    role: Role
+    role: Role | Literal["patient"]
     channel: str
     text: str
-    alarm_id: str
+    alarm_id: str | None
 
 
 class GatewayView(Shape):
@@ -251,6 +364,7 @@ class GatewayView(Shape):
     queued: int | None
     software: str | None
     strangers: list[str]
+    notes: list[str]
     devices: list[DeviceView]
 
 

@@ -25,19 +25,23 @@ from server.alarms.table import open_count
 from server.api import Health
 from server.broker import Running
 from server.broker.accounts import well_formed
-from server.config import Config, Municipality, Patient, load_municipality
+from server.config import Config, Municipality, Patient, load_municipality, zone_of
 from server.db import Database
 from server.engine import Engine
 from server.escalation.model import load as load_ladders
 from server.escalation.tick import climb_due
+from server.held.home import Homes
 from server.ingest.inbox import Inbox
 from server.ingest.store import Message
 from server.live import Hub
 from server.notify.outbox import deliver_due
 from server.notify.phone import FakePhone
 from server.notify.sender import Sender
+from server.orders import tick as orders
+from server.orders.store import heard
 from server.patients.programmes import Programmes
 from server.patients.programmes import load as load_programmes
+from server.readings.store import Occurrence
 from server.watch import ROUND_S, New, Watch
 from server.worklist import Rows
 from vitals.clock import NS, Clock
@@ -76,9 +80,12 @@ class Server:
             self._apply(tx, started_ns)
         rows = Rows(self.db, self.programmes, self.clock)
         self.hub = Hub(rows, self.clock, phones_for_all=config.demo)
-        self.senders: dict[str, Sender] = {"sms": FakePhone(self.db, self.hub.phone)}
+        self.senders: dict[str, Sender] = {"sms": FakePhone(self.db, self.hub.phone, links=config.demo)}
+        self._homes = Homes(config.web.address, zone_of(config.time_zone, "server.toml"))
         self.watches: list[Callable[[], str | None]] = []
         """What else may have a problem: each says what it is, or None."""
+        self.publish: Callable[[Sequence[Message]], None] = lambda messages: None
+        """Sends messages to gateways; one that is lost is sent again by whoever it is due to."""
         self.tick_age_s: Callable[[], float] = lambda: 0.0
         self._watch = Watch(self.programmes, config.fleet.offline_after_s, started_ns, self.clock.speed)
         self._problems: dict[str, str] = {}
@@ -116,13 +123,19 @@ class Server:
         self.deliver(now_ns)
 
     def decide(self, now_ns: int) -> None:
-        """Look at people and climb ladders: what must be said is queued."""
+        """Look at people, climb ladders and ask homes: what must be said is queued."""
+        self._part("orders", lambda: self._turn_orders(now_ns))
         self._part("watch", lambda: self._look_around(now_ns))
         self._part("escalation", lambda: self._climb(now_ns))
+        self._part("questions", lambda: self._ask(now_ns))
 
     def deliver(self, now_ns: int) -> None:
         """Send what is queued. It may take as long as the slowest provider, so it has an engine of its own."""
-        self._part("notify", lambda: deliver_due(self.db, now_ns, self.senders))
+        self._part("notify", lambda: deliver_due(self.db, now_ns, self.senders, self._homes))
+
+    def look(self, tx: sa.Connection, new: New, now_ns: int) -> set[str]:
+        """Run the rules for whoever something was filed of just now, in `tx`; returns whose alarms changed."""
+        return self._look(tx, new.keys(), now_ns, new)
 
     def health(self) -> Health:
         """For a monitor: no personal data."""
@@ -150,9 +163,11 @@ class Server:
         now_ns = self.clock.now_ns()
         with self.db.write() as tx:
             taken = ingest.take(tx, messages, now_ns)
-            changed = taken.changed | taken.new.keys()
+            events = [one for new in taken.new.values() for one in new if isinstance(one, Occurrence)]
+            ordered = heard(tx, events)
+            changed = taken.changed | taken.new.keys() | ordered
             if taken.new:
-                changed |= self._look(tx, taken.new.keys(), now_ns, taken.new)
+                changed |= self._look(tx, taken.new.keys() | ordered, now_ns, taken.new)
         self._tell(changed)
         return taken.acknowledge
 
@@ -190,6 +205,19 @@ class Server:
             if everybody or again or changed:
                 changed |= self._look(tx, None if everybody else again.keys() | changed, now_ns, {})
         self._looked_ns = now_ns if everybody else looked_ns
+        return changed
+
+    def _ask(self, now_ns: int) -> Iterable[str]:
+        with self.db.write() as tx:
+            return self._homes.ask_due(tx, now_ns)
+
+    def _turn_orders(self, now_ns: int) -> Iterable[str]:
+        with self.db.write() as tx:
+            turned = orders.turn(tx, now_ns, self.clock.speed)
+            changed = turned.overdue
+            if turned.overdue:
+                changed |= self._look(tx, turned.overdue, now_ns, {})
+        self.publish(turned.publish)
         return changed
 
     def _climb(self, now_ns: int) -> Iterable[str]:
@@ -256,6 +284,7 @@ async def run(config: Config) -> None:
         running = _broker_for(server)
         stack.callback(running.stop)
         inbox = Inbox(running.endpoint, server.receive_many)
+        server.publish = inbox.publish
         inbox.start()
         stack.callback(inbox.stop)
         engine = Engine(server.decide, server.clock, config.tick_s)

@@ -12,6 +12,7 @@ import re
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Literal
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import msgspec
 from msgspec import Meta
@@ -22,16 +23,22 @@ from vitals.settings import parse
 
 Seconds = Annotated[float, Meta(gt=0)]
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
+_ADDRESS = re.compile(r"(https?://[A-Za-z0-9.:\[\]-]+)?")
 _GATEWAY = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 
 
 class Web(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Where the staff page is served. `secure`: the cookie is sent over https only (set it behind TLS)."""
+    """Where the staff page is served. `secure`: the cookie is sent over https only (set it behind TLS).
+
+    `address` is what the world calls it, such as `https://hjemvakt.example.no`: it stands in the messages that ask the
+    people at home about a measurement. Without it nobody at home is asked.
+    """
 
     host: str = "127.0.0.1"
     port: Annotated[int, Meta(ge=0, le=65535)] = 8080
     """0: whichever is free; the log says which."""
     secure: bool = False
+    address: str = ""
 
 
 class Broker(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -64,6 +71,8 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     tick_s: Seconds = 1.0
     """Seconds of the wall between two rounds of the engine."""
     acknowledge_expires_s: Seconds = 3600.0
+    time_zone: str = "Europe/Oslo"
+    """Where the patients live: when it is night there, and what o'clock they are asked about."""
     clock: RunningClock = RunningClock()
     web: Web = Web()
     broker: Broker = Broker()
@@ -94,12 +103,17 @@ class Gateway(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Assignment(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename={"since": "from", "until": "to"}):
-    """Whose the device's readings are, from (inclusive) to (exclusive); no `to`: until further notice."""
+    """Whose the device's readings are, from (inclusive) to (exclusive); no `to`: until further notice.
+
+    `user_slot`: which of a shared device's own users the patient is; what it took for another user is held and asked
+    about. None where the device has no users, or says nothing of them.
+    """
 
     device: str
     patient: str
     since: datetime
     until: datetime | None = None
+    user_slot: Annotated[int, Meta(ge=0, le=254)] | None = None
 
 
 class Staff(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -137,6 +151,12 @@ def load(path: Path) -> Config:
     config = parse(_read(path), Config, str(path))
     if not config.clock.speed > 0:
         raise ConfigError(f"{path}: [clock] speed = {config.clock.speed}", "a clock runs forward: give it more than 0")
+    zone_of(config.time_zone, str(path))
+    if not _ADDRESS.fullmatch(config.web.address):
+        raise ConfigError(
+            f"{path}: [web] address = {config.web.address!r} is no address",
+            "write it as https://hjemvakt.example.no, without a path, or leave it out",
+        )
     base, password = path.resolve().parent, config.broker.password_file
     return msgspec.structs.replace(
         config,
@@ -146,6 +166,17 @@ def load(path: Path) -> Config:
         programmes=base / config.programmes if config.programmes else None,
         broker=msgspec.structs.replace(config.broker, password_file=base / password if password else None),
     )
+
+
+def zone_of(name: str, where: str) -> ZoneInfo:
+    """The time zone of that name; raises ConfigError."""
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+        raise ConfigError(
+            f"{where}: there is no time zone {name!r} on this machine",
+            "write it as Europe/Oslo, and install the system's time zone data (tzdata)",
+        ) from error
 
 
 def load_municipality(path: Path) -> Municipality:

@@ -2,6 +2,7 @@
 
 from typing import Annotated, Any, Protocol
 
+import sqlalchemy as sa
 from fastapi import Depends, Request
 
 from server.access.door import Door
@@ -11,6 +12,7 @@ from server.config import Config
 from server.db import Database
 from server.live import Hub
 from server.patients.programmes import Programmes
+from server.watch import New
 from vitals.clock import Clock
 
 
@@ -28,6 +30,8 @@ class House(Protocol):
     @property
     def programmes(self) -> Programmes: ...
     def health(self) -> Health: ...
+    def look(self, tx: sa.Connection, new: New, now_ns: int) -> set[str]:
+        """Run the rules for whoever something was filed of just now; returns whose alarms changed."""
 
 
 class Problem(Shape):

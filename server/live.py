@@ -37,7 +37,8 @@ COALESCE_S = 0.1
 Rows = Callable[[Sequence[str] | None], list[WorklistRow]]
 """The rows of these patients as they are now; of everybody for None."""
 
-_ORDER = {"high": 0, "medium": 1, "low": 2, None: 3}
+_ORDER = {"high": 0, "medium": 1, "low": 2}
+_ASKED, _CALM = 3, 4
 
 
 class Live(msgspec.Struct, frozen=True):
@@ -216,7 +217,8 @@ class Hub:
             events.append(self._event("patient", json.dumps({"patient_id": patient_id}), None))
         for message in ringing:
             text = _text(message)
-            events.append(self._event("phone", text if self._phones_for_all else None, text))
+            theirs = message.role == "patient" and not self._phones_for_all
+            events.append(self._event("phone", text if self._phones_for_all else None, None if theirs else text))
         for event in events:
             self._send(event)
         return events
@@ -248,7 +250,9 @@ class Hub:
 
 def for_office(row: WorklistRow) -> WorklistRow:
     """The row without what was measured: for those who keep the system."""
-    return row.model_copy(update={"latest": [], "news2": None, "clinical": _without_reasons(row.clinical)})
+    return row.model_copy(
+        update={"latest": [], "news2": None, "questions": [], "clinical": _without_reasons(row.clinical)}
+    )
 
 
 def _without_reasons(alarm: AlarmBrief | None) -> AlarmBrief | None:
@@ -260,6 +264,9 @@ def _resync(n: int) -> Live:
 
 
 def _place(row: WorklistRow) -> tuple[int, int, str]:
+    if row.priority is None:
+        asked = min((one.asked_ms for one in row.questions), default=0)
+        return _ASKED if row.questions else _CALM, asked, row.patient.name
     return _ORDER[row.priority], row.waiting_since_ms or 0, row.patient.name
 
 

@@ -24,11 +24,15 @@ from server.access.door import Anyone, Door
 from server.access.routes import router as access
 from server.alarms.model import Refused
 from server.alarms.routes import router as alarms
-from server.api import About, Conflict, Health, Worklist
+from server.api import About, Answered, Conflict, Health, Worklist
 from server.audit.store import Looks
 from server.fleet.routes import router as fleet
+from server.held import store as held
+from server.held.page import router as home_page
+from server.held.routes import router as questions
 from server.house import AtDoor, Here, House, Seen, problems
 from server.notify.routes import router as phone
+from server.orders.routes import router as orders
 from server.patients.routes import router as patients
 from server.readings.routes import router as readings
 from vitals.clock import MS
@@ -50,6 +54,9 @@ _SECURITY = {
     "cross-origin-resource-policy": "same-origin",
     "permissions-policy": "camera=(), geolocation=(), microphone=()",
 }
+_AT_HOME = {"referrer-policy": "same-origin", "cache-control": "no-store"}
+"""For the page behind a key: its form must say where it comes from, and nobody keeps what it showed."""
+
 _OUR_MISTAKE = "the server made a mistake; try again, and if it stays, tell an administrator to read the log"
 _NOT_BUILT = """<!doctype html><html lang="en"><meta charset="utf-8"><title>Hjemvakt</title>
 <h1>The staff page is not built</h1><p>The server runs, and its API answers under <code>/api</code>.
@@ -81,7 +88,8 @@ def build(house: House, *, door: Door | None = None, dist: Path = DIST) -> FastA
     app.add_middleware(Guard)
     app.add_exception_handler(RequestValidationError, _unfit)
     app.add_exception_handler(Refused, _conflict)
-    for router in (access, patients, readings, alarms, phone, fleet):
+    app.add_exception_handler(held.Refused, _answered)
+    for router in (access, patients, readings, orders, alarms, questions, phone, fleet, home_page):
         app.include_router(router)
     _own_routes(app)
     _page(app, dist)
@@ -101,7 +109,7 @@ class Guard:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        api = scope["path"].startswith("/api/")
+        api, home = scope["path"].startswith("/api/"), scope["path"].startswith("/q/")
         answering = False
 
         async def guarded(message: Message) -> None:
@@ -110,6 +118,8 @@ class Guard:
                 answering = True
                 headers = MutableHeaders(scope=message)
                 for name, value in _SECURITY.items():
+                    headers[name] = value
+                for name, value in _AT_HOME.items() if home else ():
                     headers[name] = value
                 if api:
                     headers["cache-control"] = "no-store"
@@ -221,6 +231,11 @@ async def _conflict(_request: Request, error: Exception) -> Response:
     assert isinstance(error, Refused)
     conflict = Conflict(detail=f"{error.text}; {error.mend}", who=error.who, state=error.state)
     return JSONResponse(conflict.model_dump(), 409)
+
+
+async def _answered(_request: Request, error: Exception) -> Response:
+    assert isinstance(error, held.Refused)
+    return JSONResponse(Answered(detail=f"{error.text}; {error.mend}", who=error.who).model_dump(), 409)
 
 
 def _version() -> str:

@@ -7,6 +7,8 @@ The gateway's silence is judged here, from its heartbeats, since no reading tell
 silent, or are back from a long silence for less than SETTLE_S (their heartbeat comes before what they have waiting),
 the silence of its devices is not known (`triage.rules.silence`).
 
+So are orders that nobody knows the end of (`server.orders`): they speak until a person has looked.
+
 So is the gateway's clock: one that is far off puts readings at a wrong time, or into quarantine where they alarm
 nobody.
 """
@@ -20,6 +22,8 @@ from server.alarms.store import Trigger, judge
 from server.alarms.table import alarms
 from server.fleet.store import Pulse, pulses
 from server.notify.words import wait
+from server.orders import store as orders
+from server.orders.words import reasons as order_reasons
 from server.patients.programmes import Programmes
 from server.patients.store import PatientRecord, patients_of, watched_since
 from server.readings.store import Occurrence, Reading, recent
@@ -63,6 +67,7 @@ class Watch:
         homes = _homes(self._listened(pulses(tx, self._started_ns), now_ns))
         since = watched_since(tx, now_ns)
         listening = _listening(tx, now_ns)
+        to_look_at = orders.to_look_at(tx)
         changed: set[str] = set()
         for programme, people in _by_programme(patients_of(tx, patient_ids)).items():
             limits = {one.id: self._limits(one, homes, since, now_ns) for one in people}
@@ -74,6 +79,7 @@ class Watch:
                     if kind is Kind.TECHNICAL:
                         reasons += self._silence(homes.get(one.id, []), now_ns)
                         reasons += self._clocks(homes.get(one.id, []), now_ns)
+                    reasons += order_reasons(to_look_at.get(one.id, ()), kind, now_ns)
                     if not reasons and (one.id, kind.value) not in listening:
                         continue
                     trigger = _trigger(verdicts.rules, reasons, fresh, now_ns)

@@ -5,9 +5,10 @@ from collections.abc import Sequence
 from server.alarms import table
 from server.alarms.model import Alarm
 from server.alarms.views import brief as alarm_brief
-from server.api import News2, WorklistRow
+from server.api import News2, Question, WorklistRow
 from server.db import Database
 from server.fleet.store import gateways
+from server.held.views import open_questions
 from server.patients.programmes import Programmes
 from server.patients.store import PatientRecord, all_patients, patient
 from server.patients.views import brief
@@ -36,11 +37,21 @@ class Rows:
             open_alarms: dict[str, dict[str, Alarm]] = {}
             for alarm in table.all_open(tx, patient_ids):
                 open_alarms.setdefault(alarm.patient_id, {})[alarm.kind] = alarm
+            questions = open_questions(tx, patient_ids)
             online = {one.patient_id: one.online for one in gateways(tx)}
         known = [newest.get(one.id, {}) for one in records]
         limits = [self._programmes.limits(one.programme, one.limits) for one in records]
         return [
-            self._row(one, mine, its, score, open_alarms.get(one.id, {}), online.get(one.id), now_ns)
+            self._row(
+                one,
+                mine,
+                its,
+                score,
+                open_alarms.get(one.id, {}),
+                questions.get(one.id, []),
+                online.get(one.id),
+                now_ns,
+            )
             for one, mine, its, score in zip(records, known, limits, news2(known, limits, now_ns), strict=True)
         ]
 
@@ -51,6 +62,7 @@ class Rows:
         limits: dict[str, float],
         score: News2 | None,
         alarms: dict[str, Alarm],
+        questions: list[Question],
         online: bool | None,
         now_ns: int,
     ) -> WorklistRow:
@@ -66,4 +78,5 @@ class Rows:
             news2=score,
             last_reading_ms=max((one.t_ns for one in newest.values()), default=0) // MS or None,
             gateway_online=online,
+            questions=questions,
         )

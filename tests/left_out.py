@@ -11,6 +11,7 @@ from pathlib import Path
 NEEDS = {
     "mosquitto": ("mosquitto", "/usr/sbin/mosquitto", "the tests over a real mosquitto"),
     "chromium": ("chromium", "/usr/bin/chromium", "the tests in a real browser"),
+    "qemu": ("qemu-system-x86_64", "/usr/bin/qemu-system-x86_64", "the proofs on the real Linux Bluetooth stack"),
 }
 """mark -> command, where Debian puts it, what is left out without it."""
 

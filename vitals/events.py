@@ -11,7 +11,7 @@ DISPENSER = {
     1: "due", 2: "presented", 3: "retrieved", 4: "user_confirmed", 5: "missed", 6: "delayed", 7: "early",
     8: "refill", 9: "low", 10: "empty", 11: "jam", 12: "dispense_fail", 13: "lid_open", 14: "lid_close",
     15: "tamper", 16: "battery_low", 17: "mains_lost", 18: "mains_restored", 19: "boot", 20: "clock_set",
-    21: "clock_unset", 22: "log_overflow",
+    21: "clock_unset", 22: "log_overflow", 23: "order_done", 24: "order_refused", 25: "order_unknown",
 }  # fmt: skip
 
 
@@ -50,4 +50,5 @@ FAULTS = {
     "refused": "the device did not do what it was asked",
     "driver bug": "the driver failed, or gave what cannot be stored; a fault of ours, please report it",
     "unknown device": "a device that is not in the configuration",
+    "unknown recording": "made before the device was known here, so nobody can say whose it is; not told",
 }

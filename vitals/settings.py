@@ -26,6 +26,11 @@ def parse(text: str, kind: type[T], where: str) -> T:
         tree = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"{where} is not TOML ({error})", "mend that line") from error
+    return convert(tree, kind, where)
+
+
+def convert(tree: object, kind: type[T], where: str) -> T:
+    """A table that was parsed already as a `kind`; raises ConfigError as `parse` does."""
     try:
         return msgspec.convert(tree, kind, dec_hook=_from_text)
     except msgspec.ValidationError as error:

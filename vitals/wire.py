@@ -7,9 +7,14 @@ The acknowledgement names ranges of rows that the server has committed. It is se
 a backlog: a purely cumulative mark would have to wait for the backlog before it could release the live one. A PUBACK
 from the broker is not an acknowledgement: a broker may lose what it has acknowledged.
 
+A command is an order to a device. It is published again until the gateway says that it has stored it, and acted on at
+most once, because its id is stored before anything else happens with it. What becomes of it travels up as events in
+ordinary rows (`ORDER_STEPS`), so it is stored, acknowledged and told apart like a reading.
+
 Topics carry no personal data. Whose reading it is, the server alone decides, from the device's assignment.
 """
 
+import re
 from enum import StrEnum
 from typing import TypeVar
 
@@ -23,6 +28,19 @@ VERSION = 1
 ROOT = "hjemvakt/1"
 MAX_ROWS = 200
 MAX_BYTES = 65_536
+MAX_COMMAND_BYTES = 4_096
+
+ORDER_STEPS = {
+    "received": "the gateway has it on disk",
+    "sent": "the gateway has it on disk as sent, and sends it to the device next",
+    "done": "the device did it",
+    "refused": "it was not done and will not be; `why` says why",
+    "expired": "its time was over before it was sent, so it was not",
+    "unknown": "it was sent, and whether it was done cannot be known: a person must look",
+}
+"""What a gateway tells of an order: `Event("order.<step>", ...)`. `data["order"]` is the command's `order`."""
+
+_ORDER = re.compile("[0-9a-f]{16}")
 
 
 class Lane(StrEnum):
@@ -61,8 +79,28 @@ class Ack(msgspec.Struct, frozen=True):
     v: int = VERSION
 
 
+class Command(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One order, at most MAX_COMMAND_BYTES encoded. `order` is its id: see `order_hex`.
+
+    `kind` and `data` are the device's matter; `device` is its id in the fleet. It is sent to the device before
+    `expires_ns` or never. Both times are the server's.
+    """
+
+    gateway: str
+    order: str
+    device: str
+    kind: str
+    issued_ns: int
+    expires_ns: int
+    data: dict[str, int | float | str] = {}
+    v: int = VERSION
+
+
 class DeviceHealth(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What the gateway knows of one device. `battery` in %; `link` is `never`, `idle`, `connected` or `lost`."""
+    """What the gateway knows of one device. `battery` in %; `link` is `never`, `idle`, `connected` or `lost`.
+
+    `orders`: the kinds of order that it takes.
+    """
 
     device: str
     driver: str
@@ -71,6 +109,7 @@ class DeviceHealth(msgspec.Struct, frozen=True, omit_defaults=True):
     battery: float | None = None
     rows: int = 0
     faults: int = 0
+    orders: tuple[str, ...] = ()
 
 
 class Health(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -100,7 +139,7 @@ class State(msgspec.Struct, frozen=True):
     v: int = VERSION
 
 
-Message = Batch | Ack | Health | State
+Message = Batch | Ack | Command | Health | State
 
 
 def up(gateway: str, lane: Lane | str) -> str:
@@ -126,6 +165,19 @@ def gateway_of(topic: str) -> str:
     return parts[2]
 
 
+def order_hex(order: int) -> str:
+    """An order's id (1 to 2**64 - 1) as it travels: 16 hexadecimal digits."""
+    return f"{order:016x}"
+
+
+def order_id(text: str) -> int:
+    """The id that 16 hexadecimal digits name; raises WireError."""
+    found = int(text, 16) if _ORDER.fullmatch(text) else 0
+    if not found:
+        raise WireError("order", f"{text[:40]!r} names no order", "use 16 lower-case hexadecimal digits, not all 0")
+    return found
+
+
 _encoder = msgspec.json.Encoder()
 
 
@@ -134,7 +186,7 @@ def encode(message: Message) -> bytes:
     return _encoder.encode(message)
 
 
-M = TypeVar("M", Batch, Ack, Health, State)
+M = TypeVar("M", Batch, Ack, Command, Health, State)
 
 
 def decode(data: bytes, kind: type[M]) -> M:

@@ -35,6 +35,9 @@ class Type(IntEnum):
     CLOCK_SET = 20
     CLOCK_UNSET = 21
     LOG_OVERFLOW = 22
+    ORDER_DONE = 23
+    ORDER_REFUSED = 24
+    ORDER_UNKNOWN = 25
 
 
 class Moment(msgspec.Struct, frozen=True):
@@ -75,13 +78,15 @@ class Entry(msgspec.Struct, frozen=True):
 
 
 class Log(msgspec.Struct):
-    """Entries not yet released, oldest first; `next_seq` is the number the next one will have."""
+    """Entries not yet released, oldest first; `next_seq` is the number the next one will have, `acked` the last that
+    was ever acknowledged."""
 
     log_id: int
     entries: list[Entry] = []
     next_seq: int = 1
     capacity: int = 512
     page: int = 64
+    acked: int = 0
 
     @property
     def oldest_seq(self) -> int:
@@ -104,7 +109,8 @@ class Log(msgspec.Struct):
     ) -> None:
         """Append an entry; where there is no room, a page goes and LOG_OVERFLOW comes first."""
         if len(self.entries) >= self.capacity:
-            lost, self.entries = self.entries[: self.page], self.entries[self.page :]
+            gone = max(self.page, 2)  # room for two: this entry, and the one that tells of the loss
+            lost, self.entries = self.entries[:gone], self.entries[gone:]
             self._append(Entry(self.next_seq, moment, Type.LOG_OVERFLOW, flags=flags & ~1, value=len(lost)))
         self._append(Entry(self.next_seq, moment, type_, compartment, dose_id, count, flags, value))
 
@@ -118,5 +124,6 @@ class Log(msgspec.Struct):
 
     def release(self, seq: int) -> int:
         """Forget everything up to `seq`; returns the last number that is released."""
+        self.acked = max(self.acked, seq)
         self.entries = self.since(seq + 1)
         return self.oldest_seq - 1

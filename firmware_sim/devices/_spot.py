@@ -6,6 +6,7 @@ newer ones need the room. The device advertises as long as something is undelive
 """
 
 from collections import deque
+from collections.abc import Sequence
 from typing import ClassVar, Literal
 
 import msgspec
@@ -33,6 +34,8 @@ class SpotDevice:
     """
 
     bonds: ClassVar[Literal[False, True, "passkey"]] = False
+    hangs_up: ClassVar[bool] = False
+    deaf_s: ClassVar[float] = 0
     name: ClassVar[str]
     model: ClassVar[str]
     advertised: ClassVar[tuple[str, ...]]
@@ -90,8 +93,12 @@ class SpotDevice:
         record = Record(self._made, live, stored)
         self.records = [*self.records, record][-self._memory :]
         if self.measurement in self._subscribed:
-            self._queue.append(Send(self.measurement, live, record.number))
+            self._queue.extend(self._sends(record, live))
         return happening
+
+    def _sends(self, record: Record, packet: bytes) -> Sequence[Send]:
+        """What carries the record, encoded as `packet`; the confirmation of the last delivers it."""
+        return (Send(self.measurement, packet, record.number),)
 
     def _measure(self, t_ns: int, truth: Truth) -> tuple[bytes, bytes, Happening]:
         """The packet as told at once, the packet as told later, and what the display showed."""
@@ -151,3 +158,15 @@ class SpotDevice:
         except ValueError as error:
             raise Refused(_gatt.DATA_FIELD_IGNORED, f"no such date ({error})") from error
         self.clock.set(t_ns, device_ns)
+
+
+class ForthcomingDevice(SpotDevice):
+    """One that tells every record not yet confirmed, oldest first, as soon as its indications are enabled."""
+
+    def subscribed(self, pipe: str, on: bool) -> None:
+        news = on and pipe == self.measurement and pipe not in self._subscribed
+        super().subscribed(pipe, on)
+        if news:
+            for record in self.records:
+                if not record.delivered:
+                    self._queue.extend(self._sends(record, record.stored))

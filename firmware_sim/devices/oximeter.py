@@ -16,6 +16,7 @@ from firmware_sim.body import Truth
 from firmware_sim.device import Can, Happening, Pipe, Refused, Send
 from firmware_sim.devices import _gatt
 from firmware_sim.devices._spot import Record, SpotDevice
+from firmware_sim.kinds import Kind, Making
 from firmware_sim.noise import swing
 
 SERVICE, SPOT, FEATURES, ACCESS = "1822", "2a5e", "2a60", "2a52"
@@ -142,3 +143,10 @@ def spot(
 
 def _response(request: int, code: int) -> Send:
     return Send(ACCESS, bytes((RESPONSE, NO_OPERATOR, request, code)))
+
+
+def _made(making: Making) -> Oximeter:
+    return Oximeter(keeps_delivered=making.keeps_delivered, **making.spot)
+
+
+KINDS = (Kind("oximeter", "Pulse oximeter with the standard Bluetooth service", "plx-1822", "air", "oximeter", _made),)

@@ -7,9 +7,10 @@ Packet (2A9D): flags, weight (u16, 0.005 kg), Date Time. A scale whose clock was
 """
 
 from firmware_sim.body import Truth
-from firmware_sim.device import Can, Happening, Pipe, Send
+from firmware_sim.device import Can, Happening, Pipe
 from firmware_sim.devices import _gatt
-from firmware_sim.devices._spot import SpotDevice
+from firmware_sim.devices._spot import ForthcomingDevice
+from firmware_sim.kinds import Kind
 from firmware_sim.noise import swing
 
 SERVICE, WEIGHT, FEATURES = "181d", "2a9d", "2a9e"
@@ -23,7 +24,7 @@ _FEATURES = 1 | 4 << 3
 """Bit 0: timestamps. Bits 3–6: weight resolution 4, which is 0.05 kg."""
 
 
-class Scale(SpotDevice):
+class Scale(ForthcomingDevice):
     """The firmware."""
 
     name = "SimScale"
@@ -42,12 +43,6 @@ class Scale(SpotDevice):
         packet = weighing(kg, self.clock.read_ns(t_ns) if self.clock.is_set else None)
         return packet, packet, Happening(t_ns, "weighed", {"weight": kg})
 
-    def subscribed(self, pipe: str, on: bool) -> None:
-        news = on and pipe == WEIGHT and pipe not in self._subscribed
-        super().subscribed(pipe, on)
-        if news:
-            self._queue.extend(Send(WEIGHT, r.stored, r.number) for r in self.records if not r.delivered)
-
     def read(self, pipe: str, t_ns: int) -> bytes:
         return _FEATURES.to_bytes(4, "little") if pipe == FEATURES else super().read(pipe, t_ns)
 
@@ -56,3 +51,15 @@ def weighing(kg: float, device_ns: int | None) -> bytes:
     """A weight packet in SI units; `device_ns` is the device's calendar, None where it was never set."""
     weight = round(kg * _UNITS_PER_KG).to_bytes(2, "little")
     return bytes((0,)) + weight if device_ns is None else bytes((HAS_TIME,)) + weight + _gatt.date_time(device_ns)
+
+
+KINDS = (
+    Kind(
+        "scale",
+        "Bathroom scale with the standard Bluetooth service",
+        "wss-181d",
+        "air",
+        "scale",
+        lambda making: Scale(**making.spot),
+    ),
+)

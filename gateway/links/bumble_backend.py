@@ -7,15 +7,18 @@ The host outlives its controller: when the HCI transport dies, every connection 
 opened again with growing pauses, and whoever was scanning is scanning again.
 
 The host's own address is random, on purpose: Bumble's virtual link always stamps the random address on data packets,
-so a controller known by its public address never gets an answer.
+so a controller known by its public address never gets an answer. Where bonds are kept (`gateway.links.bumble_bonds`)
+it stays the same for as long as they do.
 """
 
 import asyncio
 import contextlib
 import logging
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
+from bleak import BleakClient
 from bleak.args import SizedBuffer
 from bleak.assigned_numbers import gatt_char_props_to_strs
 from bleak.backends.characteristic import BleakGATTCharacteristic
@@ -32,10 +35,14 @@ from bumble.core import UUID, AdvertisingData, BaseBumbleError
 from bumble.core import TimeoutError as BumbleTimeout
 from bumble.device import Advertisement, Connection, Device, DeviceConfiguration, Peer
 from bumble.host import Host
+from bumble.keys import KeyStore
+from bumble.pairing import PairingConfig
 from bumble.transport import open_transport
 from bumble.transport.common import Transport
 
 from gateway.backoff import Backoff
+from gateway.link import Ask
+from gateway.links.bumble_bonds import BondFile, Person, own_address
 
 RETRY_MOST_S = 10.0
 POWER_ON_S = 10.0
@@ -47,11 +54,17 @@ log = logging.getLogger(__name__)
 
 
 class BumbleHost:
-    """A Bumble host over a transport that may die; `run()` keeps it alive."""
+    """A Bumble host over a transport that may die; `run()` keeps it alive.
 
-    def __init__(self, transport: str) -> None:
+    `bonds`: the file it keeps its bonds in; without, they last as long as the transport. `ask`: gives the digits that
+    a device shows, where there is a person to read them. Raises ConfigError when the file is damaged.
+    """
+
+    def __init__(self, transport: str, bonds: Path | None = None, ask: Ask | None = None) -> None:
         self._spec = transport
-        self._address = hci.Address.generate_static_address()
+        self._bonds = bonds
+        self._ask = ask
+        self._address = own_address(bonds)
         self._device: Device | None = None
         self._scanners: list[BumbleScanner] = []
         self.ready = asyncio.Event()
@@ -82,6 +95,30 @@ class BumbleHost:
             raise BleakError(f"the radio at {self._spec} is not there")
         return self._device
 
+    async def bonded(self, address: str) -> bool:
+        """Whether we hold a bond with the device."""
+        return bool(await self._bonds_with(address))
+
+    async def bond(self, address: str, client: BleakClient) -> None:
+        """Make a bond with the device `client` is connected to, or encrypt the link with the one there is."""
+        await client.pair()
+
+    async def forget(self, address: str) -> bool:
+        """Throw our half of the bond away; False when there was none."""
+        names = await self._bonds_with(address)
+        for name in names:
+            await self._keys().delete(name)
+        return bool(names)
+
+    async def _bonds_with(self, address: str) -> list[str]:
+        """Bumble's names for the device: its address and, for one that is not random, what kind it is."""
+        return [name for name, _ in await self._keys().get_all() if name.partition("/")[0].upper() == address]
+
+    def _keys(self) -> KeyStore:
+        keys = self.device.keystore
+        assert keys is not None, "a host that is powered on has a key store"
+        return keys
+
     async def add(self, scanner: "BumbleScanner") -> None:
         """Scan for this scanner too; waits READY_S for a radio that is on its way, then raises BleakError."""
         with contextlib.suppress(TimeoutError):
@@ -102,6 +139,10 @@ class BumbleHost:
     async def _power_on(self, transport: Transport) -> None:
         config = DeviceConfiguration(name="hjemvakt", address=self._address)
         device = Device(config=config, host=Host(transport.source, transport.sink))
+        if self._bonds:
+            device.keystore = BondFile(str(self._address), str(self._bonds))
+        if ask := self._ask:
+            device.pairing_config_factory = lambda _: PairingConfig(delegate=Person(ask))
         async with asyncio.timeout(POWER_ON_S):
             async with _as_bleak():
                 await device.power_on()
@@ -265,14 +306,14 @@ class BumbleClient(BaseBleakClient):
             await self._gone.wait()
 
     async def pair(self, *args: Any, **kwargs: Any) -> None:
+        """Encrypt the link with the bond there is; else make one."""
+        connection = self._connected
+        bonded = await self._host.bonded(self.address.upper())
         async with _as_bleak():
-            await self._connected.pair()
+            await (connection.encrypt() if bonded else connection.pair())
 
     async def unpair(self) -> None:
-        keys = self._host.device.keystore
-        if keys is not None:
-            async with _as_bleak():
-                await keys.delete(str(self._peer_address))
+        await self._host.forget(self.address.upper())
 
     async def read_gatt_char(
         self, characteristic: BleakGATTCharacteristic, *, use_cached: bool = False, **kwargs: Any

@@ -3,36 +3,61 @@
 A hub with BlueZ never loads Bumble, and the other way round.
 """
 
+import platform
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gateway.config import RadioConfig
 
 if TYPE_CHECKING:
+    from gateway.link import Ask
+    from gateway.links.ble import Bonds
+    from gateway.links.bluez import BlueZ
     from gateway.links.bumble_backend import BumbleHost
 
 
 @dataclass(frozen=True)
 class Chosen:
-    """`scanner` and `client`: keyword arguments for BleakScanner and BleakClient. `host.run()` must be kept alive."""
+    """`scanner` and `client`: keyword arguments for BleakScanner and BleakClient. `run()` must be kept alive.
+
+    `host` is Bumble's, `bluez` what BlueZ does beside bleak.
+    """
 
     scanner: Mapping[str, Any] = field(default_factory=dict)
     client: Mapping[str, Any] = field(default_factory=dict)
     host: "BumbleHost | None" = None
+    bluez: "BlueZ | None" = None
+
+    async def run(self) -> None:
+        """Keep it alive, for ever."""
+        for one in (self.host, self.bluez):
+            if one:
+                await one.run()
+
+    @property
+    def bonds(self) -> "Bonds | None":
+        """Who keeps the bonds."""
+        return self.bluez or self.host
 
 
-def chosen(radio: RadioConfig) -> Chosen:
-    """What to reach `radio` with."""
+def chosen(radio: RadioConfig, data: Path | None = None, ask: "Ask | None" = None) -> Chosen:
+    """What to reach `radio` with. `data`: the folder for bonds, without which none are made; `ask`: for the digits."""
     if radio.kind == "bumble":
         _spare_cryptography()
         from gateway.links.bumble_backend import BumbleClient, BumbleHost, BumbleScanner
+        from gateway.links.bumble_bonds import BONDS_FILE
 
-        host = BumbleHost(radio.transport or "")
+        host = BumbleHost(radio.transport or "", data / BONDS_FILE if data else None, ask)
         return Chosen({"backend": BumbleScanner, "host": host}, {"backend": BumbleClient, "host": host}, host)
     adapter = {"bluez": {"adapter": radio.adapter}} if radio.adapter else {}
-    return Chosen(adapter, adapter)
+    if data is None or platform.system() != "Linux":  # elsewhere bleak's system has ways of its own
+        return Chosen(adapter, adapter)
+    from gateway.links.bluez import BlueZ
+
+    return Chosen(adapter, adapter, bluez=BlueZ(radio.adapter, ask))
 
 
 def _spare_cryptography() -> None:

@@ -11,6 +11,7 @@ import json
 import logging
 import sys
 from collections.abc import AsyncIterator, Iterator, Sequence
+from pathlib import Path
 
 from bleak import BleakScanner
 from bleak.backends.device import BLEDevice
@@ -21,6 +22,7 @@ from msgspec.structs import asdict
 
 from drivers.catalogue import catalogue, short_uuid, takes
 from gateway.config import RadioConfig
+from gateway.link import Ask
 from gateway.links.radios import Chosen, chosen
 from gateway.tasks import ended
 from vitals.errors import ConfigError, LinkError
@@ -74,14 +76,14 @@ async def listen(radio: RadioConfig, seen: dict[str, Sighting], for_s: float) ->
 
 
 @contextlib.asynccontextmanager
-async def reached(radio: RadioConfig) -> AsyncIterator[Chosen]:
-    """What bleak is made with for this radio; a host of Bumble's is alive meanwhile."""
-    made_with = chosen(radio)
-    running = [asyncio.create_task(made_with.host.run())] if made_with.host else []
+async def reached(radio: RadioConfig, data: Path | None = None, ask: Ask | None = None) -> AsyncIterator[Chosen]:
+    """What bleak is made with for this radio, alive meanwhile; the arguments are those of `chosen`."""
+    made_with = chosen(radio, data, ask)
+    running = asyncio.create_task(made_with.run())
     try:
         yield made_with
     finally:
-        await ended(running)
+        await ended([running])
 
 
 def _sighting(address: str, advert: AdvertisementData, before: Sighting | None) -> Sighting:

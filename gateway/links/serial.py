@@ -9,6 +9,7 @@ closing inside `serial_asyncio_fast`.
 
 import asyncio
 import contextlib
+import termios
 
 import serial  # type: ignore[import-untyped]
 from serial_asyncio_fast import SerialTransport
@@ -67,7 +68,7 @@ class SerialConnection(asyncio.Protocol):
 
 
 async def open_port(name: str, line: Serial, clock: Clock) -> Connection:
-    """Open the port with a card's line settings, for this process alone; raises LinkError."""
+    """Open the port with these line settings, for this process alone; raises LinkError."""
     try:
         port = await asyncio.to_thread(
             serial.Serial,
@@ -80,9 +81,23 @@ async def open_port(name: str, line: Serial, clock: Clock) -> Connection:
             write_timeout=0,
             exclusive=True,
         )
-        return SerialConnection(port, name, clock)
     except (OSError, ValueError) as error:
         raise LinkError(f"the port {name} does not open ({error})", "plug the device in; see `port`") from error
+    except termios.error as error:  # no OSError
+        raise _refused(name, line, error) from error
+    try:
+        return SerialConnection(port, name, clock)
+    except termios.error as error:
+        await asyncio.to_thread(port.close)
+        raise _refused(name, line, error) from error
+
+
+def _refused(name: str, line: Serial, error: termios.error) -> LinkError:
+    """A pseudo-terminal has neither parity nor seven bits, and some adapters have not every speed."""
+    settings = f"{line.baud} baud, {line.bits}{line.parity}{line.stop}"
+    return LinkError(
+        f"the port {name} refuses {settings} ({error.args[-1]})", "see `baud`, `bits`, `parity` and `stop`"
+    )
 
 
 async def serve(name: str, card: Card, visit: Visit, clock: Clock) -> None:

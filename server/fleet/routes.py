@@ -29,6 +29,7 @@ def get_fleet(account: Anyone, here: Here) -> list[GatewayView]:
             queued=row.queued,
             software=row.software,
             strangers=row.strangers,
+            notes=row.notes,
             devices=[device_view(one) for one in row.devices],
         )
         for row in rows

@@ -32,6 +32,7 @@ gateway_table = sa.Table(
     sa.Column("queued", sa.BigInteger),
     sa.Column("oldest_ns", sa.BigInteger),
     sa.Column("strangers", sa.JSON, nullable=False),
+    sa.Column("notes", sa.JSON, nullable=False, server_default="[]", comment="its troubles, a sentence each"),
     sa.Column("ahead_ns", sa.BigInteger),
 )
 
@@ -45,12 +46,13 @@ device_table = sa.Table(
     sa.Column("last_seen_ns", sa.BigInteger),
     sa.Column("battery", sa.Float),
     sa.Column("faults", sa.BigInteger, nullable=False),
+    sa.Column("orders", sa.JSON, nullable=False, server_default="[]", comment="the kinds of order it takes"),
     sa.Column("told_ns", sa.BigInteger, nullable=False),
 )
 
 
 class DeviceRow(msgspec.Struct, frozen=True):
-    """A device as its gateway last told of it. `link`: never, idle, connected, lost."""
+    """A device as its gateway last told of it. `link`: never, idle, connected, lost. `orders`: the kinds it takes."""
 
     id: str
     driver: str
@@ -59,6 +61,7 @@ class DeviceRow(msgspec.Struct, frozen=True):
     last_seen_ns: int | None
     battery: float | None
     faults: int
+    orders: list[str]
 
 
 class GatewayRow(msgspec.Struct, frozen=True):
@@ -72,6 +75,7 @@ class GatewayRow(msgspec.Struct, frozen=True):
     queued: int | None
     software: str | None
     strangers: list[str]
+    notes: list[str]
     devices: list[DeviceRow]
 
 
@@ -125,13 +129,13 @@ def health(tx: sa.Connection, told: Health, now_ns: int) -> None:
     """Keep what a heartbeat says of the gateway and of its devices."""
     values = {
         "epoch": told.epoch, "software": told.software, "queued": told.queued, "oldest_ns": told.oldest_ns,
-        "strangers": list(told.strangers), "ahead_ns": told.t_ns - now_ns,
+        "strangers": list(told.strangers), "notes": list(told.notes), "ahead_ns": told.t_ns - now_ns,
     }  # fmt: skip
     tx.execute(gateway_table.update().where(gateway_table.c.id == told.gateway).values(values))
     for one in told.devices:
         row = {
             "driver": one.driver, "link": one.link, "last_seen_ns": one.last_seen_ns, "battery": one.battery,
-            "faults": one.faults, "told_ns": now_ns,
+            "faults": one.faults, "orders": list(one.orders), "told_ns": now_ns,
         }  # fmt: skip
         added = insert(device_table).values(gateway=told.gateway, device=one.device, **row)
         tx.execute(added.on_conflict_do_update(index_elements=["gateway", "device"], set_=row))
@@ -180,7 +184,7 @@ def gateways(tx: sa.Connection) -> list[GatewayRow]:
     return [
         GatewayRow(
             row.id, row.place, row.patient_id, row.online, row.last_heard_ns, row.queued, row.software, row.strangers,
-            devices.get(row.id, []),
+            row.notes, devices.get(row.id, []),
         )
         for row in tx.execute(sa.select(gateway_table).order_by(gateway_table.c.id))
     ]  # fmt: skip
@@ -206,5 +210,5 @@ def counts(tx: sa.Connection) -> Counts:
 
 _DEVICES = sa.select(
     device_table.c.device, device_table.c.driver, device_table.c.gateway, device_table.c.link,
-    device_table.c.last_seen_ns, device_table.c.battery, device_table.c.faults,
+    device_table.c.last_seen_ns, device_table.c.battery, device_table.c.faults, device_table.c.orders,
 )  # fmt: skip

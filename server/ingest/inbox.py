@@ -78,6 +78,12 @@ class Inbox:
         self._client.connect_async(self._endpoint.host, self._endpoint.port, keepalive=30, **more)
         self._client.loop_start()
 
+    def publish(self, messages: Sequence[Message]) -> None:
+        """Send these now, or not at all while the broker is away: whoever sends them does so again."""
+        if self._listening.is_set():
+            for topic, payload in messages:
+                self._client.publish(topic, payload, qos=1)
+
     def wait_until_listening(self, timeout_s: float) -> bool:
         """Wait until what is published from now on will be heard; False if that takes longer."""
         return self._listening.wait(timeout_s)

@@ -16,6 +16,7 @@ import sqlalchemy as sa
 from server.db import metadata
 from server.fleet import store as fleet
 from server.fleet.quarantine import Unfiled, set_aside
+from server.held.store import sift
 from server.ingest.filing import Filed, Refused, file
 from server.ingest.parcel import Parcel, Spoilt, open_parcel
 from server.ingest.ranges import Ranges
@@ -156,17 +157,18 @@ def _filed(row: Row, parcel: Parcel, owners: Whose, now_ns: int) -> Filed:
 
 
 def _write(tx: sa.Connection, pile: _Pile, now_ns: int) -> dict[str, list[Reading | Occurrence]]:
-    """Write the pile; returns what of it was new, by patient."""
+    """Write the pile; returns what of it was filed now, by patient. What is held is stored, but not the patient's."""
     new: dict[str, list[Reading | Occurrence]] = {}
-    readings = [one for one in pile.filed if isinstance(one, Reading)]
+    sifted = sift(tx, [one for one in pile.filed if isinstance(one, Reading)], now_ns)
+    pile.changed |= sifted.patients
     events = [one for one in pile.filed if isinstance(one, Occurrence)]
-    stored_now: list[Reading | Occurrence] = [*keep(tx, readings, now_ns), *keep_events(tx, events, now_ns)]
+    stored_now: list[Reading | Occurrence] = [*keep(tx, sifted.file, now_ns), *keep_events(tx, events, now_ns)]
     for one in stored_now:
         new.setdefault(one.patient_id, []).append(one)
     set_aside(tx, pile.aside, now_ns)
     if pile.journal:
         blob = msgspec.msgpack.encode(pile.journal)
-        total = stored(tx) + sum(map(len, new.values()))
+        total = stored(tx) + sum(map(len, new.values())) + sifted.held
         tx.execute(journal.insert().values(received_ns=now_ns, crc=zlib.crc32(blob), blob=blob, total=total))
     if pile.heard:
         pile.changed |= fleet.heard(tx, pile.heard, now_ns)

@@ -1,4 +1,6 @@
-"""The fake phone: every telephone of the staff in one table, for the demo and the tests.
+"""The fake phone: every telephone in one table, for the demo and the tests.
+
+A link is a key, and this table is nobody's pocket: links are shown, and kept, only where `links` says so (a demo).
 
 It is a sender like any other, and like a good provider it knows the dedupe key: the same message twice rings once.
 """
@@ -24,18 +26,22 @@ phone = sa.Table(
     sa.Column("role", sa.String, nullable=False),
     sa.Column("channel", sa.String, nullable=False),
     sa.Column("text", sa.String, nullable=False),
-    sa.Column("alarm_id", sa.Integer, nullable=False),
+    sa.Column("alarm_id", sa.Integer),
 )
 
 
 class FakePhone:
     """Rings on the screen. `ring` is called with each message after its commit (the live stream's `phone`)."""
 
-    def __init__(self, db: Database, ring: Callable[[PhoneMessage], None] | None = None) -> None:
+    def __init__(
+        self, db: Database, ring: Callable[[PhoneMessage], None] | None = None, *, links: bool = False
+    ) -> None:
         self._db = db
         self._ring = ring
+        self._links = links
 
     def send(self, message: Message) -> Receipt:
+        text = f"{message.text} {message.link}" if message.link and self._links else message.text
         with self._db.write() as tx:
             before = tx.scalar(sa.select(phone.c.id).where(phone.c.dedupe == message.dedupe))
             if before is not None:
@@ -44,7 +50,7 @@ class FakePhone:
                 phone.insert()
                 .values(
                     dedupe=message.dedupe, t_ns=message.t_ns, name=message.to, role=message.role,
-                    channel=message.channel, text=message.text, alarm_id=message.alarm_id,
+                    channel=message.channel, text=text, alarm_id=message.alarm_id,
                 )
                 .returning(phone.c.id)
             ).scalar_one()  # fmt: skip
@@ -52,7 +58,7 @@ class FakePhone:
             self._ring(
                 PhoneMessage(
                     id=number, t_ms=message.t_ns // MS, to=message.to, role=message.role, channel=message.channel,
-                    text=message.text, alarm_id=str(message.alarm_id),
+                    text=text, alarm_id=_number(message.alarm_id),
                 )
             )  # fmt: skip
         return Receipt(str(number))
@@ -64,7 +70,11 @@ def messages(tx: sa.Connection, after_id: int = 0) -> list[PhoneMessage]:
     return [
         PhoneMessage(
             id=row.id, t_ms=row.t_ns // MS, to=row.name, role=row.role, channel=row.channel, text=row.text,
-            alarm_id=str(row.alarm_id),
+            alarm_id=_number(row.alarm_id),
         )
         for row in reversed(rows)
     ]  # fmt: skip
+
+
+def _number(alarm_id: int | None) -> str | None:
+    return None if alarm_id is None else str(alarm_id)

@@ -18,4 +18,5 @@ def get_phone(account: Anyone, here: Here, after_id: Annotated[int, Query(ge=0, 
     if not (here.config.demo or account.role == "administrator"):
         raise HTTPException(403, "the phones are shown in a demo or to an administrator; ask one")
     with here.db.read() as tx:
-        return messages(tx, after_id)
+        found = messages(tx, after_id)
+    return found if here.config.demo else [one for one in found if one.role != "patient"]

@@ -5,7 +5,7 @@ outbox promises at least once. A provider that knows idempotency keys is given `
 which is the right way to be wrong about an alarm.
 """
 
-from typing import Protocol
+from typing import Literal, Protocol
 
 import msgspec
 
@@ -14,16 +14,21 @@ from vitals.errors import HjemvaktError
 
 
 class Message(msgspec.Struct, frozen=True):
-    """What to deliver. `to` is a name, `address` a number or mail address; `t_ns` the moment of this attempt."""
+    """What to deliver. `to` is a name, `address` a number or mail address; `t_ns` the moment of this attempt.
+
+    `alarm_id` None: it is about no alarm. `link` is a key that opens something: it is sent after the text, and neither
+    kept nor logged; the same message may carry another one when it is tried again.
+    """
 
     dedupe: str
-    alarm_id: int
+    alarm_id: int | None
     channel: str
     to: str
-    role: Role
+    role: Role | Literal["patient"]
     address: str
     text: str
     t_ns: int
+    link: str = ""
 
 
 class Receipt(msgspec.Struct, frozen=True):

@@ -9,6 +9,7 @@ is behind the sign-in.
 from server.alarms.model import Alarm
 from server.api import Role
 from server.escalation.model import Tell
+from server.orders.model import LASTS_S
 from triage.catalogue import catalogue
 from vitals.alarm import Level
 
@@ -27,6 +28,13 @@ _FRAME = {
 _OWN = {
     "gateway_silent": {"en": "Gateway silent", "nb": "Boksen er stille"},
     "gateway_clock": {"en": "Gateway clock wrong", "nb": "Boksens klokke er feil"},
+    **{
+        f"order_{kind}_unknown": {
+            "en": "Order to the dispenser, outcome unknown",
+            "nb": "Ordre til dispenseren, utfall ukjent",
+        }
+        for kind in LASTS_S
+    },
 }
 _TECHNICAL = {"en": "technical ", "nb": "teknisk "}
 _WAITED = {
@@ -52,7 +60,7 @@ def wait(seconds: float) -> str:
 
 
 def _title(name: str, language: str) -> str:
-    """The rule's short name; silence of a gateway is found by the server itself."""
+    """The rule's short name; what the server finds by itself is in no rule's file."""
     rule = catalogue().get(name)
     return rule.title[language] if rule and rule.title else _OWN.get(name, {}).get(language, name.replace("_", " "))
 

@@ -8,6 +8,7 @@ from server.alarms.views import of_patient
 from server.api import PatientPage
 from server.fleet.store import devices_of, gateways
 from server.fleet.views import device_view
+from server.held import views as held
 from server.house import Here, Seen, problems
 from server.patients.store import PatientRecord, patient
 from server.patients.views import brief
@@ -49,4 +50,6 @@ def get_patient(patient_id: str, account: Carer, here: Here, looks: Seen) -> Pat
             gateway_online=gateway.online if gateway else None,
             devices=[device_view(one) for one in devices_of(tx, patient_id)],
             alarms=of_patient(tx, who, account),
+            questions=held.of_patient(tx, patient_id),
+            unjudged=held.unjudged(tx, patient_id, now_ns),
         )

@@ -39,6 +39,7 @@ assignments = sa.Table(
     sa.Column("to_ns", sa.BigInteger),
     sa.Column("patient_id", sa.Text, sa.ForeignKey("patients.id"), nullable=False),
     sa.Column("changed_ns", sa.BigInteger, nullable=False),
+    sa.Column("user_slot", sa.Integer, comment="which of the device's users the patient is"),
 )
 
 
@@ -97,6 +98,14 @@ def whose(tx: sa.Connection, devices: Iterable[str]) -> Whose:
     return Whose(tuple(row) for row in tx.execute(query.where(columns.device.in_(set(devices)))))
 
 
+def slot_at(tx: sa.Connection, device: str, t_ns: int) -> int | None:
+    """Which of the device's own users its patient was at `t_ns`; None where the assignment does not say."""
+    columns = assignments.c
+    in_force = (columns.from_ns <= t_ns) & (columns.to_ns.is_(None) | (columns.to_ns > t_ns))
+    slot: int | None = tx.scalar(sa.select(columns.user_slot).where(columns.device == device, in_force))
+    return slot
+
+
 def patients_of(tx: sa.Connection, patient_ids: Iterable[str] | None) -> list[PatientRecord]:
     """These people (None: everybody), by id."""
     chosen = sa.true() if patient_ids is None else patients.c.id.in_(set(patient_ids))
@@ -128,6 +137,9 @@ def apply(tx: sa.Connection, municipality: Municipality, now_ns: int) -> None:
         until = assignment.until
         values = {"to_ns": None if until is None else _ns(until), "patient_id": assignment.patient}
         _put(tx, assignments, key, values, now_ns)
+        # Apart, for it changes nothing about since when the patient's devices are watched.
+        these = (assignments.c.device == assignment.device) & (assignments.c.from_ns == key["from_ns"])
+        tx.execute(assignments.update().where(these).values(user_slot=assignment.user_slot))
     _refuse_overlaps(tx, municipality.assignments)
 
 

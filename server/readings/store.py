@@ -146,6 +146,32 @@ def keep_events(tx: sa.Connection, happened: Sequence[Occurrence], stored_ns: in
     return new
 
 
+def take_back(
+    tx: sa.Connection, patient_id: str, device: str, t_ns: int, channels: Iterable[str]
+) -> list[tuple[Reading, int]]:
+    """Remove what a device measured at one moment, and return it with when it was stored: it is kept elsewhere."""
+    columns = readings.c
+    these = (columns.patient_id == patient_id) & (columns.t_ns == t_ns) & (columns.device == device)
+    these &= columns.channel.in_(list(channels))
+    rows = tx.execute(sa.select(readings).where(these).order_by(columns.channel)).mappings().all()
+    tx.execute(readings.delete().where(these))
+    return [
+        (Reading(**{name: row[name] for name in Reading.__struct_fields__} | {"status": _words(row["status"])}),
+         row["stored_ns"])
+        for row in rows
+    ]  # fmt: skip
+
+
+def known(tx: sa.Connection, table: sa.Table, identities: Iterable[bytes]) -> list[bytes]:
+    """Those of `identities` that the table has, in a column of that name."""
+    asked = list(identities)
+    found: list[bytes] = []
+    for start in range(0, len(asked), _ASK):
+        column = table.c.identity
+        found += tx.scalars(sa.select(column).where(column.in_(asked[start : start + _ASK])))
+    return found
+
+
 def latest(tx: sa.Connection, patient_ids: Sequence[str] | None) -> dict[str, dict[str, Latest]]:
     """The newest reading of every channel, by patient and channel; of everybody for None."""
     chosen = sa.true() if patient_ids is None else patients.c.id.in_(patient_ids)
@@ -249,11 +275,8 @@ def _new(tx: sa.Connection, table: sa.Table, candidates: Iterable[K]) -> list[K]
     by_identity: dict[bytes, K] = {}
     for one in candidates:
         by_identity.setdefault(one.identity, one)
-    identities = list(by_identity)
-    for start in range(0, len(identities), _ASK):
-        asked = table.c.identity.in_(identities[start : start + _ASK])
-        for known in tx.scalars(sa.select(table.c.identity).where(asked)):
-            del by_identity[known]
+    for identity in known(tx, table, by_identity):
+        del by_identity[identity]
     return list(by_identity.values())
 
 

@@ -1,13 +1,14 @@
 """What the captures of the dispenser do not reach: every type by name, any bytes in a whole frame, and the uptime."""
 
 import struct
+from hashlib import sha256
 
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
 from drivers._cobs import frame
-from drivers.contract import Out, Rx
+from drivers.contract import Order, Out, Rx
 from drivers.hv_dispenser import Dispenser
 from vitals.block import Block
 from vitals.events import DISPENSER, Event
@@ -36,7 +37,9 @@ def entry(driver: Dispenser, uptime_ms: int, utc: int, flags: int = 0, kind: int
 
 @pytest.mark.parametrize(("kind", "name"), DISPENSER.items())
 def test_every_type_has_its_name(kind: int, name: str) -> None:
-    assert entry(met(1000), 1000, NOW_S, kind=kind).kind == f"dispenser.{name}"
+    driver = met(1000)
+    told(driver, 0x88, struct.pack("<QBBI", 7, 2, 0, 1))  # whose end it is, where it ends an order
+    assert entry(driver, 1000, NOW_S, kind=kind).kind == f"dispenser.{name}"
 
 
 @pytest.mark.parametrize(
@@ -106,6 +109,15 @@ def test_the_battery_is_told_when_it_changes() -> None:
     assert levels == [(89.0,), (89.0,)]
 
 
+ORDERS = (
+    Order(1, "dispense", {"compartment": 1}),
+    Order(2, "lock", {"lives_s": 3}),
+    Order(2**32 - 1, "schedule", {"doses": "; ".join(f"{number}@08:00 c1" for number in range(1, 14))}),
+    Order(2**64 - 1, "dance", {"compartment": 1.5}),
+)
+FINGERPRINT = sha256(
+    b"".join(struct.pack("<HHBBHBB", number, 480, 1, 1, 60, 127, 0) for number in range(1, 12))
+).digest()[:8]
 KINDS = st.sampled_from((0x81, 0x82, 0x83, 0x84, 0x85, 0x86, 0x87, 0xFF)) | st.integers(0, 255)
 EDGES = st.sampled_from((0, 1, 2, 2**31, 2**32 - 2, 2**32 - 1))
 HELLOS = st.builds(
@@ -120,16 +132,24 @@ ENTRIES = st.builds(
 PACKETS = st.one_of(
     st.tuples(st.just(0x81), HELLOS),
     st.tuples(st.just(0x82), ENTRIES),
+    st.tuples(
+        st.just(0x88),
+        st.builds(lambda order, code, seq: struct.pack("<QBBI", order, code, 1, seq), EDGES, st.integers(0, 5), EDGES),
+    ),
+    st.tuples(st.just(0x86), st.builds(lambda result: bytes((result, *FINGERPRINT)), st.integers(0, 4))),
+    st.tuples(st.just(0xFF), st.builds(lambda kind, code: bytes((kind, code)), st.integers(6, 10), st.integers(0, 5))),
     st.tuples(st.just(0x85), EDGES.map(lambda seq: seq.to_bytes(4, "little"))),
     st.tuples(KINDS, st.binary(max_size=40)),
 )
 
 
-@given(st.lists(st.tuples(PACKETS, st.integers(0, 3)), max_size=15), st.sampled_from(("", "1:0", "1:4294967295", "x")))
+@given(st.lists(st.tuples(PACKETS, st.integers(0, 6)), max_size=15), st.sampled_from(("", "1:0", "1:4294967295", "x")))
 def test_nothing_a_whole_frame_can_hold_makes_it_raise(
     packets: list[tuple[tuple[int, bytes], int]], bookmark: str
 ) -> None:
     driver = Dispenser(bookmark)
+    for order in ORDERS:
+        driver.order(order, NOW_S * S)
     for at, ((kind, body), tag) in enumerate(packets):
         for out in told(driver, kind, body, NOW_S + at, tag):
             assert not isinstance(out, Block) or 0 <= out.value[0] <= 100

@@ -212,7 +212,7 @@ def test_a_schedule_is_taken_kept_and_proven_by_its_hash() -> None:
 @pytest.mark.parametrize(
     ("kind", "body", "code"),
     [
-        (0x09, "", 1),
+        (0x0B, "", 1),
         (0x81, "", 1),
         (Ask.HELLO_GET, "", 2),
         (Ask.READ_FROM, "0100", 2),

@@ -1,6 +1,7 @@
 """The dispenser's framing and entries against the vectors of docs/reference/dispenser-protocol.md."""
 
 import re
+import struct
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -8,8 +9,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from firmware_sim.devices._dispenser_wire import (
+    Ask,
+    Do,
+    Placed,
+    ScheduledDose,
+    State,
+    Tell,
+    Wanted,
+    fingerprint,
+    read_order,
+)
 from firmware_sim.devices._frame import MAX_FRAME, MAX_PAYLOAD, Deframer, crc16, frame, stuff, unframe, unstuff
 from firmware_sim.devices._log import Entry, Moment, Type
+from firmware_sim.devices.dispenser_ble import CONTROL, EVENT, SERVICE, STATUS
 
 TEXT = (Path(__file__).parents[2] / "docs" / "reference" / "dispenser-protocol.md").read_text(encoding="utf-8")
 VECTORS = re.findall(r"payload ((?:[0-9a-f]{2} ?)+)\ncrc +([0-9a-f]{4})\nframe +((?:[0-9a-f]{2} ?)+)\n", TEXT)
@@ -17,7 +30,7 @@ PAYLOADS = st.binary(min_size=2, max_size=MAX_PAYLOAD)
 
 
 def test_the_text_has_its_vectors() -> None:
-    assert len(VECTORS) == 2
+    assert len(VECTORS) == 10
     assert crc16(b"123456789") == 0x29B1
 
 
@@ -32,6 +45,55 @@ def test_an_entry_is_as_in_the_text() -> None:
     utc = int(datetime(2026, 11, 21, 8, tzinfo=UTC).timestamp())
     entry = Entry(44, Moment(0x01020304, utc, 123456), Type.MISSED, 3, 7, 2, 1, 60)
     assert b"\x82\x00" + entry.encode() == bytes.fromhex(VECTORS[1][0])
+    done = Entry(46, Moment(0x01020304, utc + 25, 148456), Type.ORDER_DONE, 3, 7, Do.DISPENSE)
+    assert b"\x82\x00" + done.encode() == bytes.fromhex(VECTORS[5][0])
+
+
+def test_an_order_is_as_in_the_text() -> None:
+    payload = bytes.fromhex(VECTORS[2][0])
+    assert payload[:2] == bytes((Ask.ORDER, 5))
+    assert read_order(payload[2:]) == Wanted(0x0123456789ABCDEF, Do.DISPENSE, 3, 7, 0x01020304, 183456)
+    assert bytes.fromhex(VECTORS[6][0]) == bytes((Ask.ORDER_GET, 6)) + (0xFEDC).to_bytes(8, "little")
+
+
+def test_states_of_orders_are_as_in_the_text() -> None:
+    for vector, tag, order_id, state, seq in (
+        (3, 5, 0x0123456789ABCDEF, State.UNDER_WAY, 0),
+        (4, 0, 0x0123456789ABCDEF, State.DONE, 46),
+        (7, 6, 0xFEDC, State.NEVER_SEEN, 0),
+    ):
+        body = struct.pack("<QBBI", order_id, state, 0, seq)
+        assert bytes.fromhex(VECTORS[vector][0]) == bytes((Tell.ORDER_STATE, tag)) + body
+
+
+def test_a_schedule_in_parts_is_as_in_the_text() -> None:
+    doses = tuple(ScheduledDose(number, 470 + 10 * number, number, 1, 60) for number in range(1, 13))
+    assert bytes.fromhex(VECTORS[8][0]) == bytes((Ask.SCHEDULE_PART, 7, 11, 12)) + doses[11].encode()
+    assert bytes.fromhex(VECTORS[9][0]) == bytes((Tell.SCHEDULE, 7, Placed.IN_FORCE)) + fingerprint(doses)
+
+
+@pytest.mark.parametrize(
+    ("table", "numbers"),
+    [
+        (r"^\| ([0-9A-F]{2}) \| ([A-Z_]+) \|", {**Ask.__members__, **Tell.__members__}),
+        (r"^\| (\d+) \| ([A-Z_]+) \| (?!\w+ \|)", {**Type.__members__}),
+    ],
+)
+def test_the_numbers_are_those_of_the_text(table: str, numbers: dict[str, int]) -> None:
+    base = 16 if "A-F" in table else 10
+    found = {name: int(number, base) for number, name in re.findall(table, TEXT, re.M) if name in numbers}
+    assert {name: number for name, number in numbers.items() if name in found} == found
+    pairs = {"LID_OPEN", "LID_CLOSE", "MAINS_LOST", "MAINS_RESTORED"}  # two in one line of the text
+    assert set(numbers) - set(found) <= pairs
+
+
+def test_states_kinds_and_the_service_are_in_the_text() -> None:
+    for state in State:
+        assert f"| {state.value} | {state.name} |" in TEXT
+    for do in Do:
+        assert f"| {do.value} | {do.name.lower()} |" in TEXT
+    for uuid in (SERVICE, EVENT, CONTROL, STATUS):
+        assert f"`{uuid}`" in TEXT
 
 
 @given(st.binary(max_size=1000))

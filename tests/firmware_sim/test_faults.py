@@ -30,3 +30,13 @@ def test_as_unkind_as_configured() -> None:
     assert sum(path.twice() for _ in range(10_000)) == pytest.approx(2500, rel=0.1)
     assert sum(path.drops() for _ in range(10_000)) == pytest.approx(5000, rel=0.1)
     assert max(path.pause_s() for _ in range(1000)) <= 2
+
+
+def test_a_damaged_indication_is_too_short_or_too_long_and_never_the_right_one() -> None:
+    path, packet = Path(Faults(malformed=0.5), 9), bytes(range(1, 12))
+    damaged = [one for _ in range(1000) for one in path.damaged(packet)]
+    assert len(damaged) == pytest.approx(500, rel=0.15)
+    assert packet not in damaged
+    assert {len(one) < len(packet) for one in damaged} == {True, False}
+    assert all(one.startswith(packet) or packet.startswith(one) for one in damaged)
+    assert Path(Faults(), 9).damaged(packet) == []

@@ -6,10 +6,8 @@ import signal
 import struct
 import sys
 import time
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
 import msgspec
 import pytest
@@ -17,23 +15,19 @@ import serial
 from bumble import core, ll
 from bumble.att import ATT_Error
 from bumble.core import UUID
-from bumble.device import Connection, Device, Peer
-from bumble.gatt_client import CharacteristicProxy
 from bumble.hci import Address
-from bumble.transport import open_transport
 
-from firmware_sim.app import load, run
 from firmware_sim.devices import _gatt
 from firmware_sim.devices._frame import Deframer, frame
 from firmware_sim.radio import Radio
+from tests.firmware_sim.hands import central, home
 
 OXIMETER, SCALE = "F0:00:00:00:00:01", "F0:00:00:00:00:02"
 STORY = """
 title = "busy"
 [habits]
-oximeter_every_min = 1
-scale_at_hours = [7, 19]
-scale_history_days = 2
+oximeter = { every_min = 1 }
+scale = { at_hours = [7, 19], history_days = 2 }
 [[doses]]
 dose_id = 4
 at_h = 0.2
@@ -68,123 +62,12 @@ memory = "pills.log"
 """
 
 
-class Seen:
-    """What the simulator told."""
-
-    def __init__(self) -> None:
-        self.all: list[dict[str, Any]] = []
-        self._more = asyncio.Event()
-
-    def __call__(self, happening: dict[str, Any]) -> None:
-        self.all.append(happening)
-        self._more.set()
-
-    async def until(self, what: str, wanted: Callable[[dict[str, Any]], bool] = lambda _: True) -> dict[str, Any]:
-        async with asyncio.timeout(10):
-            while True:
-                for happening in self.all:
-                    if happening["what"] == what and wanted(happening):
-                        return happening
-                await self.next()
-
-    async def next(self) -> None:
-        """Something more was told."""
-        self._more.clear()
-        async with asyncio.timeout(10):
-            await self._more.wait()
-
-
 def write_config(folder: Path, oximeter_extra: str = "", radio: str = "unix-server:radio") -> Path:
     (folder / "busy.toml").write_text(STORY, encoding="utf-8")
     path = folder / "sim.toml"
     text = HOME.format(now=time.time_ns(), radio=radio, oximeter=OXIMETER, scale=SCALE, oximeter_extra=oximeter_extra)
     path.write_text(text, encoding="utf-8")
     return path
-
-
-@asynccontextmanager
-async def home(config: Path) -> AsyncIterator[Seen]:
-    seen = Seen()
-    running = asyncio.create_task(run(load(config), seen))
-    try:
-        await seen.until("ready")
-        yield seen
-    finally:
-        running.cancel()
-        await asyncio.gather(running, return_exceptions=True)
-        assert running.cancelled(), running.exception()
-
-
-class Central:
-    """A host on the home's adapter."""
-
-    def __init__(self, transport: Any) -> None:
-        self.transport = transport
-        self.device = Device.with_hci("central", Address("C0:00:00:00:00:99"), transport.source, transport.sink)
-        self.heard: asyncio.Queue[tuple[str, bytes]] = asyncio.Queue()
-        self.peer: Peer | None = None
-
-    async def find(self, address: str) -> Any:
-        """The next advert of that device."""
-        found: asyncio.Queue[Any] = asyncio.Queue()
-
-        def on_advert(advert: Any) -> None:
-            if str(advert.address).startswith(address):
-                found.put_nowait(advert)
-
-        self.device.on("advertisement", on_advert)
-        await self.device.start_scanning(filter_duplicates=False)
-        async with asyncio.timeout(10):
-            advert = await found.get()
-        await self.device.stop_scanning()
-        self.device.remove_listener("advertisement", on_advert)
-        return advert
-
-    async def connect(self, address: str) -> Connection:
-        await self.find(address)
-        async with asyncio.timeout(10):
-            connection = await self.device.connect(Address(address))
-            self.peer = Peer(connection)
-            await self.peer.discover_services()
-            for service in self.peer.services:
-                await service.discover_characteristics()
-        return connection
-
-    def pipe(self, uuid: str) -> CharacteristicProxy[bytes]:
-        assert self.peer is not None
-        (characteristic,) = self.peer.get_characteristics_by_uuid(UUID(uuid.upper()))
-        return characteristic
-
-    async def listen(self, *uuids: str) -> None:
-        assert self.peer is not None
-        for uuid in uuids:
-            await self.peer.subscribe(
-                self.pipe(uuid), lambda data, uuid=uuid: self.heard.put_nowait((uuid, data)), prefer_notify=False
-            )
-
-    async def hears(self) -> tuple[str, bytes]:
-        async with asyncio.timeout(10):
-            return await self.heard.get()
-
-    async def read(self, uuid: str) -> bytes:
-        assert self.peer is not None
-        return bytes(await self.peer.read_value(self.pipe(uuid)))
-
-    async def write(self, uuid: str, data: bytes) -> None:
-        assert self.peer is not None
-        await self.peer.write_value(self.pipe(uuid), data, with_response=True)
-
-
-@asynccontextmanager
-async def central(spec: str) -> AsyncIterator[Central]:
-    transport = await open_transport(spec)
-    found = Central(transport)
-    try:
-        async with asyncio.timeout(10):
-            await found.device.power_on()
-        yield found
-    finally:
-        await transport.close()
 
 
 async def test_an_oximeter_is_found_set_listened_to_and_read(tmp_path: Path) -> None:
@@ -284,8 +167,9 @@ async def test_a_connection_that_never_came_to_be_is_reported(tmp_path: Path) ->
 
 async def test_a_device_that_hangs_up_does_so_when_it_has_told_everything(tmp_path: Path) -> None:
     config = write_config(tmp_path, oximeter_extra="[homes.devices.faults]\nhangs_up = true")
+    (tmp_path / "busy.toml").write_text(STORY.replace("oximeter = 40", "oximeter = 0.05"), encoding="utf-8")
     async with home(config) as seen, central(f"unix:{tmp_path}/radio") as host:
-        await seen.until("measured")
+        await seen.until("fell silent")
         connection, gone = await host.connect(OXIMETER), asyncio.Event()
         connection.on("disconnection", lambda reason: gone.set())
         await host.listen("2a5e", "2a52")

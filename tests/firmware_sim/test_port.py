@@ -65,6 +65,23 @@ async def test_nobody_there_holds_nothing_up_and_the_line_lives_on(line: Line) -
         assert await line.hears(5) == b"hello"
 
 
+async def test_a_reader_who_comes_late_is_not_told_what_was_long_ago(tmp_path: Path) -> None:
+    now_s = [0.0]
+    port = SerialPort(tmp_path / "stream", lambda data: None, lambda: now_s[0])
+    try:
+        for second in range(60):
+            now_s[0] = float(second)
+            port.write(bytes([second]) * 1000)
+        with serial.Serial(str(tmp_path / "stream"), 115200, timeout=5) as late:
+            port.write(b"now")
+            heard = b""
+            while not heard.endswith(b"now"):
+                heard += await asyncio.to_thread(late.read, 1)
+        assert not set(heard) & set(range(8, 58))
+    finally:
+        port.close()
+
+
 async def test_a_burst_larger_than_the_kernel_s_buffer_arrives_whole(line: Line) -> None:
     burst = os.urandom(40_000)
     with gateway(line) as opened:

@@ -26,8 +26,8 @@ SEEDS = range(20)
         ("title = 'x'\n[baseline]\nsp02 = 90", "did you mean 'spo2'?"),
         ("[baseline]\nspo2 = 90", "title"),
         ("title = 'x'\n[[phases]]\nat_h = 1\nover_h = 0", "phases"),
-        ("title = 'x'\n[habits]\noximeter_every_min = -5", "oximeter_every_min"),
-        ("title = 'x'\n[habits]\nscale_at_hours = [24]", "scale_at_hours"),
+        ("title = 'x'\n[habits.oximeter]\nevery_min = -5", "habits.oximeter.every_min"),
+        ("title = 'x'\n[habits.scale]\nat_hours = [24]", "habits.scale.at_hours"),
         ("title = 'x'\n[[phases]]\nat_h = 0\nover_h = 1\nspo2 = -70", "spo2 comes to 26.5 %"),
         ("title = 'x'\n[[doses]]\ndose_id = 1\nat_h = 1\n[[doses]]\ndose_id = 1\nat_h = 2", "dose_id 1 stands in two"),
         ("title = ", "is not TOML"),
@@ -76,7 +76,7 @@ def test_copd_exacerbation_falls_to_85_and_the_pulse_rises() -> None:
 
 def test_heart_failure_crosses_two_kilograms_over_the_three_day_median() -> None:
     scenario = told("heart-failure-weight-gain")
-    assert scenario.habits.scale_history_days >= 3
+    assert scenario.habits.scale.history_days >= 3
     for seed in SEEDS:
         body = Body(seed, scenario, START_NS)
 
@@ -96,7 +96,7 @@ def test_heart_failure_crosses_two_kilograms_over_the_three_day_median() -> None
 
 def test_missed_dose_has_a_taken_dose_and_then_two_that_are_not() -> None:
     scenario = told("missed-dose")
-    until_h = scenario.habits.takes_doses_until_h
+    until_h = scenario.habits.dispenser.until_h
     assert until_h is not None
     assert [dose.at_h < until_h for dose in scenario.doses] == [True, False, False]
     assert any(dose.time_critical and dose.at_h + dose.window_min / 60 < 2 for dose in scenario.doses)

@@ -73,8 +73,11 @@ def _fails(driver: type[Driver], seen: Sequence[Seen], script: bytes) -> bool:
 
 
 def _shortest(script: bytes, fails: Callable[[bytes], bool]) -> bytes:
-    """The script without all that can be left out: Hypothesis turns bytes to zeros but keeps its least length."""
-    size = len(script) // 2
+    """The script without all that can be left out: Hypothesis turns bytes to zeros but keeps its least length.
+
+    In powers of two, so that the shortest packet's four bytes are among them.
+    """
+    size = 1 << _SCRIPT_BYTES.bit_length()
     while size:
         at = 0
         while at < len(script):
@@ -92,8 +95,12 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--cases", type=int, default=1_000_000, help="packets for each driver (1000000)")
     parser.add_argument("driver", nargs="*", help="only these (all)")
     arguments = parser.parse_args(argv)
+    names = arguments.driver or sorted(catalogue())
+    for name in names:
+        if name not in catalogue():
+            parser.error(f"no driver is called {name}: see hjemvakt devices")
     failed = 0
-    for name in arguments.driver or sorted(catalogue()):
+    for name in names:
         tally, begun_s = Tally(name), time.monotonic()
         tally.fuzz(arguments.cases)
         failed += bool(tally.failure)

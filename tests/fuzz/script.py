@@ -4,9 +4,10 @@ The script is read from its beginning: an opcode, its arguments, the next opcode
 Most packets are kin of those in the driver's captures, for bytes drawn at random seldom get past a packet's first
 check: as they are, with bits turned over, cut short, too long, two joined, or with a *special* planted in them.
 
-A special is one of the five mantissas that mean "no number", with any exponent, as SFLOAT or FLOAT, at any offset. A
-driver that reads it as a number shows itself: the value that comes out is the mantissa times ten to the exponent, in
-the packet's unit or one the driver converts to.
+A special is one of the five mantissas that mean "no number", with any exponent, as SFLOAT or FLOAT, at any offset of a
+packet that carries such (a weight is a plain integer, and 2047 of its steps are a weight). A driver that reads it as a
+number shows itself: the value that comes out is the mantissa times ten to the exponent, in the packet's unit or one
+the driver converts to.
 """
 
 from collections.abc import Iterator, Sequence
@@ -25,6 +26,9 @@ _S_NS = 10**9
 
 _MANTISSAS = (0x7FF, 0x800, 0x7FE, 0x802, 0x801)
 _PAUSES_NS = (0, 10**6, _S_NS, 61 * _S_NS, 86_400 * _S_NS, 50 * 86_400 * _S_NS)
+_FLOATING = {"2a5e", "2a5f", "2a35", "2a36", "2a1c", "2a1e", "2a18", "2a34", "2aa7"}
+"""The pipes whose packets carry SFLOAT or FLOAT."""
+
 _TO_CELSIUS = 5 / 9
 _UNITS = (1.0, 7.500617, 7.50062, 1e3, 1e5 / 18.0156, 1e5, 1 / 18.0156, 0.45359237, 1e2, 10.0)
 """What a driver may multiply a number with: kPa to mmHg, mol/L and kg/L to mmol/L, pounds to kilograms."""
@@ -100,6 +104,8 @@ def _packet(script: _Script, opcode: int, card: Card, seen: Sequence[Seen]) -> t
         return pipes[script.index(len(pipes))], script.bytes(script.byte() % 48), ()
     one = seen[script.index(len(seen))]
     data = bytearray(one.data)
+    if opcode == 5 and one.pipe in _FLOATING:
+        return one.pipe, *_planted(script, data)
     match opcode:
         case 2:
             for _ in range(script.byte() % 4 + 1):
@@ -111,7 +117,7 @@ def _packet(script: _Script, opcode: int, card: Card, seen: Sequence[Seen]) -> t
             at = script.index(len(data) + 1)
             data[at:at] = script.bytes(script.byte() % 6)
         case 5:
-            return one.pipe, *_planted(script, data)
+            data += seen[script.index(len(seen))].data
     return one.pipe, bytes(data), ()
 
 

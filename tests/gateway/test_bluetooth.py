@@ -22,6 +22,7 @@ from bumble.device import Device
 from bumble.gatt import Characteristic, CharacteristicValue, Service
 from bumble.hci import Address
 from bumble.host import Host
+from bumble.keys import MemoryKeyStore
 from bumble.link import LocalLink
 from bumble.transport.common import AsyncPipeSink, StreamPacketSink, StreamPacketSource
 
@@ -111,6 +112,7 @@ class Peripheral:
         self._device.add_services([Service("1822", [self._value, self._battery, self._control])])
         self._device.on("connection", self._on_connection)
         self.happened: list[str] = []
+        self.encrypted: list[bool] = []
         self._tasks: set[asyncio.Task[None]] = set()
         self.connection: BumbleConnection | None = None
 
@@ -129,6 +131,10 @@ class Peripheral:
     async def advertise(self) -> None:
         await self._device.start_advertising(advertising_interval_min=20, advertising_interval_max=20)
 
+    def forget(self) -> None:
+        """Lose every bond, as a reset does."""
+        self._device.keystore = MemoryKeyStore()
+
     async def hang_up(self) -> None:
         assert self.connection is not None
         await self.connection.disconnect()
@@ -142,6 +148,7 @@ class Peripheral:
     def _on_subscription(self, bearer: object, notify: bool, indicate: bool) -> None:
         if indicate:
             self.happened.append("subscribed")
+            self.encrypted.append(bool(self.connection and self.connection.is_encrypted))
             task = asyncio.get_running_loop().create_task(self._indicate())
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from drivers import catalogue
-from drivers.contract import Driver
+from drivers.contract import Driver, Serial
 from gateway.__main__ import main
 from gateway.config import load
 from tests.gateway.scripted import DRIVERS
@@ -77,6 +77,9 @@ def test_a_good_configuration_has_absolute_paths_and_addresses_in_capitals(file:
         ('name = "home-01"', 'name = "home-01"\ndata = "password"', "the data folder"),
         ('name = "home-01"', 'name = "home-01"\nheartbeat_s = 0', "heartbeat_s"),
         ("[radio]", "[radio", "is not TOML"),
+        ('"scripted"', '"scripted"\nbaud = 2400', "'oxi-0001' has no serial line, but baud: remove what is for serial"),
+        ('"on-serial"', '"on-serial"\nparity = "X"', "parity"),
+        ('"on-serial"', '"on-serial"\nbaud = 0', "baud"),
     ],
 )
 def test_what_is_wrong_is_said_in_one_line_with_the_mend(file: Path, old: str, new: str, says: str) -> None:
@@ -87,6 +90,14 @@ def test_what_is_wrong_is_said_in_one_line_with_the_mend(file: Path, old: str, n
     assert says in str(raised.value)
     assert str(file) in str(raised.value) or "password file" in str(raised.value)
     assert "\n" not in str(raised.value)
+
+
+def test_a_scale_whose_menu_says_otherwise_is_read_with_the_settings_given(file: Path) -> None:
+    card = DRIVERS["on-serial"].card
+    file.write_text(GOOD.replace('"on-serial"', '"on-serial"\nbaud = 4800\nparity = "E"\nbits = 7'))
+    assert load(file, find).devices[1].line(card) == Serial(4800, 7, "E", 1)
+    file.write_text(GOOD)
+    assert load(file, find).devices[1].line(card) == (card.serial or Serial(9600))
 
 
 def test_two_devices_with_one_address_are_refused_however_it_is_spelled(file: Path) -> None:

@@ -78,6 +78,16 @@ async def test_a_port_that_is_not_there_says_so(tmp_path: Path, clock: RunningCl
         await open_port(str(tmp_path / "nothing"), LINE, clock)
 
 
+async def test_a_port_that_refuses_its_settings_says_so_and_is_left_free(
+    far: Far, tmp_path: Path, clock: RunningClock
+) -> None:
+    """A pseudo-terminal has no parity. Python tells that by an error that is no OSError."""
+    with pytest.raises(LinkError, match=r"refuses 2400 baud, 7E1 .*see `baud`"):
+        await open_port(str(tmp_path / "port"), Serial(2400, 7, "E"), clock)
+    connection = await open_port(str(tmp_path / "port"), LINE, clock)
+    await connection.close()
+
+
 async def test_what_came_before_the_port_vanished_is_still_delivered(
     far: Far, tmp_path: Path, clock: RunningClock
 ) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from drivers.contract import Bookmark, Out, Rx, Tx
 from gateway import session as session_module
-from gateway.link import Connection, Open
+from gateway.link import Connection, NoPipe, Open
 from gateway.session import Session
 from gateway.spool import Spool
 from tests.gateway.scripted import T0_NS, InMemory, OnSerial, Scripted, pulse
@@ -77,7 +77,7 @@ async def test_a_full_spool_releases_nothing_and_ends_the_connection(
 ) -> None:
     from vitals.errors import StoreError
 
-    async def refuse(*_: object) -> None:
+    async def refuse(*_: object, **__: object) -> None:
         raise StoreError("the spool is full", "bring the server back")
 
     monkeypatch.setattr(spool, "put", refuse)
@@ -173,6 +173,52 @@ async def test_a_serial_device_is_greeted_until_it_says_something_sensible(
     await visit
     assert connection.sent == ["hello\n"] * 3 + ["thanks"], "a fault is not an answer, a pulse is"
     assert await pulses(spool) == [72]
+
+
+async def test_a_serial_device_that_forgets_is_greeted_again_when_it_has_been_silent(spool: Spool) -> None:
+    class Forgetful(OnSerial):
+        card = msgspec.structs.replace(OnSerial.card, silence_s=0.05)
+
+    connection = InMemory("p72")
+    greeted = asyncio.Event()
+
+    def on_send(text: str) -> None:
+        if len(connection.sent) == 3:
+            greeted.set()
+
+    connection.on_send = on_send
+    visit = asyncio.create_task(Session("oxi-1", Forgetful, spool, CLOCK).visit(opens(connection)))
+    async with asyncio.timeout(5):
+        await greeted.wait()
+    connection.drop()
+    await visit
+    assert await pulses(spool) == [72]
+
+
+async def test_what_is_only_for_a_pipe_the_device_may_lack_is_left_unsent_and_all_else_ends_the_connection(
+    spool: Spool,
+) -> None:
+    class Hoping(Scripted):
+        def hello(self, now_ns: int) -> Sequence[Tx]:
+            return [Tx("2bf4", b"start", if_there=True), Tx("2a52", b"hello")]
+
+    class Sparse(InMemory):
+        async def send(self, pipe: str, data: bytes) -> None:
+            if pipe == "2bf4":
+                raise NoPipe("no such pipe", "none")
+            await super().send(pipe, data)
+
+    connection = Sparse("p72")
+    assert await Session("oxi-1", Hoping, spool, CLOCK).visit(opens(connection))
+    assert connection.sent == ["hello"]
+
+    class Insisting(Scripted):
+        def hello(self, now_ns: int) -> Sequence[Tx]:
+            return [Tx("2bf4", b"start")]
+
+    session = Session("oxi-2", Insisting, spool, CLOCK)
+    assert not await session.visit(opens(Sparse()))
+    assert session.health().link == "lost"
 
 
 async def test_the_same_packet_may_bring_rows_and_the_bookmark_that_covers_them(spool: Spool) -> None:

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from itertools import pairwise
 from pathlib import Path
@@ -22,7 +22,13 @@ from vitals.wire import Ack, Health, Lane, encode
 
 
 @asynccontextmanager
-async def running(spool: Spool, broker: Broker, folder: Path, protocol: str | int = "auto") -> AsyncIterator[Uplink]:
+async def running(
+    spool: Spool,
+    broker: Broker,
+    folder: Path,
+    protocol: str | int = "auto",
+    on_command: Callable[[bytes], None] = lambda payload: None,
+) -> AsyncIterator[Uplink]:
     """An uplink of home-01, stopped in the end as the app stops it."""
     (folder / "password").write_text(PASSWORD + "\n")
     config = UplinkConfig(
@@ -35,7 +41,7 @@ async def running(spool: Spool, broker: Broker, folder: Path, protocol: str | in
     def health() -> Health:
         return Health("home-01", spool.epoch, T0_NS, "test", spool.status.queued)
 
-    uplink = Uplink("home-01", config, spool, RunningClock(), 3600, health)
+    uplink = Uplink("home-01", config, spool, RunningClock(), 3600, health, on_command)
     task = asyncio.create_task(uplink.run())
     try:
         yield uplink

@@ -184,6 +184,14 @@ def test_an_old_heartbeat_that_was_delivered_late_is_no_wrong_clock(town: Town) 
     assert alarms(town) == {}
 
 
+def test_a_gateways_own_troubles_stand_until_it_no_longer_tells_them(town: Town) -> None:
+    for notes in (("the adapter is switched off",), ()):
+        told = Health("gw-1", "e", town.clock.now_ns(), "0.1", 0, notes=notes)
+        town.server.receive(up("gw-1", "health"), encode(told))
+        town.tick()
+        assert gateway(town).notes == list(notes)
+
+
 def test_a_heartbeat_tells_of_the_devices_and_whose_they_are(town: Town) -> None:
     oximeter = DeviceHealth("oximeter", "nonin", "connected", START_NS, 81.0, rows=4, faults=2)
     scale = DeviceHealth("scale", "and", "lost")

@@ -32,6 +32,7 @@ class Gateway:
 
     def __init__(self, running: Running) -> None:
         self.stored: set[int] = set()
+        self.commands: list[bytes] = []
         self._news = threading.Condition()
         self._ready = threading.Event()
         self._client = mqtt.Client(CallbackAPIVersion.VERSION2, client_id="gw-1")
@@ -56,11 +57,32 @@ class Gateway:
         with self._news:
             assert self._news.wait_for(lambda: numbers <= self.stored, WAIT_S), f"only {self.stored} of {numbers}"
 
+    def wait_for_commands(self, count: int) -> list[bytes]:
+        with self._news:
+            assert self._news.wait_for(lambda: len(self.commands) >= count, WAIT_S)
+            return list(self.commands)
+
     def _on_message(self, _client: mqtt.Client, _userdata: object, message: mqtt.MQTTMessage) -> None:
         with self._news:
+            if message.topic.endswith("/down/command"):
+                self.commands.append(message.payload)
             for first, last in acknowledged([(message.topic, message.payload)]):
                 self.stored |= set(range(first, last + 1))
             self._news.notify_all()
+
+
+def test_what_the_server_says_of_its_own_accord_arrives_and_while_the_broker_is_away_nothing_piles_up(
+    town: Town, running: Running
+) -> None:
+    inbox = Inbox(running.endpoint, town.server.receive_many)
+    topic = "hjemvakt/1/gw-1/down/command"
+    inbox.publish([(topic, b"too early")])
+    inbox.start()
+    assert inbox.wait_until_listening(WAIT_S)
+    with Gateway(running) as home:
+        inbox.publish([("hjemvakt/1/gw-2/down/command", b"for another"), (topic, b"for you")])
+        assert home.wait_for_commands(1) == [b"for you"]
+    inbox.stop()
 
 
 def test_what_a_gateway_publishes_is_stored_and_acknowledged(town: Town, running: Running) -> None:

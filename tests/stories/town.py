@@ -6,6 +6,7 @@ cut any of these at any moment and look at what is left.
 """
 
 import math
+import secrets
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -22,6 +23,7 @@ from firmware_sim.devices._spot import SpotDevice
 from firmware_sim.devices.dispenser import Dispenser
 from firmware_sim.household import Household
 from gateway.link import Connection
+from gateway.orders import Orders
 from gateway.session import Session
 from gateway.spool import Spool
 from server.alarms import store as alarms
@@ -32,6 +34,8 @@ from server.broker.accounts import hash_password
 from server.config import Config, Fleet
 from server.fleet.quarantine import QuarantineRecord, quarantine
 from server.notify.phone import messages
+from server.orders import store as orders
+from server.orders.model import LASTS_S, Order
 from server.readings import store as readings
 from vitals import wire
 from vitals.clock import MS, NS, ManualClock
@@ -128,6 +132,7 @@ class Home:
         self._body = household.body
         self._firmware = {device.id: household.firmware(device) for device in self._devices}
         self.spool: Spool
+        self.orders: Orders
         self._sessions: dict[str, Session] = {}
 
     @property
@@ -136,9 +141,11 @@ class Home:
 
     async def open(self) -> None:
         self.spool = await Spool.open(self._file)
+        drivers = {device.id: find(DRIVERS[device.kind]) for device in self._devices}
+        takes = {device: driver.card.orders for device, driver in drivers.items()}
+        self.orders = await Orders.open(self.name, self.spool, self.clock, takes)
         self._sessions = {
-            device.id: Session(device.id, find(DRIVERS[device.kind]), self.spool, self.clock)
-            for device in self._devices
+            device: Session(device, driver, self.spool, self.clock, self.orders) for device, driver in drivers.items()
         }
 
     async def restart(self) -> None:
@@ -152,6 +159,7 @@ class Home:
         for device, firmware in self._firmware.items():
             self.happenings += firmware.update(now_ns, self._body.truth)
             if self.on:
+                await self.orders.turn()
                 await self._read(device, firmware)
         if self.on and self.reached and server is not None:
             await self.pass_on(server)
@@ -188,6 +196,14 @@ class Home:
         decoded = tuple(msgspec.json.decode(row.json, type=Row) for row in rows)  # type: ignore[attr-defined]
         return wire.encode(Batch(self.name, self.spool.epoch, self.clock.now_ns(), decoded))
 
+    def command(self, payload: bytes) -> None:
+        """What the server publishes under `down/command` reaches the hub, or it does not."""
+        if self.on and self.reached:
+            self.orders.arrived(payload)
+
+    def firmware(self, device: str) -> SpotDevice | Dispenser:
+        return self._firmware[device]
+
     def measured(self, channel: str) -> list[float]:
         """What the devices' displays showed since the story began, oldest first."""
         return [float(happening.data[channel]) for happening in self.happenings if channel in happening.data]
@@ -211,7 +227,8 @@ class Town:
             demo=True,
             fleet=Fleet(offline_after_s=3 * _STEP_S),
         )
-        self.server: Server | None = Server(self._config, self.clock)
+        self.server: Server | None = None
+        self.start_server()
 
     def _municipality(self, patients: Sequence[tuple[str, str, str, dict[str, float]]]) -> dict[str, object]:
         since = datetime(2026, 10, 1, tzinfo=UTC)
@@ -255,6 +272,13 @@ class Town:
 
     def start_server(self) -> None:
         self.server = Server(self._config, self.clock)
+        self.server.publish = self._carry
+
+    def _carry(self, messages: Sequence[tuple[str, bytes]]) -> None:
+        """What the server says of its own accord, as the broker would carry it."""
+        homes = {home.name: home for home in self.homes}
+        for topic, payload in messages:
+            homes[wire.gateway_of(topic)].command(payload)
 
     async def spend(self, *, hours: float = 0, minutes: float = 0) -> None:
         """Let time pass, in steps of five minutes."""
@@ -303,6 +327,23 @@ class Town:
     def acknowledge(self, role: str, alarm: Alarm) -> None:
         with self._up.db.write() as tx:
             alarms.acknowledge(tx, alarm, STAFF[role], self.clock.now_ns(), self._config.acknowledge_expires_s)
+
+    def order(self, name: str, kind: str, **data: int | str) -> str:
+        """Kari orders something of that patient's dispenser; returns the order's id."""
+        now_ns, home = self.clock.now_ns(), self.homes[list(self.ids).index(name)]
+        order = Order(
+            secrets.token_hex(8), self.ids[name], home.devices[-1], home.name, kind, data, "story", STAFF["nurse"],
+            now_ns, now_ns + round(LASTS_S[kind] * NS),
+        )  # fmt: skip
+        with self._up.db.write() as tx:
+            orders.place(tx, order)
+        return order.id
+
+    def order_now(self, order: str) -> Order:
+        with self._up.db.read() as tx:
+            found = orders.get(tx, order)
+        assert found is not None
+        return found
 
     def quarantined(self) -> list[QuarantineRecord]:
         with self._up.db.read() as tx:

@@ -35,7 +35,7 @@ CLOCK = "[clock]\nspeed = 240.0\nstart_ns = {now}\norigin_ns = {now}\n"
 STORY = """
 title = "calm"
 [habits]
-oximeter_every_min = 8
+oximeter = { every_min = 8 }
 [[doses]]
 dose_id = 4
 at_h = 0.1

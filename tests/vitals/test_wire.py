@@ -56,7 +56,7 @@ def test_what_is_not_ours_is_refused_with_a_reason(data: bytes, reason: str) -> 
 
 @given(st.binary(max_size=200))
 def test_no_bytes_whatever_do_worse_than_a_wire_error(data: bytes) -> None:
-    for kind in (wire.Batch, wire.Ack, wire.Health, wire.State):
+    for kind in (wire.Batch, wire.Ack, wire.Command, wire.Health, wire.State):
         with contextlib.suppress(WireError):
             wire.decode(data, kind)
 
@@ -66,6 +66,31 @@ def test_not_a_number_cannot_travel_as_a_number() -> None:
     batch = wire.Batch("g", "e", 0, (wire.Row(1, "d", 0, block),))
     with pytest.raises(WireError):
         wire.decode(wire.encode(batch), wire.Batch)
+
+
+@given(
+    st.builds(
+        wire.Command, words, words, words, words, times, times,
+        st.dictionaries(words, st.integers(-(2**31), 2**31) | words, max_size=3),
+    )
+)  # fmt: skip
+def test_a_command_survives_the_journey(command: wire.Command) -> None:
+    assert wire.decode(wire.encode(command), wire.Command) == command
+
+
+@given(st.integers(1, 2**64 - 1))
+def test_an_orders_id_is_16_digits_and_comes_back_the_same(order: int) -> None:
+    text = wire.order_hex(order)
+    assert len(text) == 16
+    assert wire.order_id(text) == order
+
+
+@pytest.mark.parametrize("text", ["", "0" * 16, "d05e", "000000000000D05E", "0x0000000000d05e", "f" * 17, "é" * 16])
+def test_what_names_no_order_is_refused_with_a_reason(text: str) -> None:
+    with pytest.raises(WireError) as told:
+        wire.order_id(text)
+    assert told.value.reason == "order"
+    assert told.value.mend
 
 
 def test_topics_name_the_gateway_and_nothing_personal() -> None:

@@ -18,7 +18,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_play
 from server.access.passwords import hash_password
 from server.app import Server
 from server.broker.accounts import hash_password as hash_gateway_password
-from server.config import Config
+from server.config import Config, Web
 from server.site import build
 from tests.ports import free_port
 from vitals.block import Block
@@ -62,11 +62,12 @@ class Ward:
         (folder / "municipality.toml").write_text(tomli_w.dumps(_municipality()), encoding="utf-8")
         self.clock = ManualClock(START_NS)
         ladders = ROOT / "configs" / "ladders.toml"
-        config = Config("Salten", folder / "data", folder / "municipality.toml", ladders, demo=True)
-        self.server = Server(config, self.clock)
-        self._seq = 0
         port = free_port()
         self.url = f"http://127.0.0.1:{port}"
+        files = (folder / "data", folder / "municipality.toml", ladders)
+        config = Config("Salten", *files, demo=True, web=Web(address=self.url))
+        self.server = Server(config, self.clock)
+        self._seq = 0
         self._web = uvicorn.Server(
             uvicorn.Config(build(self.server), port=port, log_level="warning", timeout_graceful_shutdown=1)
         )

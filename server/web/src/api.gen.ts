@@ -184,6 +184,50 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/patients/{patient_id}/orders": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Orders
+         * @description The patient's latest orders, newest first; those that are not settled are always among them.
+         */
+        get: operations["getOrders"];
+        put?: never;
+        /**
+         * Place Order
+         * @description Order it. The same order once more (the same id) changes nothing.
+         */
+        post: operations["placeOrder"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/patients/{patient_id}/orders/{order_id}/look": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Looked At Order
+         * @description Say what you found, after looking at the dispenser or calling the patient; that settles an unknown order.
+         */
+        post: operations["lookedAtOrder"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/patients/{patient_id}/readings": {
         parameters: {
             query?: never;
@@ -238,6 +282,26 @@ export interface paths {
         get: operations["getQuarantine"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/questions/{question_id}/answer": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Answer Question
+         * @description Say whose readings these are. `hers` files them, and the rules look at them before this returns.
+         */
+        post: operations["answerQuestion"];
         delete?: never;
         options?: never;
         head?: never;
@@ -430,6 +494,29 @@ export interface components {
             /** Usefulness */
             usefulness: number | null;
         };
+        /**
+         * Answer
+         * @description `hers` files what is held under the patient; the others keep it, and it is never filed.
+         */
+        Answer: {
+            /**
+             * Said
+             * @enum {string}
+             */
+            said: "hers" | "not_hers" | "unknown";
+            /** Version */
+            version: number;
+        };
+        /**
+         * Answered
+         * @description Somebody was first, or more was measured since. Comes with status 409.
+         */
+        Answered: {
+            /** Detail */
+            detail: string;
+            /** Who */
+            who: string | null;
+        };
         /** Close */
         Close: {
             /**
@@ -484,6 +571,8 @@ export interface components {
             last_seen_ms: number | null;
             /** Link */
             link: string;
+            /** Orders */
+            orders: string[];
         };
         /**
          * DispenserEvent
@@ -520,6 +609,8 @@ export interface components {
             id: string;
             /** Last Heard Ms */
             last_heard_ms: number | null;
+            /** Notes */
+            notes: string[];
             /** Online */
             online: boolean;
             /** Place */
@@ -555,6 +646,23 @@ export interface components {
             tick_age_s: number;
         };
         /**
+         * HeldValue
+         * @description One value of a weighing or of a blood pressure that is held.
+         */
+        HeldValue: {
+            /** Channel */
+            channel: string;
+            /** Decimals */
+            decimals: number;
+            label: components["schemas"]["Text"];
+            /** T Ms */
+            t_ms: number;
+            /** Unit */
+            unit: string;
+            /** Value */
+            value: number;
+        };
+        /**
          * News2
          * @description NEWS2 as far as it can be known. `lacks` names the missing channels; a partial score is never shown as whole.
          */
@@ -565,6 +673,98 @@ export interface components {
             single_red: boolean;
             /** Total */
             total: number;
+        };
+        /**
+         * OrderLook
+         * @description What a person found who looked, of an order that nobody knows the end of.
+         */
+        OrderLook: {
+            /**
+             * Found
+             * @enum {string}
+             */
+            found: "done" | "not_done" | "unclear";
+            /**
+             * Note
+             * @default
+             */
+            note: string;
+        };
+        /**
+         * OrderNew
+         * @description An order to a device. `id`: 16 hexadecimal digits drawn at random; the same id twice is one order.
+         *
+         *     `compartment`, and if it helps `dose_id`, to dispense; `doses` (see vitals/schedule.py; times in UTC) to schedule.
+         */
+        OrderNew: {
+            /** Compartment */
+            compartment?: number | null;
+            /** Device */
+            device: string;
+            /** Dose Id */
+            dose_id?: number | null;
+            /** Doses */
+            doses?: string | null;
+            /** Id */
+            id: string;
+            /**
+             * Kind
+             * @enum {string}
+             */
+            kind: "dispense" | "lock" | "unlock" | "test" | "schedule";
+            /** Why */
+            why: string;
+        };
+        /**
+         * OrderView
+         * @description An order and how far it has come. Times of steps that have not been are None.
+         *
+         *     `said` is the device's own reason, in English. `unknown` and `disputed` (it was said that it
+         *     was not done, and then that it was): look at the dispenser, or call the patient.
+         */
+        OrderView: {
+            /** Data */
+            data: {
+                [key: string]: number | string;
+            };
+            /** Device */
+            device: string;
+            /** Ended Ms */
+            ended_ms: number | null;
+            /** Expires Ms */
+            expires_ms: number;
+            /** Found */
+            found: ("done" | "not_done" | "unclear") | null;
+            /** Id */
+            id: string;
+            /** Issued Ms */
+            issued_ms: number;
+            /**
+             * Kind
+             * @enum {string}
+             */
+            kind: "dispense" | "lock" | "unlock" | "test" | "schedule";
+            /** Looked By */
+            looked_by: string | null;
+            /** Looked Ms */
+            looked_ms: number | null;
+            /** Note */
+            note: string | null;
+            /** Ordered By */
+            ordered_by: string;
+            /** Received Ms */
+            received_ms: number | null;
+            /** Said */
+            said: string | null;
+            /** Sent Ms */
+            sent_ms: number | null;
+            /**
+             * State
+             * @enum {string}
+             */
+            state: "ordered" | "received" | "sent" | "done" | "refused" | "expired" | "unknown" | "disputed" | "looked_at";
+            /** Why */
+            why: string;
         };
         /** PatientBrief */
         PatientBrief: {
@@ -600,23 +800,23 @@ export interface components {
             patient: components["schemas"]["PatientBrief"];
             /** Phone */
             phone: string;
+            /** Questions */
+            questions: components["schemas"]["Question"][];
+            unjudged: components["schemas"]["HeldValue"] | null;
         };
         /**
          * PhoneMessage
-         * @description What a phone would show. Only in a demo, or for an administrator.
+         * @description What a phone would show. Only in a demo, or for an administrator. `alarm_id` None: it is about no alarm.
          */
         PhoneMessage: {
             /** Alarm Id */
-            alarm_id: string;
+            alarm_id: string | null;
             /** Channel */
             channel: string;
             /** Id */
             id: number;
-            /**
-             * Role
-             * @enum {string}
-             */
-            role: "nurse" | "doctor" | "administrator";
+            /** Role */
+            role: ("nurse" | "doctor" | "administrator") | "patient";
             /** T Ms */
             t_ms: number;
             /** Text */
@@ -653,6 +853,51 @@ export interface components {
             t_ms: number;
             /** Text */
             text: string;
+        };
+        /**
+         * Question
+         * @description Whose are these readings? They are kept, but nobody's until somebody answers.
+         *
+         *     `because` weight: far from what the patient weighs (`usual_kg`, as of `since_ms`; `limit_kg` is how far it may be).
+         *     slot: the device took them for another of its users (`slot`). `version` goes back with the answer. `home`: what
+         *     became of the message to the patient's own phone, None where there was none.
+         */
+        Question: {
+            /** Asked Ms */
+            asked_ms: number;
+            /**
+             * Because
+             * @enum {string}
+             */
+            because: "weight" | "slot";
+            /** Device */
+            device: string;
+            /** Home */
+            home: ("queued" | "sent" | "failed" | "withdrawn") | null;
+            /** Home Unknown Ms */
+            home_unknown_ms: number | null;
+            /** Id */
+            id: string;
+            /** Limit Kg */
+            limit_kg: number | null;
+            /** Said */
+            said: ("hers" | "not_hers" | "unknown") | null;
+            /** Said By */
+            said_by: string | null;
+            /** Said From */
+            said_from: ("staff" | "home") | null;
+            /** Said Ms */
+            said_ms: number | null;
+            /** Since Ms */
+            since_ms: number | null;
+            /** Slot */
+            slot: number | null;
+            /** Usual Kg */
+            usual_kg: number | null;
+            /** Values */
+            values: components["schemas"]["HeldValue"][];
+            /** Version */
+            version: number;
         };
         /**
          * Readings
@@ -779,7 +1024,8 @@ export interface components {
         };
         /**
          * WorklistRow
-         * @description One patient. Sorted by `priority`, then `waiting_since_ms`; patients without an open alarm come last.
+         * @description One patient. Sorted by `priority`, then `waiting_since_ms`; patients without an open alarm come last, those with
+         *     an open question before the others.
          */
         WorklistRow: {
             clinical: components["schemas"]["AlarmBrief"] | null;
@@ -793,6 +1039,8 @@ export interface components {
             patient: components["schemas"]["PatientBrief"];
             /** Priority */
             priority: ("high" | "medium" | "low") | null;
+            /** Questions */
+            questions: components["schemas"]["Question"][];
             technical: components["schemas"]["AlarmBrief"] | null;
             /** Waiting Since Ms */
             waiting_since_ms: number | null;
@@ -1267,6 +1515,207 @@ export interface operations {
             };
         };
     };
+    getOrders: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                patient_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OrderView"][];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    placeOrder: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                patient_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["OrderNew"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OrderView"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    lookedAtOrder: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                patient_id: string;
+                order_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["OrderLook"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OrderView"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     getReadings: {
         parameters: {
             query: {
@@ -1409,6 +1858,77 @@ export interface operations {
             };
             /** @description Forbidden */
             403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    answerQuestion: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                question_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Answer"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Question"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Answered"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
                 headers: {
                     [name: string]: unknown;
                 };

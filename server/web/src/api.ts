@@ -20,8 +20,14 @@ export type PatientPage = Schemas["PatientPage"];
 export type DeviceView = Schemas["DeviceView"];
 export type Readings = Schemas["Readings"];
 export type DispenserEvent = Schemas["DispenserEvent"];
+export type OrderNew = Schemas["OrderNew"];
+export type OrderLook = Schemas["OrderLook"];
+export type OrderView = Schemas["OrderView"];
 export type CloseBody = Schemas["Close"];
 export type Conflict = Schemas["Conflict"];
+export type Question = Schemas["Question"];
+export type HeldValue = Schemas["HeldValue"];
+export type AnswerBody = Schemas["Answer"];
 export type PhoneMessage = Schemas["PhoneMessage"];
 export type GatewayView = Schemas["GatewayView"];
 
@@ -70,12 +76,25 @@ export const api = {
         params: { path: { patient_id }, query: { from_ms, to_ms } },
       }),
     ),
+  orders: (patient_id: string) =>
+    answer(client.GET("/api/patients/{patient_id}/orders", { params: { path: { patient_id } } })),
+  order: (patient_id: string, body: OrderNew) =>
+    answer(client.POST("/api/patients/{patient_id}/orders", { params: { path: { patient_id } }, body })),
+  lookedAtOrder: (patient_id: string, order_id: string, body: OrderLook) =>
+    answer(
+      client.POST("/api/patients/{patient_id}/orders/{order_id}/look", {
+        params: { path: { patient_id, order_id } },
+        body,
+      }),
+    ),
   acknowledge: (alarm_id: string) =>
     answer(client.POST("/api/alarms/{alarm_id}/acknowledge", { params: { path: { alarm_id } }, body: { note: "" } })),
   escalate: (alarm_id: string, note: string) =>
     answer(client.POST("/api/alarms/{alarm_id}/escalate", { params: { path: { alarm_id } }, body: { note } })),
   close: (alarm_id: string, body: CloseBody) =>
     answer(client.POST("/api/alarms/{alarm_id}/close", { params: { path: { alarm_id } }, body })),
+  answer: (question_id: string, body: AnswerBody) =>
+    answer(client.POST("/api/questions/{question_id}/answer", { params: { path: { question_id } }, body })),
   phone: () => answer(client.GET("/api/phone", { params: { query: { after_id: 0 } } })),
   fleet: () => answer(client.GET("/api/fleet")),
   quarantine: () => answer(client.GET("/api/quarantine")),

@@ -73,10 +73,14 @@ ROUTES = [
     ("GET", "/api/patients/solveig"),
     ("GET", "/api/patients/solveig/readings?channel=spo2"),
     ("GET", "/api/patients/solveig/dispenser"),
+    ("GET", "/api/patients/solveig/orders"),
+    ("POST", "/api/patients/solveig/orders"),
+    ("POST", "/api/patients/solveig/orders/d05e/look"),
     ("GET", "/api/alarms/1"),
     ("POST", "/api/alarms/1/acknowledge"),
     ("POST", "/api/alarms/1/escalate"),
     ("POST", "/api/alarms/1/close"),
+    ("POST", "/api/questions/1/answer"),
     ("GET", "/api/phone"),
     ("GET", "/api/fleet"),
     ("GET", "/api/quarantine"),
@@ -102,7 +106,12 @@ async def test_nor_with_a_made_up_one(visitor, cookie):
 
 
 async def test_every_route_is_in_one_of_the_lists(app):
-    names = [path.split("?")[0].replace("solveig", "{patient_id}").replace("/1", "/{alarm_id}") for _, path in ROUTES]
+    names = [
+        path.split("?")[0].replace("solveig", "{patient_id}").replace("questions/1", "questions/{question_id}")
+        .replace("d05e", "{order_id}")
+        .replace("/1", "/{alarm_id}")
+        for _, path in ROUTES
+    ]  # fmt: skip
     listed = {(method, name) for (method, _), name in zip(ROUTES, names, strict=True)}
     described = {(method.upper(), path) for path, ways in app.openapi()["paths"].items() for method in ways}
     assert described == listed | PUBLIC
@@ -211,10 +220,13 @@ async def test_nor_from_nowhere(ward, signed_in):
         ("odd", "GET", "/api/patients/solveig"),
         ("odd", "GET", "/api/patients/solveig/readings?channel=spo2"),
         ("odd", "GET", "/api/patients/solveig/dispenser"),
+        ("odd", "GET", "/api/patients/solveig/orders"),
+        ("odd", "POST", "/api/patients/solveig/orders"),
         ("odd", "GET", "/api/alarms/1"),
         ("odd", "POST", "/api/alarms/1/acknowledge"),
         ("odd", "POST", "/api/alarms/1/escalate"),
         ("odd", "POST", "/api/alarms/1/close"),
+        ("odd", "POST", "/api/questions/1/answer"),
     ],
 )
 async def test_what_a_role_may_not(ward, signed_in, who, method, path):

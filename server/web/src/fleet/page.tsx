@@ -68,6 +68,11 @@ function Gateway({ gateway, now }: { gateway: GatewayView; now: number }) {
       ) : (
         <p className="none">{words.patient.noDevices}</p>
       )}
+      {gateway.notes.length > 0 && (
+        <p className="notes">
+          <b>{words.fleet.notes}:</b> <span lang="en">{gateway.notes.join(". ")}.</span>
+        </p>
+      )}
       {gateway.strangers.length > 0 && (
         <p className="strangers">
           <b>{words.fleet.strangers}:</b> {gateway.strangers.join(", ")}. {words.fleet.strangersWhat}

@@ -19,10 +19,13 @@ interface FrameProps {
   submit: string;
   onSubmit: (form: FormData) => void;
   done: () => void;
+  /// To what was filled in before.
+  back?: () => void;
   children: ReactNode;
 }
 
-function Frame({ title, error, busy, submit, onSubmit, done, children }: FrameProps) {
+/// The frame of every dialog: a form with what went wrong, the act, and ways out.
+export function Frame({ title, error, busy, submit, onSubmit, done, back, children }: FrameProps) {
   const words = useWords();
   const { language } = useLanguage();
   const send = (event: FormEvent<HTMLFormElement>) => {
@@ -42,9 +45,20 @@ function Frame({ title, error, busy, submit, onSubmit, done, children }: FramePr
             )}
           </Modal.Body>
           <Modal.Footer>
-            <Button type="submit" size="small" loading={busy}>
+            {/* The second click of a double click was meant for nothing that the first has brought up. */}
+            <Button
+              type="submit"
+              size="small"
+              loading={busy}
+              onClick={(event) => event.detail > 1 && event.preventDefault()}
+            >
               {submit}
             </Button>
+            {back && (
+              <Button type="button" size="small" variant="secondary" onClick={back}>
+                {words.act.back}
+              </Button>
+            )}
             <Button type="button" size="small" variant="secondary" onClick={done}>
               {words.act.cancel}
             </Button>
@@ -55,7 +69,7 @@ function Frame({ title, error, busy, submit, onSubmit, done, children }: FramePr
   );
 }
 
-const text = (form: FormData, name: string): string => String(form.get(name) ?? "");
+export const text = (form: FormData, name: string): string => String(form.get(name) ?? "");
 
 export function EscalateDialog({ alarm, done }: DialogProps) {
   const words = useWords();

@@ -16,6 +16,8 @@ import { nextPatient } from "../worklist/order";
 import { Alarm, ClosedAlarm } from "./alarm";
 import { Chart } from "./chart";
 import { Dispenser } from "./dispenser";
+import { Orders } from "./orders";
+import { Questions } from "./questions";
 import { RANGES, type Range } from "./range";
 
 export default function PatientPage({ id }: { id: string }) {
@@ -60,6 +62,7 @@ function Patient({ page }: { page: Page }) {
               <Alarm key={alarm.id} alarm={alarm} now={now} keys={i === 0} />
             ))}
           </section>
+          <Questions page={page} now={now} />
           {closed.length > 0 && (
             <section aria-labelledby="earlier">
               <h2 id="earlier">{words.patient.earlier}</h2>
@@ -70,6 +73,7 @@ function Patient({ page }: { page: Page }) {
               </ul>
             </section>
           )}
+          <Orders page={page} now={now} />
           <section className="card" aria-labelledby="devices">
             <h2 id="devices">{words.patient.devices}</h2>
             {page.devices.length === 0 ? (

@@ -24,11 +24,12 @@ export function newsBetween(before: readonly WorklistRow[], after: readonly Work
   return news.sort((a, b) => RANK[b.alarm.priority] - RANK[a.alarm.priority]);
 }
 
-/// What of a row a person would call a change: its alarms, not each new reading.
+/// What of a row a person would call a change: its alarms and its questions, not each new reading.
 export function alarmsKey(row: WorklistRow): string {
-  return alarmsOf(row)
-    .map((alarm) => `${alarm.id} ${alarm.priority} ${alarm.state} ${alarm.reasons.length} ${alarm.told.length}`)
-    .join("; ");
+  const alarms = alarmsOf(row).map(
+    (alarm) => `${alarm.id} ${alarm.priority} ${alarm.state} ${alarm.reasons.length} ${alarm.told.length}`,
+  );
+  return [...alarms, ...row.questions.map((question) => `? ${question.id} ${question.version}`)].join("; ");
 }
 
 /// Whether anything high is still unanswered.

@@ -1,21 +1,23 @@
 /// Who comes first, and how the order is held still under a nurse's hands.
 ///
 /// Order: priority, then the longest wait; an alarm somebody has taken no longer waits, so it comes after those that
-/// do. Clinical alarms stand apart from technical ones, and patients without an alarm come last.
+/// do. Clinical alarms stand apart from technical ones; then come those about whom only a question is open, and patients
+/// of whom nobody wants anything come last.
 ///
 /// While somebody works in the list, every row stays where it was and only its contents change. Patients who would
 /// have entered or moved between the groups are counted as new and shown when the list is let go.
 import type { AlarmBrief, Priority, WorklistRow } from "../api";
 
-export const GROUPS = ["clinical", "technical", "calm"] as const;
+export const GROUPS = ["clinical", "technical", "question", "calm"] as const;
 export type Group = (typeof GROUPS)[number];
 
 /// Patient ids of each group, in order.
 export type Order = Record<Group, string[]>;
 
 const RANK: Record<Priority, number> = { high: 0, medium: 1, low: 2 };
-const rank = (row: WorklistRow): number => (row.priority ? RANK[row.priority] : 3);
-const since = (row: WorklistRow): number => row.waiting_since_ms ?? Number.POSITIVE_INFINITY;
+const rank = (row: WorklistRow): number => (row.priority ? RANK[row.priority] : row.questions.length > 0 ? 3 : 4);
+const since = (row: WorklistRow): number =>
+  row.waiting_since_ms ?? (row.priority ? undefined : row.questions[0]?.asked_ms) ?? Number.POSITIVE_INFINITY;
 
 function compare(a: WorklistRow, b: WorklistRow): number {
   if (rank(a) !== rank(b)) return rank(a) - rank(b);
@@ -23,10 +25,14 @@ function compare(a: WorklistRow, b: WorklistRow): number {
   return a.patient.name.localeCompare(b.patient.name, "nb") || (a.patient.id < b.patient.id ? -1 : 1);
 }
 
-export const groupOf = (row: WorklistRow): Group => (row.clinical ? "clinical" : row.technical ? "technical" : "calm");
+export function groupOf(row: WorklistRow): Group {
+  if (row.clinical) return "clinical";
+  if (row.technical) return "technical";
+  return row.questions.length > 0 ? "question" : "calm";
+}
 
 export function orderOf(rows: readonly WorklistRow[]): Order {
-  const order: Order = { clinical: [], technical: [], calm: [] };
+  const order: Order = { clinical: [], technical: [], question: [], calm: [] };
   for (const row of [...rows].sort(compare)) order[groupOf(row)].push(row.patient.id);
   return order;
 }
@@ -36,7 +42,7 @@ export function orderOf(rows: readonly WorklistRow[]): Order {
 export function hold(held: Order, rows: readonly WorklistRow[]): { order: Order; fresh: WorklistRow[] } {
   const present = new Set(rows.map((row) => row.patient.id));
   const place = new Map<string, Group>();
-  const order: Order = { clinical: [], technical: [], calm: [] };
+  const order: Order = { clinical: [], technical: [], question: [], calm: [] };
   for (const group of GROUPS) {
     order[group] = held[group].filter((id) => present.has(id));
     for (const id of order[group]) place.set(id, group);
@@ -48,10 +54,10 @@ export function hold(held: Order, rows: readonly WorklistRow[]): { order: Order;
   return { order, fresh: rows.filter(rises).sort(compare) };
 }
 
-/// The patient after `id` among those with an alarm; from the last, or from elsewhere, the first. None if alone.
+/// The patient after `id` among those with an alarm or a question; from the last, or from elsewhere, the first. None if alone.
 export function nextPatient(rows: readonly WorklistRow[], id: string): WorklistRow | null {
   const order = orderOf(rows);
-  const ids = [...order.clinical, ...order.technical];
+  const ids = [...order.clinical, ...order.technical, ...order.question];
   const next = ids[(ids.indexOf(id) + 1) % ids.length];
   return next === undefined || next === id ? null : (rows.find((row) => row.patient.id === next) ?? null);
 }

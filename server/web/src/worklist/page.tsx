@@ -100,6 +100,11 @@ function Rows({ rows }: { rows: readonly WorklistRow[] }) {
       <Section id="technical" title={words.worklist.technical} none={words.worklist.noneTechnical}>
         {alarmed("technical")}
       </Section>
+      {order.question.length > 0 && (
+        <Section id="question" title={words.question.title} none="">
+          {alarmed("question")}
+        </Section>
+      )}
       <Section id="calm" title={words.worklist.calm} none={words.worklist.noneCalm}>
         {known("calm").map((row) => (
           <CalmRow key={row.patient.id} row={row} now={minute} />

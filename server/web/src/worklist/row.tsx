@@ -1,12 +1,13 @@
-/// One patient with an alarm: who, why, who has it and what happens next, and the latest values.
-import { ClockIcon, PersonCheckmarkIcon } from "@navikt/aksel-icons";
+/// One patient with an alarm or a question: who, why, who has it and what happens next, and the latest values.
+import { ClockIcon, PersonCheckmarkIcon, QuestionmarkDiamondIcon } from "@navikt/aksel-icons";
 import { Button } from "@navikt/ds-react";
 import { Link } from "wouter";
 import { explain, type useAct } from "../acts";
-import type { AlarmBrief, PatientBrief, WorklistRow } from "../api";
+import type { AlarmBrief, PatientBrief, Question, WorklistRow } from "../api";
 import * as format from "../format";
 import { useSay, useWords } from "../i18n";
 import { News2Line, Notice, PriorityTag, Values, outside } from "../parts";
+import { atHome, sentence } from "../questions";
 import { forTheList } from "./order";
 
 type Acting = ReturnType<typeof useAct>;
@@ -35,6 +36,9 @@ export function Row({ row, now, changed, act }: RowProps) {
       <div className="alarms">
         {alarms.map((alarm) => (
           <Alarm key={alarm.id} alarm={alarm} patient={patient} now={now} act={act} />
+        ))}
+        {row.questions.map((question) => (
+          <Asked key={question.id} question={question} patient={patient} now={now} />
         ))}
         {failed && (
           <Notice>
@@ -124,6 +128,38 @@ function Alarm({ alarm, patient, now, act }: { alarm: AlarmBrief; patient: Patie
           {words.worklist.acknowledge}
         </Button>
       )}
+    </div>
+  );
+}
+
+/// A question stands in the list; it is answered on the patient's page, beside the curve that the answer changes.
+function Asked({ question, patient, now }: { question: Question; patient: PatientBrief; now: number }) {
+  const words = useWords();
+  const home = atHome(question, now, words);
+  return (
+    <div className="alarm">
+      <div className="alarm-sign">
+        <span className="question-sign">
+          <QuestionmarkDiamondIcon aria-hidden /> {words.question.one}
+        </span>
+      </div>
+      <div className="alarm-why">
+        <p className="reason-text">{sentence(question, now, words)}</p>
+        <p className="waiting">
+          <ClockIcon aria-hidden /> <b>{words.question.waited(words.ago(format.span(now - question.asked_ms)))}</b>
+          {home && <span>{home}</span>}
+        </p>
+      </div>
+      <Button
+        as={Link}
+        role="link"
+        href={`/patient/${patient.id}`}
+        size="small"
+        variant="secondary"
+        aria-label={words.question.answerFor(patient.name)}
+      >
+        {words.question.answer}
+      </Button>
     </div>
   );
 }

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import type { AlarmBrief, Priority, Worklist, WorklistRow } from "../api";
+import type { AlarmBrief, Priority, Question, Worklist, WorklistRow } from "../api";
 import { alarmsKey, highWaits, newsBetween } from "./news";
 import { hold, nextPatient, orderOf, toAcknowledge, waitingCount } from "./order";
 import { overlay, patchRow } from "./patch";
@@ -34,7 +34,29 @@ function row(id: string, more: Partial<WorklistRow> = {}): WorklistRow {
     news2: null,
     last_reading_ms: null,
     gateway_online: true,
+    questions: [],
     ...more,
+  };
+}
+
+function question(id: string, asked_ms: number): Question {
+  return {
+    id,
+    version: 1,
+    because: "weight",
+    device: "scale",
+    values: [],
+    slot: null,
+    usual_kg: 74,
+    limit_kg: 5.2,
+    since_ms: 0,
+    asked_ms,
+    said: null,
+    said_ms: null,
+    said_by: null,
+    said_from: null,
+    home: null,
+    home_unknown_ms: null,
   };
 }
 
@@ -52,6 +74,14 @@ describe("the order of the worklist", () => {
     expect(orderOf(rows).clinical).toEqual(["early", "late", "taken", "mild"]);
   });
 
+  it("puts those about whom something is asked before the calm, the longest waiting first", () => {
+    const asked = (id: string, asked_ms: number) => row(id, { questions: [question(id, asked_ms)] });
+    const rows = [row("calm"), asked("late", 200), asked("early", 100), ill("ill", "low", 300)];
+    expect(orderOf(rows)).toEqual({ clinical: ["ill"], technical: [], question: ["early", "late"], calm: ["calm"] });
+    expect(nextPatient(rows, "ill")?.patient.id).toBe("early");
+    expect(alarmsKey(asked("a", 1))).not.toBe(alarmsKey(row("a")));
+  });
+
   it("keeps technical alarms apart, even high ones, and the calm last", () => {
     const broken = row("broken", {
       priority: "high",
@@ -59,7 +89,7 @@ describe("the order of the worklist", () => {
       technical: alarm("t", "high", { kind: "technical" }),
     });
     const order = orderOf([row("calm"), broken, ill("ill", "low", 5)]);
-    expect(order).toEqual({ clinical: ["ill"], technical: ["broken"], calm: ["calm"] });
+    expect(order).toEqual({ clinical: ["ill"], technical: ["broken"], question: [], calm: ["calm"] });
   });
 
   it("leads from one patient to the next and round to the first, and says when there is nobody else", () => {
@@ -90,7 +120,7 @@ describe("a list held under somebody's hands", () => {
 
   it("keeps the place of a row whose alarm was closed, and drops a patient who is gone", () => {
     const { order, fresh } = hold(held, [row("a"), row("c")]);
-    expect(order).toEqual({ clinical: ["a"], technical: [], calm: ["c"] });
+    expect(order).toEqual({ clinical: ["a"], technical: [], question: [], calm: ["c"] });
     expect(fresh).toEqual([]);
   });
 });

@@ -1,0 +1,1 @@
+"""Orders to devices: what a nurse asks of a dispenser, and what became of it."""
