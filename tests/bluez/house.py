@@ -7,7 +7,7 @@ import asyncio
 import contextlib
 import os
 import signal
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
@@ -31,24 +31,43 @@ class House:
 
     async def values(self, device: str, channel: str) -> list[float]:
         """What the device told of the channel, in the order it was stored."""
+        return [value for block in await self._blocks(device, channel) for value in block.value]
+
+    async def records(self, device: str, channel: str) -> list[float]:
+        """The same of a device that names its records, each record once: one that is fetched again, because a
+        connection broke before all were, is the same reading, and the server keeps one."""
+        by_name = {block.record: block.value[0] for block in await self._blocks(device, channel)}
+        return list(by_name.values())
+
+    async def _blocks(self, device: str, channel: str) -> list[Block]:
         assert self.spool
         rows = [msgspec.json.decode(stored.json, type=Row) for stored in await self.spool.take(0, 10_000)]
-        return [
-            value
-            for row in rows
-            if row.device == device and isinstance(row.what, Block) and row.what.channel == channel
-            for value in row.what.value
-        ]
+        told = [row.what for row in rows if row.device == device and isinstance(row.what, Block)]
+        return [block for block in told if block.channel == channel]
 
     async def until(
         self, holds: Callable[[list[float]], bool], device: str, channel: str, within_s: float = 60
     ) -> None:
         """Wait until it holds of `values`; raises TimeoutError."""
+        await self._until(self.values, holds, device, channel, within_s)
+
+    async def until_records(self, count: int, device: str, channel: str, within_s: float = 60) -> list[float]:
+        """Wait for so many `records` and return them; raises TimeoutError."""
+        return await self._until(self.records, lambda found: len(found) >= count, device, channel, within_s)
+
+    async def _until(
+        self,
+        look: Callable[[str, str], Awaitable[list[float]]],
+        holds: Callable[[list[float]], bool],
+        device: str,
+        channel: str,
+        within_s: float,
+    ) -> list[float]:
         async with asyncio.timeout(within_s):
             while True:
                 self.changed.clear()
-                if self.spool and holds(await self.values(device, channel)):
-                    return
+                if self.spool and holds(found := await look(device, channel)):
+                    return found
                 await self.changed.wait()
 
 

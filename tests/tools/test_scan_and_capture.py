@@ -153,6 +153,8 @@ async def test_ctrl_c_ends_a_recording_well(tmp_path: Path) -> None:
         f'port = "{os.ttyname(near)}"\n'
     )
     command = ["-m", "hjemvakt", "capture", "pills-1", str(file), "--config", str(config), "--quiet", "60"]
+    # A shell tells what it starts in the background to ignore Ctrl-C, and children inherit that.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     child = await asyncio.create_subprocess_exec(
         sys.executable, *command, cwd=ROOT, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
     )

@@ -73,8 +73,7 @@ async def all_stored(home: Home, folder: Path, driver: str, address: str) -> Non
     expected = home.remembered()
     assert len(expected) >= 10
     async with gateway(folder, meter=(driver, address)) as house:
-        await house.until(lambda values: len(values) >= len(expected), "meter", "glucose")
-        stored = await house.values("meter", "glucose")
+        stored = await house.until_records(len(expected), "meter", "glucose")
     assert sorted(stored) == pytest.approx(expected, abs=0.01)
 
 
