@@ -1,0 +1,66 @@
+"""What keeping a device's bytes before reading them costs the spool: each burst with and without, in the same run.
+
+A burst is what arrived while the last one was written; its rows and the forgetting of its bytes are one transaction,
+the bytes themselves another. Run with `python benchmarks/bench_spool.py`.
+"""
+
+import asyncio
+import sys
+import tempfile
+import time
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from drivers.contract import Rx
+from gateway.raw import Bytes, Reading
+from gateway.spool import Heard, Spool
+from vitals.block import Block
+
+START_NS = 1_795_248_000 * 10**9
+DEVICE = "oxi-0001"
+BURSTS = 100
+PACKETS = (1, 100)
+
+
+async def without(spool: Spool, size: int) -> None:
+    for number in range(BURSTS):
+        await spool.put(_heard(number, size))
+
+
+async def with_bytes(spool: Spool, size: int) -> None:
+    raw, reading = Bytes(spool, DEVICE), Reading(DEVICE)
+    await raw.left()
+    for number in range(BURSTS):
+        burst = [Rx("2a5f", bytes(7), START_NS + number * size + one) for one in range(size)]
+        kept = await raw.keep(burst)
+        await spool.put(_heard(number, size), packets=reading.done(kept[0].n, kept[-1].n, kept[-1].n))
+
+
+def _heard(number: int, size: int) -> list[Heard]:
+    times = (START_NS + number * size + one for one in range(size))
+    return [Heard(DEVICE, t_ns, Block("spo2", (t_ns,), (97.0,))) for t_ns in times]
+
+
+async def _seconds(way: Callable[[Spool, int], Awaitable[None]], size: int) -> float:
+    with tempfile.TemporaryDirectory() as folder:
+        spool = await Spool.open(Path(folder) / "spool.sqlite")
+        begun = time.perf_counter()
+        await way(spool, size)
+        took = time.perf_counter() - begun
+        await spool.close()
+    return took
+
+
+def main() -> None:
+    for size in PACKETS:
+        bare, kept = (asyncio.run(_seconds(way, size)) / BURSTS * 1e3 for way in (without, with_bytes))
+        print(
+            f"bursts of {size:3} packets: {bare:6.1f} ms without their bytes, {kept:6.1f} ms with: × {kept / bare:.2f},"
+            f" {size / kept * 1e3:7,.0f} packets/s"
+        )
+
+
+if __name__ == "__main__":
+    main()
