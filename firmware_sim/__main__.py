@@ -27,7 +27,7 @@ from firmware_sim.app import SimConfig, Tell, load, run
 from firmware_sim.config import OWN_SCENARIOS
 from firmware_sim.gateway import gateway_config
 from firmware_sim.kinds import kinds
-from vitals.clock import RunningClock
+from vitals.clock import MOST_SPEED, RunningClock
 from vitals.errors import ConfigError, HjemvaktError
 from vitals.settings import convert
 
@@ -100,8 +100,8 @@ def _check(asked: argparse.Namespace) -> None:
 def _gateway(asked: argparse.Namespace) -> None:
     config = load(asked.config)
     if asked.speed is not None:
-        if not asked.speed > 0:
-            raise ConfigError(f"clock speed {asked.speed:g}", "time goes forward: give it above 0")
+        if not 0 < asked.speed <= MOST_SPEED:
+            raise ConfigError(f"clock speed {asked.speed:g}", f"time goes forward: above 0, at most {MOST_SPEED:g}")
         now_ns = time.time_ns()
         config = replace(config, clock=RunningClock(asked.speed, now_ns, now_ns))
     print(gateway_config(config, asked.home, Path(asked.config).name), end="")

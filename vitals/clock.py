@@ -14,6 +14,7 @@ import msgspec
 
 NS = 1_000_000_000
 MS = 1_000_000
+MOST_SPEED = 100_000.0
 
 
 class Clock(Protocol):
@@ -28,11 +29,21 @@ class Clock(Protocol):
 
 
 class RunningClock(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The wall clock, or with other numbers a faster one. It is also the `[clock]` table of every configuration."""
+    """The wall clock, or with other numbers a faster one. It is also the `[clock]` table of every configuration.
+
+    Raises ValueError (what is wrong, what to do) for a clock that would not go forward, or would be millennia away.
+    """
 
     speed: float = 1.0
     start_ns: int = 0
     origin_ns: int = 0
+
+    def __post_init__(self) -> None:
+        if not 0 < self.speed <= MOST_SPEED:
+            raise ValueError(f"speed {self.speed:g}", f"time goes forward: give it above 0, at most {MOST_SPEED:g}")
+        if self.speed != 1.0 and not self.start_ns:
+            mend = "give start_ns, the wall's time when the clock began, and origin_ns, what it showed then"
+            raise ValueError(f"speed {self.speed:g} from nowhere", mend)
 
     def now_ns(self) -> int:
         wall_ns = time.time_ns()

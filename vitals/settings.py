@@ -14,8 +14,7 @@ import msgspec
 
 from vitals.errors import ConfigError
 
-_UNKNOWN = re.compile(r"unknown field `(?P<field>[^`]*)`(?: - at `(?P<at>[^`]*)`)?")
-
+_UNKNOWN = re.compile(r"unknown field `(?P<field>[^`]*)`")
 
 T = TypeVar("T")
 
@@ -46,9 +45,13 @@ def _from_text(kind: type, value: object) -> object:
 
 def _explained(error: msgspec.ValidationError, kind: type, where: str) -> ConfigError:
     found = _UNKNOWN.search(str(error))
+    at = str(error).partition(" - at ")[2].strip("`").removeprefix("$").strip(".")
+    if isinstance(error.__cause__, ValueError) and len(error.__cause__.args) == 2:
+        text, mend = error.__cause__.args  # a struct's own check: what is wrong, what to do
+        return ConfigError(f"{where}: [{at}] {text}", mend)
     if not found:
         return ConfigError(f"{where}: {error}".replace("`$.", "`"), "give that key a value of that kind")
-    field, at = found["field"], (found["at"] or "$").removeprefix("$").strip(".")
+    field = found["field"]
     near = difflib.get_close_matches(field, sorted(_field_names(kind)), n=1)
     mend = f"did you mean {near[0]!r}?" if near else "remove it"
     return ConfigError(f"{where}: unknown key {field!r}" + (f" in [{at}]" if at else ""), mend)

@@ -147,7 +147,7 @@ def test_a_home_is_chosen_by_name_where_there_are_several(tmp_path: Path, capsys
     assert capsys.readouterr().err.splitlines() == [
         "there are several homes: name one: h, other",
         "there is no home 'another': there are: h, other",
-        "clock speed 0: time goes forward: give it above 0",
+        "clock speed 0: time goes forward: above 0, at most 100000",
     ]
 
 
