@@ -72,6 +72,7 @@ async def _run_parts(config: Config, spool: Spool, find_driver: Find, stopped: a
         uplink = Uplink(config.name, config.uplink, spool, config.clock, config.heartbeat_s, health, orders.arrived)
         start(orders.run(), "orders")
         start(uplink.run(), "uplink")
+        _start_metrics(config, spool, sessions, uplink, radio, start)
         log.info("%s: running, epoch %s, %d rows waiting", config.name, spool.epoch, spool.status.queued)
         await stopped.wait()
         log.info("%s: stopping", config.name)
@@ -117,6 +118,26 @@ def _start_ports(config: Config, wired: Sequence[Wired], start: Callable[[Any, s
     for device, driver, session in on_ports:
         card = replace(driver.card, serial=device.line(driver.card))
         start(serve(device.port or "", card, session.visit, config.clock), device.id)
+
+
+def _start_metrics(
+    config: Config,
+    spool: Spool,
+    sessions: Sequence[Session],
+    uplink: Uplink,
+    radio: "Radio | None",
+    start: Callable[[Any, str], None],
+) -> None:
+    at = config.metrics.address()
+    if at is None:
+        return
+    from gateway.metrics import Parts, serve
+
+    def troubles() -> dict[str, int]:
+        return radio.troubles_so_far() if radio else {}
+
+    parts = Parts(spool, sessions, uplink, config.clock, lambda: _notes(spool, radio), troubles)
+    start(serve(at, parts), "metrics")
 
 
 def _health_of(

@@ -27,6 +27,8 @@ _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 _DEVICE_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
 _ADDRESS = re.compile(r"[0-9A-F]{2}(:[0-9A-F]{2}){5}")
 
+_LOOPBACK = ("127.0.0.1", "::1", "localhost")
+
 Positive = Annotated[float, Meta(gt=0)]
 Find = Callable[[str], type[Driver]]
 
@@ -78,6 +80,21 @@ class RadioConfig(Struct, frozen=True, forbid_unknown_fields=True):
     cool_down_s: Annotated[float, Meta(ge=0)] = 2.0
 
 
+class MetricsConfig(Struct, frozen=True, forbid_unknown_fields=True):
+    """Where a monitor may read how the hub is, such as `127.0.0.1:9109`; None: nowhere. It asks for no password."""
+
+    listen: str | None = None
+
+    def address(self) -> tuple[str, int] | None:
+        """Host and port, or None; raises ConfigError."""
+        if self.listen is None:
+            return None
+        host, _, port = self.listen.rpartition(":")
+        if not host or not port.isdecimal() or not 0 < int(port) < 65536:
+            raise ConfigError(f"[metrics] listen = {self.listen!r} is no address", 'write it as "127.0.0.1:9109"')
+        return host.strip("[]"), int(port)
+
+
 class DeviceConfig(Struct, frozen=True, forbid_unknown_fields=True):
     """One device: its id in the fleet, its driver, and its address (Bluetooth) or port (serial).
 
@@ -114,6 +131,7 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True):
     spool_mb: Annotated[int, Meta(ge=1)] = 256
     clock: RunningClock = RunningClock()
     radio: RadioConfig = RadioConfig()
+    metrics: MetricsConfig = MetricsConfig()
     devices: tuple[DeviceConfig, ...] = ()
 
     def summary(self) -> str:
@@ -132,6 +150,7 @@ def load(path: Path, find_driver: Find = find) -> Config:
     config = _absolute(parse(text, Config, str(path)), path.parent)
     _check_names(config, path)
     _check_radio(config.radio, path)
+    _check_metrics(config.metrics, path)
     for device in config.devices:
         _check_device(device, config.radio, path, find_driver)
     for key in ("id", "address", "port"):
@@ -181,6 +200,15 @@ def _check_radio(radio: RadioConfig, path: Path) -> None:
         raise ConfigError(f"{path}: [radio] {radio.kind} has no transport", 'remove it, or set kind = "bumble"')
     if radio.kind != "bluez" and radio.adapter:
         raise ConfigError(f"{path}: [radio] {radio.kind} has no adapter", 'remove it, or set kind = "bluez"')
+
+
+def _check_metrics(metrics: MetricsConfig, path: Path) -> None:
+    try:
+        at = metrics.address()
+    except ConfigError as error:
+        raise ConfigError(f"{path}: {error.text}", error.mend) from error
+    if at and at[0] not in _LOOPBACK:
+        log.warning("%s: [metrics] listen = %s: everyone on that network can read it", path, metrics.listen)
 
 
 def _check_device(device: DeviceConfig, radio: RadioConfig, path: Path, find_driver: Find) -> None:

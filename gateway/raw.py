@@ -106,6 +106,11 @@ def last(db: sqlite3.Connection, device: str) -> int:
     return int(found[0] or 0)
 
 
+def size(db: sqlite3.Connection) -> int:
+    """The bytes of all packets, of every device."""
+    return int(db.execute("SELECT coalesce(sum(length(data)), 0) FROM raw").fetchone()[0])
+
+
 class Bytes:
     """One device's packets, as its session keeps them. `left` first: it learns which numbers are taken."""
 

@@ -72,12 +72,12 @@ class Session:
         self._last_seen_ns: int | None = None
         self._battery: float | None = None
         self._rows = 0
-        self._faults = 0
+        self.faults: Counter[str] = Counter()
 
     def health(self) -> DeviceHealth:
         """The device's line of the heartbeat."""
         return DeviceHealth(
-            self.device, self.card.name, self._link, self._last_seen_ns, self._battery, self._rows, self._faults,
+            self.device, self.card.name, self._link, self._last_seen_ns, self._battery, self._rows, self.faults.total(),
             self.card.orders,
         )  # fmt: skip
 
@@ -163,7 +163,7 @@ class Session:
 
     async def keep(self, heard: list[Heard], bookmark: str | None, packets: Change | None = None) -> None:
         """Store, and learn from what passes; raises StoreError."""
-        self._faults += sum(isinstance(one.what, Fault) for one in heard)
+        self.faults.update(one.what.code for one in heard if isinstance(one.what, Fault))
         ended = self.orders.ended_by(heard) if self.orders else []
         await self._spool.put(heard, {} if bookmark is None else {self.device: bookmark}, ended, packets)
         if self.orders:

@@ -81,6 +81,14 @@ class Status(NamedTuple):
     last_seq: int
 
 
+class Room(NamedTuple):
+    """Bytes of the file: `used`, `most` that it may grow to, and `raw` of packets that are not understood yet."""
+
+    used: int
+    most: int
+    raw: int
+
+
 class _Put(NamedTuple):
     heard: Sequence[Heard]
     bookmarks: Mapping[str, str]
@@ -168,6 +176,10 @@ class Spool:
     async def raw_left(self, device: str) -> tuple[list[raw.Kept], int]:
         """The device's packets that this version has not tried, and the highest number any packet of it has."""
         return await self._in_thread(self._file.raw_left, device)
+
+    async def room(self) -> Room:
+        """How much of the file is taken, and by what."""
+        return await self._in_thread(self._file.room)
 
     async def flushed(self) -> None:
         """Returns when nothing waits to be written."""
@@ -323,6 +335,11 @@ class _File:
     def status(self) -> Status:
         oldest = self._db.execute("SELECT received_ns FROM row ORDER BY seq LIMIT 1").fetchone()
         return Status(self._queued, oldest[0] if oldest else None, self._last_seq)
+
+    def room(self) -> Room:
+        pages = _one(self._db, "PRAGMA page_count") - _one(self._db, "PRAGMA freelist_count")
+        most = _one(self._db, "PRAGMA max_page_count")
+        return Room(pages * PAGE_BYTES, most * PAGE_BYTES, raw.size(self._db))
 
     def close(self) -> None:
         self._db.close()

@@ -187,6 +187,7 @@ class Uplink:
         self._protocol = _first_protocol(config)
         self._window = Window(0)
         self.ignored_acks = 0
+        self.connections = 0
         self.connected = asyncio.Event()
         spool.on_stored = self._wake.set
 
@@ -216,6 +217,7 @@ class Uplink:
             await broker.open()
             log.info("connected to %s:%d, MQTT %s", self._config.host, self._config.port, _spoken(self._protocol))
             self._window = Window(self._spool.status.last_seq)
+            self.connections += 1
             self.connected.set()
             await self._serve(broker)
         finally:

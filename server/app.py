@@ -10,6 +10,7 @@ import contextlib
 import logging
 import signal
 import socket
+import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 
 import sqlalchemy as sa
@@ -34,6 +35,8 @@ from server.held.home import Homes
 from server.ingest.inbox import Inbox
 from server.ingest.store import Message
 from server.live import Hub
+from server.metrics.meter import Meter
+from server.metrics.standing import Standing
 from server.notify.outbox import deliver_due
 from server.notify.phone import FakePhone
 from server.notify.sender import Sender
@@ -42,6 +45,7 @@ from server.orders.store import heard
 from server.patients.programmes import Programmes
 from server.patients.programmes import load as load_programmes
 from server.readings.store import Occurrence
+from server.version import program_version
 from server.watch import ROUND_S, New, Watch
 from server.worklist import Rows
 from vitals.clock import NS, Clock
@@ -78,6 +82,8 @@ class Server:
         started_ns = self.clock.now_ns()
         with self.db.write() as tx:
             self._apply(tx, started_ns)
+        self.meter = Meter()
+        self.meter.registry.register(Standing(self, program_version()))
         rows = Rows(self.db, self.programmes, self.clock)
         self.hub = Hub(rows, self.clock, phones_for_all=config.demo)
         self.senders: dict[str, Sender] = {"sms": FakePhone(self.db, self.hub.phone, links=config.demo)}
@@ -115,6 +121,7 @@ class Server:
             log.exception("a message could not be taken in and is set aside")
             with self.db.write() as tx:
                 ingest.refuse(tx, messages[0], f"{type(error).__name__}: {error}", self.clock.now_ns())
+            self.meter.set_aside("server error")
             return []
 
     def tick(self, now_ns: int) -> None:
@@ -139,14 +146,18 @@ class Server:
 
     def health(self) -> Health:
         """For a monitor: no personal data."""
-        problems = [problem for ask in self.watches if (problem := ask())]
-        problems += [f"{part} fails ({why})" for part, why in sorted(self._failing().items())]
+        problems = self.problems()
         with self.db.read() as tx:
             stored, quarantined, alarms = ingest.stored(tx), fleet.counts(tx).quarantined, open_count(tx)
         return Health(
             status="degraded" if problems else "ok", problems=problems, broker=self.broker_name, stored=stored,
             quarantined=quarantined, open_alarms=alarms, tick_age_s=round(self.tick_age_s(), 3),
         )  # fmt: skip
+
+    def problems(self) -> list[str]:
+        """What is wrong: no personal data."""
+        problems = [problem for ask in self.watches if (problem := ask())]
+        return problems + [f"{part} fails ({why})" for part, why in sorted(self._failing().items())]
 
     def close(self) -> None:
         self.db.close()
@@ -160,7 +171,7 @@ class Server:
         check_limits(self.programmes, patients.all_patients(tx))
 
     def _receive(self, messages: Sequence[Message]) -> list[Message]:
-        now_ns = self.clock.now_ns()
+        now_ns, began_s = self.clock.now_ns(), time.monotonic()
         with self.db.write() as tx:
             taken = ingest.take(tx, messages, now_ns)
             events = [one for new in taken.new.values() for one in new if isinstance(one, Occurrence)]
@@ -168,6 +179,8 @@ class Server:
             changed = taken.changed | taken.new.keys() | ordered
             if taken.new:
                 changed |= self._look(tx, taken.new.keys() | ordered, now_ns, taken.new)
+        received_ns = (one.received_ns for new in taken.new.values() for one in new)
+        self.meter.took_in(taken.tally, received_ns, self.clock.now_ns(), time.monotonic() - began_s)
         self._tell(changed)
         return taken.acknowledge
 
@@ -287,11 +300,13 @@ async def run(config: Config) -> None:
         server.publish = inbox.publish
         inbox.start()
         stack.callback(inbox.stop)
-        engine = Engine(server.decide, server.clock, config.tick_s)
-        post = Engine(server.deliver, server.clock, config.tick_s, name="post")
-        for one in (engine, post):
+        meter = server.meter
+        engine = Engine(server.decide, server.clock, config.tick_s, took=meter.rounds_of("engine"))
+        post = Engine(server.deliver, server.clock, config.tick_s, name="post", took=meter.rounds_of("post"))
+        for name, one in (("engine", engine), ("post", post)):
             one.start()
             stack.callback(one.stop)
+            meter.watch(name, one.age_s)
         server.broker_name, server.tick_age_s = running.name, engine.age_s
         server.watches += [running.problem, inbox.problem, engine.problem, post.problem]
 

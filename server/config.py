@@ -21,6 +21,9 @@ from vitals.clock import RunningClock
 from vitals.errors import ConfigError
 from vitals.settings import parse
 
+LEAST_TOKEN = 24
+"""Characters: nobody guesses it, however often they try."""
+
 Seconds = Annotated[float, Meta(gt=0)]
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
 _ADDRESS = re.compile(r"(https?://[A-Za-z0-9.:\[\]-]+)?")
@@ -58,6 +61,30 @@ class Fleet(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     offline_after_s: Seconds = 90.0
 
 
+class Metrics(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Who may read `/metrics`: nobody, unless one of the first two is given.
+
+    `token_file` holds a secret that the monitor sends as a bearer token. `loopback` opens it without one to programs on
+    this machine, where no reverse proxy is. `per_gateway` tells some numbers of each gateway under its name.
+    """
+
+    token_file: Path | None = None
+    loopback: bool = False
+    per_gateway: bool = False
+
+    def token(self) -> str | None:
+        """The token, read now, or None where none is configured; raises ConfigError."""
+        if self.token_file is None:
+            return None
+        token = _read(self.token_file).strip()
+        if len(token) < LEAST_TOKEN or not (token.isascii() and token.isprintable()):
+            raise ConfigError(
+                f"{self.token_file} holds no token of {LEAST_TOKEN} characters or more",
+                "make one with `openssl rand -hex 32`, and let the server alone read it",
+            )
+        return token
+
+
 class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """`server.toml`. Relative paths are relative to the file. `demo` shows the fake phones to every user."""
 
@@ -77,6 +104,7 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     web: Web = Web()
     broker: Broker = Broker()
     fleet: Fleet = Fleet()
+    metrics: Metrics = Metrics()
 
 
 class Patient(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -155,15 +183,18 @@ def load(path: Path) -> Config:
             f"{path}: [web] address = {config.web.address!r} is no address",
             "write it as https://hjemvakt.example.no, without a path, or leave it out",
         )
-    base, password = path.resolve().parent, config.broker.password_file
-    return msgspec.structs.replace(
+    base, password, token = path.resolve().parent, config.broker.password_file, config.metrics.token_file
+    config = msgspec.structs.replace(
         config,
         data=base / config.data,
         municipality=base / config.municipality,
         ladders=base / config.ladders,
         programmes=base / config.programmes if config.programmes else None,
         broker=msgspec.structs.replace(config.broker, password_file=base / password if password else None),
+        metrics=msgspec.structs.replace(config.metrics, token_file=base / token if token else None),
     )
+    _check_metrics(config, path)
+    return config
 
 
 def zone_of(name: str, where: str) -> ZoneInfo:
@@ -175,6 +206,18 @@ def zone_of(name: str, where: str) -> ZoneInfo:
             f"{where}: there is no time zone {name!r} on this machine",
             "write it as Europe/Oslo, and install the system's time zone data (tzdata)",
         ) from error
+
+
+def _check_metrics(config: Config, path: Path) -> None:
+    metrics, web = config.metrics, config.web
+    if metrics.token_file and metrics.loopback:
+        raise ConfigError(f"{path}: [metrics] has token_file and loopback", "choose one: the token is the safer")
+    if metrics.loopback and (web.secure or web.address):
+        raise ConfigError(
+            f"{path}: [metrics] loopback is not safe behind a proxy, and [web] speaks of one",
+            "the world comes from the loopback then: give it a token_file instead",
+        )
+    metrics.token()
 
 
 def load_municipality(path: Path) -> Municipality:

@@ -20,7 +20,10 @@ STUCK_S = 15.0
 
 
 class Engine:
-    """Calls `tick(clock.now_ns())` every `tick_s` seconds of the wall until it is stopped."""
+    """Calls `tick(clock.now_ns())` every `tick_s` seconds of the wall until it is stopped.
+
+    `took` is told how long each tick took, in seconds.
+    """
 
     def __init__(
         self,
@@ -30,12 +33,14 @@ class Engine:
         *,
         stuck_s: float = STUCK_S,
         name: str = "engine",
+        took: Callable[[float], None] = lambda took_s: None,
     ) -> None:
         self._name = name
         self._tick = tick
         self._clock = clock
         self._tick_s = tick_s
         self._stuck_s = stuck_s
+        self._took = took
         self._stopping = threading.Event()
         self._finished = time.monotonic()
         self._failure: str | None = None
@@ -76,6 +81,7 @@ class Engine:
                 self._failure = f"a tick failed ({type(error).__name__})"
                 log.exception("a tick failed; the next one tries again")
             self._finished = time.monotonic()
+            self._took(self._finished - began)
             self._stopping.wait(max(0.0, self._tick_s - (self._finished - began)))
 
     def _guard(self) -> None:

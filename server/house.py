@@ -11,6 +11,7 @@ from server.audit.store import Looks
 from server.config import Config
 from server.db import Database
 from server.live import Hub
+from server.metrics.meter import Meter
 from server.patients.programmes import Programmes
 from server.watch import New
 from vitals.clock import Clock
@@ -29,6 +30,11 @@ class House(Protocol):
     def hub(self) -> Hub: ...
     @property
     def programmes(self) -> Programmes: ...
+    @property
+    def meter(self) -> Meter: ...
+    def problems(self) -> list[str]:
+        """What is wrong, without personal data."""
+
     def health(self) -> Health: ...
     def look(self, tx: sa.Connection, new: New, now_ns: int) -> set[str]:
         """Run the rules for whoever something was filed of just now; returns whose alarms changed."""

@@ -9,7 +9,6 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import AsyncIterator
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Annotated
 
@@ -31,10 +30,13 @@ from server.held import store as held
 from server.held.page import router as home_page
 from server.held.routes import router as questions
 from server.house import AtDoor, Here, House, Seen, problems
+from server.metrics.routes import Gate
+from server.metrics.routes import router as metrics
 from server.notify.routes import router as phone
 from server.orders.routes import router as orders
 from server.patients.routes import router as patients
 from server.readings.routes import router as readings
+from server.version import program_version
 from vitals.clock import MS
 
 log = logging.getLogger(__name__)
@@ -79,17 +81,18 @@ def build(house: House, *, door: Door | None = None, dist: Path = DIST) -> FastA
                 await pump
 
     app = FastAPI(
-        title="Hjemvakt", version=_version(), docs_url=None, redoc_url=None, openapi_url="/api/openapi.json",
+        title="Hjemvakt", version=program_version(), docs_url=None, redoc_url=None, openapi_url="/api/openapi.json",
         lifespan=lifespan,
     )  # fmt: skip
     app.state.house = house
     app.state.door = door or Door(house.db, secure=house.config.web.secure)
     app.state.looks = Looks(house.db)
+    app.state.gate = Gate(house.config.metrics)
     app.add_middleware(Guard)
     app.add_exception_handler(RequestValidationError, _unfit)
     app.add_exception_handler(Refused, _conflict)
     app.add_exception_handler(held.Refused, _answered)
-    for router in (access, patients, readings, orders, alarms, questions, phone, fleet, home_page):
+    for router in (access, patients, readings, orders, alarms, questions, phone, fleet, home_page, metrics):
         app.include_router(router)
     _own_routes(app)
     _page(app, dist)
@@ -156,7 +159,7 @@ def _own_routes(app: FastAPI) -> None:
     def about(here: Here) -> About:
         """Who answers, and what time it is there."""
         clock = here.clock
-        return About(version=_version(), demo=here.config.demo, now_ms=clock.now_ns() // MS, speed=clock.speed)
+        return About(version=program_version(), demo=here.config.demo, now_ms=clock.now_ns() // MS, speed=clock.speed)
 
     @app.get("/api/health", operation_id="getHealth", tags=["site"])
     def health(here: Here) -> Health:
@@ -236,10 +239,3 @@ async def _conflict(_request: Request, error: Exception) -> Response:
 async def _answered(_request: Request, error: Exception) -> Response:
     assert isinstance(error, held.Refused)
     return JSONResponse(Answered(detail=f"{error.text}; {error.mend}", who=error.who).model_dump(), 409)
-
-
-def _version() -> str:
-    try:
-        return version("hjemvakt")
-    except PackageNotFoundError:
-        return "0"

@@ -34,6 +34,7 @@ An advert that some installed driver would take, from an address that is not con
 import asyncio
 import contextlib
 import logging
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -65,6 +66,9 @@ SILENCE_S = 90.0
 CHECK_S = 30.0
 RETRY_MOST_S = 30.0
 MOST_STRANGERS = 16
+
+TROUBLES = ("scan", "silence", "hung connection")
+"""What goes wrong with an adapter: it does not scan, it hears nothing for long, it does not let go of a device."""
 
 _TROUBLE = (BleakError, TimeoutError, OSError, EOFError)
 """What bleak and the D-Bus library below it raise when a device or the radio does not answer."""
@@ -167,6 +171,7 @@ class Radio:
         self._renewed = bluez.renewed if bluez else asyncio.Event()
         self._last_advert_s = 0.0
         self._notes: dict[str, str] = {}
+        self._troubles: Counter[str] = Counter()
         for target in targets:
             if bluez and target.card.link is Link.BLE:
                 self._watch(bluez, target)
@@ -174,6 +179,10 @@ class Radio:
     def notes(self) -> list[str]:
         """Troubles that a person can do something about, a sentence each."""
         return [*(self._bluez.notes() if self._bluez else ()), *self._notes.values()]
+
+    def troubles_so_far(self) -> dict[str, int]:
+        """How often the adapter itself has failed since the start, by the words of TROUBLES."""
+        return {trouble: self._troubles[trouble] for trouble in TROUBLES}
 
     def _watch(self, bluez: "BlueZ", target: Target) -> None:
         card = target.card
@@ -199,6 +208,7 @@ class Radio:
                 log.debug("the scanner is started anew: no advert for %.0f s, or another adapter", SILENCE_S)
             except _TROUBLE as error:
                 log.warning("the radio does not scan (%s): tried again", error or type(error).__name__)
+                self._troubles["scan"] += 1
                 await self._switch_on()
                 await self._pause(backoff.next_s())
             finally:
@@ -243,6 +253,7 @@ class Radio:
         silent_min = silent_rounds * SILENCE_S / 60
         self._notes[_SCANNER] = f"no Bluetooth advert for {silent_min:.0f} minutes, though the adapter was reset"
         log.warning("no advert for %.0f minutes: the adapter is switched off and on", silent_min)
+        self._troubles["silence"] += 1
         with contextlib.suppress(*_TROUBLE):
             await self._bluez.power_cycle()
 
@@ -277,6 +288,7 @@ class Radio:
             if await self._bluez.let_go(target.address):
                 return
             log.warning("%s: BlueZ does not end the connection", target.name)
+            self._troubles["hung connection"] += 1
             if self._slots.in_use == 1:
                 await self._bluez.power_cycle()
         except _TROUBLE as error:

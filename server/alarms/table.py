@@ -101,6 +101,20 @@ def open_count(tx: sa.Connection) -> int:
     return tx.scalar(sa.select(sa.func.count()).select_from(alarms).where(_is_open())) or 0
 
 
+def open_by_kind(tx: sa.Connection) -> dict[tuple[str, int], int]:
+    """How many alarms are open, by kind and level."""
+    columns = alarms.c.kind, alarms.c.level
+    query = sa.select(*columns, sa.func.count()).where(_is_open()).group_by(*columns)
+    return {(kind, level): count for kind, level, count in tx.execute(query)}
+
+
+def oldest_unacknowledged(tx: sa.Connection) -> dict[str, int]:
+    """When the oldest open alarm that nobody has was raised, by kind; a kind without one is left out."""
+    query = sa.select(alarms.c.kind, sa.func.min(alarms.c.raised_ns)).where(_is_open())
+    rows = tx.execute(query.where(alarms.c.state != State.ACKNOWLEDGED).group_by(alarms.c.kind))
+    return {kind: raised_ns for kind, raised_ns in rows}  # noqa: C416  # a Row is no pair to the type checker
+
+
 def _is_open() -> sa.ColumnElement[bool]:
     return alarms.c.state != State.CLOSED
 

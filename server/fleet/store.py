@@ -99,6 +99,16 @@ class Pulse(msgspec.Struct, frozen=True):
     ahead_ns: int | None
 
 
+class Queue(msgspec.Struct, frozen=True):
+    """What a gateway said is waiting in it. `since_ns`: when it was last heard of, or else since when it is known."""
+
+    id: str
+    online: bool
+    queued: int | None
+    oldest_ns: int | None
+    since_ns: int
+
+
 def apply(tx: sa.Connection, municipality: Municipality, now_ns: int) -> None:
     """Add and correct gateways; nothing is deleted."""
     known = set(tx.scalars(sa.select(gateway_table.c.id)))
@@ -201,6 +211,14 @@ def devices_of(tx: sa.Connection, patient_id: str) -> list[DeviceRow]:
     )
     query = _DEVICES.where(sa.exists().where(theirs)).order_by(device_table.c.device, told_ns)
     return [DeviceRow(*row) for row in tx.execute(query)]
+
+
+def queues(tx: sa.Connection) -> list[Queue]:
+    """What waits in each gateway, by id."""
+    columns = gateway_table.c
+    since_ns = sa.func.coalesce(columns.last_heard_ns, columns.known_since_ns)
+    query = sa.select(columns.id, columns.online, columns.queued, columns.oldest_ns, since_ns)
+    return [Queue(*row) for row in tx.execute(query.order_by(columns.id))]
 
 
 def counts(tx: sa.Connection) -> Counts:

@@ -348,6 +348,14 @@ def _hold(tx: sa.Connection, question: Question, one: Reading, stored_ns: int) -
     )
 
 
+def open_questions(tx: sa.Connection) -> tuple[int, int | None]:
+    """How many questions nobody has answered, and since when the oldest is open."""
+    count, oldest_ns = tx.execute(
+        sa.select(sa.func.count(), sa.func.min(held.c.opened_ns)).where(held.c.said.is_(None))
+    ).one()
+    return count, oldest_ns
+
+
 def _hold_what_came_before(tx: sa.Connection, question: Question, weight: Reading) -> None:
     """The rest of a weighing may have come, and have been filed, in a message before its weight's."""
     for one, stored_ns in take_back(tx, weight.patient_id, weight.device, weight.t_ns, ON_A_SCALE - {"weight"}):

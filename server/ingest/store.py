@@ -8,6 +8,7 @@ Nothing here is acknowledged. The acknowledgements are returned, and the caller 
 
 import logging
 import zlib
+from collections import Counter
 from collections.abc import Mapping, Sequence
 
 import msgspec
@@ -52,12 +53,26 @@ Message = tuple[str, bytes]
 """Topic and payload."""
 
 
+class Tally(msgspec.Struct):
+    """How much came, to be counted once it is committed.
+
+    `messages` by kind (batch, heartbeat, state, refused), rows that are `new` or had come before (`again`), and what
+    was set `aside`, by reason.
+    """
+
+    messages: Counter[str] = msgspec.field(default_factory=Counter)
+    new: int = 0
+    again: int = 0
+    aside: Counter[str] = msgspec.field(default_factory=Counter)
+
+
 class Taken(msgspec.Struct):
     """What a batch of messages came to. `new`: what was stored, by patient. `changed`: whose gateway came or went."""
 
     acknowledge: list[Message]
     new: dict[str, list[Reading | Occurrence]]
     changed: set[str]
+    tally: Tally
 
 
 class _Pile(msgspec.Struct):
@@ -68,6 +83,7 @@ class _Pile(msgspec.Struct):
     journal: list[Message] = []
     heard: set[str] = set()
     changed: set[str] = set()
+    tally: Tally = msgspec.field(default_factory=Tally)
 
 
 def take(tx: sa.Connection, messages: Sequence[Message], now_ns: int) -> Taken:
@@ -77,6 +93,7 @@ def take(tx: sa.Connection, messages: Sequence[Message], now_ns: int) -> Taken:
     opened = [(message, open_parcel(*message)) for message in messages]
     known = fleet.known(tx, (one.gateway for _, one in opened if not isinstance(one, Spoilt)))
     for message, one in opened:
+        pile.tally.messages[_kind(one, known)] += 1
         if isinstance(one, Spoilt):
             pile.aside.append(_unfiled(_claimed(message[0]), one))
         elif one.gateway not in known:
@@ -92,7 +109,8 @@ def take(tx: sa.Connection, messages: Sequence[Message], now_ns: int) -> Taken:
             else:
                 parcels.append((message, one))
     acknowledge = _file_all(tx, parcels, pile, now_ns)
-    return Taken(acknowledge, _write(tx, pile, now_ns), pile.changed)
+    pile.tally.aside.update(one.reason for one in pile.aside)
+    return Taken(acknowledge, _write(tx, pile, now_ns), pile.changed, pile.tally)
 
 
 def stored(tx: sa.Connection) -> int:
@@ -113,7 +131,10 @@ def _file_all(tx: sa.Connection, parcels: Sequence[tuple[Message, Parcel]], pile
     acknowledge = []
     for message, parcel in parcels:
         numbers = parcel.numbers()
-        if _file_new(parcel, come[parcel.gateway, parcel.epoch], owners, pile, now_ns):
+        fresh = _file_new(parcel, come[parcel.gateway, parcel.epoch], owners, pile, now_ns)
+        pile.tally.new += fresh
+        pile.tally.again += len(numbers) - fresh
+        if fresh:
             pile.journal.append(message)
             grown.add((parcel.gateway, parcel.epoch))
         if numbers:
@@ -123,19 +144,19 @@ def _file_all(tx: sa.Connection, parcels: Sequence[tuple[Message, Parcel]], pile
     return acknowledge
 
 
-def _file_new(parcel: Parcel, come: Ranges, owners: Whose, pile: _Pile, now_ns: int) -> bool:
-    """File the rows that have not `come` before; returns whether there were any."""
-    fresh = False
+def _file_new(parcel: Parcel, come: Ranges, owners: Whose, pile: _Pile, now_ns: int) -> int:
+    """File the rows that have not `come` before; returns how many."""
+    fresh = 0
     for spoilt in parcel.spoilt:
         if spoilt.seq is not None and spoilt.seq not in come:
             come.add(spoilt.seq)
             pile.aside.append(_unfiled(parcel.gateway, spoilt))
-            fresh = True
+            fresh += 1
     for row in parcel.rows:
         if row.seq in come:
             continue
         come.add(row.seq)
-        fresh = True
+        fresh += 1
         filed = _filed(row, parcel, owners, now_ns)
         if isinstance(filed, Refused):
             pile.aside.append(_refused(parcel.gateway, row, filed))
@@ -203,6 +224,13 @@ def _refused(gateway: str, row: Row, refused: Refused) -> Unfiled:
     """A fault's own bytes where the device sent some, else the row as it came."""
     data = row.what.data if isinstance(row.what, Fault) and row.what.data else msgspec.json.encode(row)
     return Unfiled(gateway, row.device, refused.reason, refused.text, data)
+
+
+def _kind(one: Parcel | Health | State | Spoilt, known: set[str]) -> str:
+    """The kind of message, to count by."""
+    if isinstance(one, Spoilt) or one.gateway not in known:
+        return "refused"
+    return {Parcel: "batch", Health: "heartbeat", State: "state"}[type(one)]
 
 
 def _claimed(topic: str) -> str:

@@ -132,6 +132,21 @@ def withdraw(tx: sa.Connection, alarm_id: int) -> None:
     )
 
 
+def waiting(tx: sa.Connection) -> dict[str, tuple[int, int | None]]:
+    """How many messages wait and since when the oldest does, about an `alarm` and about a `question`."""
+    found: dict[str, tuple[int, int | None]] = {}
+    for about, column in (("alarm", outbox.c.alarm_id), ("question", outbox.c.question_id)):
+        query = sa.select(sa.func.count(), sa.func.min(outbox.c.queued_ns))
+        count, oldest_ns = tx.execute(query.where(outbox.c.state == "queued", column.is_not(None))).one()
+        found[about] = (count, oldest_ns)
+    return found
+
+
+def failed(tx: sa.Connection) -> int:
+    """How many messages were given up."""
+    return tx.scalar(sa.select(sa.func.count()).select_from(outbox).where(outbox.c.state == "failed")) or 0
+
+
 def deliver_due(db: Database, now_ns: int, senders: Mapping[str, Sender], homes: Homes | None = None) -> list[str]:
     """Send what is due, worst first then oldest; `senders` by channel. Returns the patients whose alarms changed.
 
