@@ -6,7 +6,7 @@ PIP := $(BIN)/pip --disable-pip-version-check --quiet install
 WEB := server/web
 WEB_SOURCES := $(shell find $(WEB)/src $(WEB)/index.html $(WEB)/*.ts $(WEB)/package-lock.json -type f 2>/dev/null)
 
-.PHONY: help demo test test-bluez check bench fuzz fmt lock types web clean
+.PHONY: help demo test test-bluez check bench fuzz faults fmt lock types web clean
 
 help:
 	@echo 'make demo   a small municipality on this machine: homes, gateways, broker, server, staff page'
@@ -15,6 +15,7 @@ help:
 	@echo 'make test-bluez   the gateway on the real Linux Bluetooth stack, in a virtual machine (part of make test)'
 	@echo 'make check  only style, types and layers      make bench  speed and memory, as ratios'
 	@echo 'make fuzz   a million damaged packets with every driver'
+	@echo 'make faults processes killed, queues run over, clocks wrong: what was lost and doubled, in a table'
 	@echo 'make fmt    format       make lock  renew the locked requirements       make clean  remove what was made'
 
 demo: .venv/demo.stamp web
@@ -46,6 +47,11 @@ bench: .venv/dev.stamp
 # A million packets with each driver: about half an hour of one core.
 fuzz: .venv/dev.stamp
 	@$(BIN)/python -m tests.fuzz $(ARGS)
+
+# A few minutes; ARGS=--long kills a thousand times and sends a million messages.
+faults: .venv/dev.stamp
+	@./setup.sh mosquitto
+	@$(BIN)/python -m tests.faults $(ARGS)
 
 fmt: .venv/dev.stamp
 	$(BIN)/ruff check --fix .

@@ -11,7 +11,8 @@ import asyncio
 import contextlib
 import logging
 import signal
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,12 +27,17 @@ from gateway.session import Session
 from gateway.spool import Spool
 from gateway.tasks import ended
 from gateway.uplink import Uplink
+from vitals.clock import NS, Clock
 from vitals.wire import Health
 
 if TYPE_CHECKING:
     from gateway.links.ble import Radio
 
 SPOOL_FILE = "spool.sqlite"
+
+SET_SINCE_NS = 1_735_689_600 * NS
+"""2025-01-01: a clock that shows less was never set."""
+LOOK_S = 1.0
 
 log = logging.getLogger(__name__)
 
@@ -66,8 +72,11 @@ async def _run_parts(config: Config, spool: Spool, find_driver: Find, stopped: a
         def start(work: Any, name: str) -> None:
             tasks.append(parts.create_task(work, name=name))
 
-        radio = _start_radio(config, wired, start)
-        _start_ports(config, wired, start)
+        def serve(visits: Callable[[], Awaitable[None]], name: str) -> None:
+            start(_when_set(config.clock, visits), name)
+
+        radio = _start_radio(config, wired, start, serve)
+        _start_ports(config, wired, serve)
         health = _health_of(config, spool, sessions, radio)
         uplink = Uplink(config.name, config.uplink, spool, config.clock, config.heartbeat_s, health, orders.arrived)
         start(orders.run(), "orders")
@@ -79,7 +88,27 @@ async def _run_parts(config: Config, spool: Spool, find_driver: Find, stopped: a
         await ended(tasks)
 
 
-def _start_radio(config: Config, wired: Sequence[Wired], start: Callable[[Any, str], None]) -> "Radio | None":
+async def _when_set(clock: Clock, visits: Callable[[], Awaitable[None]]) -> None:
+    """The visits to a device, once our clock is set: by it the device's own is set, and a dispenser doses by that.
+
+    A hub without a battery for its clock starts in 1970 and is told the time by the network. Until then its devices
+    keep what they measure.
+    """
+    while not _is_set(clock):  # noqa: ASYNC110 - nobody tells a process that the clock was set
+        await asyncio.sleep(LOOK_S)
+    await visits()
+
+
+def _is_set(clock: Clock) -> bool:
+    return clock.now_ns() >= SET_SINCE_NS
+
+
+def _start_radio(
+    config: Config,
+    wired: Sequence[Wired],
+    start: Callable[[Any, str], None],
+    serve: Callable[[Callable[[], Awaitable[None]], str], None],
+) -> "Radio | None":
     if config.radio.kind == "none":
         return None
     from gateway.links.ble import Radio, Target
@@ -105,11 +134,13 @@ def _start_radio(config: Config, wired: Sequence[Wired], start: Callable[[Any, s
     start(made_with.run(), "radio")
     start(radio.scan(), "scan")
     for target in targets:
-        start(radio.serve(target), target.address)
+        serve(partial(radio.serve, target), target.address)
     return radio
 
 
-def _start_ports(config: Config, wired: Sequence[Wired], start: Callable[[Any, str], None]) -> None:
+def _start_ports(
+    config: Config, wired: Sequence[Wired], start: Callable[[Callable[[], Awaitable[None]], str], None]
+) -> None:
     on_ports = [one for one in wired if one[1].card.link is Link.SERIAL]
     if not on_ports:
         return
@@ -117,7 +148,7 @@ def _start_ports(config: Config, wired: Sequence[Wired], start: Callable[[Any, s
 
     for device, driver, session in on_ports:
         card = replace(driver.card, serial=device.line(driver.card))
-        start(serve(device.port or "", card, session.visit, config.clock), device.id)
+        start(partial(serve, device.port or "", card, session.visit, config.clock), device.id)
 
 
 def _start_metrics(
@@ -136,7 +167,7 @@ def _start_metrics(
     def troubles() -> dict[str, int]:
         return radio.troubles_so_far() if radio else {}
 
-    parts = Parts(spool, sessions, uplink, config.clock, lambda: _notes(spool, radio), troubles)
+    parts = Parts(spool, sessions, uplink, config.clock, lambda: _notes(config.clock, spool, radio), troubles)
     start(serve(at, parts), "metrics")
 
 
@@ -154,15 +185,16 @@ def _health_of(
             status.oldest_ns,
             tuple(session.health() for session in sessions),
             tuple(f"{address} {name}" for address, name in (radio.strangers if radio else {}).items()),
-            _notes(spool, radio),
+            _notes(config.clock, spool, radio),
         )
 
     return health
 
 
-def _notes(spool: Spool, radio: "Radio | None") -> tuple[str, ...]:
+def _notes(clock: Clock, spool: Spool, radio: "Radio | None") -> tuple[str, ...]:
+    unset = () if _is_set(clock) else ("the clock was not set: no device is read until the hub knows the time",)
     full = ("the spool is full: devices keep their records until the server takes rows",) if spool.full else ()
-    return (*full, *(radio.notes() if radio else ()))
+    return (*unset, *full, *(radio.notes() if radio else ()))
 
 
 @contextlib.contextmanager

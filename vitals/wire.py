@@ -194,6 +194,7 @@ def decode(data: bytes, kind: type[M]) -> M:
     if len(data) > MAX_BYTES:
         raise WireError("too long", f"message of {len(data)} bytes", f"send at most {MAX_BYTES}")
     try:
+        data.decode()  # msgspec itself passes over a field it does not know, whatever bytes its name has
         message = msgspec.json.decode(data, type=kind)
     except msgspec.DecodeError as error:
         raise WireError("does not parse", f"{kind.__name__} does not parse ({error})", "see vitals/wire.py") from error

@@ -36,13 +36,13 @@ class Parcel(msgspec.Struct, frozen=True):
 
 
 class _Loose(msgspec.Struct):
-    """A batch whose rows are not looked at yet."""
+    """A batch whose rows are not looked at yet. Nothing may be missing: a name that was damaged is no name."""
 
     gateway: str
     epoch: str
     sent_ns: int
     rows: tuple[msgspec.Raw, ...]
-    v: int = VERSION
+    v: int
 
 
 class _Numbered(msgspec.Struct):
@@ -106,6 +106,7 @@ def _row(raw: bytes) -> Row | Spoilt:
     if numbered.seq not in _SEQ:
         raise msgspec.DecodeError("seq out of range")
     try:
+        raw.decode()  # as `vitals.wire.decode` does
         return msgspec.json.decode(raw, type=Row)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         return Spoilt(numbered.seq, numbered.device, "does not parse", str(error), raw)

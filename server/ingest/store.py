@@ -133,7 +133,7 @@ def _file_all(tx: sa.Connection, parcels: Sequence[tuple[Message, Parcel]], pile
         numbers = parcel.numbers()
         fresh = _file_new(parcel, come[parcel.gateway, parcel.epoch], owners, pile, now_ns)
         pile.tally.new += fresh
-        pile.tally.again += len(numbers) - fresh
+        pile.tally.again += len(parcel.rows) - fresh
         if fresh:
             pile.journal.append(message)
             grown.add((parcel.gateway, parcel.epoch))
@@ -145,13 +145,14 @@ def _file_all(tx: sa.Connection, parcels: Sequence[tuple[Message, Parcel]], pile
 
 
 def _file_new(parcel: Parcel, come: Ranges, owners: Whose, pile: _Pile, now_ns: int) -> int:
-    """File the rows that have not `come` before; returns how many."""
+    """File the rows that have not `come` before; returns how many.
+
+    A row that cannot be read has not come: a whole copy of it may still be on its way.
+    """
     fresh = 0
     for spoilt in parcel.spoilt:
         if spoilt.seq is not None and spoilt.seq not in come:
-            come.add(spoilt.seq)
             pile.aside.append(_unfiled(parcel.gateway, spoilt))
-            fresh += 1
     for row in parcel.rows:
         if row.seq in come:
             continue

@@ -15,7 +15,9 @@ from pathlib import Path
 import pytest
 
 import gateway
+from gateway import app
 from tests.gateway.broker import PASSWORD, Broker, Server
+from vitals.clock import NS, ManualClock
 
 ROOT = Path(__file__).parents[2]
 
@@ -47,6 +49,30 @@ async def process(config: Path) -> AsyncIterator[asyncio.subprocess.Process]:
 def test_the_version_is_the_projects() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     assert project["version"] == gateway.VERSION
+
+
+async def test_no_device_is_visited_by_a_clock_that_was_never_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its own clock would be set to 1970, and a dispenser doses by that."""
+    looked, visited = asyncio.Event(), asyncio.Event()
+
+    class Unset(ManualClock):
+        def now_ns(self) -> int:
+            looked.set()
+            return super().now_ns()
+
+    async def visits() -> None:
+        visited.set()
+
+    monkeypatch.setattr(app, "LOOK_S", 0.001)
+    clock = Unset(17 * NS)
+    waiting = asyncio.create_task(app._when_set(clock, visits))
+    for _ in range(3):
+        looked.clear()
+        await looked.wait()
+    assert not visited.is_set()
+    clock.advance(hours=24 * 365.25 * 57)
+    await waiting
+    assert visited.is_set()
 
 
 @pytest.mark.processes

@@ -177,6 +177,28 @@ def test_a_row_that_does_not_parse_does_not_spoil_its_batch(town: Town) -> None:
     assert town.aside() == ["does not parse"]
 
 
+def test_a_damaged_copy_of_a_row_does_not_take_the_place_of_the_whole_one(town: Town) -> None:
+    topic, payload = town.batch(town.rows(spo2(93, START_NS), spo2(94, START_NS)))
+    spoilt = broken(payload, b"[94]", b'"ninety-four"')
+    for copy in (spoilt, spoilt, payload, spoilt):
+        assert acknowledged(town.server.receive(topic, copy)) == [(0, 1)]
+    assert sorted(town.values("eva")) == [93, 94]
+    assert town.aside() == ["does not parse"]
+
+
+def test_a_message_whose_versions_name_is_damaged_is_refused_whole(town: Town) -> None:
+    topic, payload = town.batch(town.rows(spo2(93, START_NS)))
+    spoilt = payload.replace(b'"v"', b'"\xff"')
+    assert town.server.receive(topic, spoilt) == []
+    assert (town.values("eva"), town.aside()) == ([], ["does not parse"])
+
+
+def test_a_row_whose_fields_name_is_damaged_is_not_read_as_one_without_that_field(town: Town) -> None:
+    topic, payload = town.batch(town.rows(spo2(93, START_NS, record="17")))
+    town.server.receive(topic, broken(payload, b'"record"', b'"rec\xffrd"'))
+    assert (town.values("eva"), town.aside()) == ([], ["does not parse"])
+
+
 UNREADABLE = [b"", b"{", b"\xff\xfe", b"[]", b'{"gateway":"gw-1"}', b"[" * 5000, b" " * (MAX_BYTES + 1), b'"\\ud800"']
 
 

@@ -1,0 +1,1 @@
+"""Nothing lost and nothing doubled, proved on real processes: `make faults`."""

@@ -1,0 +1,97 @@
+"""`make faults`: nothing is lost and nothing doubled, proved by breaking real processes.
+
+A table, a row for each proof, with what was measured. Ends with 1 when a promise was broken.
+
+    python -m tests.faults [--long] [--seed N] [--keep FOLDER] [ROW ...]
+"""
+
+import argparse
+import asyncio
+import logging
+import shutil
+import sys
+import tempfile
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+
+from server.broker import mosquitto
+from tests.faults import clocks, doses, hail, kills, overflow
+from tests.faults.report import HEAD, Result, line
+
+Row = Callable[[Path, int, bool], Awaitable[Result]]
+"""Folder, seed, whether there is time for the long run."""
+
+MINUTE_S = 60.0
+
+
+def _kills(broker: str) -> Row:
+    return lambda folder, seed, long: kills.run(folder, broker, 1_000 if long else 50, seed)
+
+
+ROWS: Mapping[str, tuple[Row, float, float]] = {
+    "kills": (_kills("mosquitto"), 6 * MINUTE_S, 60 * MINUTE_S),
+    "kills-embedded": (_kills("embedded"), 6 * MINUTE_S, 60 * MINUTE_S),
+    "overflow": (lambda folder, seed, _: overflow.run(folder, seed), 3 * MINUTE_S, 3 * MINUTE_S),
+    "hail": (
+        lambda folder, seed, long: hail.run(folder, 1_000_000 if long else 30_000, seed),
+        5 * MINUTE_S,
+        60 * MINUTE_S,
+    ),
+    "doses": (lambda folder, seed, _: doses.run(folder, 1_000, seed), 5 * MINUTE_S, 5 * MINUTE_S),
+    "clocks": (lambda folder, *_: clocks.run(folder), 3 * MINUTE_S, 3 * MINUTE_S),
+}
+"""Name: the proof, and how long it may take in the short and in the long run."""
+_NEED_MOSQUITTO = ("kills", "overflow")
+
+
+def main(argv: list[str]) -> int:
+    """The command line; returns the exit code."""
+    parser = argparse.ArgumentParser(prog="faults", description="Breaks real processes and counts what is left.")
+    parser.add_argument("--long", action="store_true", help="a thousand kills and a million messages: hours")
+    parser.add_argument("--seed", type=int, default=1, help="what is drawn: whose turn, when, which bytes (1)")
+    parser.add_argument("--keep", type=Path, help="leave every file the processes wrote in this folder")
+    parser.add_argument("row", nargs="*", help=f"only these: {', '.join(ROWS)} (all)")
+    said = parser.parse_args(argv)
+    for name in said.row:
+        if name not in ROWS:
+            parser.error(f"there is no row {name}")
+    logging.disable()  # what our own half of a row has to say of broken lines is of no interest
+    folder = said.keep or Path(tempfile.mkdtemp(prefix="faults-"))
+    try:
+        return asyncio.run(_all(said.row or list(ROWS), folder, said.seed, said.long))
+    finally:
+        if not said.keep:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+async def _all(names: list[str], folder: Path, seed: int, long: bool) -> int:
+    print(f"seed {seed}, {'long' if long else 'short'} run\n{HEAD}", flush=True)
+    broken = 0
+    for name in names:
+        if name in _NEED_MOSQUITTO and mosquitto.find() is None:
+            print(f"{name:24} LEFT OUT: mosquitto is not installed", flush=True)
+            continue
+        result = await _one(name, folder / name, seed, long)
+        broken += result is None or not result.kept
+    print(f"{broken} promises were broken" if broken else "every promise was kept")
+    return 1 if broken else 0
+
+
+async def _one(name: str, folder: Path, seed: int, long: bool) -> Result | None:
+    """Run a row and print it; None when it did not come to its end."""
+    proof, short_s, long_s = ROWS[name]
+    begun_s = time.monotonic()
+    try:
+        async with asyncio.timeout(long_s if long else short_s):
+            result = replace(await proof(folder, seed, long), took_s=time.monotonic() - begun_s)
+    except Exception as error:  # noqa: BLE001 - the other rows are run all the same
+        print(f"{name:24} BROKEN: it did not come to its end ({type(error).__name__}: {error})", flush=True)
+        return None
+    print(line(result), flush=True)
+    return result
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

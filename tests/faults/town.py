@@ -1,0 +1,241 @@
+"""A small municipality of real processes: a server with its broker, and gateways with devices on serial lines.
+
+Each part is started as it would be on a machine of its own, from configuration files, and ended by its process id.
+What it says goes to a file in the folder.
+"""
+
+import asyncio
+import contextlib
+import os
+import secrets
+import signal
+import sys
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import tomli_w
+
+from server.broker import accounts
+from tests.ports import free_port
+
+ROOT = Path(__file__).parents[2]
+READY_S = 40.0
+_SINCE = datetime(2020, 1, 1, tzinfo=UTC)
+_DEVICES_EACH = 2
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What to build. `broker`: mosquitto, embedded or external (then `port` is where it answers).
+
+    `clocks`: gateway -> its [clock]; the others have the wall's.
+    """
+
+    folder: Path
+    broker: str
+    gateways: Sequence[str]
+    port: int = field(default_factory=free_port)
+    clocks: Mapping[str, Mapping[str, float | int]] = field(default_factory=dict)
+    server_clock: Mapping[str, float | int] = field(default_factory=dict)
+    accounts: Sequence[str] = ()
+    """Gateways that are known to the server and have no process."""
+    password: str = field(default_factory=lambda: secrets.token_hex(12), repr=False)
+
+    @property
+    def database(self) -> Path:
+        return self.folder / "server" / "data" / "hjemvakt.sqlite"
+
+    def devices(self, gateway: str) -> list[str]:
+        return [f"{gateway}-box-{number}" for number in range(1, _DEVICES_EACH + 1)]
+
+    def line(self, device: str) -> Path:
+        return self.folder / "lines" / device
+
+
+class Part:
+    """One process, started until it says `ready`, killed, started again."""
+
+    def __init__(self, name: str, arguments: Sequence[str], ready: bytes, log: Path) -> None:
+        self.name = name
+        self._arguments = arguments
+        self._mark = ready
+        self._log = log
+        self._process: asyncio.subprocess.Process | None = None
+        self._listening: asyncio.Task[None] | None = None
+        self.ready = asyncio.Event()
+
+    async def start(self) -> None:
+        """Start it; `ready` is set when it says so."""
+        self.ready.clear()
+        self._process = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", *self._arguments, cwd=ROOT, stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.PIPE, start_new_session=True,
+        )  # fmt: skip
+        self._listening = asyncio.create_task(self._listen(self._process))
+
+    async def until_ready(self) -> None:
+        """Raises TimeoutError when it does not come up."""
+        async with asyncio.timeout(READY_S):
+            await self.ready.wait()
+
+    async def end(self, how: signal.Signals) -> None:
+        """Send it the signal and wait until it is gone; nothing where it is not running."""
+        if self._process is None or self._listening is None:
+            return
+        with contextlib.suppress(ProcessLookupError):
+            self._process.send_signal(how)
+        try:
+            await asyncio.wait_for(self._process.wait(), 15)
+        except TimeoutError:
+            self._process.kill()
+            await self._process.wait()
+        await self._listening
+        self._process = None
+
+    async def _listen(self, process: asyncio.subprocess.Process) -> None:
+        assert process.stderr is not None
+        with self._log.open("ab") as log:
+            async for line in process.stderr:
+                log.write(line)
+                if self._mark in line:
+                    self.ready.set()
+
+
+class Town:
+    """The parts of one plan."""
+
+    def __init__(self, plan: Plan) -> None:
+        self.plan = plan
+        _write_all(plan)
+        folder = plan.folder
+        self.server = Part(
+            "server", ("server", "run", str(folder / "server" / "server.toml")), b"ready http://", folder / "server.log"
+        )
+        self.gateways = [
+            Part(name, ("gateway", "run", str(folder / name / "gateway.toml")), b": running, ", folder / f"{name}.log")
+            for name in plan.gateways
+        ]
+
+    @contextlib.asynccontextmanager
+    async def running(self) -> AsyncIterator["Town"]:
+        """Everything started, and ended whatever happens."""
+        try:
+            await self.server.start()
+            await self.server.until_ready()
+            for gateway in self.gateways:
+                await gateway.start()
+            for gateway in self.gateways:
+                await gateway.until_ready()
+            yield self
+        finally:
+            for part in (*self.gateways, self.server):
+                await part.end(signal.SIGTERM)
+            self.end_broker(signal.SIGTERM)
+
+    def broker_pid(self) -> int | None:
+        """The process of the server's mosquitto, known by its working folder; None while there is none."""
+        folder = self.plan.folder / "server" / "data" / "broker"
+        try:
+            pid = int((folder / "mosquitto.pid").read_text())
+            return pid if Path(f"/proc/{pid}/cwd").resolve(strict=True) == folder.resolve() else None
+        except (OSError, ValueError):
+            return None
+
+    def end_broker(self, how: signal.Signals) -> bool:
+        """Send it the signal; False where there was none."""
+        pid = self.broker_pid()
+        if pid is None:
+            return False
+        try:
+            os.kill(pid, how)
+        except ProcessLookupError:
+            return False
+        return True
+
+
+async def answers(port: int) -> bool:
+    """Whether somebody listens there."""
+    try:
+        _, writer = await asyncio.open_connection("127.0.0.1", port)
+    except OSError:
+        return False
+    writer.close()
+    await writer.wait_closed()
+    return True
+
+
+def _write_all(plan: Plan) -> None:
+    broker: dict[str, Any] = {"kind": plan.broker, "port": plan.port}
+    if plan.broker == "external":
+        broker["password_file"] = str(_secret(plan.folder / "server" / "password", plan.password))
+    server: dict[str, Any] = {
+        "name": "Prøveby",
+        "ladders": str(ROOT / "configs" / "ladders.toml"),
+        "web": {"port": 0},
+        "broker": broker,
+    }
+    if plan.server_clock:
+        server["clock"] = dict(plan.server_clock)
+    _write(plan.folder / "server" / "server.toml", server)
+    _write(plan.folder / "server" / "municipality.toml", _municipality(plan))
+    for name in plan.gateways:
+        _write_gateway(plan, name)
+
+
+def _municipality(plan: Plan) -> dict[str, Any]:
+    hashed = accounts.hash_password(plan.password, iterations=10)
+    patients = {name: f"p-{number}" for number, name in enumerate((*plan.gateways, *plan.accounts), 1)}
+    return {
+        "name": "Prøveby",
+        "patients": [
+            {"id": patient, "name": patient, "birth_year": 1950, "place": "Gata 1", "programme": "general"}
+            for patient in patients.values()
+        ],
+        "gateways": [
+            {"id": name, "place": "Gata 1", "patient": patient, "password_hash": hashed}
+            for name, patient in patients.items()
+        ],
+        "assignments": [
+            {"device": device, "patient": patient, "from": _SINCE}
+            for name, patient in patients.items()
+            for device in plan.devices(name)
+        ],
+        "staff": [
+            {"id": "kari", "name": "Kari", "role": "nurse", "phone": "+4700000101", "password_hash": "$argon2id$none"}
+        ],
+    }
+
+
+def _write_gateway(plan: Plan, name: str) -> None:
+    folder = plan.folder / name
+    config: dict[str, Any] = {
+        "name": name,
+        "heartbeat_s": 5.0,
+        "uplink": {
+            "port": plan.port,
+            "password_file": str(_secret(folder / "password", plan.password)),
+            "reconnect_max_s": 1.0,
+        },
+        "devices": [
+            {"id": device, "driver": "hjemvakt-dispenser", "port": str(plan.line(device))}
+            for device in plan.devices(name)
+        ],
+    }
+    if name in plan.clocks:
+        config["clock"] = dict(plan.clocks[name])
+    _write(folder / "gateway.toml", config)
+
+
+def _secret(path: Path, text: str) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.touch(mode=0o600)
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def _write(path: Path, table: dict[str, Any]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(tomli_w.dumps(table), encoding="utf-8")
