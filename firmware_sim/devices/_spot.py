@@ -30,7 +30,7 @@ class Record(msgspec.Struct):
 class SpotDevice:
     """`update`, the memory, the clock and the queue of indications. A kind of device adds `_measure`.
 
-    `memory` is how many records it holds.
+    `memory` is how many records it holds; at `anew_ns` it forgets them and counts from the beginning.
     """
 
     bonds: ClassVar[Literal[False, True, "passkey"]] = False
@@ -52,6 +52,7 @@ class SpotDevice:
         battery: Battery,
         routine: Routine,
         memory: int = 200,
+        anew_ns: int | None = None,
     ) -> None:
         self.clock = clock
         self.records: list[Record] = []
@@ -60,6 +61,7 @@ class SpotDevice:
         self._battery = battery
         self._routine = routine
         self._memory = memory
+        self._anew_ns = anew_ns
         self._made = 0
         self._due_ns = routine.next_ns(routine.first_ns - 1)
         self._silent_ns = min(t_ns for t_ns in (battery.empty_ns, routine.until_ns) if t_ns is not None)
@@ -73,10 +75,20 @@ class SpotDevice:
     @property
     def wake_ns(self) -> int | None:
         if self._silent:
-            return None if self._dead else self._battery.empty_ns
-        return self._silent_ns if self._due_ns is None else min(self._due_ns, self._silent_ns)
+            next_ns = None if self._dead else self._battery.empty_ns
+        else:
+            next_ns = self._silent_ns if self._due_ns is None else min(self._due_ns, self._silent_ns)
+        return min((moment for moment in (next_ns, self._anew_ns) if moment is not None), default=None)
 
     def update(self, t_ns: int, truth_at: TruthAt) -> list[Happening]:
+        happenings = []
+        if self._anew_ns is not None and self._anew_ns <= t_ns:
+            happenings += self._go_on(self._anew_ns - 1, truth_at)
+            happenings.append(Happening(self._anew_ns, "started anew"))
+            self.records, self._made, self._anew_ns = [], 0, None
+        return happenings + self._go_on(t_ns, truth_at)
+
+    def _go_on(self, t_ns: int, truth_at: TruthAt) -> list[Happening]:
         happenings = []
         while self._due_ns is not None and self._due_ns <= t_ns and self._due_ns < self._battery.empty_ns:
             happenings.append(self._use(self._due_ns, truth_at(self._due_ns)))

@@ -18,7 +18,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from firmware_sim.body import Truth
-from firmware_sim.device import Can, Happening, Pipe, Send, TruthAt
+from firmware_sim.device import Can, Happening, Pipe, Send
 from firmware_sim.devices import _gatt, _racp
 from firmware_sim.devices._spot import Record
 from firmware_sim.kinds import Kind, Making
@@ -65,22 +65,9 @@ class GlucoseMeter(_racp.StoredDevice):
         *_gatt.COMMON_PIPES,
     )
 
-    def __init__(self, *, anew_ns: int | None = None, **common: Any) -> None:
+    def __init__(self, **common: Any) -> None:
         super().__init__(**common)
-        self._anew_ns = anew_ns
         self._offset_min = 0
-
-    @property
-    def wake_ns(self) -> int | None:
-        return min((t_ns for t_ns in (super().wake_ns, self._anew_ns) if t_ns is not None), default=None)
-
-    def update(self, t_ns: int, truth_at: TruthAt) -> list[Happening]:
-        happenings = []
-        if self._anew_ns is not None and self._anew_ns <= t_ns:
-            happenings += super().update(self._anew_ns - 1, truth_at)
-            happenings.append(Happening(self._anew_ns, "started anew"))
-            self.records, self._made, self._anew_ns = [], 0, None
-        return happenings + super().update(t_ns, truth_at)
 
     def _sends(self, record: Record, packet: bytes) -> Sequence[Send]:
         """Nothing: a record is told when it is asked for, and never by itself."""

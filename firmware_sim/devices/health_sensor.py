@@ -23,7 +23,7 @@ import msgspec
 
 from firmware_sim.body import Truth
 from firmware_sim.clock import UNSET_EPOCH_NS as EPOCH_NS
-from firmware_sim.device import Can, Happening, Pipe, Refused, Send, TruthAt
+from firmware_sim.device import Can, Happening, Pipe, Refused, Send
 from firmware_sim.devices import _gatt
 from firmware_sim.devices._spot import Record, SpotDevice
 from firmware_sim.kinds import Kind, Making
@@ -87,28 +87,13 @@ class HealthSensor(SpotDevice):
         *_gatt.CLOCKLESS_PIPES,
     )
 
-    def __init__(self, *, anew_ns: int | None = None, segment: int = 80, **common: Any) -> None:
+    def __init__(self, *, segment: int = 80, **common: Any) -> None:
         super().__init__(**common)
         self._size = segment - 1
-        self._anew_ns = anew_ns
         self._timeline = 0
         self._measured: dict[int, _Measured] = {}
         self._live = False
         self._counter = 0
-
-    # Time
-
-    @property
-    def wake_ns(self) -> int | None:
-        return min((t_ns for t_ns in (super().wake_ns, self._anew_ns) if t_ns is not None), default=None)
-
-    def update(self, t_ns: int, truth_at: TruthAt) -> list[Happening]:
-        happenings = []
-        if self._anew_ns is not None and self._anew_ns <= t_ns:
-            happenings += super().update(self._anew_ns - 1, truth_at)
-            happenings.append(Happening(self._anew_ns, "started anew"))
-            self.records, self._made, self._anew_ns = [], 0, None
-        return happenings + super().update(t_ns, truth_at)
 
     def _measure(self, t_ns: int, truth: Truth) -> tuple[bytes, bytes, Happening]:
         spo2 = min(100, round(truth.spo2 + 0.6 * swing(self._seed, "spo2", t_ns)))
