@@ -1,6 +1,6 @@
 """amqtt inside this process, in a thread and an event loop of its own: for where mosquitto is not installed.
 
-It speaks MQTT 3.1.1 and keeps nothing over a restart, which the protocol above allows for. Five of its habits are
+It speaks MQTT 3.1.1 and keeps nothing over a restart, which the protocol above allows for. Six of its habits are
 mended here, each against a version that is pinned in pyproject.toml:
 - it reads a CONNECT of MQTT 5 as one of 3.1.1, misses its end and waits for ever for more; here it is given the packet
   and no more, so that a client of MQTT 5 is hung up on at once and tries 3.1.1;
@@ -9,7 +9,9 @@ mended here, each against a version that is pinned in pyproject.toml:
 - it sends every newcomer the retained messages of everybody's subscriptions; here only of the client's own;
 - it hands a message round while walking the living table of subscriptions, and drops it for whoever has not had it yet
   when somebody comes or goes meanwhile; here it walks a copy;
-- it publishes a last will without asking the access list; here a will that may not be published is refused entry.
+- it publishes a last will without asking the access list; here a will that may not be published is refused entry;
+- it leaves the socket of a client open that hangs up while it is being answered; here every connection ends by closing
+  its own.
 """
 
 # mypy: disable-error-code="import-untyped,misc"
@@ -32,6 +34,8 @@ from amqtt.session import Session
 
 from server.broker import Endpoint, accounts
 from vitals.errors import LinkError
+
+log = logging.getLogger(__name__)
 
 START_S = 10.0
 STOP_S = 10.0
@@ -75,6 +79,16 @@ class _Broker(Broker):
     def __init__(self, config: BrokerConfig) -> None:
         super().__init__(config)
         self._subscriptions = _Subscriptions()
+
+    async def stream_connected(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, listener_name: str
+    ) -> None:
+        try:
+            await super().stream_connected(reader, writer, listener_name)
+        except OSError as error:
+            log.debug("a client was gone before it was answered (%s)", error)
+        finally:
+            writer.transport.abort()  # what was to be said has been; of an orderly end nothing is left to abort
 
     async def _initialize_client_session(
         self, reader: ReaderAdapter, writer: WriterAdapter, remote_address: str, remote_port: int

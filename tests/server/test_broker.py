@@ -1,8 +1,11 @@
 """One contract for every broker: who gets in, and what each may say and hear."""
 
+import gc
 import os
 import queue
 import signal
+import socket
+import struct
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -260,6 +263,26 @@ def test_a_client_of_mqtt_5_is_let_in_or_sent_away_at_once(running: Running) -> 
     client.loop_start()
     assert outcome.get(timeout=WAIT_S) == {"mosquitto": "let in", "embedded": "sent away"}[running.name]
     end(client)
+
+
+def test_a_client_that_is_gone_before_it_is_answered_leaves_no_socket_behind(running: Running) -> None:
+    """Hung up on with a reset, at every step of getting in; what is left open would be a warning at the collection."""
+    connect, subscribe = _connect_packet("gw-b", "gw-b-secret"), b"\x82\x1f\x00\x01\x00\x1ahjemvakt/1/gw-b/down/ack/\x01"
+    for sent in (b"", connect[:9], connect, connect + subscribe, connect + b"\xf0\xff\xff\xff\xff"):
+        for _ in range(20):
+            with socket.create_connection((running.endpoint.host, running.endpoint.port)) as wire:
+                wire.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                wire.sendall(sent)
+    with server(running) as ours:  # behind the others: by its answer the broker has been through with them
+        ours.subscribe("hjemvakt/1/#")
+    gc.collect()
+
+
+def _connect_packet(name: str, password: str) -> bytes:
+    """CONNECT of MQTT 3.1.1: clean session, a will, a name and a password."""
+    texts = (name, f"hjemvakt/1/{name}/state", "will", name, password)
+    body = b"\x00\x04MQTT\x04\xce\x00\x3c" + b"".join(struct.pack("!H", len(one)) + one.encode() for one in texts)
+    return bytes((0x10, len(body))) + body
 
 
 def test_clients_that_come_and_go_cost_no_one_a_message(running: Running) -> None:
