@@ -6,6 +6,10 @@ PIP := $(BIN)/pip --disable-pip-version-check --quiet install
 WEB := server/web
 WEB_SOURCES := $(shell find $(WEB)/src $(WEB)/index.html $(WEB)/*.ts $(WEB)/package-lock.json -type f 2>/dev/null)
 
+# A file's tests stay together, since they share brokers; the browser's come after, since its driver keeps an event loop
+# running in the process that no other test bears.
+EVERY_TEST = $(BIN)/pytest -n auto --dist loadfile -m 'not chromium' && $(BIN)/pytest -m chromium
+
 .PHONY: help demo test test-bluez check bench fuzz faults fmt lock types web clean
 
 help:
@@ -27,7 +31,7 @@ test: .venv/dev.stamp web
 	@$(MAKE) --no-print-directory check
 	@$(BIN)/python $(WEB)/build.py test
 	@$(BIN)/python tests/left_out.py
-	@$(BIN)/pytest $(ARGS)
+	@$(if $(ARGS),$(BIN)/pytest $(ARGS),$(EVERY_TEST))
 	@$(MAKE) --no-print-directory test-bluez ARGS=
 
 # In a small virtual machine: real kernel, real BlueZ, and on its adapter a virtual radio (tests/bluez).
