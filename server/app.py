@@ -44,6 +44,7 @@ from server.orders import tick as orders
 from server.orders.store import heard
 from server.patients.programmes import Programmes
 from server.patients.programmes import load as load_programmes
+from server.readings.fold import catch_up, fold
 from server.readings.store import Occurrence
 from server.version import program_version
 from server.watch import ROUND_S, New, Watch
@@ -58,6 +59,12 @@ LISTEN_S = 5
 
 MOST_FAILURES = 64
 """So many times may the rules fail in one look before the rest waits for the next: enough to find five in thousands."""
+
+FOLD_S = 60.0
+"""What is filed becomes chunks after so long, in seconds of the wall..."""
+
+FOLD_READINGS = 100_000
+"""...or when there are so many: the more at once, the less each costs."""
 
 STOP_S = 3
 """So long may requests and streams take to end when the server is asked to stop."""
@@ -79,6 +86,7 @@ class Server:
         config.data.mkdir(parents=True, exist_ok=True)
         self.db = Database(config.data / "hjemvakt.sqlite")
         revisions.upgrade(self.db)
+        catch_up(self.db)
         started_ns = self.clock.now_ns()
         with self.db.write() as tx:
             self._apply(tx, started_ns)
@@ -100,6 +108,7 @@ class Server:
         self._again: dict[str, str] = {}
         """On whom the rules failed, and how; the next tick looks at them again."""
         self._looked_ns: int | None = None
+        self._folded_ns: int | None = None
 
     def receive(self, topic: str, payload: bytes) -> list[Message]:
         """One message in; what to publish now that it is stored."""
@@ -128,6 +137,7 @@ class Server:
         """Do everything that is due. One part that fails is a problem in `health`, and the others still run."""
         self.decide(now_ns)
         self.deliver(now_ns)
+        self.fold(now_ns)
 
     def decide(self, now_ns: int) -> None:
         """Look at people, climb ladders and ask homes: what must be said is queued."""
@@ -139,6 +149,10 @@ class Server:
     def deliver(self, now_ns: int) -> None:
         """Send what is queued. It may take as long as the slowest provider, so it has an engine of its own."""
         self._part("notify", lambda: deliver_due(self.db, now_ns, self.senders, self._homes))
+
+    def fold(self, now_ns: int) -> None:
+        """Turn what has been filed into chunks, once there is enough of it or it has waited long enough."""
+        self._part("fold", lambda: self._fold(now_ns))
 
     def look(self, tx: sa.Connection, new: New, now_ns: int) -> set[str]:
         """Run the rules for whoever something was filed of just now, in `tx`; returns whose alarms changed."""
@@ -233,6 +247,13 @@ class Server:
         self.publish(turned.publish)
         return changed
 
+    def _fold(self, now_ns: int) -> Iterable[str]:
+        due = self._folded_ns is None or not 0 <= now_ns - self._folded_ns < FOLD_S * self.clock.speed * NS
+        while fold(self.db, at_least=1 if due else FOLD_READINGS):
+            due = False
+            self._folded_ns = now_ns
+        return ()
+
     def _climb(self, now_ns: int) -> Iterable[str]:
         with self.db.write() as tx:
             climbed = climb_due(tx, now_ns)
@@ -303,12 +324,13 @@ async def run(config: Config) -> None:
         meter = server.meter
         engine = Engine(server.decide, server.clock, config.tick_s, took=meter.rounds_of("engine"))
         post = Engine(server.deliver, server.clock, config.tick_s, name="post", took=meter.rounds_of("post"))
-        for name, one in (("engine", engine), ("post", post)):
+        folding = Engine(server.fold, server.clock, 1.0, name="fold", took=meter.rounds_of("fold"))
+        for name, one in (("engine", engine), ("post", post), ("fold", folding)):
             one.start()
             stack.callback(one.stop)
             meter.watch(name, one.age_s)
         server.broker_name, server.tick_age_s = running.name, engine.age_s
-        server.watches += [running.problem, inbox.problem, engine.problem, post.problem]
+        server.watches += [running.problem, inbox.problem, engine.problem, post.problem, folding.problem]
 
         class Site(uvicorn.Server):
             @contextlib.contextmanager

@@ -12,6 +12,7 @@ What is held stays here for good, whatever the answer; `hers` copies it into the
 the times that it came with. So both tables are asked before anything is taken in, and nothing is ever counted twice.
 """
 
+import bisect
 from collections.abc import Iterable, Sequence
 from typing import Any, Literal, NamedTuple
 
@@ -35,7 +36,8 @@ from server.held.model import (
 )
 from server.notify import outbox
 from server.patients.store import slot_at
-from server.readings.store import Reading, keep, known, readings, take_back
+from server.readings.sheaf import sheaf
+from server.readings.store import EVER_NS, Reading, file, known, series, stored_already, take_back
 from vitals.clock import NS
 from vitals.errors import HjemvaktError
 
@@ -85,6 +87,8 @@ HOME = "home"
 """Who answered, where it was somebody in the home: nobody else is known of them."""
 
 ANSWERED_SHOWN = 10
+
+_DAY_NS = 86_400 * NS
 
 
 class Question(msgspec.Struct, frozen=True):
@@ -147,7 +151,7 @@ def sift(tx: sa.Connection, taken: Sequence[Reading], now_ns: int) -> Sifted:
         count += 1
         patients.add(one.patient_id)
         if one.channel == "weight":
-            _hold_what_came_before(tx, question, one)
+            _hold_what_came_before(tx, question, one, now_ns)
     return Sifted(file, count, patients)
 
 
@@ -173,7 +177,7 @@ def answer(
         return []
     filed: list[Reading] = []
     for stored_ns, group in _stored_of(tx, question.id).items():
-        filed += keep(tx, group, stored_ns)
+        filed += file(tx, sheaf(group, stored_ns), (), stored_ns, again=True).sheaf.readings()
     return filed
 
 
@@ -216,15 +220,14 @@ def readings_of(tx: sa.Connection, question_ids: Iterable[int]) -> dict[int, lis
 
 def unjudged(tx: sa.Connection, patient_id: str, since_ns: int) -> Weighing | None:
     """The patient's first weight, where it came since then: nothing could be said against it, and it was filed."""
-    columns = readings.c
-    own = (columns.patient_id == patient_id) & (columns.channel == "weight")
-    first = tx.execute(
-        sa.select(columns.t_ns, columns.value).where(own, columns.t_ns >= since_ns).order_by(columns.t_ns).limit(1)
-    ).first()
-    if first is None:
+    weights = series(tx, patient_id, "weight", since_ns - MEMORY_DAYS * _DAY_NS, EVER_NS[1])
+    place = bisect.bisect_left(weights.t_ns, since_ns)
+    if place == len(weights.t_ns):
         return None
-    before = columns.t_ns.between(first.t_ns - MEMORY_DAYS * 86_400 * NS, first.t_ns - 1)
-    return None if tx.scalar(sa.select(sa.literal(1)).where(own, before).limit(1)) else Weighing(*first)
+    first_ns = weights.t_ns[place]
+    if place and weights.t_ns[place - 1] >= first_ns - MEMORY_DAYS * _DAY_NS:
+        return None
+    return Weighing(first_ns, weights.value[place])
 
 
 def _unseen(tx: sa.Connection, taken: Iterable[Reading]) -> list[Reading]:
@@ -232,10 +235,9 @@ def _unseen(tx: sa.Connection, taken: Iterable[Reading]) -> list[Reading]:
     by_identity: dict[bytes, Reading] = {}
     for one in taken:
         by_identity.setdefault(one.identity, one)
-    for table in (readings, held_readings):
-        for identity in known(tx, table, by_identity):
-            del by_identity[identity]
-    return list(by_identity.values())
+    stored = stored_already(tx, list(by_identity.values()))
+    stored.update(known(tx, held_readings, by_identity))
+    return [one for identity, one in by_identity.items() if identity not in stored]
 
 
 def _weight_first(one: Reading) -> tuple[int, bool, str]:
@@ -264,13 +266,11 @@ def _of_weight(tx: sa.Connection, one: Reading, filed: Sequence[Weighing], now_n
 
 def _own_weights(tx: sa.Connection, patient_id: str, t_ns: int) -> list[Weighing]:
     """The patient's filed weights on both sides of a moment, as many as can matter; none that the device doubts."""
-    columns = readings.c
-    own = sa.select(columns.t_ns, columns.value).where(
-        columns.patient_id == patient_id, columns.channel == "weight", columns.good
-    )
-    before = own.where(columns.t_ns <= t_ns).order_by(columns.t_ns.desc())
-    after = own.where(columns.t_ns > t_ns).order_by(columns.t_ns)
-    return [Weighing(*row) for side in (before, after) for row in tx.execute(side.limit(NEAREST))]
+    weights = series(tx, patient_id, "weight", *EVER_NS)
+    columns = zip(weights.t_ns, weights.value, weights.good, strict=True)
+    own = [Weighing(at_ns, kg) for at_ns, kg, good in columns if good]
+    place = bisect.bisect_right(own, t_ns, key=lambda one: one.t_ns)
+    return own[max(0, place - NEAREST) : place][::-1] + own[place : place + NEAREST]
 
 
 def _confirmed_ns(tx: sa.Connection, patient_id: str) -> int | None:
@@ -356,9 +356,10 @@ def open_questions(tx: sa.Connection) -> tuple[int, int | None]:
     return count, oldest_ns
 
 
-def _hold_what_came_before(tx: sa.Connection, question: Question, weight: Reading) -> None:
+def _hold_what_came_before(tx: sa.Connection, question: Question, weight: Reading, now_ns: int) -> None:
     """The rest of a weighing may have come, and have been filed, in a message before its weight's."""
-    for one, stored_ns in take_back(tx, weight.patient_id, weight.device, weight.t_ns, ON_A_SCALE - {"weight"}):
+    others = ON_A_SCALE - {"weight"}
+    for one, stored_ns in take_back(tx, weight.patient_id, weight.device, weight.t_ns, others, now_ns):
         _hold(tx, question, one, stored_ns)
 
 

@@ -1,13 +1,12 @@
-"""Messages to rows, in one transaction: the journal, the readings, what was set aside, and what has now come.
+"""Messages to rows, in one transaction: what was filed, what was set aside, and what has now come.
 
-The journal has each batch of messages as it came, with a checksum: whatever is derived from readings can be made anew
-from it. A message whose rows have all come before adds nothing to it.
+The journal (`server.readings.journal`) has what was filed; of what could not be, quarantine has the bytes. A message
+whose rows have all come before adds nothing to either.
 
 Nothing here is acknowledged. The acknowledgements are returned, and the caller sends them after the commit.
 """
 
 import logging
-import zlib
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
@@ -22,23 +21,15 @@ from server.ingest.filing import Filed, Refused, file
 from server.ingest.parcel import Parcel, Spoilt, open_parcel
 from server.ingest.ranges import Ranges
 from server.patients.store import Whose, whose
-from server.readings.store import Occurrence, Reading, keep, keep_events
+from server.readings import journal
+from server.readings.sheaf import sheaf
+from server.readings.store import Occurrence, Reading
+from server.readings.store import file as keep
 from vitals.errors import WireError
 from vitals.events import Fault
 from vitals.wire import Ack, Health, Row, State, down, encode, gateway_of
 
 log = logging.getLogger(__name__)
-
-journal = sa.Table(
-    "journal",
-    metadata,
-    sa.Column("seq", sa.Integer, primary_key=True),
-    sa.Column("received_ns", sa.BigInteger, nullable=False),
-    sa.Column("crc", sa.BigInteger, nullable=False),
-    sa.Column("blob", sa.LargeBinary, nullable=False),
-    sa.Column("total", sa.BigInteger, nullable=False, comment="readings and events stored so far"),
-    sqlite_autoincrement=True,
-)
 
 received = sa.Table(
     "received",
@@ -80,7 +71,6 @@ class _Pile(msgspec.Struct):
 
     filed: list[Reading | Occurrence] = []
     aside: list[Unfiled] = []
-    journal: list[Message] = []
     heard: set[str] = set()
     changed: set[str] = set()
     tally: Tally = msgspec.field(default_factory=Tally)
@@ -89,7 +79,7 @@ class _Pile(msgspec.Struct):
 def take(tx: sa.Connection, messages: Sequence[Message], now_ns: int) -> Taken:
     """Store what is new in these messages, in `tx`."""
     pile = _Pile()
-    parcels: list[tuple[Message, Parcel]] = []
+    parcels: list[Parcel] = []
     opened = [(message, open_parcel(*message)) for message in messages]
     known = fleet.known(tx, (one.gateway for _, one in opened if not isinstance(one, Spoilt)))
     for message, one in opened:
@@ -107,7 +97,7 @@ def take(tx: sa.Connection, messages: Sequence[Message], now_ns: int) -> Taken:
             if isinstance(one, Health):
                 fleet.health(tx, one, now_ns)
             else:
-                parcels.append((message, one))
+                parcels.append(one)
     acknowledge = _file_all(tx, parcels, pile, now_ns)
     pile.tally.aside.update(one.reason for one in pile.aside)
     return Taken(acknowledge, _write(tx, pile, now_ns), pile.changed, pile.tally)
@@ -115,7 +105,7 @@ def take(tx: sa.Connection, messages: Sequence[Message], now_ns: int) -> Taken:
 
 def stored(tx: sa.Connection) -> int:
     """How many readings and events have been stored since the beginning."""
-    return tx.scalar(sa.select(journal.c.total).order_by(journal.c.seq.desc()).limit(1)) or 0
+    return journal.stored(tx)
 
 
 def refuse(tx: sa.Connection, message: Message, why: str, now_ns: int) -> None:
@@ -123,19 +113,18 @@ def refuse(tx: sa.Connection, message: Message, why: str, now_ns: int) -> None:
     set_aside(tx, [Unfiled(_claimed(message[0]), None, "server error", why, message[1])], now_ns)
 
 
-def _file_all(tx: sa.Connection, parcels: Sequence[tuple[Message, Parcel]], pile: _Pile, now_ns: int) -> list[Message]:
+def _file_all(tx: sa.Connection, parcels: Sequence[Parcel], pile: _Pile, now_ns: int) -> list[Message]:
     """File the new rows of all parcels onto the pile; returns an acknowledgement for each parcel."""
-    owners = whose(tx, (row.device for _, parcel in parcels for row in parcel.rows))
-    come = _come(tx, {(parcel.gateway, parcel.epoch) for _, parcel in parcels})
+    owners = whose(tx, (row.device for parcel in parcels for row in parcel.rows))
+    come = _come(tx, {(parcel.gateway, parcel.epoch) for parcel in parcels})
     grown: set[tuple[str, str]] = set()
     acknowledge = []
-    for message, parcel in parcels:
+    for parcel in parcels:
         numbers = parcel.numbers()
         fresh = _file_new(parcel, come[parcel.gateway, parcel.epoch], owners, pile, now_ns)
         pile.tally.new += fresh
         pile.tally.again += len(parcel.rows) - fresh
         if fresh:
-            pile.journal.append(message)
             grown.add((parcel.gateway, parcel.epoch))
         if numbers:
             ranges = Ranges((number, number) for number in numbers).ranges()
@@ -184,14 +173,12 @@ def _write(tx: sa.Connection, pile: _Pile, now_ns: int) -> dict[str, list[Readin
     sifted = sift(tx, [one for one in pile.filed if isinstance(one, Reading)], now_ns)
     pile.changed |= sifted.patients
     events = [one for one in pile.filed if isinstance(one, Occurrence)]
-    stored_now: list[Reading | Occurrence] = [*keep(tx, sifted.file, now_ns), *keep_events(tx, events, now_ns)]
-    for one in stored_now:
-        new.setdefault(one.patient_id, []).append(one)
+    if pile.filed:
+        kept = keep(tx, sheaf(sifted.file, now_ns), events, now_ns, held=sifted.held)
+        stored_now: list[Reading | Occurrence] = [*kept.sheaf.readings(), *kept.events]
+        for one in stored_now:
+            new.setdefault(one.patient_id, []).append(one)
     set_aside(tx, pile.aside, now_ns)
-    if pile.journal:
-        blob = msgspec.msgpack.encode(pile.journal)
-        total = stored(tx) + sum(map(len, new.values())) + sifted.held
-        tx.execute(journal.insert().values(received_ns=now_ns, crc=zlib.crc32(blob), blob=blob, total=total))
     if pile.heard:
         pile.changed |= fleet.heard(tx, pile.heard, now_ns)
     return new

@@ -10,7 +10,7 @@ from typing import Protocol
 
 import msgspec
 
-from server.readings.store import Occurrence, Reading, SeriesColumns
+from server.readings.model import Occurrence, Reading, SeriesColumns
 
 
 class Withdrawn(msgspec.Struct, frozen=True):
@@ -23,7 +23,10 @@ class Withdrawn(msgspec.Struct, frozen=True):
 
 
 class Entry(msgspec.Struct, frozen=True):
-    """One row of the journal, as it was filed: what came, and what was withdrawn. `stored_ns`: when."""
+    """One row of the journal, as it was filed: what came, and what was withdrawn. `stored_ns`: when.
+
+    What is withdrawn was in earlier rows: the same identity among `readings` is a reading that counts again.
+    """
 
     seq: int
     stored_ns: int

@@ -29,7 +29,7 @@ import msgspec
 import paho.mqtt.client as mqtt
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 
-from tests.faults.ledger import Ledger, compare, looking_into, sound
+from tests.faults.ledger import Ledger, compare, looking_into, promised_readings, shown_readings, sound
 from tests.faults.report import Result
 from tests.faults.town import Plan, Town
 from tests.mqtt import end
@@ -71,15 +71,21 @@ async def run(folder: Path, messages: int, seed: int) -> Result:
     finally:
         ledger.close()
     with looking_into(plan.database) as db:
-        found = [f"{device} {record}" for device, record in db.execute("SELECT device, record FROM readings")]
         aside = {bytes(data) for (data,) in db.execute("SELECT data FROM quarantine")}
+    found = shown_readings(plan.database)
     count = compare(measured, found)
+    folded_whole = Counter(found) == Counter(promised_readings(plan.database))
     kept, passed = hail.kept_aside(aside)
     missing, from_nowhere = hail.kinds.total() - kept - passed, len(aside - hail.sendable)
     kinds = ", ".join(f"{kind} {times:,}" for kind, times in sorted(hail.kinds.items()))
     return Result(
         "hail of messages",
-        count.whole and sound(plan.database) and not missing and not from_nowhere and not hail.unanswered,
+        count.whole
+        and folded_whole
+        and sound(plan.database)
+        and not missing
+        and not from_nowhere
+        and not hail.unanswered,
         count,
         (
             f"{hail.sent:,} messages in {took_s:.0f} s: {hail.whole:,} whole ones and copies; damaged {kinds}",

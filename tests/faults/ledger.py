@@ -3,14 +3,23 @@
 The source of the load writes a line into a file for each record, before anybody else has seen it. What is stored is
 read from the server's database afterwards. A record is `<device> <log>:<number>`, so each is itself and no other, and
 what is missing or there twice can be counted exactly.
+
+Events are plain rows. Readings are packed, and are unpacked here from the layout as `docs/reference/storage.md` tells
+it, not with the server's code: from the chunks and the journal after them, which is what anybody is shown, and from the
+whole journal, which is what was promised. A fold that lost or doubled something would make the two differ.
 """
 
 import contextlib
 import sqlite3
+import zlib
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+
+import msgspec
+
+_ROW_BYTES, _DEVICE, _IDENTITY = 72, slice(8, 12), slice(56, 72)
 
 _STORED = "SELECT device, record, stored_ns FROM events WHERE record LIKE '%:%' AND kind LIKE 'dispenser.%'"
 
@@ -87,6 +96,57 @@ def stored(database: Path) -> list[str]:
     """Every record in the database, as often as it is there."""
     with looking_into(database) as db:
         return [f"{device} {record}" for device, record, _ in db.execute(_STORED)]
+
+
+def shown_readings(database: Path) -> list[str]:
+    """Every reading as `<device> <record>`, as often as it is there: from the chunks, and the journal after them."""
+    with looking_into(database) as db:
+        (position,) = db.execute("SELECT seq FROM positions WHERE store = 'chunks'").fetchone()
+        gone = {name for _, _, withdrawn in _journal(db, position) for name in withdrawn}
+        found: list[str] = []
+        for names, rest in db.execute("SELECT identities, rest FROM chunks"):
+            devices, _, device, _, _, _, _, records = msgspec.msgpack.decode(zlib.decompress(rest))
+            for place in range(len(names) // 16):
+                if names[place * 16 : place * 16 + 16] not in gone:
+                    number = int.from_bytes(device[place * 2 : place * 2 + 2], "little")
+                    found.append(f"{devices[number]} {records[place] if records else None}")
+        return found + list(_counting(db, position))
+
+
+def promised_readings(database: Path) -> list[str]:
+    """The same from the whole journal."""
+    with looking_into(database) as db:
+        return list(_counting(db, 0))
+
+
+def _counting(db: sqlite3.Connection, after_seq: int) -> Iterator[str]:
+    """What the journal has after that row, but what it takes back itself."""
+    found: dict[bytes, list[str]] = {}
+    for _, rows, withdrawn in _journal(db, after_seq):
+        for name in withdrawn:
+            found.pop(name, None)
+        for name, text in rows:
+            found.setdefault(name, []).append(text)
+    return (text for texts in found.values() for text in texts)
+
+
+def _journal(db: sqlite3.Connection, after_seq: int) -> Iterator[tuple[int, list[tuple[bytes, str]], list[bytes]]]:
+    """Row by row: its number, its readings by identity, and the identities that it withdraws."""
+    for seq, crc, blob in db.execute("SELECT seq, crc, blob FROM journal WHERE seq > ? ORDER BY seq", (after_seq,)):
+        assert zlib.crc32(blob) == crc, f"row {seq} of the journal is damaged"
+        packed, _, withdrawn = msgspec.msgpack.decode(blob)
+        data, words, _, records = msgspec.msgpack.decode(packed)
+        rows = [data[start : start + _ROW_BYTES] for start in range(0, len(data), _ROW_BYTES)]
+        devices = [words[int.from_bytes(row[_DEVICE], "little")] for row in rows]
+        named = zip(rows, devices, records or [None] * len(rows), strict=True)
+        found = [(_name(row), f"{device} {record}") for row, device, record in named]
+        yield seq, found, [bytes(one["identity"]) for one in withdrawn]
+
+
+def _name(row: bytes) -> bytes:
+    """The identity: two numbers of eight bytes, low byte first."""
+    high, low = row[_IDENTITY][:8], row[_IDENTITY][8:]
+    return high[::-1] + low[::-1]
 
 
 def quarantined(database: Path) -> Counter[str]:

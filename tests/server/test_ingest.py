@@ -13,10 +13,12 @@ from hypothesis import strategies as st
 from server.fleet.store import quarantine
 from server.ingest import store
 from server.ingest.parcel import Parcel
-from server.readings.store import events, readings
+from server.readings import journal
+from server.readings.store import events, latest
 from tests.server.conftest import START_NS, Town, acknowledged, at, broken, spo2
 from vitals.block import Block
 from vitals.clock import NS
+from vitals.errors import StoreError
 from vitals.events import Event, Fault
 from vitals.wire import MAX_BYTES, Batch, Row, encode, up
 
@@ -31,17 +33,14 @@ def test_a_reading_is_stored_and_acknowledged(town: Town) -> None:
 def test_all_its_times_and_words_are_kept(town: Town) -> None:
     town.send(Block("spo2", (START_NS - 7,), (94.0,), 1, ("motion", "stored"), "r-12", START_NS - 3600 * NS))
     with town.server.db.read() as tx:
-        row = tx.execute(sa.select(readings)).one()
-    assert (row.t_ns, row.device_t_ns, row.received_ns, row.stored_ns) == (
-        START_NS - 7, START_NS - 3600 * NS, START_NS, START_NS
+        (entry,) = journal.read(tx, 0, 10)
+        newest = latest(tx, ["eva"])["eva"]["spo2"]
+    (one,) = entry.readings
+    assert (one.t_ns, one.device_t_ns, one.received_ns) == (START_NS - 7, START_NS - 3600 * NS, START_NS)
+    assert (one.device, one.record, one.decimals, one.status) == ("oximeter", "r-12", 1, ("motion", "stored"))
+    assert (newest.t_ns, newest.stored_ns, newest.decimals, newest.status) == (
+        START_NS - 7, START_NS, 1, ("motion", "stored")
     )  # fmt: skip
-    assert (row.device, row.record, row.decimals, row.status, row.good) == (
-        "oximeter",
-        "r-12",
-        1,
-        "motion stored",
-        False,
-    )
 
 
 def test_a_batch_that_comes_twice_is_acknowledged_twice_and_stored_once(town: Town) -> None:
@@ -245,14 +244,26 @@ def test_an_event_is_stored_once_and_two_kinds_of_one_moment_are_two(town: Town)
         assert len(events(tx, "eva", 0, 2**62)) == 2
 
 
-def test_the_journal_has_every_batch_as_it_came_and_a_repetition_adds_nothing(town: Town) -> None:
-    message = town.batch(town.rows(spo2(94, START_NS)))
+def test_the_journal_has_what_was_filed_and_a_repetition_adds_nothing(town: Town) -> None:
+    message = town.batch(town.rows(spo2(94, START_NS), Event("dispenser.jam", START_NS, record="7")))
     town.server.receive_many([message, message])
     town.server.receive(*message)
     with town.server.db.read() as tx:
-        (entry,) = tx.execute(sa.select(store.journal)).all()
-    assert [tuple(one) for one in msgspec.msgpack.decode(entry.blob)] == [message]
-    assert (entry.crc, entry.total) == (store.zlib.crc32(entry.blob), 1)
+        (entry,) = journal.read(tx, 0, 10)
+        assert journal.read(tx, entry.seq, 10) == []
+        assert store.stored(tx) == 2
+    assert [(one.patient_id, one.channel, one.value) for one in entry.readings] == [("eva", "spo2", 94)]
+    assert [(one.patient_id, one.kind) for one in entry.events] == [("eva", "dispenser.jam")]
+    assert entry.stored_ns == START_NS
+
+
+def test_a_damaged_row_of_the_journal_is_not_taken_for_one(town: Town) -> None:
+    town.send(spo2(94, START_NS))
+    with town.server.db.write() as tx:
+        (row,) = tx.execute(sa.select(journal.journal)).all()
+        tx.execute(journal.journal.update().values(blob=broken(row.blob, b"spo2", b"spo3")))
+    with town.server.db.read() as tx, pytest.raises(StoreError, match=r"row 1 .* is damaged: restore"):
+        journal.read(tx, 0, 10)
 
 
 ROWS = 24

@@ -15,7 +15,8 @@ from server.held.store import Question, Refused, held, held_readings
 from server.held.views import FIRST_SHOWN_S, unjudged
 from server.ingest import store as ingest
 from server.patients.store import assignments, slot_at
-from server.readings.store import readings
+from server.readings import journal
+from server.readings.store import latest
 from tests.server.conftest import at
 from tests.server.held.conftest import DAY, HOUR, Bathroom, weight
 from vitals.alarm import Kind
@@ -49,9 +50,11 @@ def test_hers_is_filed_with_its_own_times_and_the_rules_see_it(bathroom: Bathroo
     bathroom.clock.advance(minutes=20)
     bathroom.says("hers")
     with bathroom.server.db.read() as tx:
-        row = tx.execute(sa.select(readings).where(readings.c.value == 81.0)).one()
-    assert (row.patient_id, row.t_ns, row.device_t_ns, row.received_ns, row.stored_ns, row.record, row.status) == (
-        "kari", t_ns, t_ns - 7, stored_ns, stored_ns, "r-9", "stored",
+        *_, entry = journal.read(tx, 0, 100)
+        (one,) = entry.readings
+        assert latest(tx, ["kari"])["kari"]["weight"].stored_ns == stored_ns
+    assert (one.patient_id, one.t_ns, one.value, one.device_t_ns, one.received_ns, one.record, one.status) == (
+        "kari", t_ns, 81.0, t_ns - 7, stored_ns, "r-9", ("stored",),
     )  # fmt: skip
     assert "weight_gain" in bathroom.rules(), "seven kilos: at once, not with the next round"
 

@@ -1,0 +1,295 @@
+"""Chunks: a patient's readings of seven days in packed columns, made from the journal.
+
+A part has at most PART readings in the order (channel, time, value), so that one channel's stretch of time is a slice.
+`seen` is what a chart needs of them, `identities` what tells them apart, `rest` all else, compressed. New readings go
+into a week's last part until it is full; so a reading is written anew a bounded number of times, and one that comes a
+year late lands in the week where it was measured.
+
+A row of `positions` says up to which row of the journal the chunks have everything. It is read in the same statement as
+the chunks: what is added to them from the journal's tail never overlaps, and never leaves a gap.
+"""
+
+import zlib
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from typing import Any, NamedTuple
+
+import msgspec
+import numpy as np
+import sqlalchemy as sa
+from numpy.typing import NDArray
+
+from server.db import metadata
+from server.readings.sheaf import NOTHING_NS, ROW, Sheaf, identity_bytes
+from vitals.clock import NS
+
+WEEK_NS = 7 * 86_400 * NS
+PART = 4_096
+STORE = "chunks"
+"""Its name in `positions`."""
+
+chunks = sa.Table(
+    "chunks",
+    metadata,
+    sa.Column("patient_id", sa.Text, sa.ForeignKey("patients.id"), primary_key=True),
+    sa.Column("week", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("part", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("from_ns", sa.BigInteger, nullable=False),
+    sa.Column("to_ns", sa.BigInteger, nullable=False),
+    sa.Column("count", sa.Integer, nullable=False),
+    sa.Column("seen", sa.LargeBinary, nullable=False),
+    sa.Column("identities", sa.LargeBinary, nullable=False),
+    sa.Column("rest", sa.LargeBinary, nullable=False),
+)
+
+sources = sa.Table(
+    "sources",
+    metadata,
+    sa.Column("device", sa.Text, primary_key=True),
+    sa.Column("patient_id", sa.Text, sa.ForeignKey("patients.id"), primary_key=True),
+    comment="whose chunks have readings of which device",
+)
+
+positions = sa.Table(
+    "positions",
+    metadata,
+    sa.Column("store", sa.Text, primary_key=True),
+    sa.Column("seq", sa.BigInteger, nullable=False, comment="of the journal: everything up to it is in the store"),
+)
+
+_GOOD, _DECIMALS = 0x80, 16
+
+
+class Values(NamedTuple):
+    """A channel's readings, in the order of time and value. `flags`: see `good` and `decimals`."""
+
+    t_ns: NDArray[np.int64]
+    value: NDArray[np.float64]
+    flags: NDArray[np.uint8]
+
+    def only(self, rows: slice | NDArray[np.bool_]) -> "Values":
+        """Those rows."""
+        return Values(self.t_ns[rows], self.value[rows], self.flags[rows])
+
+
+class Part(NamedTuple):
+    """A chunk's key and its readings."""
+
+    patient_id: str
+    week: int
+    part: int
+    sheaf: Sheaf
+
+
+class Seen(msgspec.Struct, array_like=True):
+    """What a chart needs of a part. The rows of `channels[n]` end before `stops[n]`."""
+
+    channels: list[str]
+    stops: list[int]
+    t_ns: bytes
+    value: bytes
+    flags: bytes
+
+    def of(self, channel: str, from_ns: int, to_ns: int) -> slice:
+        """Where the rows of one channel between two moments are, both inclusive."""
+        if channel not in self.channels:
+            return slice(0, 0)
+        place = self.channels.index(channel)
+        start, stop = self.stops[place - 1] if place else 0, self.stops[place]
+        t_ns = np.frombuffer(self.t_ns, np.int64)[start:stop]
+        return slice(start + int(t_ns.searchsorted(from_ns, "left")), start + int(t_ns.searchsorted(to_ns, "right")))
+
+    def values(self, rows: slice) -> Values:
+        """Those rows."""
+        return Values(
+            np.frombuffer(self.t_ns, np.int64)[rows], np.frombuffer(self.value, np.float64)[rows],
+            np.frombuffer(self.flags, np.uint8)[rows],
+        )  # fmt: skip
+
+
+class _Rest(msgspec.Struct, array_like=True):
+    devices: list[str]
+    statuses: list[str]
+    device: bytes
+    status: bytes
+    device_t_ns: bytes
+    received_ns: bytes
+    stored_ns: bytes
+    records: list[str | None] | None
+
+
+class Stored(NamedTuple):
+    """A part as it is read for a chart. `identities` are there only where they were asked for."""
+
+    seen: Seen
+    identities: bytes
+
+
+def flags(good: NDArray[Any], decimals: NDArray[Any]) -> NDArray[np.uint8]:
+    """Both in one byte."""
+    return (good.astype(np.uint8) * _GOOD + (decimals.astype(np.int16) + _DECIMALS).astype(np.uint8)).astype(np.uint8)
+
+
+def good(flags: NDArray[np.uint8]) -> NDArray[np.bool_]:
+    """Whether the device trusts the value."""
+    return flags >= _GOOD
+
+
+def decimals(flags: NDArray[np.uint8]) -> NDArray[np.int16]:
+    """To how many the device reported it."""
+    return (flags & (_GOOD - 1)).astype(np.int16) - _DECIMALS
+
+
+def position(tx: sa.Connection) -> int:
+    """The journal's seq up to which everything is in the chunks."""
+    return tx.scalar(sa.select(positions.c.seq).where(positions.c.store == STORE)) or 0
+
+
+def between(
+    tx: sa.Connection, patient_id: str, from_ns: int, to_ns: int, *, named: bool = False
+) -> tuple[int, list[Stored]]:
+    """The parts with something of the patient between two moments, newest weeks first, and the chunks' position."""
+    query = _BETWEEN_NAMED if named else _BETWEEN
+    rows = query(tx, patient=patient_id, a=from_ns // WEEK_NS, b=to_ns // WEEK_NS, from_ns=from_ns, to_ns=to_ns)
+    found = [Stored(_seen_decoder.decode(row[1]), row[2] if named else b"") for row in rows if row[1] is not None]
+    return rows[0][0] if rows else 0, found
+
+
+def parts(tx: sa.Connection, patient_id: str, week: int, t_ns: int | None = None) -> list[Part]:
+    """All that is in the parts of a week (those that may have the moment `t_ns`)."""
+    these = (chunks.c.patient_id == patient_id) & (chunks.c.week == week)
+    if t_ns is not None:
+        these &= (chunks.c.from_ns <= t_ns) & (chunks.c.to_ns >= t_ns)
+    return [_part(row) for row in tx.execute(_WHOLE.where(these).order_by(chunks.c.part))]
+
+
+def last_parts(tx: sa.Connection, weeks: Collection[tuple[str, int]]) -> dict[tuple[str, int], Part | int]:
+    """For each (patient, week) that has any: its last part if there is room in it, else that part's number."""
+    found: dict[tuple[str, int], Part | int] = {}
+    for one in _some(sorted({patient for patient, _ in weeks}), 500):
+        these = chunks.c.patient_id.in_(one) & chunks.c.week.between(
+            min(week for _, week in weeks), max(week for _, week in weeks)
+        )
+        numbers = sa.select(chunks.c.patient_id, chunks.c.week, sa.func.max(chunks.c.part)).where(these)
+        for patient, week, number in tx.execute(numbers.group_by(chunks.c.patient_id, chunks.c.week)):
+            found[patient, week] = number
+        for row in tx.execute(_WHOLE.where(these, chunks.c.count < PART)):
+            key = row[0], row[1]
+            if key in weeks and found[key] == row[2]:
+                found[key] = _part(row)
+    return {key: value for key, value in found.items() if key in weeks}
+
+
+def columns(sheaf: Sheaf) -> dict[str, Any]:
+    """A part's columns. `sheaf`: of one patient and week, in the order (channel's name, time, value)."""
+    rows = sheaf.rows
+    numbers, starts = np.unique(rows["channel"], return_index=True)
+    order = np.argsort(starts)
+    names = [sheaf.words[number] for number in numbers[order]]
+    stops = [*np.sort(starts)[1:].tolist(), len(rows)]
+    seen = Seen(
+        names, stops, rows["t_ns"].tobytes(), rows["value"].tobytes(), flags(rows["good"], rows["decimals"]).tobytes()
+    )
+    devices, device = np.unique(rows["device"], return_inverse=True)
+    statuses, status = np.unique(rows["status"], return_inverse=True)
+    rest = _Rest(
+        [sheaf.words[number] for number in devices], [sheaf.statuses[number] for number in statuses],
+        device.astype(np.uint16).tobytes(), status.astype(np.uint16).tobytes(), rows["device_t_ns"].tobytes(),
+        rows["received_ns"].tobytes(), rows["stored_ns"].tobytes(),
+        None if sheaf.records is None else list(sheaf.records),
+    )  # fmt: skip
+    t_ns = rows["t_ns"]
+    return {
+        "from_ns": int(t_ns.min()), "to_ns": int(t_ns.max()), "count": len(rows), "seen": _encoder.encode(seen),
+        "identities": identity_bytes(rows), "rest": zlib.compress(_encoder.encode(rest), 1),
+    }  # fmt: skip
+
+
+def known(tx: sa.Connection, device: str, wanted: set[bytes]) -> set[bytes]:
+    """Those of `wanted`, identities of readings of `device`, that are in a chunk of anybody."""
+    query = sa.select(chunks.c.identities).join_from(chunks, sources, sources.c.patient_id == chunks.c.patient_id)
+    halves = np.array([int.from_bytes(one[:8], "big") for one in wanted], np.uint64)
+    found: set[bytes] = set()
+    for (data,) in tx.execute(query.where(sources.c.device == device)):
+        hi = np.frombuffer(data, ">u8")[::2]
+        places = np.flatnonzero(np.isin(hi, halves)).tolist()
+        found |= wanted.intersection(data[place * 16 : place * 16 + 16] for place in places)
+    return found
+
+
+def every_identity(tx: sa.Connection) -> Iterator[NDArray[np.uint64]]:
+    """The identities of all that is in chunks, as arrays [n, 2] of their halves."""
+    for rows in tx.execution_options(yield_per=2_000).execute(sa.select(chunks.c.identities)).partitions():
+        yield np.frombuffer(b"".join(row[0] for row in rows), ">u8").astype(np.uint64).reshape(-1, 2)
+
+
+def stored(tx: sa.Connection) -> int:
+    """How many readings are in chunks."""
+    return tx.scalar(sa.select(sa.func.coalesce(sa.func.sum(chunks.c.count), 0))) or 0
+
+
+def _part(row: Any) -> Part:
+    patient_id, week, part, data, identities, rest_data = row
+    seen = _seen_decoder.decode(data)
+    rest = _rest_decoder.decode(zlib.decompress(rest_data))
+    words = [patient_id, *seen.channels, *rest.devices]
+    rows = np.zeros(len(seen.flags), ROW)
+    values = seen.values(slice(None))
+    rows["t_ns"], rows["value"] = values.t_ns, values.value
+    rows["good"], rows["decimals"] = good(values.flags), decimals(values.flags)
+    rows["channel"] = np.repeat(np.arange(len(seen.channels)) + 1, np.diff([0, *seen.stops]))
+    rows["device"] = np.frombuffer(rest.device, np.uint16).astype(np.uint32) + np.uint32(1 + len(seen.channels))
+    rows["status"] = np.frombuffer(rest.status, np.uint16)
+    for name in ("device_t_ns", "received_ns", "stored_ns"):
+        rows[name] = np.frombuffer(getattr(rest, name), np.int64)
+    halves = np.frombuffer(identities, ">u8").reshape(-1, 2)
+    rows["hi"], rows["lo"] = halves[:, 0], halves[:, 1]
+    return Part(patient_id, week, part, Sheaf(rows, words, rest.statuses, rest.records))
+
+
+def _some(names: Sequence[str], at_once: int) -> Iterable[Sequence[str]]:
+    return (names[start : start + at_once] for start in range(0, len(names), at_once))
+
+
+class _Quick:
+    """A query that is put into words once for each kind of database, and then asked without a detour.
+
+    SQLAlchemy's own way costs ten times what SQLite needs to answer a look into the chunks.
+    """
+
+    def __init__(self, query: sa.Select[Any]) -> None:
+        self._query = query
+        self._said: dict[str, tuple[str, Sequence[str] | None]] = {}
+
+    def __call__(self, tx: sa.Connection, **values: Any) -> list[tuple[Any, ...]]:
+        said = self._said.get(tx.dialect.name)
+        if said is None:
+            compiled = self._query.compile(dialect=tx.dialect)
+            said = self._said[tx.dialect.name] = str(compiled), compiled.positiontup
+        text, order = said
+        cursor = tx.connection.cursor()
+        try:
+            cursor.execute(text, values if order is None else [values[name] for name in order])
+            return list(cursor.fetchall())
+        finally:
+            cursor.close()
+
+
+def _between(*more: sa.Column[Any]) -> _Quick:
+    in_it = (
+        (chunks.c.patient_id == sa.bindparam("patient"))
+        & chunks.c.week.between(sa.bindparam("a"), sa.bindparam("b"))
+        & (chunks.c.to_ns >= sa.bindparam("from_ns"))
+        & (chunks.c.from_ns <= sa.bindparam("to_ns"))
+    )
+    query = sa.select(positions.c.seq, chunks.c.seen, *more).select_from(positions.outerjoin(chunks, in_it))
+    newest_first = query.order_by(chunks.c.week.desc(), chunks.c.part.desc())
+    return _Quick(newest_first.where(positions.c.store == sa.literal_column(f"'{STORE}'")))
+
+
+_BETWEEN = _between()
+_BETWEEN_NAMED = _between(chunks.c.identities)
+_WHOLE = sa.select(chunks.c.patient_id, chunks.c.week, chunks.c.part, chunks.c.seen, chunks.c.identities, chunks.c.rest)
+_encoder = msgspec.msgpack.Encoder()
+_seen_decoder = msgspec.msgpack.Decoder(Seen)
+_rest_decoder = msgspec.msgpack.Decoder(_Rest)
+assert np.iinfo(np.int64).min == NOTHING_NS

@@ -1,0 +1,71 @@
+"""A reading, an event, and what is read back of them."""
+
+import msgspec
+
+from triage.samples import DOUBTED
+
+EVER_NS = -(2**63), 2**63 - 1
+"""The first and the last moment there are."""
+
+
+class Reading(msgspec.Struct, frozen=True):
+    """One value of one patient, as it is kept. `status`: words of `vitals.block.STATUS`.
+
+    It is known by its `identity`, a digest of (device, the device's record or its own time, channel, place in the
+    block, value), or of the transport's name for the row where the device names nothing. Whatever is delivered twice,
+    in whatever order and through whichever gateway, is one reading.
+    """
+
+    patient_id: str
+    channel: str
+    t_ns: int
+    identity: bytes
+    value: float
+    decimals: int
+    status: tuple[str, ...]
+    device: str
+    record: str | None
+    device_t_ns: int | None
+    received_ns: int
+
+    @property
+    def good(self) -> bool:
+        """Whether the device trusts it."""
+        return DOUBTED.isdisjoint(self.status)
+
+
+class Occurrence(msgspec.Struct, frozen=True):
+    """One event of one patient, as it is kept. `sample` and `sample_value` are what the rules see of it."""
+
+    patient_id: str
+    t_ns: int
+    identity: bytes
+    kind: str
+    data: dict[str, int | float | str]
+    sample: str
+    sample_value: float
+    device: str
+    record: str | None
+    device_t_ns: int | None
+    received_ns: int
+
+
+class Latest(msgspec.Struct, frozen=True):
+    """The newest reading of a channel. `before_value`: the newest one 20 to 36 hours older than it."""
+
+    channel: str
+    t_ns: int
+    value: float
+    decimals: int
+    status: tuple[str, ...]
+    stored_ns: int
+    before_value: float | None
+
+
+class SeriesColumns(msgspec.Struct, frozen=True):
+    """One channel, columns of equal length, oldest first. `decimals`: the finest that the device reported."""
+
+    t_ns: list[int]
+    value: list[float]
+    good: list[bool]
+    decimals: int

@@ -1,0 +1,267 @@
+"""Where all readings of a database are found: the chunks, and the journal's tail in memory.
+
+It is made from the database, so it holds nothing that the database does not. What a transaction files is seen within it
+at once, and by everybody else, whole, when it is committed. If it is not, it never was.
+"""
+
+import threading
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+import sqlalchemy as sa
+
+from server.readings import chunks, journal
+from server.readings.chunks import WEEK_NS, Stored, Values
+from server.readings.contract import Withdrawn
+from server.readings.journal import Filed
+from server.readings.model import Occurrence
+from server.readings.sheaf import Sheaf, identities, join
+from server.readings.sieve import Sieve
+from server.readings.tail import Kept, Tail, View, also, counting
+
+_NONE = Values(np.zeros(0, np.int64), np.zeros(0, np.float64), np.zeros(0, np.uint8))
+
+
+class _Pending:
+    """What the transaction that is under way has filed."""
+
+    def __init__(self, tx: sa.Connection) -> None:
+        self.tx = tx
+        self.wire = tx.connection.dbapi_connection
+        self.kept: list[Kept] = []
+        self.names: list[bytes] = []
+        self.freed: list[bytes] = []
+        self.committing = False
+
+
+class Shelf:
+    """Thread-safe for readers; writers take turns in the database."""
+
+    def __init__(self, tx: sa.Connection) -> None:
+        self._lock = threading.RLock()
+        self._tail = Tail(chunks.position(tx))
+        self._pending: _Pending | None = None
+        self._ended: list[Any] = []
+        self._sieve = Sieve(expected=chunks.stored(tx) * 5 // 4)
+        for halves in chunks.every_identity(tx):
+            self._sieve.add(halves[:, 0], halves[:, 1])
+        for filed in journal.filed(tx, self._tail.floor):
+            self._tail.add(Kept(filed))
+            self._sieve.add(filed.sheaf.rows["hi"], filed.sheaf.rows["lo"])
+        self._names = _counting(self._tail.kept)
+
+    def filed(
+        self,
+        tx: sa.Connection,
+        stored_ns: int,
+        sheaf: Sheaf,
+        events: Sequence[Occurrence] = (),
+        withdrawn: Sequence[Withdrawn] = (),
+        counted: int = 0,
+    ) -> Kept:
+        """Write these to the journal. The readings must be new (`new`)."""
+        kept = Kept(journal.append(tx, stored_ns, sheaf, events, withdrawn, counted))
+        pending = self._of(tx)
+        pending.kept.append(kept)
+        with self._lock:
+            pending.freed += [one.identity for one in withdrawn if one.identity in self._names]
+            self._names.difference_update(one.identity for one in withdrawn)
+            if len(sheaf):
+                names = sheaf.identities()
+                pending.names += names
+                self._names.update(names)
+                self._sieve.add(sheaf.rows["hi"], sheaf.rows["lo"])
+        return kept
+
+    def new(self, tx: sa.Connection, sheaf: Sheaf) -> Sheaf:
+        """Those that are stored nowhere yet, each once: the first of each identity."""
+        rows = sheaf.rows
+        perhaps = self._sieve.perhaps(rows["hi"], rows["lo"])
+        doubtful = np.flatnonzero(perhaps | _alike(rows["hi"]))
+        if not len(doubtful):
+            return sheaf
+        known = self.known(tx, sheaf.take(np.flatnonzero(perhaps)))
+        keep = np.ones(len(rows), np.bool_)
+        for place, name in zip(doubtful.tolist(), identities(rows[doubtful]), strict=True):
+            keep[place] = name not in known
+            known.add(name)
+        return sheaf.take(np.flatnonzero(keep))
+
+    def known(self, tx: sa.Connection, sheaf: Sheaf) -> set[bytes]:
+        """The identities of those that are stored; exactly, wherever they came from."""
+        gone = self._gone(tx)
+        found: set[bytes] = set()
+        asked: dict[int, set[bytes]] = {}
+        for device, name in zip(sheaf.rows["device"].tolist(), sheaf.identities(), strict=True):
+            if name in self._names:
+                found.add(name)
+            elif name not in gone:
+                asked.setdefault(device, set()).add(name)
+        for device, names in asked.items():
+            found |= chunks.known(tx, sheaf.words[device], names)
+        return found
+
+    def values(self, tx: sa.Connection, patient_id: str, channel: str, from_ns: int, to_ns: int) -> Values:
+        """One channel of one patient between two moments, both inclusive, by time and value."""
+        view, stored = self._see(tx, patient_id, from_ns, to_ns)
+        found = [_of_part(one, one.seen.of(channel, from_ns, to_ns), view) for one in stored]
+        found += [counting(one, one.cut(patient_id, channel, from_ns, to_ns), view.gone) for one in view.kept]
+        return merged([one for one in found if len(one.t_ns)])
+
+    def everything(self, tx: sa.Connection, patient_id: str, from_ns: int, to_ns: int) -> dict[str, Values]:
+        """The same, of all channels."""
+        view, stored = self._see(tx, patient_id, from_ns, to_ns)
+        names = {name for one in stored for name in one.seen.channels}
+        names |= {name for one in view.kept for name, _, _ in one.channels(patient_id)}
+        found: dict[str, Values] = {}
+        for name in names:
+            pieces = [_of_part(one, one.seen.of(name, from_ns, to_ns), view) for one in stored]
+            pieces += [counting(one, one.cut(patient_id, name, from_ns, to_ns), view.gone) for one in view.kept]
+            values = merged([one for one in pieces if len(one.t_ns)])
+            if len(values.t_ns):
+                found[name] = values
+        return found
+
+    def at(self, tx: sa.Connection, patient_id: str, t_ns: int) -> Sheaf:
+        """All that was measured of one patient at one moment, whole."""
+        view, _ = self._see(tx, patient_id, t_ns, t_ns)
+        found: list[Sheaf] = []
+        for part in chunks.parts(tx, patient_id, t_ns // WEEK_NS, t_ns):
+            found.append(_still(part.sheaf.take(np.flatnonzero(part.sheaf.rows["t_ns"] == t_ns)), view, -1))
+        for kept in view.kept:
+            found.append(_still(kept.at(patient_id, t_ns), view, kept.seq))
+        return join(found)
+
+    def unfolded(self) -> tuple[list[Filed], int]:
+        """The tail's rows, oldest first, and how many readings they have."""
+        with self._lock:
+            return [one.filed for one in self._tail.kept], self._tail.readings
+
+    def folded(self, up_to: int) -> None:
+        """The chunks have everything up to that row, and it is committed."""
+        with self._lock:
+            old = self._tail.drop(up_to)
+            self._names.difference_update(name for one in old for name in one.sheaf.identities())
+            rows = [*self._tail.kept, *(self._pending.kept if self._pending else ())]
+            if any(one.filed.withdrawn for one in (*old, *rows)):
+                self._names = _counting(rows)  # what was withdrawn and filed again is in two rows
+
+    def when_ended(self, tell: Any) -> None:
+        """`tell(kept, committed)` is called when a transaction that filed something is over."""
+        self._ended.append(tell)
+
+    def pending(self, tx: sa.Connection) -> bool:
+        """Whether this transaction has filed something."""
+        return self._pending is not None and self._pending.tx is tx
+
+    def pending_rows(self, tx: sa.Connection) -> Sequence[Kept]:
+        """What this transaction has filed."""
+        return self._pending.kept if self._pending is not None and self._pending.tx is tx else ()
+
+    def begun(self, tx: sa.Connection) -> None:
+        """SQLAlchemy begins a transaction on this connection."""
+        self._conclude(tx.connection.dbapi_connection)
+
+    def committing(self, tx: sa.Connection) -> None:
+        """SQLAlchemy is about to commit."""
+        if self.pending(tx):
+            self._pending.committing = True  # type: ignore[union-attr]
+
+    def rolled_back(self, tx: sa.Connection) -> None:
+        """It did not come to that."""
+        if self.pending(tx):
+            self._pending.committing = False  # type: ignore[union-attr]
+
+    def returned(self, wire: Any, _record: object) -> None:
+        """The connection goes back: its transaction is over."""
+        self._conclude(wire)
+
+    def _of(self, tx: sa.Connection) -> _Pending:
+        if not self.pending(tx):
+            self._conclude(None)
+            self._pending = _Pending(tx)
+        assert self._pending is not None, "it was made a moment ago"
+        return self._pending
+
+    def _conclude(self, wire: Any) -> None:
+        pending = self._pending
+        if pending is None or (wire is not None and pending.wire is not wire):
+            return
+        self._pending = None
+        with self._lock:
+            if pending.committing:
+                for one in pending.kept:
+                    self._tail.add(one)
+            else:
+                self._names.difference_update(pending.names)
+                self._names.update(pending.freed)
+        for tell in self._ended:
+            tell(pending.kept, pending.committing)
+
+    def _gone(self, tx: sa.Connection) -> set[bytes]:
+        """What is withdrawn and may still be in chunks."""
+        rows = [*self._tail.kept, *self.pending_rows(tx)]
+        return {withdrawn.identity for one in rows for withdrawn in one.filed.withdrawn}
+
+    def _see(self, tx: sa.Connection, patient_id: str, from_ns: int, to_ns: int) -> tuple[View, list[Stored]]:
+        """What the chunks have of one patient between two moments, and what has come since."""
+        seq, stored = chunks.between(tx, patient_id, from_ns, to_ns)
+        with self._lock:
+            floor, view = self._tail.floor, self._tail.of(patient_id, seq)
+        if seq < floor:  # this reader began to look before the last fold was committed
+            view = also(view, patient_id, (Kept(one) for one in journal.filed(tx, seq) if one.seq <= floor))
+        view = also(view, patient_id, self.pending_rows(tx))
+        if view.gone and stored:
+            seq, stored = chunks.between(tx, patient_id, from_ns, to_ns, named=True)
+        return view, stored
+
+
+def _of_part(one: Stored, where: slice, view: View) -> Values:
+    values = one.seen.values(where)
+    if not view.gone or not len(values.t_ns):
+        return values
+    names = one.identities[where.start * 16 : where.stop * 16]
+    still = [names[start : start + 16] not in view.gone for start in range(0, len(names), 16)]
+    return values.only(np.array(still, np.bool_))
+
+
+def _still(sheaf: Sheaf, view: View, seq: int) -> Sheaf:
+    """Those that were not withdrawn after row `seq`."""
+    which = [view.gone.get(name, -2) <= seq for name in sheaf.identities()]
+    return sheaf.take(np.flatnonzero(np.array(which, np.bool_)))
+
+
+def _alike(hi: Any) -> Any:
+    """Where another row has the same first half of its identity."""
+    order = np.argsort(hi, kind="stable")
+    same = hi[order[1:]] == hi[order[:-1]]
+    found = np.zeros(len(hi), np.bool_)
+    found[order[1:]] = same
+    found[order[:-1]] |= same
+    return found
+
+
+def _counting(rows: Iterable[Kept]) -> set[bytes]:
+    """The identities that are in these rows and were not withdrawn after."""
+    names: set[bytes] = set()
+    for one in rows:
+        names.difference_update(withdrawn.identity for withdrawn in one.filed.withdrawn)
+        names.update(one.sheaf.identities())
+    return names
+
+
+def merged(pieces: Sequence[Values]) -> Values:
+    """All of them, by time and value."""
+    if not pieces:
+        return _NONE
+    if len(pieces) == 1:
+        return pieces[0]
+    t_ns, value, flags = (np.concatenate([one[column] for one in pieces]) for column in range(3))
+    order = np.lexsort((value, t_ns))
+    return Values(t_ns[order], value[order], flags[order])
+
+
+def all_withdrawn(rows: Iterable[Filed]) -> dict[bytes, int]:
+    """What these rows withdraw, each with the last row that does."""
+    return {withdrawn.identity: one.seq for one in rows for withdrawn in one.withdrawn}

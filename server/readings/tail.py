@@ -1,0 +1,140 @@
+"""The journal's tail in memory: what is filed and not folded into chunks yet, by patient.
+
+A row of the journal is kept as it is, its readings in the order (patient, channel, time, value), so that one patient's
+are a slice, and known by its seq. Whoever reads says up to which seq the chunks that he sees have everything, and gets
+what is later; so nothing is read twice or left out, however long ago he began to look.
+"""
+
+import itertools
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
+
+import numpy as np
+
+from server.readings.chunks import Values, flags
+from server.readings.journal import Filed
+from server.readings.sheaf import Sheaf, identities
+
+
+class Kept:
+    """One row of the journal. `spans`: where each patient's readings are. `patients`: all whom it says something of."""
+
+    __slots__ = ("_codes", "filed", "patients", "seq", "sheaf", "spans")
+
+    def __init__(self, filed: Filed) -> None:
+        sheaf = filed.sheaf
+        self.seq = filed.seq
+        self.filed = filed
+        self.sheaf = sheaf.take(np.lexsort([sheaf.rows[name] for name in ("value", "t_ns", "channel", "patient")]))
+        self.spans: dict[str, tuple[int, int]] = {}
+        patient = self.sheaf.rows["patient"]
+        if len(patient):
+            starts = [0, *(np.flatnonzero(patient[1:] != patient[:-1]) + 1).tolist(), len(patient)]
+            for start, stop in itertools.pairwise(starts):
+                self.spans[sheaf.words[patient[start]]] = start, stop
+        self.patients = set(self.spans)
+        self.patients.update(one.patient_id for one in filed.events)
+        self.patients.update(one.patient_id for one in filed.withdrawn)
+        self._codes = {sheaf.words[code]: code for code in np.unique(self.sheaf.rows["channel"]).tolist()}
+
+    def channels(self, patient_id: str) -> Iterator[tuple[str, int, int]]:
+        """The channels of one patient, and where each one's rows are."""
+        start, stop = self.spans[patient_id]
+        code = self.sheaf.rows["channel"][start:stop]
+        cuts = [0, *(np.flatnonzero(code[1:] != code[:-1]) + 1).tolist(), len(code)]
+        for first, end in itertools.pairwise(cuts):
+            yield self.sheaf.words[code[first]], start + first, start + end
+
+    def cut(self, patient_id: str, channel: str, from_ns: int, to_ns: int) -> slice:
+        """Where the rows of one channel of one patient between two moments are, both inclusive."""
+        start, stop = self.spans.get(patient_id, (0, 0))
+        if start == stop or channel not in self._codes:
+            return slice(0, 0)
+        rows, code = self.sheaf.rows[start:stop], self._codes[channel]
+        channels = rows["channel"]
+        first, end = int(channels.searchsorted(code, "left")), int(channels.searchsorted(code, "right"))
+        t_ns = rows["t_ns"][first:end]
+        start += first
+        return slice(start + int(t_ns.searchsorted(from_ns, "left")), start + int(t_ns.searchsorted(to_ns, "right")))
+
+    def values(self, where: slice) -> Values:
+        """These rows."""
+        rows = self.sheaf.rows[where]
+        return Values(rows["t_ns"], rows["value"], flags(rows["good"], rows["decimals"]))
+
+    def at(self, patient_id: str, t_ns: int) -> Sheaf:
+        """All that one patient's devices measured at one moment."""
+        start, stop = self.spans.get(patient_id, (0, 0))
+        return self.sheaf.take(np.flatnonzero(self.sheaf.rows["t_ns"][start:stop] == t_ns) + start)
+
+
+class View(NamedTuple):
+    """What one reader sees beyond the chunks. `gone`: what was withdrawn, and by which row of the journal."""
+
+    kept: list[Kept]
+    gone: dict[bytes, int]
+
+
+class Tail:
+    """Rows of the journal after `floor`, in order. Not thread-safe: `server.readings.shelf` sees to that."""
+
+    def __init__(self, floor: int) -> None:
+        self.floor = floor
+        self.kept: list[Kept] = []
+        self.readings = 0
+        self._of: dict[str, list[Kept]] = {}
+        self._gone: dict[str, dict[bytes, int]] = {}
+
+    def add(self, one: Kept) -> None:
+        """The next row."""
+        self.kept.append(one)
+        self.readings += len(one.sheaf)
+        for patient in one.spans:
+            self._of.setdefault(patient, []).append(one)
+        for withdrawn in one.filed.withdrawn:
+            self._gone.setdefault(withdrawn.patient_id, {})[withdrawn.identity] = one.seq
+
+    def drop(self, up_to: int) -> list[Kept]:
+        """Forget the rows that are folded; returns them."""
+        old = [one for one in self.kept if one.seq <= up_to]
+        self.kept = self.kept[len(old) :]
+        self.floor = max(self.floor, up_to)
+        self.readings -= sum(len(one.sheaf) for one in old)
+        for patient in {patient for one in old for patient in one.spans}:
+            self._of[patient] = [one for one in self._of[patient] if one.seq > up_to]
+            if not self._of[patient]:
+                del self._of[patient]
+        for one in old:
+            for withdrawn in one.filed.withdrawn:
+                gone = self._gone.get(withdrawn.patient_id, {})
+                if gone.get(withdrawn.identity, up_to + 1) <= up_to:
+                    del gone[withdrawn.identity]
+        self._gone = {patient: gone for patient, gone in self._gone.items() if gone}
+        return old
+
+    def of(self, patient_id: str, after_seq: int) -> View:
+        """What one patient has after that row."""
+        kept = [one for one in self._of.get(patient_id, ()) if one.seq > after_seq]
+        gone = self._gone.get(patient_id)
+        return View(kept, {} if gone is None else {name: seq for name, seq in gone.items() if seq > after_seq})
+
+
+def also(view: View, patient_id: str, more: Iterable[Kept]) -> View:
+    """The view with further rows, before or after those it has."""
+    kept, gone = list(view.kept), dict(view.gone)
+    for one in more:
+        if patient_id in one.spans:
+            kept.append(one)
+        for withdrawn in one.filed.withdrawn:
+            if withdrawn.patient_id == patient_id:
+                gone[withdrawn.identity] = max(one.seq, gone.get(withdrawn.identity, 0))
+    return View(kept, gone)
+
+
+def counting(one: Kept, where: slice, gone: dict[bytes, int]) -> Values:
+    """These rows but those that were withdrawn later."""
+    values = one.values(where)
+    if not gone or not len(values.t_ns):
+        return values
+    names = identities(one.sheaf.rows[where])
+    return values.only(np.array([gone.get(name, -1) <= one.seq for name in names], np.bool_))
