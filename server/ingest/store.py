@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 import msgspec
 import sqlalchemy as sa
 
-from server.db import metadata
+from server.db import Number, metadata
 from server.fleet import store as fleet
 from server.fleet.quarantine import Unfiled, set_aside
 from server.held.store import sift
@@ -32,7 +32,7 @@ log = logging.getLogger(__name__)
 journal = sa.Table(
     "journal",
     metadata,
-    sa.Column("seq", sa.Integer, primary_key=True),
+    sa.Column("seq", Number, primary_key=True),
     sa.Column("received_ns", sa.BigInteger, nullable=False),
     sa.Column("crc", sa.BigInteger, nullable=False),
     sa.Column("blob", sa.LargeBinary, nullable=False),
