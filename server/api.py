@@ -382,12 +382,12 @@ class QuarantineRow(Shape):
 
 
 class Health(Shape):
-    """For a monitor: `ok`, or what is wrong."""
+    """For a monitor: `ok`, or what is wrong. What cannot be counted, because the database is away, is null."""
 
     status: Literal["ok", "degraded"]
     problems: list[str]
     broker: str
-    stored: int
-    quarantined: int
-    open_alarms: int
+    stored: int | None
+    quarantined: int | None
+    open_alarms: int | None
     tick_age_s: float

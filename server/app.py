@@ -27,7 +27,7 @@ from server.api import Health
 from server.broker import Running
 from server.broker.accounts import well_formed
 from server.config import Config, Municipality, Patient, load_municipality, zone_of
-from server.db import Database
+from server.db import Database, troubled
 from server.engine import Engine
 from server.escalation.model import load as load_ladders
 from server.escalation.tick import climb_due
@@ -84,19 +84,16 @@ class Server:
         self.municipality = checked_municipality(config)
         self.programmes: Programmes = load_programmes(config.programmes)
         config.data.mkdir(parents=True, exist_ok=True)
-        self.db = Database(config.data / "hjemvakt.sqlite")
-        revisions.upgrade(self.db)
-        catch_up(self.db)
+        self.db = Database(config.database.where(config.data))
         started_ns = self.clock.now_ns()
-        with self.db.write() as tx:
-            self._apply(tx, started_ns)
+        self._open(started_ns)
         self.meter = Meter()
         self.meter.registry.register(Standing(self, program_version()))
         rows = Rows(self.db, self.programmes, self.clock)
         self.hub = Hub(rows, self.clock, phones_for_all=config.demo)
         self.senders: dict[str, Sender] = {"sms": FakePhone(self.db, self.hub.phone, links=config.demo)}
         self._homes = Homes(config.web.address, zone_of(config.time_zone, "server.toml"))
-        self.watches: list[Callable[[], str | None]] = []
+        self.watches: list[Callable[[], str | None]] = [self.db.problem]
         """What else may have a problem: each says what it is, or None."""
         self.publish: Callable[[Sequence[Message]], None] = lambda messages: None
         """Sends messages to gateways; one that is lost is sent again by whoever it is due to."""
@@ -122,9 +119,9 @@ class Server:
         """
         try:
             return self._receive(messages)
-        except sa.exc.OperationalError:
-            raise
         except Exception as error:
+            if troubled(error):
+                raise
             if len(messages) > 1:
                 return [answer for message in messages for answer in self.receive_many([message])]
             log.exception("a message could not be taken in and is set aside")
@@ -159,10 +156,15 @@ class Server:
         return self._look(tx, new.keys(), now_ns, new)
 
     def health(self) -> Health:
-        """For a monitor: no personal data."""
+        """For a monitor: no personal data. It answers without the database too, and says then what it cannot count."""
         problems = self.problems()
-        with self.db.read() as tx:
-            stored, quarantined, alarms = ingest.stored(tx), fleet.counts(tx).quarantined, open_count(tx)
+        stored = quarantined = alarms = None
+        try:
+            with self.db.read() as tx:
+                stored, quarantined, alarms = ingest.stored(tx), fleet.counts(tx).quarantined, open_count(tx)
+        except Exception as error:
+            if not troubled(error):
+                raise
         return Health(
             status="degraded" if problems else "ok", problems=problems, broker=self.broker_name, stored=stored,
             quarantined=quarantined, open_alarms=alarms, tick_age_s=round(self.tick_age_s(), 3),
@@ -175,6 +177,17 @@ class Server:
 
     def close(self) -> None:
         self.db.close()
+
+    def _open(self, now_ns: int) -> None:
+        """The database, at the newest revision, with what the municipality's files say now."""
+        with contextlib.ExitStack() as undo:
+            undo.callback(self.db.close)
+            self.db.reach()
+            revisions.upgrade(self.db)
+            catch_up(self.db)
+            with self.db.write() as tx:
+                self._apply(tx, now_ns)
+            undo.pop_all()
 
     def _apply(self, tx: sa.Connection, now_ns: int) -> None:
         patients.apply(tx, self.municipality, now_ns)
@@ -211,9 +224,9 @@ class Server:
             try:
                 with tx.begin_nested():
                     changed |= self._watch.look(tx, group, now_ns, new)
-            except sa.exc.OperationalError:
-                raise
             except Exception as error:
+                if troubled(error):
+                    raise
                 failures += 1
                 named = sorted(patients.ids(tx) if group is None else group)
                 if len(named) > 1 and failures < MOST_FAILURES:

@@ -15,8 +15,10 @@ from typing import Annotated, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import msgspec
+import sqlalchemy as sa
 from msgspec import Meta
 
+from server import postgres
 from vitals.clock import RunningClock
 from vitals.errors import ConfigError
 from vitals.settings import parse
@@ -53,6 +55,20 @@ class Broker(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     username: str = "server"
     password_file: Path | None = None
     """Only for an external broker; our own gets a fresh password at each start."""
+
+
+class Database(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`url` of a PostgreSQL database, without its password; left out: SQLite, in the data folder.
+
+    The password stands alone in `password_file`, or where libpq looks by itself: PGPASSWORD, ~/.pgpass.
+    """
+
+    url: str = ""
+    password_file: Path | None = None
+
+    def where(self, data: Path) -> Path | sa.URL:
+        """The file or the server to connect to, the password read now; raises ConfigError. `data`: the data folder."""
+        return postgres.address(self.url, self.password_file) if self.url else data / "hjemvakt.sqlite"
 
 
 class Fleet(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -103,6 +119,7 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     clock: RunningClock = RunningClock()
     web: Web = Web()
     broker: Broker = Broker()
+    database: Database = Database()
     fleet: Fleet = Fleet()
     metrics: Metrics = Metrics()
 
@@ -183,7 +200,8 @@ def load(path: Path) -> Config:
             f"{path}: [web] address = {config.web.address!r} is no address",
             "write it as https://hjemvakt.example.no, without a path, or leave it out",
         )
-    base, password, token = path.resolve().parent, config.broker.password_file, config.metrics.token_file
+    base = path.resolve().parent
+    password, token, key = config.broker.password_file, config.metrics.token_file, config.database.password_file
     config = msgspec.structs.replace(
         config,
         data=base / config.data,
@@ -191,8 +209,10 @@ def load(path: Path) -> Config:
         ladders=base / config.ladders,
         programmes=base / config.programmes if config.programmes else None,
         broker=msgspec.structs.replace(config.broker, password_file=base / password if password else None),
+        database=msgspec.structs.replace(config.database, password_file=base / key if key else None),
         metrics=msgspec.structs.replace(config.metrics, token_file=base / token if token else None),
     )
+    config.database.where(config.data)
     _check_metrics(config, path)
     return config
 

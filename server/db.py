@@ -1,52 +1,128 @@
-"""The relational store: one SQLAlchemy engine, one writer at a time.
+"""The relational store: one SQLAlchemy engine, one writer at a time, on SQLite or on PostgreSQL (`server.postgres`).
 
 SQLite in WAL mode with `synchronous=FULL`: a commit is on disk when it returns, and the server acknowledges only after
 that. Writers take the lock before they begin (`BEGIN IMMEDIATE`), so no transaction ever fails half-way because a
-reader turned into a writer. Readers never wait.
+reader turned into a writer. Readers never wait. PostgreSQL keeps the same promises by its own means.
 
 Tables are declared beside the code that owns them, on the one `metadata`. The schema's revisions are Alembic's
-(`server/revisions`); a test holds the two against each other.
+(`server/revisions`); a test holds the two against each other, on both.
 """
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy import event
+from sqlalchemy.dialects import postgresql, sqlite
+
+from server import postgres
+from vitals.errors import StoreError
 
 metadata = sa.MetaData()
 
+Number = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
+"""A row's own number, or another's: 64 bits everywhere. SQLite gives numbers only to a column that says INTEGER."""
+
+_INSERT: dict[str, Callable[[sa.Table], sqlite.Insert | postgresql.Insert]] = {
+    "sqlite": sqlite.insert,
+    "postgresql": postgresql.insert,
+}
+_WHAT_WAS_ASKED = (sa.exc.DataError, sa.exc.IntegrityError, sa.exc.ProgrammingError, sa.exc.NotSupportedError)
+
 
 class Database:
-    """Read and write transactions on one SQLite file."""
+    """Read and write transactions on one SQLite file, or on the PostgreSQL database of a URL."""
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self.engine = sa.create_engine(f"sqlite:///{path}", connect_args={"timeout": 30})
+    def __init__(self, where: Path | sa.URL) -> None:
+        self.path = where if isinstance(where, Path) else None
+        """SQLite's file; None for a database that others keep."""
+        self.name = str(where) if isinstance(where, Path) else where.render_as_string(hide_password=True)
+        self.engine = _engine(where) if isinstance(where, Path) else postgres.engine(where)
+        self._reading: Mapping[str, Any] = {} if isinstance(where, Path) else postgres.READING
         self._writing = threading.RLock()
-        event.listen(self.engine, "connect", _prepare)
-        event.listen(self.engine, "begin", _begin)
 
     @contextmanager
     def write(self) -> Iterator[sa.Connection]:
-        """A transaction that may write: committed at the end, rolled back by any exception."""
+        """A transaction that may write: committed at the end, rolled back by any exception.
+
+        Raises where it cannot be said to be on disk (`troubled`); it may be there all the same when the connection
+        broke at the last moment, so whatever is tried again must be harmless twice.
+        """
         with (
             self._writing,
-            self.engine.connect().execution_options(begin="IMMEDIATE") as connection,
-            connection.begin(),
+            self.engine.connect().execution_options(writing=True) as tx,
+            tx.begin(),
         ):
-            yield connection
+            yield tx
 
     @contextmanager
     def read(self) -> Iterator[sa.Connection]:
         """A consistent view for reading."""
-        with self.engine.connect() as tx, tx.begin():
+        with self.engine.connect().execution_options(**self._reading) as tx, tx.begin():
             yield tx
+
+    def problem(self) -> str | None:
+        """What is wrong with it now, or None: no name, no address."""
+        try:
+            with self.read() as tx:
+                tx.execute(sa.select(1))
+        except (sa.exc.SQLAlchemyError, StoreError) as error:
+            return f"the database does not answer ({type(error).__name__})"
+        return None
+
+    def reach(self) -> None:
+        """Try it; raises StoreError that says why it cannot be used."""
+        try:
+            with self.read() as tx:
+                tx.execute(sa.select(1))
+        except sa.exc.DBAPIError as error:
+            why = " ".join(str(error.orig).split())
+            mend = "see that it is there and that the server may use it" if self.path else postgres.REACH
+            raise StoreError(f"the database {self.name} cannot be opened ({why})", mend) from error
+
+    def sizes(self, tx: sa.Connection) -> dict[str, int]:
+        """Bytes on disk, by what they are: `main`, and SQLite's write-ahead log `wal` while there is one."""
+        if self.path is None:
+            return {"main": postgres.size(tx)}
+        files = {"main": self.path, "wal": self.path.with_name(self.path.name + "-wal")}
+        return {name: file.stat().st_size if file.exists() else 0 for name, file in files.items()}
 
     def close(self) -> None:
         self.engine.dispose()
+
+
+def upsert(
+    tx: sa.Connection,
+    table: sa.Table,
+    key: Mapping[str, object],
+    values: Mapping[str, object],
+    again: Mapping[str, object] | None = None,
+) -> None:
+    """Insert a row, or where its `key` is there already, set `again` in that one (None: the same `values`)."""
+    added = _INSERT[tx.dialect.name](table).values(**key, **values)
+    tx.execute(added.on_conflict_do_update(index_elements=list(key), set_=dict(values if again is None else again)))
+
+
+def troubled(error: Exception) -> bool:
+    """Whether the database failed, and not what was asked of it: the same may be tried again later.
+
+    Locked, full, gone, read-only after it changed places, not to be trusted with a commit.
+    """
+    if isinstance(error, sa.exc.TimeoutError | sa.exc.PendingRollbackError | StoreError):
+        return True
+    if not isinstance(error, sa.exc.DBAPIError) or isinstance(error, _WHAT_WAS_ASKED):
+        return False
+    return not postgres.too_much(error.orig)
+
+
+def _engine(path: Path) -> sa.Engine:
+    engine = sa.create_engine(f"sqlite:///{path}", connect_args={"timeout": 30})
+    event.listen(engine, "connect", _prepare)
+    event.listen(engine, "begin", _begin)
+    return engine
 
 
 def _prepare(connection: object, _record: object) -> None:
@@ -56,5 +132,5 @@ def _prepare(connection: object, _record: object) -> None:
 
 
 def _begin(connection: sa.Connection) -> None:
-    mode = connection.get_execution_options().get("begin", "DEFERRED")
-    connection.exec_driver_sql(f"BEGIN {mode}")
+    writing = connection.get_execution_options().get("writing", False)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writing else "BEGIN DEFERRED")

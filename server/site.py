@@ -25,6 +25,7 @@ from server.alarms.model import Refused
 from server.alarms.routes import router as alarms
 from server.api import About, Answered, Conflict, Health, Worklist
 from server.audit.store import Looks
+from server.db import troubled
 from server.fleet.routes import router as fleet
 from server.held import store as held
 from server.held.page import router as home_page
@@ -60,6 +61,7 @@ _AT_HOME = {"referrer-policy": "same-origin", "cache-control": "no-store"}
 """For the page behind a key: its form must say where it comes from, and nobody keeps what it showed."""
 
 _OUR_MISTAKE = "the server made a mistake; try again, and if it stays, tell an administrator to read the log"
+_AWAY = "the database does not answer just now; look whether it was done, and if not, try again in a moment"
 _NOT_BUILT = """<!doctype html><html lang="en"><meta charset="utf-8"><title>Hjemvakt</title>
 <h1>The staff page is not built</h1><p>The server runs, and its API answers under <code>/api</code>.
 Build the page: in <code>server/web</code> run <code>npm ci</code> and <code>npm run build</code>, then reload.</p>
@@ -131,11 +133,12 @@ class Guard:
         refusal = _refusal(scope["method"], Headers(scope=scope))
         try:
             await (refusal or self._app)(scope, receive, guarded)
-        except Exception:
+        except Exception as error:
             if answering:
                 raise
             log.exception("a request failed: %s", scope["method"])
-            await _problem(500, _OUR_MISTAKE)(scope, receive, guarded)
+            answer = _problem(503, _AWAY) if troubled(error) else _problem(500, _OUR_MISTAKE)
+            await answer(scope, receive, guarded)
 
 
 def _refusal(method: str, headers: Headers) -> Response | None:

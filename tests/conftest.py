@@ -5,6 +5,8 @@ failure there is of the change and not of the day. Elsewhere it goes on looking.
 """
 
 import os
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -16,17 +18,35 @@ settings.register_profile(
 )
 settings.load_profile("steady")
 
+if TYPE_CHECKING:
+    from tests.postgres import Cluster
+
 _BROKERS = {"lasting_broker", "mortal_broker"}
 """Fixtures that start a mosquitto."""
 
 
+@pytest.fixture(scope="session")
+def postgres() -> "Iterator[Cluster]":
+    """A PostgreSQL that runs for as long as the tests do."""
+    from tests.postgres import running  # who tests a gateway need not load a server
+
+    with running() as cluster:
+        yield cluster
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "postgres: needs the programs of PostgreSQL")
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Mark what needs mosquitto, and deselect what this machine cannot run."""
+    """Mark what needs mosquitto or PostgreSQL, and deselect what this machine cannot run."""
     missing = lacking()
     kept, left = [], []
     for item in items:
         if _BROKERS & set(getattr(item, "fixturenames", ())) or "mosquitto" in item.name:
             item.add_marker(pytest.mark.mosquitto)
+        if "postgres" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.postgres)
         (left if any(item.get_closest_marker(mark) for mark in missing) else kept).append(item)
     items[:] = kept
     if left:

@@ -3,14 +3,15 @@
 A marked test that the machine lacks the means for is deselected by `tests/conftest.py`, never passed.
 """
 
+import glob
 import os
 import shutil
 import sys
-from pathlib import Path
 
 NEEDS = {
     "mosquitto": ("mosquitto", "/usr/sbin/mosquitto", "the tests over a real mosquitto"),
     "chromium": ("chromium", "/usr/bin/chromium", "the tests in a real browser"),
+    "postgres": ("initdb", "/usr/lib/postgresql/*/bin/initdb", "the tests of the server on a real PostgreSQL"),
     "qemu": ("qemu-system-x86_64", "/usr/bin/qemu-system-x86_64", "the proofs on the real Linux Bluetooth stack"),
 }
 """mark -> command, where Debian puts it, what is left out without it."""
@@ -19,9 +20,7 @@ NEEDS = {
 def lacking() -> dict[str, str]:
     """mark -> what is left out on this machine."""
     return {
-        mark: what
-        for mark, (command, path, what) in NEEDS.items()
-        if not shutil.which(command) and not Path(path).exists()
+        mark: what for mark, (command, path, what) in NEEDS.items() if not shutil.which(command) and not glob.glob(path)
     }
 
 

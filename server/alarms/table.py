@@ -8,14 +8,14 @@ import sqlalchemy as sa
 
 from server.alarms.model import Alarm, State
 from server.api import AlarmKind
-from server.db import metadata
+from server.db import Number, metadata
 
 _OPEN = sa.text("state != 'closed'")
 
 alarms = sa.Table(
     "alarms",
     metadata,
-    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("id", Number, primary_key=True),
     sa.Column("patient_id", sa.String, nullable=False),
     sa.Column("kind", sa.String, nullable=False),
     sa.Column("level", sa.Integer, nullable=False),

@@ -2,13 +2,13 @@
 
 import sqlalchemy as sa
 
-from server.db import metadata
+from server.db import Number, metadata
 
 timeline = sa.Table(
     "timeline",
     metadata,
-    sa.Column("id", sa.Integer, primary_key=True),
-    sa.Column("alarm_id", sa.Integer, nullable=False, index=True),
+    sa.Column("id", Number, primary_key=True),
+    sa.Column("alarm_id", Number, nullable=False, index=True),
     sa.Column("t_ns", sa.BigInteger, nullable=False),
     sa.Column("what", sa.String, nullable=False),
     sa.Column("who", sa.String),

@@ -9,7 +9,7 @@ import threading
 
 import sqlalchemy as sa
 
-from server.db import Database, metadata
+from server.db import Database, Number, metadata
 from vitals.clock import NS
 
 LOOK_NS = 900 * NS
@@ -18,7 +18,7 @@ _REMEMBERED = 10_000
 audit = sa.Table(
     "audit",
     metadata,
-    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("id", Number, primary_key=True),
     sa.Column("t_ns", sa.BigInteger, nullable=False),
     sa.Column("who", sa.String, nullable=False),
     sa.Column("what", sa.String, nullable=False),

@@ -13,6 +13,7 @@ import sqlalchemy as sa
 
 from server.alarms import store, table
 from server.alarms.model import Alarm, State
+from server.db import troubled
 
 log = logging.getLogger(__name__)
 
@@ -35,9 +36,9 @@ def climb_due(tx: sa.Connection, now_ns: int) -> Climbed:
                 if alarm is not None:
                     _turn(tx, alarm, now_ns)
                     patients[alarm.patient_id] = None
-        except sa.exc.OperationalError:
-            raise
         except Exception as error:
+            if troubled(error):
+                raise
             log.exception("alarm %d cannot climb; the others do, and the next tick tries it again", number)
             failed[number] = type(error).__name__
     return Climbed(list(patients), failed)

@@ -8,17 +8,16 @@ from collections.abc import Iterable
 
 import msgspec
 import sqlalchemy as sa
-from sqlalchemy.dialects.sqlite import insert
 
-from server.db import metadata
+from server.db import Number, metadata, upsert
 
 quarantined = sa.Table(
     "quarantine",
     metadata,
-    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("id", Number, primary_key=True),
     sa.Column("identity", sa.LargeBinary, nullable=False, unique=True),
     sa.Column("t_ns", sa.BigInteger, nullable=False),
-    sa.Column("times", sa.Integer, nullable=False),
+    sa.Column("times", Number, nullable=False),
     sa.Column("gateway", sa.Text, nullable=False),
     sa.Column("device", sa.Text),
     sa.Column("reason", sa.Text, nullable=False),
@@ -53,10 +52,8 @@ class QuarantineRecord(msgspec.Struct, frozen=True):
 def set_aside(tx: sa.Connection, things: Iterable[Unfiled], now_ns: int) -> None:
     """Keep them."""
     for thing in things:
-        values = msgspec.structs.asdict(thing)
-        added = insert(quarantined).values(**values, identity=_identity(thing), t_ns=now_ns, times=1)
-        again = {"times": quarantined.c.times + 1}
-        tx.execute(added.on_conflict_do_update(index_elements=["identity"], set_=again))
+        values = msgspec.structs.asdict(thing) | {"t_ns": now_ns, "times": 1}
+        upsert(tx, quarantined, {"identity": _identity(thing)}, values, again={"times": quarantined.c.times + 1})
 
 
 def quarantine(tx: sa.Connection, limit: int) -> list[QuarantineRecord]:

@@ -8,10 +8,9 @@ from collections.abc import Iterable
 
 import msgspec
 import sqlalchemy as sa
-from sqlalchemy.dialects.sqlite import insert
 
 from server.config import Municipality
-from server.db import metadata
+from server.db import metadata, upsert
 from server.fleet.quarantine import QuarantineRecord as QuarantineRecord
 from server.fleet.quarantine import quarantine as quarantine
 from server.fleet.quarantine import quarantined
@@ -147,8 +146,7 @@ def health(tx: sa.Connection, told: Health, now_ns: int) -> None:
             "driver": one.driver, "link": one.link, "last_seen_ns": one.last_seen_ns, "battery": one.battery,
             "faults": one.faults, "orders": list(one.orders), "told_ns": now_ns,
         }  # fmt: skip
-        added = insert(device_table).values(gateway=told.gateway, device=one.device, **row)
-        tx.execute(added.on_conflict_do_update(index_elements=["gateway", "device"], set_=row))
+        upsert(tx, device_table, {"gateway": told.gateway, "device": one.device}, row)
 
 
 def gone(tx: sa.Connection, gateway: str) -> set[str]:

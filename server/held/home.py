@@ -19,7 +19,7 @@ from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
 
-from server.db import metadata
+from server.db import Number, metadata
 from server.held import store
 from server.held.store import Question, held
 from server.notify import outbox
@@ -41,7 +41,7 @@ links = sa.Table(
     "home_links",
     metadata,
     sa.Column("token_hash", sa.LargeBinary, primary_key=True),
-    sa.Column("held_id", sa.Integer, sa.ForeignKey("held.id"), nullable=False, index=True),
+    sa.Column("held_id", Number, sa.ForeignKey("held.id"), nullable=False, index=True),
     sa.Column("expires_ns", sa.BigInteger, nullable=False),
     sa.Column("used_ns", sa.BigInteger),
 )

@@ -20,7 +20,7 @@ import msgspec
 import sqlalchemy as sa
 
 from server.audit import store as audit
-from server.db import metadata
+from server.db import Number, metadata
 from server.held.model import (
     MAY_BE_HELD,
     MEMORY_DAYS,
@@ -44,11 +44,11 @@ from vitals.errors import HjemvaktError
 held = sa.Table(
     "held",
     metadata,
-    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("id", Number, primary_key=True),
     sa.Column("patient_id", sa.Text, sa.ForeignKey("patients.id"), nullable=False),
     sa.Column("device", sa.Text, nullable=False),
     sa.Column("because", sa.Text, nullable=False),
-    sa.Column("slot", sa.Integer, comment="the user that the device named"),
+    sa.Column("slot", Number, comment="the user that the device named"),
     sa.Column("usual_kg", sa.Float),
     sa.Column("limit_kg", sa.Float),
     sa.Column("since_ns", sa.BigInteger),
@@ -67,7 +67,7 @@ held_readings = sa.Table(
     "held_readings",
     metadata,
     sa.Column("identity", sa.LargeBinary, primary_key=True),
-    sa.Column("held_id", sa.Integer, sa.ForeignKey("held.id"), nullable=False, index=True),
+    sa.Column("held_id", Number, sa.ForeignKey("held.id"), nullable=False, index=True),
     sa.Column("patient_id", sa.Text, sa.ForeignKey("patients.id"), nullable=False),
     sa.Column("channel", sa.Text, nullable=False),
     sa.Column("t_ns", sa.BigInteger, nullable=False),

@@ -6,8 +6,7 @@ home.
 """
 
 import itertools
-from collections.abc import Iterable, Iterator, Sequence
-from pathlib import Path
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import sqlalchemy as sa
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, InfoMetricFamily
@@ -16,6 +15,7 @@ from prometheus_client.registry import Collector
 
 from server.alarms import table
 from server.alarms.model import PRIORITY
+from server.db import troubled
 from server.fleet import store as fleet
 from server.fleet.store import Queue
 from server.held import store as held
@@ -37,14 +37,25 @@ class Standing(Collector):
 
     def collect(self) -> list[Metric]:
         """Called by the registry."""
-        house, now_ns = self._house, self._house.clock.now_ns()
-        with house.db.read() as tx:
-            stored = [*_stored(tx), *_questions(tx, now_ns), *_alarms(tx, now_ns), *_outbox(tx, now_ns)]
-            queues = fleet.queues(tx)
         return [
             InfoMetricFamily("hjemvakt_build", "What runs here", {"part": "server", "version": self._version}),
-            _gauge("hjemvakt_problems", "What /api/health complains about", len(house.problems())),
-            _labelled("hjemvakt_database_bytes", "Size of the database's files", ["file"], _sizes(house.db.path)),
+            _gauge("hjemvakt_problems", "What /api/health complains about", len(self._house.problems())),
+            *self._counted(self._house.clock.now_ns()),
+        ]
+
+    def _counted(self, now_ns: int) -> list[Metric]:
+        """What the database has; nothing of it while the database does not answer, which is one of the problems."""
+        house = self._house
+        try:
+            with house.db.read() as tx:
+                stored = [*_stored(tx), *_questions(tx, now_ns), *_alarms(tx, now_ns), *_outbox(tx, now_ns)]
+                queues, sizes = fleet.queues(tx), house.db.sizes(tx)
+        except Exception as error:
+            if not troubled(error):
+                raise
+            return []
+        return [
+            _labelled("hjemvakt_database_bytes", "Size of the database's files", ["file"], _by_file(sizes)),
             *stored,
             *_fleet(queues, now_ns),
             *(_each_gateway(queues, now_ns) if house.config.metrics.per_gateway else ()),
@@ -131,7 +142,5 @@ def _age_s(since_ns: int | None, now_ns: int) -> float:
     return 0.0 if since_ns is None else max(0, now_ns - since_ns) / NS
 
 
-def _sizes(path: Path) -> Samples:
-    """The write-ahead log is there only while the database is open."""
-    files = {"main": path, "wal": path.with_name(path.name + "-wal")}
-    return [((name,), file.stat().st_size if file.exists() else 0) for name, file in files.items()]
+def _by_file(sizes: Mapping[str, int]) -> Samples:
+    return (((name,), size) for name, size in sizes.items())

@@ -18,7 +18,7 @@ from typing import Protocol
 import sqlalchemy as sa
 
 from server.alarms import timeline
-from server.db import Database, metadata
+from server.db import Database, Number, metadata
 from server.notify.sender import Message, Receipt, Sender, SendError
 from server.oncall.model import Person
 from vitals.clock import NS
@@ -45,9 +45,9 @@ class Homes(Protocol):
 outbox = sa.Table(
     "outbox",
     metadata,
-    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("id", Number, primary_key=True),
     sa.Column("dedupe", sa.String, nullable=False, unique=True),
-    sa.Column("alarm_id", sa.Integer),
+    sa.Column("alarm_id", Number),
     sa.Column("patient_id", sa.String, nullable=False),
     sa.Column("severity", sa.Integer, nullable=False),
     sa.Column("channel", sa.String, nullable=False),
@@ -61,7 +61,7 @@ outbox = sa.Table(
     sa.Column("attempts", sa.Integer, nullable=False),
     sa.Column("next_try_ns", sa.BigInteger, nullable=False),
     sa.Column("reference", sa.String),
-    sa.Column("question_id", sa.Integer),
+    sa.Column("question_id", Number),
     sa.Index("outbox_due", "state", "next_try_ns"),
     sa.Index("outbox_of_alarm", "alarm_id"),
     sa.Index("outbox_of_question", "question_id"),

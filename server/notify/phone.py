@@ -10,7 +10,7 @@ from collections.abc import Callable
 import sqlalchemy as sa
 
 from server.api import PhoneMessage
-from server.db import Database, metadata
+from server.db import Database, Number, metadata
 from server.notify.sender import Message, Receipt
 from vitals.clock import MS
 
@@ -19,14 +19,14 @@ MOST = 200
 phone = sa.Table(
     "phone",
     metadata,
-    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("id", Number, primary_key=True),
     sa.Column("dedupe", sa.String, nullable=False, unique=True),
     sa.Column("t_ns", sa.BigInteger, nullable=False),
     sa.Column("name", sa.String, nullable=False),
     sa.Column("role", sa.String, nullable=False),
     sa.Column("channel", sa.String, nullable=False),
     sa.Column("text", sa.String, nullable=False),
-    sa.Column("alarm_id", sa.Integer),
+    sa.Column("alarm_id", Number),
 )
 
 

@@ -7,14 +7,14 @@ import sqlalchemy as sa
 from server.access.store import people
 from server.api import Role
 from server.config import Municipality
-from server.db import metadata
+from server.db import Number, metadata
 from server.oncall.model import ROLES, Person, Shift, who
 from vitals.clock import NS
 
 shifts = sa.Table(
     "shifts",
     metadata,
-    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("id", Number, primary_key=True),
     sa.Column("role", sa.String, nullable=False),
     sa.Column("staff", sa.String, nullable=False),
     sa.Column("since_ns", sa.BigInteger),

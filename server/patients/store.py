@@ -11,7 +11,6 @@ from datetime import datetime
 
 import msgspec
 import sqlalchemy as sa
-from sqlalchemy.dialects.sqlite import insert
 
 from server.config import Assignment, Municipality
 from server.db import metadata
@@ -150,7 +149,7 @@ def _put(
     where = [table.c[name] == value for name, value in key.items()]
     row = tx.execute(sa.select(table).where(*where)).mappings().one_or_none()
     if row is None:
-        tx.execute(insert(table).values(**key, **values, changed_ns=now_ns))
+        tx.execute(table.insert().values(**key, **values, changed_ns=now_ns))
     elif any(row[name] != value for name, value in values.items()):
         tx.execute(table.update().where(*where).values(**values, changed_ns=now_ns))
 

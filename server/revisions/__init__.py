@@ -44,7 +44,7 @@ def upgrade(db: Database) -> None:
             return
         if at is not None and at not in known:
             raise StoreError(
-                f"the database {db.path} is at revision {at}, this program knows only up to {known[-1]}",
+                f"the database {db.name} is at revision {at}, this program knows only up to {known[-1]}",
                 "start the newer version of Hjemvakt that wrote it, or restore a backup",
             )
         from alembic import command  # a fifth of a second that most starts need not pay

@@ -3,12 +3,14 @@
 from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from server.app import Server
 from server.broker.accounts import hash_password
 from server.config import Config
+from server.config import Database as DatabaseConfig
 from tests.ports import free_port
 from vitals.block import Block
 from vitals.clock import NS, ManualClock
@@ -16,6 +18,7 @@ from vitals.events import Event, Fault
 from vitals.wire import Ack, Batch, DeviceHealth, Health, Row, State, decode, encode, state, up
 
 LADDERS = Path(__file__).parents[2] / "configs" / "ladders.toml"
+SQLITE = DatabaseConfig()
 START = datetime(2026, 3, 2, 8, 0, tzinfo=UTC)
 START_NS = int(START.timestamp()) * NS
 
@@ -85,11 +88,13 @@ def spo2(value: float, t_ns: int, **more: object) -> Block:
 class Town:
     """The server with its clock, and what gateways do to it."""
 
-    def __init__(self, folder: Path, municipality: str = TOWN) -> None:
+    def __init__(self, folder: Path, municipality: str = TOWN, database: DatabaseConfig = SQLITE, **more: Any) -> None:
         self.folder = folder
         self.clock = ManualClock(START_NS)
         (folder / "municipality.toml").write_text(municipality, encoding="utf-8")
-        self.config = Config("Prøveby", folder / "data", folder / "municipality.toml", LADDERS, demo=True)
+        self.config = Config(
+            "Prøveby", folder / "data", folder / "municipality.toml", LADDERS, demo=True, database=database, **more
+        )
         self.server = Server(self.config, self.clock)
 
     def begin_again(self) -> None:
@@ -141,9 +146,19 @@ def acknowledged(answers: Iterable[tuple[str, bytes]]) -> list[tuple[int, int]]:
     ]
 
 
+@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
+def database(request: pytest.FixtureRequest) -> Iterator[DatabaseConfig]:
+    """An empty database of each kind that the server runs on: whoever asks for it is tested on both."""
+    if request.param == "sqlite":
+        yield SQLITE
+        return
+    with request.getfixturevalue("postgres").database() as made:
+        yield made
+
+
 @pytest.fixture
-def town(tmp_path: Path) -> Iterator[Town]:
-    town = Town(tmp_path)
+def town(tmp_path: Path, database: DatabaseConfig) -> Iterator[Town]:
+    town = Town(tmp_path, database=database)
     yield town
     town.server.close()
 

@@ -1,5 +1,5 @@
-"""The whole promise, with real processes: the server is killed again and again in mid-stream, and every reading that
-the gateway sent is stored once.
+"""The whole promise, with real processes: the server, or the PostgreSQL behind it, is killed again and again in
+mid-stream, and every reading that the gateway sent is stored once.
 
 Each kill comes at the moment an acknowledgement arrives, so that commits, answers and batches are under way. It leaves
 a mosquitto behind that goes on taking messages for nobody; the next start stops it.
@@ -9,20 +9,25 @@ import asyncio
 import contextlib
 import os
 import signal
-import sqlite3
 import sys
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
+import httpx
 import pytest
+import sqlalchemy as sa
 
 from gateway import uplink
 from gateway.config import UplinkConfig
 from gateway.spool import Heard, Spool
 from gateway.uplink import Uplink
 from server.broker import mosquitto
+from server.config import Database as DatabaseConfig
+from server.db import Database
+from server.readings import journal
 from tests.faults.ledger import promised_readings, shown_readings
+from tests.postgres import Cluster
 from tests.server.conftest import LADDERS, TOWN
 from vitals.block import Block
 from vitals.clock import RunningClock
@@ -36,10 +41,19 @@ PER_LIFE = 400
 
 
 class Process:
-    """`python -m server run`, started until it is ready, killed or stopped."""
+    """`python -m server run` with its own mosquitto on `port`, started until it is ready, killed or stopped."""
 
-    def __init__(self, config: Path) -> None:
-        self._config = config
+    def __init__(self, folder: Path, port: int, database: DatabaseConfig) -> None:
+        self.port = port
+        self.address = ""
+        self.db = database.where(folder / "data")
+        self._config = folder / "server.toml"
+        (folder / "municipality.toml").write_text(TOWN, encoding="utf-8")
+        self._config.write_text(
+            f'name = "Prøveby"\nladders = "{LADDERS}"\n[web]\nport = 0\n[broker]\nkind = "mosquitto"\nport = {port}\n'
+            f'[database]\nurl = "{database.url}"\n',
+            encoding="utf-8",
+        )
         self._process: asyncio.subprocess.Process | None = None
         self._listening: asyncio.Task[None] | None = None
 
@@ -63,7 +77,21 @@ class Process:
         assert process.stderr is not None
         async for line in process.stderr:
             if b"ready http://" in line:
+                self.address = line.decode().partition("ready ")[2].split()[0]
                 ready.set()
+
+    def stored(self) -> list[str]:
+        """The records of the readings, as the database has them now."""
+        db = Database(self.db)
+        with db.read() as tx:
+            found = [one.record or "" for entry in journal.read(tx, 0, 1_000_000) for one in entry.readings]
+            if db.path:
+                assert tx.scalar(sa.text("PRAGMA integrity_check")) == "ok"
+        db.close()
+        if db.path:  # looked into without the server's code
+            assert sorted(shown_readings(db.path)) == sorted(promised_readings(db.path))
+            assert sorted(shown_readings(db.path)) == sorted(f"oximeter {record}" for record in found)
+        return found
 
 
 class Counting:
@@ -90,55 +118,97 @@ class Counting:
 
 
 @pytest.fixture
-async def server(tmp_path: Path, free_port: Callable[[], int]) -> AsyncIterator[tuple[Process, int]]:
-    port = free_port()
-    (tmp_path / "municipality.toml").write_text(TOWN, encoding="utf-8")
-    (tmp_path / "server.toml").write_text(
-        f'name = "Prøveby"\nladders = "{LADDERS}"\n[web]\nport = 0\n[broker]\nkind = "mosquitto"\nport = {port}\n',
-        encoding="utf-8",
-    )
-    process = Process(tmp_path / "server.toml")
-    yield process, port
+async def server(tmp_path: Path, free_port: Callable[[], int], database: DatabaseConfig) -> AsyncIterator[Process]:
+    process = Process(tmp_path, free_port(), database)
+    yield process
+    await _ended(process, tmp_path)
+
+
+async def _ended(process: Process, folder: Path) -> None:
     with contextlib.suppress(ProcessLookupError, AssertionError):
         await process.end(signal.SIGKILL)
-    mosquitto._stop_orphan(tmp_path / "data" / "broker")
+    mosquitto._stop_orphan(folder / "data" / "broker")
 
 
 @pytest.mark.processes
 @pytest.mark.mosquitto
 async def test_through_kill_after_kill_every_reading_is_stored_once(
-    server: tuple[Process, int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    server: Process, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    process, port = server
+    async def kills(streaming: Callable[[], Awaitable[None]]) -> None:
+        for _ in range(KILLS):
+            await server.start()
+            await streaming()
+            await server.end(signal.SIGKILL)
+        await server.start()
+
+    sent = await _story(server, tmp_path, monkeypatch, kills)
+    assert len(sent) > KILLS * PER_LIFE
+    assert sorted(server.stored()) == sorted(sent)
+
+
+@pytest.mark.processes
+@pytest.mark.mosquitto
+async def test_when_postgresql_itself_dies_the_server_waits_for_it_and_every_reading_is_stored_once(
+    postgres: Cluster, tmp_path: Path, free_port: Callable[[], int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with postgres.database() as database:
+        server = Process(tmp_path, free_port(), database)
+        told: list[str] = []
+
+        async def kills(streaming: Callable[[], Awaitable[None]]) -> None:
+            await server.start()
+            for _ in range(KILLS):
+                await streaming()
+                with postgres.dead():
+                    told.append(await _degraded(server.address))
+            await streaming()
+
+        try:
+            sent = await _story(server, tmp_path, monkeypatch, kills)
+            assert len(sent) > KILLS * PER_LIFE
+            assert sorted(server.stored()) == sorted(sent)
+            assert all("the database does not answer" in one for one in told)
+        finally:
+            await _ended(server, tmp_path)
+
+
+async def _story(
+    server: Process,
+    folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    kills: Callable[[Callable[[], Awaitable[None]]], Awaitable[None]],
+) -> list[str]:
+    """A gateway measures while `kills` does what it does; returns the records of all that it has on its disk.
+
+    `kills` is given something to wait for, that PER_LIFE more rows are acknowledged, and leaves the server running.
+    """
     monkeypatch.setattr(uplink, "RESEND_S", 0.5)
-    (tmp_path / "password").write_text("gw-1-secret")
-    os.chmod(tmp_path / "password", 0o600)
-    spool = await Spool.open(tmp_path / "spool.sqlite")
+    (folder / "password").write_text("gw-1-secret")
+    os.chmod(folder / "password", 0o600)
+    spool = await Spool.open(folder / "spool.sqlite")
     released = Counting(spool)
-    config = UplinkConfig(port=port, password_file=str(tmp_path / "password"), reconnect_max_s=0.2)
+    config = UplinkConfig(port=server.port, password_file=str(folder / "password"), reconnect_max_s=0.2)
     gateway = Uplink(
         "gw-1", config, spool, RunningClock(), 60.0, lambda: Health("gw-1", spool.epoch, time.time_ns(), "test", 0)
     )
     sent: list[str] = []
-    async with asyncio.timeout(60), asyncio.TaskGroup() as tasks:
+    async with asyncio.timeout(120), asyncio.TaskGroup() as tasks:
         talking = tasks.create_task(gateway.run())
         measuring = tasks.create_task(_measure(spool, sent))
-        for _ in range(KILLS):
-            await process.start()
-            await released.reaches(released.count + PER_LIFE)
-            await process.end(signal.SIGKILL)
+        await kills(lambda: released.reaches(released.count + PER_LIFE))
         measuring.cancel()
-        await process.start()
         await released.reaches(len(sent))
-        assert await process.end(signal.SIGTERM) == 0
+        assert await server.end(signal.SIGTERM) == 0
         talking.cancel()
     await spool.close()
-    database = tmp_path / "data" / "hjemvakt.sqlite"
-    with contextlib.closing(sqlite3.connect(database)) as db:
-        assert db.execute("PRAGMA integrity_check").fetchone() == ("ok",)
-    assert len(sent) > KILLS * PER_LIFE
-    assert sorted(shown_readings(database)) == sorted(f"oximeter {record}" for record in sent)
-    assert sorted(promised_readings(database)) == sorted(f"oximeter {record}" for record in sent)
+    return sent
+
+
+async def _degraded(address: str) -> str:
+    """What the server says is wrong."""
+    async with httpx.AsyncClient(base_url=address, timeout=20) as monitor:
+        return "; ".join((await monitor.get("/api/health")).json()["problems"])
 
 
 async def _measure(spool: Spool, sent: list[str]) -> None:

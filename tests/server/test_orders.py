@@ -17,6 +17,7 @@ from server.access.door import Door
 from server.alarms import table
 from server.alarms.model import Alarm
 from server.audit.store import audit
+from server.config import Database as DatabaseConfig
 from server.ingest.store import Message
 from server.orders import store
 from server.orders.model import AFTER, DANGER, GRACE_S, LASTS_S, OPEN, TO_LOOK_AT, Order, State, Word, hear, look
@@ -48,8 +49,8 @@ MUNICIPALITY = TOWN.replace("$argon2id$none", _QUICK) + "".join(
 class Ward(Town):
     """The town with two dispensers, a nurse's pen, and what the broker would have carried."""
 
-    def __init__(self, folder: Path) -> None:
-        super().__init__(folder, MUNICIPALITY)
+    def __init__(self, folder: Path, database: DatabaseConfig) -> None:
+        super().__init__(folder, MUNICIPALITY, database)
         self._row = 0
         self.carried: list[Message] = []
         self.listen()
@@ -108,8 +109,8 @@ class Ward(Town):
 
 
 @pytest.fixture
-def ward(tmp_path: Path) -> Iterator[Ward]:
-    ward = Ward(tmp_path)
+def ward(tmp_path: Path, database: DatabaseConfig) -> Iterator[Ward]:
+    ward = Ward(tmp_path, database)
     yield ward
     ward.server.close()
 
@@ -352,7 +353,7 @@ def test_every_kind_has_its_time_its_danger_and_its_words(ward: Ward, kind: str)
     (alarm,) = ward.alarms()
     assert (Kind(alarm.kind), alarm.level) == DANGER[kind]
     with ward.server.db.read() as tx:
-        text = tx.scalar(sa.text("SELECT text FROM outbox ORDER BY rowid DESC LIMIT 1"))
+        text = tx.scalar(sa.text("SELECT text FROM outbox ORDER BY id DESC LIMIT 1"))
     assert "outcome unknown" in text, "the phone says what it is about, and no medicine"
 
 

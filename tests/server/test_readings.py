@@ -87,13 +87,15 @@ def test_the_rules_get_at_least_the_newest_they_asked_for_and_nothing_outside_th
         assert len(got[name]) >= len(wanted)
 
 
-def test_a_whole_town_fits_in_a_query_where_sqlite_allows_no_more_than_its_own_default(town: Town) -> None:
+def test_a_whole_town_fits_in_a_query_where_a_database_allows_no_more_variables_than_its_own_default(
+    town: Town,
+) -> None:
     """Debian raises the limit of variables; others do not, and then two thousand patients were too many."""
     town.send(spo2(95, START_NS))
     needs = {name: Need(0, 1) for name in CHANNELS}
     people = [f"p{n}" for n in range(3000)] + ["eva"]
     with town.server.db.read() as tx:
         raw = tx.connection.driver_connection
-        assert isinstance(raw, sqlite3.Connection)
-        raw.setlimit(sqlite3.SQLITE_LIMIT_VARIABLE_NUMBER, 32_766)
+        if isinstance(raw, sqlite3.Connection):
+            raw.setlimit(sqlite3.SQLITE_LIMIT_VARIABLE_NUMBER, 32_766)
         assert [one.value for one in recent(tx, people, needs, START_NS)] == [95]

@@ -11,16 +11,17 @@ from alembic.migration import MigrationContext
 
 import server
 from server import revisions
+from server.config import Database as DatabaseConfig
 from server.db import Database, metadata
 from tests.server.conftest import Town
 from vitals.errors import StoreError
 
 
-def test_the_newest_revision_is_what_the_code_declares(tmp_path: Path) -> None:
+def test_the_newest_revision_is_what_the_code_declares(tmp_path: Path, database: DatabaseConfig) -> None:
     for module in pkgutil.walk_packages(server.__path__, "server."):
         if "revisions" not in module.name and not module.name.endswith("__main__"):
             importlib.import_module(module.name)  # whatever declares a table anywhere has now done so
-    db = Database(tmp_path / "fresh.sqlite")
+    db = Database(database.where(tmp_path))
     revisions.upgrade(db)
     with db.write() as tx:
         assert revisions.current(tx) == revisions.numbers()[-1]
@@ -28,8 +29,10 @@ def test_the_newest_revision_is_what_the_code_declares(tmp_path: Path) -> None:
     db.close()
 
 
-def test_a_second_start_finds_nothing_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    db = Database(tmp_path / "fresh.sqlite")
+def test_a_second_start_finds_nothing_to_do(
+    tmp_path: Path, database: DatabaseConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    db = Database(database.where(tmp_path))
     revisions.upgrade(db)
     monkeypatch.setattr("alembic.command.upgrade", lambda *_: pytest.fail("there was nothing to do"))
     revisions.upgrade(db)

@@ -3,6 +3,8 @@
 import sqlalchemy as sa
 from alembic import op
 
+from server.db import Number
+
 revision = "0001"
 down_revision = None
 
@@ -10,7 +12,7 @@ down_revision = None
 def upgrade() -> None:
     op.create_table(
         "alarms",
-        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("id", Number, nullable=False),
         sa.Column("patient_id", sa.String(), nullable=False),
         sa.Column("kind", sa.String(), nullable=False),
         sa.Column("level", sa.Integer(), nullable=False),
@@ -47,7 +49,7 @@ def upgrade() -> None:
 
     op.create_table(
         "audit",
-        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("id", Number, nullable=False),
         sa.Column("t_ns", sa.BigInteger(), nullable=False),
         sa.Column("who", sa.String(), nullable=False),
         sa.Column("what", sa.String(), nullable=False),
@@ -60,7 +62,7 @@ def upgrade() -> None:
 
     op.create_table(
         "journal",
-        sa.Column("seq", sa.Integer(), nullable=False),
+        sa.Column("seq", Number, nullable=False),
         sa.Column("received_ns", sa.BigInteger(), nullable=False),
         sa.Column("crc", sa.BigInteger(), nullable=False),
         sa.Column("blob", sa.LargeBinary(), nullable=False),
@@ -77,9 +79,9 @@ def upgrade() -> None:
     )
     op.create_table(
         "outbox",
-        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("id", Number, nullable=False),
         sa.Column("dedupe", sa.String(), nullable=False),
-        sa.Column("alarm_id", sa.Integer(), nullable=False),
+        sa.Column("alarm_id", Number, nullable=False),
         sa.Column("patient_id", sa.String(), nullable=False),
         sa.Column("severity", sa.Integer(), nullable=False),
         sa.Column("channel", sa.String(), nullable=False),
@@ -115,23 +117,23 @@ def upgrade() -> None:
     )
     op.create_table(
         "phone",
-        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("id", Number, nullable=False),
         sa.Column("dedupe", sa.String(), nullable=False),
         sa.Column("t_ns", sa.BigInteger(), nullable=False),
         sa.Column("name", sa.String(), nullable=False),
         sa.Column("role", sa.String(), nullable=False),
         sa.Column("channel", sa.String(), nullable=False),
         sa.Column("text", sa.String(), nullable=False),
-        sa.Column("alarm_id", sa.Integer(), nullable=False),
+        sa.Column("alarm_id", Number, nullable=False),
         sa.PrimaryKeyConstraint("id"),
         sa.UniqueConstraint("dedupe"),
     )
     op.create_table(
         "quarantine",
-        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("id", Number, nullable=False),
         sa.Column("identity", sa.LargeBinary(), nullable=False),
         sa.Column("t_ns", sa.BigInteger(), nullable=False),
-        sa.Column("times", sa.Integer(), nullable=False),
+        sa.Column("times", Number, nullable=False),
         sa.Column("gateway", sa.Text(), nullable=False),
         sa.Column("device", sa.Text(), nullable=True),
         sa.Column("reason", sa.Text(), nullable=False),
@@ -150,7 +152,7 @@ def upgrade() -> None:
     )
     op.create_table(
         "shifts",
-        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("id", Number, nullable=False),
         sa.Column("role", sa.String(), nullable=False),
         sa.Column("staff", sa.String(), nullable=False),
         sa.Column("since_ns", sa.BigInteger(), nullable=True),
@@ -169,8 +171,8 @@ def upgrade() -> None:
     )
     op.create_table(
         "timeline",
-        sa.Column("id", sa.Integer(), nullable=False),
-        sa.Column("alarm_id", sa.Integer(), nullable=False),
+        sa.Column("id", Number, nullable=False),
+        sa.Column("alarm_id", Number, nullable=False),
         sa.Column("t_ns", sa.BigInteger(), nullable=False),
         sa.Column("what", sa.String(), nullable=False),
         sa.Column("who", sa.String(), nullable=True),

@@ -3,6 +3,8 @@
 import sqlalchemy as sa
 from alembic import op
 
+from server.db import Number
+
 revision = "0003"
 down_revision = "0002"
 
@@ -10,11 +12,11 @@ down_revision = "0002"
 def upgrade() -> None:
     op.create_table(
         "held",
-        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("id", Number, nullable=False),
         sa.Column("patient_id", sa.Text(), nullable=False),
         sa.Column("device", sa.Text(), nullable=False),
         sa.Column("because", sa.Text(), nullable=False),
-        sa.Column("slot", sa.Integer(), nullable=True, comment="the user that the device named"),
+        sa.Column("slot", Number, nullable=True, comment="the user that the device named"),
         sa.Column("usual_kg", sa.Float(), nullable=True),
         sa.Column("limit_kg", sa.Float(), nullable=True),
         sa.Column("since_ns", sa.BigInteger(), nullable=True),
@@ -38,7 +40,7 @@ def upgrade() -> None:
     op.create_table(
         "held_readings",
         sa.Column("identity", sa.LargeBinary(), nullable=False),
-        sa.Column("held_id", sa.Integer(), nullable=False),
+        sa.Column("held_id", Number, nullable=False),
         sa.Column("patient_id", sa.Text(), nullable=False),
         sa.Column("channel", sa.Text(), nullable=False),
         sa.Column("t_ns", sa.BigInteger(), nullable=False),
@@ -67,7 +69,7 @@ def upgrade() -> None:
     op.create_table(
         "home_links",
         sa.Column("token_hash", sa.LargeBinary(), nullable=False),
-        sa.Column("held_id", sa.Integer(), nullable=False),
+        sa.Column("held_id", Number, nullable=False),
         sa.Column("expires_ns", sa.BigInteger(), nullable=False),
         sa.Column("used_ns", sa.BigInteger(), nullable=True),
         sa.ForeignKeyConstraint(
@@ -85,9 +87,9 @@ def upgrade() -> None:
         )
 
     with op.batch_alter_table("outbox", schema=None) as batch_op:
-        batch_op.add_column(sa.Column("question_id", sa.Integer(), nullable=True))
-        batch_op.alter_column("alarm_id", existing_type=sa.INTEGER(), nullable=True)
+        batch_op.add_column(sa.Column("question_id", Number, nullable=True))
+        batch_op.alter_column("alarm_id", existing_type=Number, nullable=True)
         batch_op.create_index("outbox_of_question", ["question_id"], unique=False)
 
     with op.batch_alter_table("phone", schema=None) as batch_op:
-        batch_op.alter_column("alarm_id", existing_type=sa.INTEGER(), nullable=True)
+        batch_op.alter_column("alarm_id", existing_type=Number, nullable=True)

@@ -8,4 +8,5 @@ down_revision = "0004"
 
 
 def upgrade() -> None:
-    op.add_column("gateways", sa.Column("notes", sa.JSON(), nullable=False, server_default="[]"))
+    notes = sa.Column("notes", sa.JSON(), nullable=False, server_default="[]", comment="its troubles, a sentence each")
+    op.add_column("gateways", notes)

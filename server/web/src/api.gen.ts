@@ -624,24 +624,24 @@ export interface components {
         };
         /**
          * Health
-         * @description For a monitor: `ok`, or what is wrong.
+         * @description For a monitor: `ok`, or what is wrong. What cannot be counted, because the database is away, is null.
          */
         Health: {
             /** Broker */
             broker: string;
             /** Open Alarms */
-            open_alarms: number;
+            open_alarms: number | null;
             /** Problems */
             problems: string[];
             /** Quarantined */
-            quarantined: number;
+            quarantined: number | null;
             /**
              * Status
              * @enum {string}
              */
             status: "ok" | "degraded";
             /** Stored */
-            stored: number;
+            stored: number | null;
             /** Tick Age S */
             tick_age_s: number;
         };

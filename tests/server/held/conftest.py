@@ -4,19 +4,19 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import httpx
-import msgspec
 import pytest
 import sqlalchemy as sa
 from argon2 import PasswordHasher
 
 from server.audit.store import audit
 from server.broker.accounts import hash_password
+from server.config import Database as DatabaseConfig
 from server.config import Fleet, Web
 from server.held import store, views
 from server.held.store import Question
 from server.notify.phone import messages
 from server.site import build
-from tests.server.conftest import Town
+from tests.server.conftest import SQLITE, Town
 from vitals.alarm import Kind
 from vitals.block import Block
 from vitals.clock import NS
@@ -100,11 +100,9 @@ password_hash = "{_QUICK}"
 class Bathroom(Town):
     """It is 09:00 on a Monday in March where Kari lives."""
 
-    def __init__(self, folder: Path, web: Web | None = None) -> None:
-        super().__init__(folder, TOWN)
+    def __init__(self, folder: Path, web: Web | None = None, database: DatabaseConfig = SQLITE) -> None:
         patient = Fleet(offline_after_s=100 * 86_400)  # these stories are not about the hub
-        self.config = msgspec.structs.replace(self.config, web=web or Web(address=HOME), fleet=patient)
-        self.begin_again()
+        super().__init__(folder, TOWN, database, web=web or Web(address=HOME), fleet=patient)
         self._seq = 0
 
     @property
@@ -189,8 +187,8 @@ def weight(kg: float, t_ns: int, *status: str, **more: object) -> Block:
 
 
 @pytest.fixture
-def bathroom(tmp_path: Path) -> Iterator[Bathroom]:
-    bathroom = Bathroom(tmp_path)
+def bathroom(tmp_path: Path, database: DatabaseConfig) -> Iterator[Bathroom]:
+    bathroom = Bathroom(tmp_path, database=database)
     yield bathroom
     bathroom.server.close()
 

@@ -16,6 +16,7 @@ from server.alarms import table, timeline
 from server.alarms.model import Alarm, Trigger
 from server.api import Health
 from server.config import Config, Municipality, Patient, Shift, Staff, Web
+from server.config import Database as DatabaseConfig
 from server.db import Database, metadata
 from server.escalation import store as ladders
 from server.escalation.model import load
@@ -27,6 +28,7 @@ from server.oncall import store as oncall
 from server.patients import store as patients
 from server.patients.programmes import load as load_programmes
 from server.worklist import Rows
+from tests.server.conftest import SQLITE
 from vitals.alarm import Kind, Level, Reason
 from vitals.clock import NS, ManualClock
 
@@ -54,9 +56,9 @@ def reason(level: Level, rule: str = "spo2_floor", t_ns: int = 0, low: float = 8
 class Ward:
     """The story's voice: what the rules say, how time passes, what the phones show."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, database: DatabaseConfig = SQLITE) -> None:
         self.clock = ManualClock(int(START.timestamp()) * NS)
-        self.db = Database(folder / "ward.db")
+        self.db = Database(database.where(folder))
         metadata.create_all(self.db.engine)
         self.config = Config(name="Saltdal", data=folder, demo=True, web=Web())
         self.programmes = load_programmes(None)
@@ -159,8 +161,8 @@ class Ward:
 
 
 @pytest.fixture
-def ward(tmp_path: Path) -> Iterator[Ward]:
-    ward = Ward(tmp_path)
+def ward(tmp_path: Path, database: DatabaseConfig) -> Iterator[Ward]:
+    ward = Ward(tmp_path, database)
     yield ward
     ward.db.close()
 
