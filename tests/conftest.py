@@ -20,6 +20,10 @@ _BROKERS = {"lasting_broker", "mortal_broker"}
 """Fixtures that start a mosquitto."""
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "influx: needs a real InfluxDB, which Go builds once")
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Mark what needs mosquitto, and deselect what this machine cannot run."""
     missing = lacking()

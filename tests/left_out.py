@@ -8,6 +8,8 @@ import shutil
 import sys
 from pathlib import Path
 
+from tests import influxd
+
 NEEDS = {
     "mosquitto": ("mosquitto", "/usr/sbin/mosquitto", "the tests over a real mosquitto"),
     "chromium": ("chromium", "/usr/bin/chromium", "the tests in a real browser"),
@@ -18,11 +20,14 @@ NEEDS = {
 
 def lacking() -> dict[str, str]:
     """mark -> what is left out on this machine."""
-    return {
+    missing = {
         mark: what
         for mark, (command, path, what) in NEEDS.items()
         if not shutil.which(command) and not Path(path).exists()
     }
+    if influxd.go() is None and not influxd.cached().exists():
+        missing["influx"] = "the tests over a real InfluxDB (Go builds it once)"
+    return missing
 
 
 def main() -> int:
