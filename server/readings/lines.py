@@ -15,6 +15,7 @@ No name of a person goes out: the patient's id in the municipality's file is a p
 import math
 import re
 from collections.abc import Iterable
+from functools import lru_cache
 
 import msgspec
 
@@ -109,16 +110,24 @@ def _unfit(one: Reading) -> str | None:
         return "the value is no number"
     if not EARLIEST_NS <= millisecond(one.t_ns) <= LATEST_NS - MS:
         return "the time is out of range"
-    if any(_NOT_IN_A_TAG.search(name) for name in (one.patient_id, one.channel, one.device)):
+    if _tags(one.patient_id, one.channel, one.device) is None:
         return "a name cannot be written as a tag"
     return None
 
 
 def _line(one: Reading, place_ns: int, stored_ns: int) -> str:
-    patient, channel, device = (name.translate(_IN_A_TAG) for name in (one.patient_id, one.channel, one.device))
     status = f',status="{" ".join(one.status).translate(_IN_A_TEXT)}"' if one.status else ""
     return (
-        f"{MEASUREMENT},channel={channel},device={device},patient={patient} "
+        f"{MEASUREMENT},{_tags(one.patient_id, one.channel, one.device)} "
         f"value={float(one.value)!r},good={'true' if one.good else 'false'},decimals={one.decimals}i,t_ns={one.t_ns}i,"
         f"identity={short(one.identity)}i,stored_ns={stored_ns}i{status} {place_ns}"
     )
+
+
+@lru_cache(maxsize=20_000)
+def _tags(patient: str, channel: str, device: str) -> str | None:
+    """How they are written, or None if they cannot be."""
+    if any(_NOT_IN_A_TAG.search(name) for name in (patient, channel, device)):
+        return None
+    named = ("channel", channel), ("device", device), ("patient", patient)
+    return ",".join(f"{name}={value.translate(_IN_A_TAG)}" for name, value in named)

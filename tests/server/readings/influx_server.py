@@ -52,7 +52,8 @@ class InfluxServer:
         listening = threading.Event()
         self._reader = threading.Thread(target=self._read, args=(self._process, listening), daemon=True)
         self._reader.start()
-        assert listening.wait(START_S), "".join(self._last)
+        ended = not listening.wait(START_S) or self._process.poll() is not None
+        assert not ended, "InfluxDB did not start:\n" + "".join(self._last)
         if self._numbers == 0:
             self.say(f"CREATE USER {USER} WITH PASSWORD '{PASSWORD}' WITH ALL PRIVILEGES")
 
@@ -98,11 +99,13 @@ class InfluxServer:
         return int(rows[0][1]) if rows else 0
 
     def _read(self, process: "subprocess.Popen[str]", listening: threading.Event) -> None:
+        """Drain what it says, and tell when it listens."""
         assert process.stderr is not None
         for line in process.stderr:
             self._last.append(line)
             if "Listening on HTTP" in line:
                 listening.set()
+        listening.set()  # it has ended, and whoever waits need wait no longer
 
 
 def influx_store(bucket: Influx, db: Database, clock: Clock) -> InfluxStore:

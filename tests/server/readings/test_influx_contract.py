@@ -6,14 +6,15 @@ import math
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from server.config import Influx
 from server.db import Database
 from server.readings.contract import SeriesStore
 from server.readings.influx import InfluxStore
-from server.readings.store import SeriesColumns
+from server.readings.store import Reading, SeriesColumns
 from tests.server.conftest import START_NS
-from tests.server.readings.influx_server import InfluxServer
+from tests.server.readings.influx_server import influx_store
 from tests.server.readings.made import MadeJournal, reading
 from vitals.clock import MS, NS, ManualClock
 
@@ -149,12 +150,15 @@ _NUMBERS = itertools.count()
     step_s=st.sampled_from((1, 7, 60, 3600, 86_400, 604_800)),
 )
 def test_it_says_what_a_store_of_a_few_lines_says(
-    influxd: InfluxServer, db: Database, clock: ManualClock, bucket: Influx, filed, withdraws, cut, ends, step_s
+    db: Database,
+    clock: ManualClock,
+    bucket: Influx,
+    filed: list[list[Reading]],
+    withdraws: list[tuple[int, int]],
+    cut: int,
+    ends: tuple[int, int, int],
+    step_s: int,
 ) -> None:
-    from msgspec.structs import replace
-
-    from tests.server.readings.influx_server import influx_store
-
     patient = f"patient-{next(_NUMBERS)}"
     journal = MadeJournal()
     own = [[replace(one, patient_id=patient) for one in some] for some in filed]
