@@ -1,4 +1,4 @@
-"""Flux, as far as we speak it: how a text and a moment are written, and how the rows of an answer are read.
+"""Flux, as far as we speak it: how a text is written, and how the rows of an answer are read.
 
 An answer is read as text and not by the client's own reader, whose times end at the microsecond.
 """
@@ -6,9 +6,6 @@ An answer is read as text and not by the client's own reader, whose times end at
 import csv
 import io
 from collections.abc import Iterator
-from datetime import UTC, datetime
-
-from vitals.clock import NS
 
 
 def rows_of(text: str) -> Iterator[dict[str, str]]:
@@ -30,14 +27,3 @@ def quoted(text: str) -> str:
 
 def quoted_influxql(text: str) -> str:
     return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"
-
-
-def moment(t_ns: int) -> str:
-    whole_s, ns = divmod(t_ns, NS)
-    return f"{datetime.fromtimestamp(whole_s, UTC):%Y-%m-%dT%H:%M:%S}.{ns:09d}Z"
-
-
-def nanoseconds(text: str) -> int:
-    """Of a time as InfluxDB writes it: up to nine digits behind the point, or none."""
-    whole, _, rest = text.removesuffix("Z").partition(".")
-    return int(datetime.fromisoformat(whole + "+00:00").timestamp()) * NS + int(rest.ljust(9, "0") or 0)

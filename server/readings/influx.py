@@ -28,7 +28,7 @@ from urllib3.exceptions import HTTPError
 from server.config import Influx
 from server.readings.contract import Buckets, Entry, Withdrawn
 from server.readings.cursor import Cursor
-from server.readings.flux import moment, nanoseconds, quoted, quoted_influxql, rows_of
+from server.readings.flux import quoted, quoted_influxql, rows_of
 from server.readings.lines import (
     EARLIEST_NS,
     LATEST_NS,
@@ -39,6 +39,7 @@ from server.readings.lines import (
     millisecond,
     short,
 )
+from server.readings.moments import moment, nanoseconds
 from server.readings.store import SeriesColumns
 from vitals.clock import MS, NS
 from vitals.errors import StoreError
