@@ -117,6 +117,10 @@ class Feed:
         """Readings that the store would not take, since the beginning."""
         return self._sink.refused()
 
+    def failure(self) -> str | None:
+        """Why the last round failed, or None if it did not."""
+        return self._failure
+
     def problem(self) -> str | None:
         """What is wrong with it now, or None: no personal data."""
         if not self._thread.is_alive() and not self._stopping.is_set():

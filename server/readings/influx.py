@@ -83,16 +83,17 @@ class InfluxStore:
 
     def take(self, entries: Sequence[Entry]) -> None:
         """Add these, in order of seq; raises StoreError while it is away, and then all of them wait."""
-        entries = [one for one in entries if one.seq > self.position()]
-        if not entries:
+        at = self.position()
+        new = [one for one in entries if one.seq > at]
+        if not new:
             return
-        found = change(entries)
+        found = change(new)
         points = list(found.write.values())
         for start in range(0, len(points), AT_ONCE):
             found.refused += self._send(points[start : start + AT_ONCE])
         for gone in found.remove.values():
             self._remove(gone)
-        self._cursor.advance(entries[-1].seq, _by_reason(found.refused))
+        self._cursor.advance(new[-1].seq, _by_reason(found.refused))
 
     def refused(self) -> int:
         """Readings that it would not take, since the beginning."""

@@ -2,6 +2,7 @@
 
 import json
 import secrets
+import signal
 import subprocess
 import threading
 import urllib.parse
@@ -68,6 +69,15 @@ class InfluxServer:
         assert self._process.stderr is not None
         self._process.stderr.close()
         self._process = None
+
+    def freeze(self) -> None:
+        """It holds its connections and answers nothing, until `thaw`."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        assert self._process is not None
+        self._process.send_signal(signal.SIGCONT)
 
     def bucket(self, retention: str = "INF") -> Influx:
         """A new, empty bucket, as a configuration names it."""

@@ -3,11 +3,13 @@
 import signal
 import subprocess
 import sys
+import time
 import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 from prometheus_client.parser import text_string_to_metric_families as read_text
 
 from server.config import Influx
@@ -57,6 +59,24 @@ def test_what_a_gateway_sends_is_in_influxdb_and_the_page_of_metrics_is_right(
     with fed(bucket, town.server.db, town.clock) as feed:
         until(lambda: feed.lag_rows() == 0)
         assert feed.written() == 0, "it goes on where it stopped"
+
+
+@pytest.mark.influx
+def test_an_influxdb_that_hangs_holds_up_no_acknowledgement(town: Town, influxd: InfluxServer, bucket: Influx) -> None:
+    impatient = replace(bucket, timeout_s=0.5)
+    with fed(impatient, town.server.db, town.clock) as feed:
+        influxd.freeze()
+        try:
+            for n in range(100):
+                begun = time.monotonic()
+                assert town.send(spo2(90, START_NS - n * NS), first=n) == [(n, n)]
+                assert time.monotonic() - begun < 5, "it waits for nobody: 5 s is a very busy machine"
+            until(lambda: feed.failure() == "InfluxDB is away (ReadTimeoutError)")
+            assert feed.lag_rows() == 100
+        finally:
+            influxd.thaw()
+        until(lambda: feed.lag_rows() == 0)
+    assert influxd.count(bucket) == 100
 
 
 @pytest.mark.influx
