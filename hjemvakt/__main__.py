@@ -21,6 +21,7 @@ examples
   hjemvakt gateway check gateway.toml    is this configuration right? one line says what to mend
   hjemvakt gateway run gateway.toml      the hub in a home
   hjemvakt server run server.toml        broker, triage, escalation and the staff page
+  hjemvakt readings export --from 2026-03-01 --to 2026-04-01 march.parquet
   hjemvakt sim list                      which devices and which stories can be simulated
   hjemvakt sim run kari.toml             simulated homes: bodies, devices, a virtual radio
   hjemvakt sim gateway kari.toml         what the gateway of that home needs to read them
@@ -48,6 +49,12 @@ def _gateway() -> Command:
 
 def _server() -> Command:
     from server.__main__ import main
+
+    return main
+
+
+def _readings() -> Command:
+    from server.readings.__main__ import main
 
     return main
 
@@ -98,6 +105,7 @@ _COMMANDS: dict[str, tuple[str, str, Callable[[], Command]]] = {
     "demo": ("show everything at work on this machine", "demo", _demo),
     "gateway": ("the hub in a home: run, check", "gateway", _gateway),
     "server": ("the municipality's server: run, check, password", "server", _server),
+    "readings": ("readings, handed out as a file: export", "server", _readings),
     "sim": ("simulated homes: run, check, gateway, list", "sim", _sim),
     "devices": ("the devices that can be read", "gateway", _devices),
     "decode": ("what bytes of a device mean", "gateway", _decode),

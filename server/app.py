@@ -26,7 +26,7 @@ from server.alarms.table import open_count
 from server.api import Health
 from server.broker import Running
 from server.broker.accounts import well_formed
-from server.config import Config, Municipality, Patient, load_municipality, zone_of
+from server.config import Config, Influx, Municipality, Patient, load_municipality, zone_of
 from server.db import Database, troubled
 from server.engine import Engine
 from server.escalation.model import load as load_ladders
@@ -35,6 +35,7 @@ from server.held.home import Homes
 from server.ingest.inbox import Inbox
 from server.ingest.store import Message
 from server.live import Hub
+from server.metrics.feeds import Feeds
 from server.metrics.meter import Meter
 from server.metrics.standing import Standing
 from server.notify.outbox import deliver_due
@@ -344,6 +345,8 @@ async def run(config: Config) -> None:
             meter.watch(name, one.age_s)
         server.broker_name, server.tick_age_s = running.name, engine.age_s
         server.watches += [running.problem, inbox.problem, engine.problem, post.problem, folding.problem]
+        if config.influx is not None:
+            _feed_outside(server, config.influx, stack)
 
         class Site(uvicorn.Server):
             @contextlib.contextmanager
@@ -371,6 +374,14 @@ async def run(config: Config) -> None:
         )
         await Site(settings).serve(sockets=[door])
     log.info("stopped")
+
+
+def _feed_outside(server: Server, config: Influx, stack: contextlib.ExitStack) -> None:
+    from server.readings.outside import fed  # the client is heavy, and most servers do without it
+
+    feed = stack.enter_context(fed(config, server.db, server.clock))
+    server.watches.append(feed.problem)
+    server.meter.registry.register(Feeds(feed))
 
 
 def _broker_for(server: Server) -> Running:

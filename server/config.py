@@ -30,6 +30,8 @@ Seconds = Annotated[float, Meta(gt=0)]
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
 _ADDRESS = re.compile(r"(https?://[A-Za-z0-9.:\[\]-]+)?")
 _GATEWAY = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
+_INFLUX = re.compile(r"(?P<scheme>https?)://(?P<host>[A-Za-z0-9.-]+|\[[0-9a-f:]+\])(:\d+)?(/[\w./-]*)?")
+_LOCAL = ("localhost", "127.0.0.1", "[::1]")
 
 
 class Web(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -101,6 +103,37 @@ class Metrics(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return token
 
 
+class Influx(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A bucket of InfluxDB that is fed with every reading. For 1.8: no `org`, and `bucket` is `database/retention`.
+
+    `token_file` holds the token (for 1.8 `name:password`); only an InfluxDB on this machine may do without one, or
+    without https. `ca_file`: certificates to trust instead of the system's.
+    """
+
+    url: str
+    bucket: Annotated[str, Meta(min_length=1)]
+    org: str = ""
+    token_file: Path | None = None
+    ca_file: Path | None = None
+    timeout_s: Seconds = 10.0
+
+    @property
+    def name(self) -> str:
+        """What the bucket is known by to the cursor: another one is fed from the beginning."""
+        return f"influx {self.url.rstrip('/')} {self.org} {self.bucket}"
+
+    def token(self) -> str | None:
+        """The token, read now, or None where none is configured; raises ConfigError."""
+        if self.token_file is None:
+            return None
+        token = _read(self.token_file).strip()
+        if not token or not (token.isascii() and token.isprintable()):
+            raise ConfigError(
+                f"{self.token_file} holds no token", "write InfluxDB's token into it, and let the server alone read it"
+            )
+        return token
+
+
 class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """`server.toml`. Relative paths are relative to the file. `demo` shows the fake phones to every user."""
 
@@ -122,6 +155,8 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     database: Database = Database()
     fleet: Fleet = Fleet()
     metrics: Metrics = Metrics()
+    influx: Influx | None = None
+    """None: readings are kept here only."""
 
 
 class Patient(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -211,9 +246,11 @@ def load(path: Path) -> Config:
         broker=msgspec.structs.replace(config.broker, password_file=base / password if password else None),
         database=msgspec.structs.replace(config.database, password_file=base / key if key else None),
         metrics=msgspec.structs.replace(config.metrics, token_file=base / token if token else None),
+        influx=_beside(config.influx, base) if config.influx else None,
     )
     config.database.where(config.data)
     _check_metrics(config, path)
+    _check_influx(config, path)
     return config
 
 
@@ -238,6 +275,37 @@ def _check_metrics(config: Config, path: Path) -> None:
             "the world comes from the loopback then: give it a token_file instead",
         )
     metrics.token()
+
+
+def _beside(influx: Influx, base: Path) -> Influx:
+    """With its files found beside the configuration."""
+    return msgspec.structs.replace(
+        influx,
+        token_file=base / influx.token_file if influx.token_file else None,
+        ca_file=base / influx.ca_file if influx.ca_file else None,
+    )
+
+
+def _check_influx(config: Config, path: Path) -> None:
+    influx = config.influx
+    if influx is None:
+        return
+    address = _INFLUX.fullmatch(influx.url)
+    if address is None:
+        raise ConfigError(
+            f"{path}: [influx] url = {influx.url!r} is no address", "write it as https://influx.example.no:8086"
+        )
+    local = address["host"] in _LOCAL
+    if address["scheme"] == "http" and not local:
+        raise ConfigError(
+            f"{path}: [influx] url would send readings over the network unencrypted",
+            "give InfluxDB TLS, write https://",
+        )
+    if influx.token_file is None and not local:
+        raise ConfigError(f"{path}: [influx] has no token_file", "name a file that holds InfluxDB's token")
+    influx.token()
+    if influx.ca_file is not None:
+        _read(influx.ca_file)
 
 
 def load_municipality(path: Path) -> Municipality:

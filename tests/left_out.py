@@ -8,6 +8,8 @@ import os
 import shutil
 import sys
 
+from tests import influxd
+
 NEEDS = {
     "mosquitto": ("mosquitto", "/usr/sbin/mosquitto", "the tests over a real mosquitto"),
     "chromium": ("chromium", "/usr/bin/chromium", "the tests in a real browser"),
@@ -19,9 +21,14 @@ NEEDS = {
 
 def lacking() -> dict[str, str]:
     """mark -> what is left out on this machine."""
-    return {
-        mark: what for mark, (command, path, what) in NEEDS.items() if not shutil.which(command) and not glob.glob(path)
+    missing = {
+        mark: what
+        for mark, (command, path, what) in NEEDS.items()
+        if not shutil.which(command) and not glob.glob(path)
     }
+    if influxd.go() is None and not influxd.cached().exists():
+        missing["influx"] = "the tests over a real InfluxDB (Go builds it once)"
+    return missing
 
 
 def main() -> int:

@@ -348,7 +348,8 @@ def test_the_running_server_tells_of_its_engines(tmp_path: Path, free_port: Call
 
 def known() -> dict[str, Line]:
     """Every name a query may use, to the metric it is of."""
-    lines = section("Server") | section("Server, for each gateway") | section("Hub")
+    titles = ("Server", "Server, for each gateway", "Server, for a store outside", "Hub")
+    lines = {line for title in titles for line in section(title)}
     names = {one.name: one for one in lines}
     for one in lines:
         if one.kind == "histogram":

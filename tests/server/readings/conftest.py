@@ -1,0 +1,49 @@
+"""What the tests of stores share: an InfluxDB, a database for cursors."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from server import revisions
+from server.config import Influx
+from server.db import Database
+from server.readings.influx import InfluxStore
+from tests.server.conftest import START_NS
+from tests.server.readings.influx_server import InfluxServer, influx_store
+from vitals.clock import ManualClock
+
+
+@pytest.fixture(scope="session")
+def influxd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[InfluxServer]:
+    server = InfluxServer(tmp_path_factory.mktemp("influxd"))
+    try:
+        server.start()
+        yield server
+    finally:
+        server.kill()
+
+
+@pytest.fixture
+def db(tmp_path: Path) -> Iterator[Database]:
+    db = Database(tmp_path / "hjemvakt.sqlite")
+    revisions.upgrade(db)
+    yield db
+    db.close()
+
+
+@pytest.fixture
+def clock() -> ManualClock:
+    return ManualClock(START_NS)
+
+
+@pytest.fixture
+def bucket(influxd: InfluxServer) -> Influx:
+    return influxd.bucket()
+
+
+@pytest.fixture
+def influx(bucket: Influx, db: Database, clock: ManualClock) -> Iterator[InfluxStore]:
+    store = influx_store(bucket, db, clock)
+    yield store
+    store.close()

@@ -1,0 +1,123 @@
+"""An InfluxDB that lives for the tests, asks for a password, and can be killed."""
+
+import json
+import secrets
+import signal
+import subprocess
+import threading
+import urllib.parse
+import urllib.request
+from base64 import b64encode
+from collections import deque
+from pathlib import Path
+from typing import Any
+
+from server.config import Influx
+from server.db import Database
+from server.readings.cursor import Cursor
+from server.readings.influx import InfluxStore
+from tests.influxd import ready
+from tests.ports import free_port
+from vitals.clock import Clock
+
+USER, PASSWORD = "hjemvakt", secrets.token_hex(8)
+START_S = 120
+"""It unrolls all of Flux when it starts, which takes seconds of a busy machine."""
+
+
+class InfluxServer:
+    """InfluxDB 1.8 on a free port of the loopback, with one account."""
+
+    def __init__(self, folder: Path) -> None:
+        self.url = f"http://127.0.0.1:{free_port()}"
+        self._config = folder / "influxd.toml"
+        self._process: subprocess.Popen[str] | None = None
+        self._last: deque[str] = deque(maxlen=20)
+        self._reader: threading.Thread | None = None
+        self._numbers = 0
+        self.token_file = folder / "token"
+        self.token_file.write_text(f"{USER}:{PASSWORD}\n", encoding="utf-8")
+        self._config.write_text(
+            f'reporting-disabled = true\nbind-address = "127.0.0.1:{free_port()}"\n'
+            f'[meta]\ndir = "{folder}/meta"\n[data]\ndir = "{folder}/data"\nwal-dir = "{folder}/wal"\n'
+            "query-log-enabled = false\n[monitor]\nstore-enabled = false\n"
+            f'[http]\nbind-address = "{self.url.removeprefix("http://")}"\nflux-enabled = true\nlog-enabled = false\n'
+            "auth-enabled = true\n",
+            encoding="utf-8",
+        )
+
+    def start(self) -> None:
+        """Returns when it answers."""
+        program, _ = ready()
+        self._process = subprocess.Popen([program, "-config", self._config], stderr=subprocess.PIPE, text=True)
+        listening = threading.Event()
+        self._reader = threading.Thread(target=self._read, args=(self._process, listening), daemon=True)
+        self._reader.start()
+        ended = not listening.wait(START_S) or self._process.poll() is not None
+        assert not ended, "InfluxDB did not start:\n" + "".join(self._last)
+        if self._numbers == 0:
+            self.say(f"CREATE USER {USER} WITH PASSWORD '{PASSWORD}' WITH ALL PRIVILEGES")
+
+    def kill(self) -> None:
+        """kill -9; the data stays."""
+        if self._process is None:
+            return
+        self._process.kill()
+        self._process.wait()
+        assert self._reader is not None
+        self._reader.join()
+        assert self._process.stderr is not None
+        self._process.stderr.close()
+        self._process = None
+
+    def freeze(self) -> None:
+        """It holds its connections and answers nothing, until `thaw`."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        assert self._process is not None
+        self._process.send_signal(signal.SIGCONT)
+
+    def bucket(self, retention: str = "INF") -> Influx:
+        """A new, empty bucket, as a configuration names it."""
+        self._numbers += 1
+        name = f"bucket{self._numbers}"
+        self.say(f"CREATE DATABASE {name} WITH DURATION {retention} REPLICATION 1 NAME kept")
+        return Influx(self.url, f"{name}/kept", token_file=self.token_file)
+
+    def say(self, influxql: str, database: str = "") -> list[list[Any]]:
+        """Run a command, or a query on a database; returns its rows: a way past the code that is tested."""
+        body = urllib.parse.urlencode({"q": influxql, "db": database, "epoch": "ns"}).encode()
+        allowed = "Basic " + b64encode(f"{USER}:{PASSWORD}".encode()).decode()
+        request = urllib.request.Request(f"{self.url}/query", body, {"Authorization": allowed})
+        with urllib.request.urlopen(request, timeout=60) as answer:
+            result = json.load(answer)["results"][0]
+        assert "error" not in result, result
+        return [row for series in result.get("series", ()) for row in series["values"]]
+
+    def write(self, bucket: Influx, lines: str) -> None:
+        """Write lines that are not ours."""
+        asked = urllib.parse.urlencode({"bucket": bucket.bucket, "org": "-", "precision": "ns"})
+        headers = {"Authorization": f"Token {USER}:{PASSWORD}"}
+        request = urllib.request.Request(f"{self.url}/api/v2/write?{asked}", lines.encode(), headers)
+        urllib.request.urlopen(request, timeout=60).close()
+
+    def count(self, bucket: Influx) -> int:
+        """How many readings are in it."""
+        rows = self.say("SELECT COUNT(value) FROM reading", bucket.bucket.partition("/")[0])
+        return int(rows[0][1]) if rows else 0
+
+    def _read(self, process: "subprocess.Popen[str]", listening: threading.Event) -> None:
+        """Drain what it says, and tell when it listens."""
+        assert process.stderr is not None
+        for line in process.stderr:
+            self._last.append(line)
+            if "Listening on HTTP" in line:
+                listening.set()
+        listening.set()  # it has ended, and whoever waits need wait no longer
+
+
+def influx_store(bucket: Influx, db: Database, clock: Clock) -> InfluxStore:
+    """A store over this bucket, its cursor in `db`. Close it."""
+    return InfluxStore(bucket, Cursor(db, bucket.name, clock))
