@@ -119,7 +119,9 @@ class Life(RuleBasedStateMachine):
                 del self._truth[other.identity]
             self._look(tx)
             if again:
-                assert file(tx, sheaf([one], stored_ns), (), stored_ns, again=True).sheaf.readings() == [one]
+                kept = file(tx, sheaf([one], stored_ns), (), stored_ns, again=True)
+                assert kept is not None
+                assert kept.filed.sheaf.readings() == [one]
                 self._truth[name] = one, stored_ns
             self._look(tx)
             if fails:
