@@ -46,7 +46,6 @@ from server.orders.store import heard
 from server.patients.programmes import Programmes
 from server.patients.programmes import load as load_programmes
 from server.readings.fold import catch_up, fold
-from server.readings.store import Occurrence
 from server.version import program_version
 from server.watch import ROUND_S, New, Watch
 from server.worklist import Rows
@@ -202,13 +201,11 @@ class Server:
         now_ns, began_s = self.clock.now_ns(), time.monotonic()
         with self.db.write() as tx:
             taken = ingest.take(tx, messages, now_ns)
-            events = [one for new in taken.new.values() for one in new if isinstance(one, Occurrence)]
-            ordered = heard(tx, events)
+            ordered = heard(tx, taken.new.events)
             changed = taken.changed | taken.new.keys() | ordered
             if taken.new:
                 changed |= self._look(tx, taken.new.keys() | ordered, now_ns, taken.new)
-        received_ns = (one.received_ns for new in taken.new.values() for one in new)
-        self.meter.took_in(taken.tally, received_ns, self.clock.now_ns(), time.monotonic() - began_s)
+        self.meter.took_in(taken.tally, taken.new.received_ns(), self.clock.now_ns(), time.monotonic() - began_s)
         self._tell(changed)
         return taken.acknowledge
 

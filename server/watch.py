@@ -13,7 +13,7 @@ So is the gateway's clock: one that is far off puts readings at a wrong time, or
 nobody.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 import numpy as np
 import sqlalchemy as sa
@@ -26,6 +26,7 @@ from server.orders import store as orders
 from server.orders.words import reasons as order_reasons
 from server.patients.programmes import Programmes
 from server.patients.store import PatientRecord, patients_of, watched_since
+from server.quick import in_parts
 from server.readings.store import Occurrence, Reading, recent
 from triage.contract import Rule
 from triage.grid import needs, window
@@ -64,12 +65,13 @@ class Watch:
 
     def look(self, tx: sa.Connection, patient_ids: Iterable[str] | None, now_ns: int, new: New) -> set[str]:
         """Run the rules for these patients (None: everybody); returns those whose alarms changed."""
-        homes = _homes(self._listened(pulses(tx, self._started_ns), now_ns))
-        since = watched_since(tx, now_ns)
-        listening = _listening(tx, now_ns)
+        chosen = None if patient_ids is None else set(patient_ids)
+        homes = _homes(self._listened(pulses(tx, self._started_ns, chosen), now_ns))
+        since = watched_since(tx, now_ns, chosen)
+        listening = _listening(tx, now_ns, chosen)
         to_look_at = orders.to_look_at(tx)
         changed: set[str] = set()
-        for programme, people in _by_programme(patients_of(tx, patient_ids)).items():
+        for programme, people in _by_programme(patients_of(tx, chosen)).items():
             limits = {one.id: self._limits(one, homes, since, now_ns) for one in people}
             verdicts = _verdicts(tx, self._programmes.rules(programme), limits, now_ns)
             for row, one in enumerate(people):
@@ -162,11 +164,12 @@ def _homes(heard: Iterable[Pulse]) -> dict[str, list[Pulse]]:
     return homes
 
 
-def _listening(tx: sa.Connection, now_ns: int) -> set[tuple[str, str]]:
+def _listening(tx: sa.Connection, now_ns: int, patient_ids: Collection[str] | None) -> set[tuple[str, str]]:
     """(patient, kind) of the alarms that want to hear calm too: open ones, and closed ones that are still quiet."""
     columns = alarms.c
     speaks = (columns.state != "closed") | (columns.quiet_until_ns > now_ns)
-    return {(patient, kind) for patient, kind in tx.execute(sa.select(columns.patient_id, columns.kind).where(speaks))}
+    query = sa.select(columns.patient_id, columns.kind).where(speaks)
+    return {(patient, kind) for patient, kind in in_parts(tx, query, columns.patient_id, patient_ids)}
 
 
 def _trigger(

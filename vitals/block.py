@@ -11,7 +11,7 @@ serves; where it has neither, only the transport's own sequence tells two readin
 import msgspec
 
 
-class Block(msgspec.Struct, frozen=True, tag="block", omit_defaults=True):
+class Block(msgspec.Struct, frozen=True, tag="block", omit_defaults=True, gc=False):
     """Samples of one channel (a name in `vitals.channels`), in that channel's unit.
 
     `t_ns` and `value` have the same length; every value is finite. `decimals` is the precision the device reported

@@ -51,7 +51,7 @@ class Lane(StrEnum):
     BACKLOG = "backlog"
 
 
-class Row(msgspec.Struct, frozen=True, omit_defaults=True):
+class Row(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """One thing a device told. `device` is the device's id in the fleet; `received_ns` the gateway's clock."""
 
     seq: int

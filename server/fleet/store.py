@@ -4,7 +4,7 @@ A gateway is silent when its heartbeat has grown old; that alone raises an alarm
 late. The last will only makes the page quicker: a gateway whose broker says that it is gone is shown as offline.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 import msgspec
 import sqlalchemy as sa
@@ -15,6 +15,7 @@ from server.fleet.quarantine import QuarantineRecord as QuarantineRecord
 from server.fleet.quarantine import quarantine as quarantine
 from server.fleet.quarantine import quarantined
 from server.patients.store import assignments
+from server.quick import in_parts
 from vitals.wire import Health
 
 gateway_table = sa.Table(
@@ -33,6 +34,7 @@ gateway_table = sa.Table(
     sa.Column("strangers", sa.JSON, nullable=False),
     sa.Column("notes", sa.JSON, nullable=False, server_default="[]", comment="its troubles, a sentence each"),
     sa.Column("ahead_ns", sa.BigInteger),
+    sa.Index("gateways_of_patient", "patient_id"),
 )
 
 device_table = sa.Table(
@@ -168,8 +170,8 @@ def grown_old(tx: sa.Connection, before_ns: int) -> set[str]:
     return patients
 
 
-def pulses(tx: sa.Connection, started_ns: int) -> list[Pulse]:
-    """When each gateway was last heard of.
+def pulses(tx: sa.Connection, started_ns: int, patient_ids: Collection[str] | None = None) -> list[Pulse]:
+    """When each gateway (of these patients; None: of anybody) was last heard of.
 
     Silence is counted from the last sign of life, but not from before the gateway was known here, nor from before
     the server itself came up at `started_ns`: while the server was away it heard nobody.
@@ -178,9 +180,10 @@ def pulses(tx: sa.Connection, started_ns: int) -> list[Pulse]:
     query = sa.select(
         columns.id, columns.place, columns.patient_id, columns.last_heard_ns, columns.known_since_ns, columns.ahead_ns
     )
+    rows = in_parts(tx, query.order_by(columns.id), columns.patient_id, patient_ids)
     return [
         Pulse(id, place, patient_id, heard_ns, max(heard_ns or 0, known_since_ns, started_ns), ahead_ns)
-        for id, place, patient_id, heard_ns, known_since_ns, ahead_ns in tx.execute(query.order_by(columns.id))
+        for id, place, patient_id, heard_ns, known_since_ns, ahead_ns in rows
     ]
 
 

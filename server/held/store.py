@@ -177,7 +177,8 @@ def answer(
         return []
     filed: list[Reading] = []
     for stored_ns, group in _stored_of(tx, question.id).items():
-        filed += file(tx, sheaf(group, stored_ns), (), stored_ns, again=True).sheaf.readings()
+        kept = file(tx, sheaf(group, stored_ns), (), stored_ns, again=True)
+        filed += [] if kept is None else kept.filed.sheaf.readings()
     return filed
 
 

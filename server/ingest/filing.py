@@ -22,7 +22,7 @@ AHEAD_NS = 300 * NS
 EARLIEST_NS = 1_577_836_800 * NS
 """2020-01-01: an older time is a clock that was never set."""
 
-_INT64 = range(-(2**63), 2**63)
+_INT64 = range(-(2**63) + 1, 2**63)
 _DECIMALS = range(-9, 10)
 
 
@@ -57,13 +57,13 @@ def _block(row: Row, block: Block, transport: str, whose: Whose, now_ns: int) ->
     refused = _unfit(block)
     if refused:
         return refused
-    known_by = _known_by(block, transport)
+    by = known_by(block, transport)
     readings = []
     for place, (t_ns, value) in enumerate(zip(block.t_ns, block.value, strict=True)):
         patient = _patient(row.device, t_ns, whose, now_ns)
         if isinstance(patient, Refused):
             return patient
-        identity = _digest(row.device, known_by, block.channel, place, float(value))
+        identity = _digest(row.device, by, block.channel, place, float(value))
         readings.append(
             Reading(
                 patient, block.channel, t_ns, identity, value, block.decimals, block.status, row.device, block.record,
@@ -94,7 +94,7 @@ def _event(row: Row, event: Event, transport: str, whose: Whose, now_ns: int) ->
     patient = _patient(row.device, event.t_ns, whose, now_ns)
     if isinstance(patient, Refused):
         return patient
-    identity = _digest(row.device, _known_by(event, transport), event.kind, sorted(event.data.items()))
+    identity = _digest(row.device, known_by(event, transport), event.kind, sorted(event.data.items()))
     (sample,) = samples_of(event)
     return [
         Occurrence(
@@ -113,7 +113,7 @@ def _patient(device: str, t_ns: int, whose: Whose, now_ns: int) -> str | Refused
     return patient or Refused("no patient", f"device {device!r} belonged to nobody at that time")
 
 
-def _known_by(what: Block | Event, transport: str) -> tuple[str, str | int]:
+def known_by(what: Block | Event, transport: str) -> tuple[str, str | int]:
     """What tells this measurement from any other of its device.
 
     The time of a clock that was never set comes round again, so it tells nothing apart.

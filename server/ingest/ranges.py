@@ -4,9 +4,17 @@ A gateway counts up, so what has come is nearly always one range, and a few whil
 """
 
 import bisect
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 Range = tuple[int, int]
+
+
+def runs(numbers: Sequence[int]) -> tuple[Range, ...]:
+    """The ranges of these numbers, in order."""
+    ordered = sorted(set(numbers))
+    if ordered and ordered[-1] - ordered[0] == len(ordered) - 1:
+        return ((ordered[0], ordered[-1]),)
+    return Ranges((number, number) for number in ordered).ranges()
 
 
 class Ranges:
@@ -31,6 +39,11 @@ class Ranges:
             first, last = min(first, self._first[left]), max(last, self._last[right - 1])
         self._first[left:right] = [first]
         self._last[left:right] = [last]
+
+    def touches(self, first: int, last: int) -> bool:
+        """Whether some number from `first` to `last`, both inclusive, is in it."""
+        place = bisect.bisect_right(self._first, last) - 1
+        return place >= 0 and self._last[place] >= first
 
     def ranges(self) -> tuple[Range, ...]:
         """The ranges, in order."""

@@ -11,18 +11,24 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 
 import msgspec
+import numpy as np
 import sqlalchemy as sa
 
 from server.db import metadata
 from server.fleet import store as fleet
 from server.fleet.quarantine import Unfiled, set_aside
+from server.held.model import MAY_BE_HELD
 from server.held.store import sift
 from server.ingest.filing import Filed, Refused, file
+from server.ingest.lane import ordinary
 from server.ingest.parcel import Parcel, Spoilt, open_parcel
-from server.ingest.ranges import Ranges
+from server.ingest.ranges import Range, Ranges, runs
 from server.patients.store import Whose, whose
+from server.quick import Quick
 from server.readings import journal
-from server.readings.sheaf import sheaf
+from server.readings.fresh import Fresh
+from server.readings.sheaf import Sheaf, join
+from server.readings.sheaf import sheaf as sheaf_of
 from server.readings.store import Occurrence, Reading
 from server.readings.store import file as keep
 from vitals.errors import WireError
@@ -58,10 +64,10 @@ class Tally(msgspec.Struct):
 
 
 class Taken(msgspec.Struct):
-    """What a batch of messages came to. `new`: what was stored, by patient. `changed`: whose gateway came or went."""
+    """What a batch of messages came to. `new`: what was filed, by patient. `changed`: whose gateway came or went."""
 
     acknowledge: list[Message]
-    new: dict[str, list[Reading | Occurrence]]
+    new: Fresh
     changed: set[str]
     tally: Tally
 
@@ -69,7 +75,8 @@ class Taken(msgspec.Struct):
 class _Pile(msgspec.Struct):
     """What is gathered from the messages before it is written."""
 
-    filed: list[Reading | Occurrence] = []
+    sheaves: list[Sheaf] = []
+    events: list[Occurrence] = []
     aside: list[Unfiled] = []
     heard: set[str] = set()
     changed: set[str] = set()
@@ -117,19 +124,16 @@ def _file_all(tx: sa.Connection, parcels: Sequence[Parcel], pile: _Pile, now_ns:
     """File the new rows of all parcels onto the pile; returns an acknowledgement for each parcel."""
     owners = whose(tx, (row.device for parcel in parcels for row in parcel.rows))
     come = _come(tx, {(parcel.gateway, parcel.epoch) for parcel in parcels})
-    grown: set[tuple[str, str]] = set()
+    before = {key: ranges.ranges() for key, ranges in come.items()}
     acknowledge = []
     for parcel in parcels:
-        numbers = parcel.numbers()
-        fresh = _file_new(parcel, come[parcel.gateway, parcel.epoch], owners, pile, now_ns)
+        key, numbers = (parcel.gateway, parcel.epoch), runs(parcel.numbers())
+        fresh = _file_new(parcel, come[key], owners, pile, now_ns)
         pile.tally.new += fresh
         pile.tally.again += len(parcel.rows) - fresh
-        if fresh:
-            grown.add((parcel.gateway, parcel.epoch))
         if numbers:
-            ranges = Ranges((number, number) for number in numbers).ranges()
-            acknowledge.append((down(parcel.gateway, "ack"), encode(Ack(parcel.epoch, ranges, now_ns))))
-    _remember(tx, {key: come[key] for key in grown})
+            acknowledge.append((down(parcel.gateway, "ack"), encode(Ack(parcel.epoch, numbers, now_ns))))
+    _remember(tx, before, come)
     return acknowledge
 
 
@@ -138,21 +142,57 @@ def _file_new(parcel: Parcel, come: Ranges, owners: Whose, pile: _Pile, now_ns: 
 
     A row that cannot be read has not come: a whole copy of it may still be on its way.
     """
-    fresh = 0
     for spoilt in parcel.spoilt:
         if spoilt.seq is not None and spoilt.seq not in come:
             pile.aside.append(_unfiled(parcel.gateway, spoilt))
-    for row in parcel.rows:
-        if row.seq in come:
-            continue
-        come.add(row.seq)
-        fresh += 1
+    rows = _new_rows(parcel.rows, come)
+    sheaf = _ordinary(rows, parcel, owners, now_ns) if rows else None
+    if sheaf is not None:
+        sheaf.rows["stored_ns"] = now_ns
+        pile.sheaves.append(sheaf)
+    else:
+        _file_carefully(rows, parcel, owners, pile, now_ns)
+    return len(rows)
+
+
+def _ordinary(rows: Sequence[Row], parcel: Parcel, owners: Whose, now_ns: int) -> Sheaf | None:
+    """`ordinary`, but what it stumbles over goes the careful way, which finds the row."""
+    try:
+        return ordinary(rows, parcel.gateway, parcel.epoch, owners, now_ns)
+    except Exception:
+        log.exception("a batch could not be filed in columns and is filed row by row")
+        return None
+
+
+def _new_rows(rows: Sequence[Row], come: Ranges) -> Sequence[Row]:
+    """Those whose number has not come before, each number once; from now on it has."""
+    numbers = [row.seq for row in rows]
+    ranges = runs(numbers)
+    whole = sum(last - first + 1 for first, last in ranges) == len(rows)
+    if whole and not any(come.touches(first, last) for first, last in ranges):
+        for first, last in ranges:
+            come.add(first, last)
+        return rows
+    new = []
+    for row in rows:
+        if row.seq not in come:
+            come.add(row.seq)
+            new.append(row)
+    return new
+
+
+def _file_carefully(rows: Sequence[Row], parcel: Parcel, owners: Whose, pile: _Pile, now_ns: int) -> None:
+    """Row by row: what cannot be filed is set aside, and its neighbours are not."""
+    readings: list[Reading] = []
+    for row in rows:
         filed = _filed(row, parcel, owners, now_ns)
         if isinstance(filed, Refused):
             pile.aside.append(_refused(parcel.gateway, row, filed))
         else:
-            pile.filed.extend(filed)
-    return fresh
+            readings += (one for one in filed if isinstance(one, Reading))
+            pile.events += (one for one in filed if isinstance(one, Occurrence))
+    if readings:
+        pile.sheaves.append(sheaf_of(readings, now_ns))
 
 
 def _filed(row: Row, parcel: Parcel, owners: Whose, now_ns: int) -> Filed:
@@ -167,41 +207,49 @@ def _filed(row: Row, parcel: Parcel, owners: Whose, now_ns: int) -> Filed:
         return Refused("server error", f"{type(error).__name__}: {error}")
 
 
-def _write(tx: sa.Connection, pile: _Pile, now_ns: int) -> dict[str, list[Reading | Occurrence]]:
-    """Write the pile; returns what of it was filed now, by patient. What is held is stored, but not the patient's."""
-    new: dict[str, list[Reading | Occurrence]] = {}
-    sifted = sift(tx, [one for one in pile.filed if isinstance(one, Reading)], now_ns)
-    pile.changed |= sifted.patients
-    events = [one for one in pile.filed if isinstance(one, Occurrence)]
-    if pile.filed:
-        kept = keep(tx, sheaf(sifted.file, now_ns), events, now_ns, held=sifted.held)
-        stored_now: list[Reading | Occurrence] = [*kept.sheaf.readings(), *kept.events]
-        for one in stored_now:
-            new.setdefault(one.patient_id, []).append(one)
+def _write(tx: sa.Connection, pile: _Pile, now_ns: int) -> Fresh:
+    """Write the pile; returns what of it was filed now. What is held is stored, but not the patient's."""
+    kept = None
+    if pile.sheaves or pile.events:
+        file, held, patients = _sifted(tx, join(pile.sheaves), now_ns)
+        pile.changed |= patients
+        kept = keep(tx, file, pile.events, now_ns, held=held)
     set_aside(tx, pile.aside, now_ns)
     if pile.heard:
         pile.changed |= fleet.heard(tx, pile.heard, now_ns)
-    return new
+    return Fresh(kept)
+
+
+def _sifted(tx: sa.Connection, sheaf: Sheaf, now_ns: int) -> tuple[Sheaf, int, set[str]]:
+    """What to file, how many readings were held, and whose questions changed."""
+    doubtful = [code for code, word in enumerate(sheaf.words) if word in MAY_BE_HELD]
+    asked = np.isin(sheaf.rows["channel"], doubtful)
+    if not asked.any():
+        return sheaf, 0, set()
+    sifted = sift(tx, sheaf.take(np.flatnonzero(asked)).readings(), now_ns)
+    return join([sheaf.take(np.flatnonzero(~asked)), sheaf_of(sifted.file, now_ns)]), sifted.held, sifted.patients
 
 
 def _come(tx: sa.Connection, keys: set[tuple[str, str]]) -> dict[tuple[str, str], Ranges]:
     """What has come before of each (gateway, epoch)."""
-    come: dict[tuple[str, str], Ranges] = {}
-    for gateway, epoch in keys:
-        query = sa.select(received.c.first_seq, received.c.last_seq)
-        rows = tx.execute(query.where(received.c.gateway == gateway, received.c.epoch == epoch))
-        come[gateway, epoch] = Ranges((first, last) for first, last in rows)
-    return come
+    return {
+        (gateway, epoch): Ranges((first, last) for first, last in _HAVE_COME.rows(tx, gateway=gateway, epoch=epoch))
+        for gateway, epoch in keys
+    }
 
 
-def _remember(tx: sa.Connection, come: Mapping[tuple[str, str], Ranges]) -> None:
-    for (gateway, epoch), ranges in come.items():
-        tx.execute(received.delete().where(received.c.gateway == gateway, received.c.epoch == epoch))
-        rows = [
-            {"gateway": gateway, "epoch": epoch, "first_seq": first, "last_seq": last}
-            for first, last in ranges.ranges()
-        ]
-        tx.execute(received.insert(), rows)
+def _remember(
+    tx: sa.Connection, before: Mapping[tuple[str, str], Sequence[Range]], come: Mapping[tuple[str, str], Ranges]
+) -> None:
+    """Write down what has come, where it differs from what had come `before`."""
+    gone, new = [], []
+    for key, ranges in come.items():
+        had, has = set(before[key]), set(ranges.ranges())
+        named = dict(zip(("gateway", "epoch"), key, strict=True))
+        gone += [{**named, "first_seq": first} for first, _ in had - has]
+        new += [{**named, "first_seq": first, "last_seq": last} for first, last in has - had]
+    _FORGET.many(tx, gone)
+    _COME.many(tx, new)
 
 
 def _unfiled(gateway: str, spoilt: Spoilt) -> Unfiled:
@@ -227,3 +275,9 @@ def _claimed(topic: str) -> str:
         return gateway_of(topic)
     except WireError:
         return ""
+
+
+_THIS = (received.c.gateway == sa.bindparam("gateway")) & (received.c.epoch == sa.bindparam("epoch"))
+_HAVE_COME = Quick(sa.select(received.c.first_seq, received.c.last_seq).where(_THIS))
+_FORGET = Quick(received.delete().where(_THIS, received.c.first_seq == sa.bindparam("first_seq")))
+_COME = Quick(received.insert())

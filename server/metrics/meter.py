@@ -66,7 +66,7 @@ class Meter:
         )  # fmt: skip
 
     def took_in(self, tally: Tally, received_ns: Iterable[int], now_ns: int, took_s: float) -> None:
-        """A transaction with these was committed at `now_ns`; `received_ns` are the gateways' times of what is new.
+        """A transaction with these was committed at `now_ns`; `received_ns`: the gateways' times of what is new, once.
 
         A gateway whose clock is ahead of ours counts as no wait at all.
         """
@@ -77,7 +77,7 @@ class Meter:
                 self._rows.labels(outcome).inc(count)
         for reason, count in tally.aside.items():
             self.set_aside(reason, count)
-        for one_ns in set(received_ns):  # the values of one row came at one moment
+        for one_ns in received_ns:
             self._way.observe(max(0, now_ns - one_ns) / NS)
         self._commit.observe(took_s)
 

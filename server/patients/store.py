@@ -6,7 +6,7 @@ the same device to two people at once is refused: a wrong patient is worse than 
 """
 
 import bisect
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime
 
 import msgspec
@@ -14,6 +14,7 @@ import sqlalchemy as sa
 
 from server.config import Assignment, Municipality
 from server.db import metadata
+from server.quick import in_parts
 from vitals.errors import ConfigError
 
 patients = sa.Table(
@@ -39,6 +40,7 @@ assignments = sa.Table(
     sa.Column("patient_id", sa.Text, sa.ForeignKey("patients.id"), nullable=False),
     sa.Column("changed_ns", sa.BigInteger, nullable=False),
     sa.Column("user_slot", sa.Integer, comment="which of the device's users the patient is"),
+    sa.Index("assignments_of_patient", "patient_id"),
 )
 
 
@@ -72,6 +74,15 @@ class Whose:
             return None
         _, to_ns, patient = spans[place - 1]
         return patient if to_ns is None or t_ns < to_ns else None
+
+    def patient_throughout(self, device: str, from_ns: int, to_ns: int) -> str | None:
+        """Whose it was all the while from one moment to another, both inclusive; None if nobody's or several's."""
+        spans = self._spans.get(device, [])
+        place = bisect.bisect_right(spans, from_ns, key=lambda span: span[0])
+        if not place or (place < len(spans) and spans[place][0] <= to_ns):
+            return None
+        _, until_ns, patient = spans[place - 1]
+        return patient if until_ns is None or to_ns < until_ns else None
 
 
 def all_patients(tx: sa.Connection) -> list[PatientRecord]:
@@ -107,12 +118,13 @@ def slot_at(tx: sa.Connection, device: str, t_ns: int) -> int | None:
 
 def patients_of(tx: sa.Connection, patient_ids: Iterable[str] | None) -> list[PatientRecord]:
     """These people (None: everybody), by id."""
-    chosen = sa.true() if patient_ids is None else patients.c.id.in_(set(patient_ids))
-    return [_record(row) for row in tx.execute(sa.select(patients).where(chosen).order_by(patients.c.id))]
+    query = sa.select(*(patients.c[name] for name in PatientRecord.__struct_fields__)).order_by(patients.c.id)
+    chosen = None if patient_ids is None else set(patient_ids)
+    return [_record(row) for row in in_parts(tx, query, patients.c.id, chosen)]
 
 
-def watched_since(tx: sa.Connection, now_ns: int) -> dict[str, int]:
-    """Since when each patient has had some device that is still theirs at `now_ns`, and we have known of it.
+def watched_since(tx: sa.Connection, now_ns: int, patient_ids: Collection[str] | None = None) -> dict[str, int]:
+    """Since when each patient (of these; None: of all) has had a device still theirs at `now_ns`, and we have known it.
 
     An assignment of last month that is applied today could not have brought readings here before today.
     """
@@ -120,7 +132,7 @@ def watched_since(tx: sa.Connection, now_ns: int) -> dict[str, int]:
     in_force = (columns.from_ns <= now_ns) & (columns.to_ns.is_(None) | (columns.to_ns > now_ns))
     known_ns = sa.case((columns.from_ns > columns.changed_ns, columns.from_ns), else_=columns.changed_ns)
     query = sa.select(columns.patient_id, sa.func.min(known_ns)).where(in_force).group_by(columns.patient_id)
-    return {row[0]: row[1] for row in tx.execute(query)}
+    return {row[0]: row[1] for row in in_parts(tx, query, columns.patient_id, patient_ids)}
 
 
 def apply(tx: sa.Connection, municipality: Municipality, now_ns: int) -> None:

@@ -19,6 +19,7 @@ import sqlalchemy as sa
 from numpy.typing import NDArray
 
 from server.db import metadata
+from server.quick import Quick
 from server.readings.sheaf import NOTHING_NS, ROW, Sheaf, identity_bytes
 from vitals.clock import NS
 
@@ -149,7 +150,7 @@ def between(
 ) -> tuple[int, list[Stored]]:
     """The parts with something of the patient between two moments, newest weeks first, and the chunks' position."""
     query = _BETWEEN_NAMED if named else _BETWEEN
-    rows = query(tx, patient=patient_id, a=from_ns // WEEK_NS, b=to_ns // WEEK_NS, from_ns=from_ns, to_ns=to_ns)
+    rows = query.rows(tx, patient=patient_id, a=from_ns // WEEK_NS, b=to_ns // WEEK_NS, from_ns=from_ns, to_ns=to_ns)
     found = [Stored(_seen_decoder.decode(row[1]), row[2] if named else b"") for row in rows if row[1] is not None]
     return rows[0][0] if rows else 0, found
 
@@ -251,31 +252,7 @@ def _some(names: Sequence[str], at_once: int) -> Iterable[Sequence[str]]:
     return (names[start : start + at_once] for start in range(0, len(names), at_once))
 
 
-class _Quick:
-    """A query that is put into words once for each kind of database, and then asked without a detour.
-
-    SQLAlchemy's own way costs ten times what SQLite needs to answer a look into the chunks.
-    """
-
-    def __init__(self, query: sa.Select[Any]) -> None:
-        self._query = query
-        self._said: dict[str, tuple[str, Sequence[str] | None]] = {}
-
-    def __call__(self, tx: sa.Connection, **values: Any) -> list[tuple[Any, ...]]:
-        said = self._said.get(tx.dialect.name)
-        if said is None:
-            compiled = self._query.compile(dialect=tx.dialect)
-            said = self._said[tx.dialect.name] = str(compiled), compiled.positiontup
-        text, order = said
-        cursor = tx.connection.cursor()
-        try:
-            cursor.execute(text, values if order is None else [values[name] for name in order])
-            return list(cursor.fetchall())
-        finally:
-            cursor.close()
-
-
-def _between(*more: sa.Column[Any]) -> _Quick:
+def _between(*more: sa.Column[Any]) -> Quick:
     in_it = (
         (chunks.c.patient_id == sa.bindparam("patient"))
         & chunks.c.week.between(sa.bindparam("a"), sa.bindparam("b"))
@@ -284,7 +261,7 @@ def _between(*more: sa.Column[Any]) -> _Quick:
     )
     query = sa.select(positions.c.seq, chunks.c.seen, *more).select_from(positions.outerjoin(chunks, in_it))
     newest_first = query.order_by(chunks.c.week.desc(), chunks.c.part.desc())
-    return _Quick(newest_first.where(positions.c.store == sa.literal_column(f"'{STORE}'")))
+    return Quick(newest_first.where(positions.c.store == sa.literal_column(f"'{STORE}'")))
 
 
 _BETWEEN = _between()

@@ -6,7 +6,6 @@ All four times are kept: `t_ns` the best estimate of when it was true, `device_t
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import NamedTuple
 
 import sqlalchemy as sa
 
@@ -24,26 +23,20 @@ from server.readings.occurrences import events as events
 from server.readings.occurrences import known as known
 from server.readings.occurrences import occurrences as occurrences
 from server.readings.sheaf import Sheaf, sheaf
+from server.readings.tail import Kept
 from triage.grid import Need, Sample
-
-
-class Filed(NamedTuple):
-    """What was new."""
-
-    sheaf: Sheaf
-    events: list[Occurrence]
 
 
 def keep(tx: sa.Connection, taken: Sequence[Reading], stored_ns: int) -> list[Reading]:
     """File those that are not there yet and return them."""
-    if not taken:
-        return []
-    return file(tx, sheaf(taken, stored_ns), (), stored_ns).sheaf.readings()
+    kept = file(tx, sheaf(taken, stored_ns), (), stored_ns) if taken else None
+    return [] if kept is None else kept.filed.sheaf.readings()
 
 
 def keep_events(tx: sa.Connection, happened: Sequence[Occurrence], stored_ns: int) -> list[Occurrence]:
     """File those that are not there yet and return them."""
-    return list(file(tx, nothing(), happened, stored_ns).events) if happened else []
+    kept = file(tx, nothing(), happened, stored_ns) if happened else None
+    return [] if kept is None else list(kept.filed.events)
 
 
 def file(
@@ -53,17 +46,17 @@ def file(
     stored_ns: int,
     held: int = 0,
     again: bool = False,
-) -> Filed:
-    """File those that are not there yet, as one row of the journal; returns what of it is new.
+) -> Kept | None:
+    """File those that are not there yet, as one row of the journal; returns what of it is new, None for nothing.
 
     `held`: so many more are stored elsewhere. `again`: what is filed has been counted before.
     """
     new = memory_of(tx).shelf.new(tx, readings) if len(readings) else readings
     new_events = add(tx, happened, stored_ns) if happened else []
     counted = 0 if again else len(new) + len(new_events) + held
-    if counted or len(new):
-        memory_of(tx).shelf.filed(tx, stored_ns, new, new_events, counted=counted)
-    return Filed(new, new_events)
+    if not counted and not len(new):
+        return None
+    return memory_of(tx).shelf.filed(tx, stored_ns, new, new_events, counted=counted)
 
 
 def take_back(

@@ -47,9 +47,14 @@ def upgrade(db: Database) -> None:
                 f"the database {db.name} is at revision {at}, this program knows only up to {known[-1]}",
                 "start the newer version of Hjemvakt that wrote it, or restore a backup",
             )
-        from alembic import command  # a fifth of a second that most starts need not pay
+        upgrade_to(tx, "head")
 
-        command.upgrade(_config(tx), "head")
+
+def upgrade_to(tx: sa.Connection, revision: str) -> None:
+    """Bring the database up to that revision ("head" for the newest), in `tx`."""
+    from alembic import command  # a fifth of a second that most starts need not pay
+
+    command.upgrade(_config(tx), revision)
 
 
 def draft(what: str) -> None:

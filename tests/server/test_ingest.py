@@ -82,6 +82,7 @@ def test_a_row_the_server_stumbles_over_is_set_aside_and_its_neighbours_are_stor
         return real(row, *rest)  # type: ignore[arg-type]
 
     monkeypatch.setattr(store, "file", stumbling)
+    monkeypatch.setattr(store, "ordinary", lambda rows, *rest: [stumbling(row, *rest) for row in rows])
     assert town.send(spo2(94, START_NS), spo2(66, START_NS), spo2(95, START_NS + NS)) == [(0, 2)]
     assert town.values("eva") == [94, 95]
     assert town.aside() == ["server error"]

@@ -63,6 +63,8 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("store"),
     )
+    op.create_index("gateways_of_patient", "gateways", ["patient_id"], unique=False)
+    op.create_index("assignments_of_patient", "assignments", ["patient_id"], unique=False)
     op.bulk_insert(positions, [{"store": "chunks", "seq": 0}])
     tx = op.get_bind()
     for rows in _in_order(tx, "readings"):

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import hashlib
 import json
 
 import httpx
@@ -396,9 +397,8 @@ async def test_a_body_without_end_is_refused_before_it_is_read(visitor):
 
 def measured(ward, channel, value, *, ago_h=0.0, decimals=0, patient="solveig"):
     t_ns = ward.now_ns - round(ago_h * 3600) * NS
-    reading = Reading(
-        patient, channel, t_ns, f"{patient}{channel}{t_ns}".encode(), value, decimals, (), "ox-1", None, None, t_ns
-    )
+    identity = hashlib.blake2b(f"{patient}{channel}{t_ns}".encode(), digest_size=16).digest()
+    reading = Reading(patient, channel, t_ns, identity, value, decimals, (), "ox-1", None, None, t_ns)
     with ward.db.write() as tx:
         keep(tx, [reading], ward.now_ns)
 
@@ -570,7 +570,17 @@ async def test_a_crowd_at_the_door_is_sent_away_and_keeps_no_thread_waiting(visi
 
 async def test_an_event_with_a_dose_of_no_number_is_shown_all_the_same(ward, signed_in):
     happened = Occurrence(
-        "solveig", ward.now_ns, b"i", "dispenser.missed", {"dose_id": "x"}, "dispenser.missed", 0.0, "d", None, None, 0
+        "solveig",
+        ward.now_ns,
+        bytes(16),
+        "dispenser.missed",
+        {"dose_id": "x"},
+        "dispenser.missed",
+        0.0,
+        "d",
+        None,
+        None,
+        0,
     )
     with ward.db.write() as tx:
         keep_events(tx, [happened], ward.now_ns)

@@ -1,0 +1,265 @@
+"""What is filed can be read back at once and for ever: through folds, restarts, and transactions that come to nothing.
+
+The reference is a plain dict. Restarts, folds and failures come between any two steps.
+"""
+
+import contextlib
+import tempfile
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+import sqlalchemy as sa
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+
+from server import revisions
+from server.db import Database
+from server.patients.store import patients
+from server.readings import chunks, journal
+from server.readings.fold import catch_up, fold
+from server.readings.memory import memory_of
+from server.readings.model import EVER_NS, Occurrence, Reading
+from server.readings.sheaf import sheaf
+from server.readings.store import events, file, keep, keep_events, latest, recent, series, stored_already, take_back
+from tests.server.conftest import START_NS
+from triage.grid import Need
+from vitals.clock import NS
+
+HOUR = 3600 * NS
+PEOPLE = ("eva", "odd")
+CHANNELS = ("spo2", "weight")
+NOW_NS = START_NS + 40 * 24 * HOUR
+
+
+def opened(path: Path) -> Database:
+    db = Database(path)
+    revisions.upgrade(db)
+    catch_up(db)
+    with db.write() as tx:
+        for one in PEOPLE:
+            if tx.execute(sa.select(patients).where(patients.c.id == one)).first() is None:
+                person = {"id": one, "name": one, "birth_year": 1940, "place": "", "programme": "copd", "phone": ""}
+                tx.execute(patients.insert().values(**person, conditions=[], limits={}, changed_ns=0))
+    return db
+
+
+@pytest.fixture
+def db(tmp_path: Path) -> Iterator[Database]:
+    db = opened(tmp_path / "db.sqlite")
+    yield db
+    db.close()
+
+
+def reading(number: int, hour: int, value: float, patient: str = "eva", channel: str = "spo2", **more: Any) -> Reading:
+    given = {"decimals": 1, "status": ("stored",), "device": f"device of {patient}", "record": f"r-{number}"} | more
+    t_ns = START_NS + hour * HOUR
+    return Reading(patient, channel, t_ns, number.to_bytes(16, "big"), value, device_t_ns=t_ns - 7,
+                   received_ns=t_ns + 7, **given)  # fmt: skip
+
+
+class Life(RuleBasedStateMachine):
+    """Steps in any order, after each of which everything that was filed is where it belongs."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._stack = contextlib.ExitStack()
+        self._path = Path(self._stack.enter_context(tempfile.TemporaryDirectory())) / "db.sqlite"
+        self._db = opened(self._path)
+        self._truth: dict[bytes, tuple[Reading, int]] = {}
+        self._stored_ns = 1
+
+    def teardown(self) -> None:
+        self._db.close()
+        self._stack.close()
+
+    batches = st.lists(
+        st.tuples(st.integers(0, 25), st.integers(-300, 300), st.sampled_from(PEOPLE), st.sampled_from(CHANNELS)),
+        min_size=1, max_size=6,
+    )  # fmt: skip
+
+    @rule(batch=batches, fails=st.booleans())
+    def files(self, batch: list[tuple[int, int, str, str]], fails: bool) -> None:
+        """The first of an identity counts, wherever and whenever it comes."""
+        given = [
+            reading(number, hour, float(50 + number), patient, channel, device="d")
+            for number, hour, patient, channel in batch
+        ]
+        self._stored_ns += 1
+        before = dict(self._truth)
+        for one in given:
+            self._truth.setdefault(one.identity, (one, self._stored_ns))
+        with contextlib.suppress(ZeroDivisionError), self._db.write() as tx:
+            new = keep(tx, given, self._stored_ns)
+            assert {one.identity for one in new} == self._truth.keys() - before.keys()
+            self._look(tx)
+            if fails:
+                raise ZeroDivisionError
+        if fails:
+            self._truth = before
+
+    @precondition(lambda self: self._truth)
+    @rule(draw=st.data(), fails=st.booleans(), again=st.booleans())
+    def takes_back(self, draw: st.DataObject, fails: bool, again: bool) -> None:
+        name = draw.draw(st.sampled_from(sorted(self._truth)))
+        one, stored_ns = self._truth[name]
+        alike = [
+            pair for pair in self._truth.values()
+            if (pair[0].patient_id, pair[0].t_ns, pair[0].channel) == (one.patient_id, one.t_ns, one.channel)
+        ]  # fmt: skip
+        before = dict(self._truth)
+        with contextlib.suppress(ZeroDivisionError), self._db.write() as tx:
+            gone = take_back(tx, one.patient_id, "d", one.t_ns, [one.channel], 5)
+            assert sorted(gone, key=repr) == sorted(alike, key=repr)
+            for other, _ in gone:
+                del self._truth[other.identity]
+            self._look(tx)
+            if again:
+                kept = file(tx, sheaf([one], stored_ns), (), stored_ns, again=True)
+                assert kept is not None
+                assert kept.filed.sheaf.readings() == [one]
+                self._truth[name] = one, stored_ns
+            self._look(tx)
+            if fails:
+                raise ZeroDivisionError
+        if fails:
+            self._truth = before
+
+    @rule()
+    def folds(self) -> None:
+        fold(self._db)
+        with self._db.read() as tx:
+            assert chunks.position(tx) == journal.last_seq(tx)
+            assert chunks.stored(tx) == len(self._truth)
+
+    @rule()
+    def starts_again(self) -> None:
+        self._db.close()
+        self._db = opened(self._path)
+
+    @invariant()
+    def everybody_sees_the_same(self) -> None:
+        with self._db.read() as tx:
+            self._look(tx)
+
+    def _look(self, tx: sa.Connection) -> None:
+        truth = [one for one, _ in self._truth.values()]
+        assert stored_already(tx, truth) == self._truth.keys()
+        assert not stored_already(tx, [reading(99, 0, 60.0, device="d")])
+        newest = latest(tx, None)
+        needs = {channel: Need(30 * 86_400, 3) for channel in CHANNELS}
+        samples = recent(tx, PEOPLE, needs, START_NS + 200 * HOUR)
+        for patient in PEOPLE:
+            for channel in CHANNELS:
+                mine = sorted(
+                    (one.t_ns, one.value) for one in truth if (one.patient_id, one.channel) == (patient, channel)
+                )
+                found = series(tx, patient, channel, *EVER_NS)
+                assert list(zip(found.t_ns, found.value, strict=True)) == mine
+                some = series(tx, patient, channel, START_NS, START_NS + 100 * HOUR)
+                assert some.t_ns == [t_ns for t_ns, _ in mine if START_NS <= t_ns <= START_NS + 100 * HOUR]
+                told = newest.get(patient, {}).get(channel)
+                assert (told and (told.t_ns, told.value)) == (mine[-1] if mine else None)
+                if told:
+                    self._told(told.stored_ns, told.before_value, mine)
+                seen = [one for one in mine if one[0] <= START_NS + 200 * HOUR][-3:]
+                ring = [(one.t_ns, one.value) for one in samples if (one.patient, one.channel) == (patient, channel)]
+                assert ring == seen
+
+    def _told(self, stored_ns: int, before: float | None, mine: list[tuple[int, float]]) -> None:
+        t_ns, value = mine[-1]
+        assert stored_ns in {at for one, at in self._truth.values() if (one.t_ns, one.value) == (t_ns, value)}
+        wanted = [value for at, value in mine if t_ns - 36 * HOUR <= at <= t_ns - 20 * HOUR]
+        assert before == (wanted[-1] if wanted else None)
+
+
+TestLife = Life.TestCase
+TestLife.settings = settings(max_examples=25, stateful_step_count=15, deadline=None)
+
+
+def test_all_that_was_said_of_a_reading_comes_back_from_the_chunks(db: Database) -> None:
+    given = [
+        reading(1, 0, 97.25, decimals=2, status=("motion", "stored"), record=None),
+        reading(2, 1, 70.0, decimals=-1, status=(), channel="pulse_rate"),
+        msgspec.structs.replace(reading(3, 2, 71.0, "odd"), device_t_ns=None),
+    ]
+    with db.write() as tx:
+        keep(tx, given, 77)
+    fold(db)
+    db.close()
+    with db.read() as tx:
+        back = [chunks.parts(tx, one.patient_id, one.t_ns // chunks.WEEK_NS) for one in given]
+    found = {one.identity: one for parts in back for part in parts for one in part.sheaf.readings()}
+    assert [found[one.identity] for one in given] == given
+    assert all(part.sheaf.rows["stored_ns"].tolist() == [77] * len(part.sheaf) for parts in back for part in parts)
+
+
+def test_a_reader_sees_all_of_a_batch_or_nothing_and_the_writer_sees_it_at_once(db: Database) -> None:
+    batch = [reading(n, n, 90.0) for n in range(3)]
+    with db.write() as tx:
+        keep(tx, batch[:2], 1)
+        keep(tx, batch[2:], 1)
+        assert len(series(tx, "eva", "spo2", *EVER_NS).value) == 3
+        seen: list[int] = []
+        reader = threading.Thread(target=lambda: seen.append(_count(db)))
+        reader.start()
+        reader.join(10)
+        assert seen == [0]
+    assert _count(db) == 3
+
+
+def test_who_began_to_read_before_a_fold_reads_the_same_after_it(db: Database) -> None:
+    with db.write() as tx:
+        keep(tx, [reading(1, 0, 90.0)], 1)
+    with db.read() as tx:
+        assert series(tx, "eva", "spo2", *EVER_NS).value == [90]
+        folding = threading.Thread(target=fold, args=(db,))
+        folding.start()
+        folding.join(20)
+        assert series(tx, "eva", "spo2", *EVER_NS).value == [90]
+        assert chunks.position(tx) == 0, "it is still the view from before"
+    assert _count(db) == 1
+    with db.read() as tx:
+        assert chunks.position(tx) == 1
+
+
+def test_a_reading_of_another_time_and_another_person_is_known_by_its_identity_after_a_restart(tmp_path: Path) -> None:
+    """The device's record is the same; only the assignment was mended and the clock corrected since."""
+    db = opened(tmp_path / "db.sqlite")
+    with db.write() as tx:
+        keep(tx, [reading(n, n, 90.0, device="d") for n in range(100)], 1)
+    fold(db)
+    db.close()
+    db = opened(tmp_path / "db.sqlite")
+    with db.write() as tx:
+        assert keep(tx, [reading(n, n + 5000, 90.0, "odd", device="d") for n in range(101)], 2) == [
+            reading(100, 5100, 90.0, "odd", device="d")
+        ]
+    db.close()
+
+
+def test_events_are_in_the_journal_and_seen_by_the_rules_as_soon_as_they_are_filed(db: Database) -> None:
+    jam = Occurrence("eva", START_NS, b"j" * 16, "dispenser.jam", {"dose_id": 4}, "dispenser.jam", 4.0, "box", "7",
+                     None, START_NS)  # fmt: skip
+    needs = {"dispenser.jam": Need(86_400, 4), "dispenser.empty": Need(0, 1)}
+    with db.write() as tx:
+        assert recent(tx, ["eva"], needs, START_NS) == []
+        assert keep_events(tx, [jam, jam], 1) == [jam]
+        assert [one.value for one in recent(tx, ["eva"], needs, START_NS)] == [4]
+        assert recent(tx, ["eva"], needs, START_NS - 1) == []
+        assert keep_events(tx, [jam], 1) == []
+    fold(db)
+    with db.read() as tx:
+        assert [one.value for one in recent(tx, ["eva"], needs, START_NS + 1)] == [4]
+        assert events(tx, "eva", 0, 2**62) == [jam]
+        assert [entry.events for entry in journal.read(tx, 0, 9)] == [(jam,)]
+        assert memory_of(tx).shelf.unfolded() == ([], 0), "what has no readings is folded, too"
+
+
+def _count(db: Database) -> int:
+    with db.read() as tx:
+        return len(series(tx, "eva", "spo2", *EVER_NS).value)
