@@ -34,8 +34,6 @@ def postgres() -> "Iterator[Cluster]":
         yield cluster
 
 
-
-
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Mark what needs mosquitto or PostgreSQL, and deselect what this machine cannot run."""
     missing = lacking()

@@ -22,9 +22,7 @@ NEEDS = {
 def lacking() -> dict[str, str]:
     """mark -> what is left out on this machine."""
     missing = {
-        mark: what
-        for mark, (command, path, what) in NEEDS.items()
-        if not shutil.which(command) and not glob.glob(path)
+        mark: what for mark, (command, path, what) in NEEDS.items() if not shutil.which(command) and not glob.glob(path)
     }
     if influxd.go() is None and not influxd.cached().exists():
         missing["influx"] = "the tests over a real InfluxDB (Go builds it once)"

@@ -163,6 +163,19 @@ def parts(tx: sa.Connection, patient_id: str, week: int, t_ns: int | None = None
     return [_part(row) for row in tx.execute(_WHOLE.where(these).order_by(chunks.c.part))]
 
 
+def whole(tx: sa.Connection, patient_id: str, from_ns: int, to_ns: int) -> Iterator[Sheaf]:
+    """All that is in the parts with something of one patient between two moments, both inclusive, and more of them."""
+    these = (chunks.c.patient_id == patient_id) & (chunks.c.from_ns <= to_ns) & (chunks.c.to_ns >= from_ns)
+    these &= chunks.c.week.between(from_ns // WEEK_NS, to_ns // WEEK_NS)
+    for row in tx.execute(_WHOLE.where(these).order_by(chunks.c.week, chunks.c.part)):
+        yield _part(row).sheaf
+
+
+def patients(tx: sa.Connection) -> list[str]:
+    """Those who have chunks."""
+    return list(tx.scalars(sa.select(chunks.c.patient_id).distinct()))
+
+
 def last_parts(tx: sa.Connection, weeks: Collection[tuple[str, int]]) -> dict[tuple[str, int], Part | int]:
     """For each (patient, week) that has any: its last part if there is room in it, else that part's number."""
     found: dict[tuple[str, int], Part | int] = {}

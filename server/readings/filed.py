@@ -3,12 +3,15 @@
 This is the one place that says where they lie. What is held or withdrawn is not among them.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import msgspec
+import numpy as np
 import sqlalchemy as sa
 
-from server.readings.store import readings
+from server.readings import chunks, journal
+from server.readings.sheaf import NOTHING_NS, Sheaf, join
+from server.readings.shelf import all_withdrawn
 
 AT_ONCE = 20_000
 """Rows in the memory at one time."""
@@ -39,15 +42,58 @@ class Filed(msgspec.Struct, frozen=True):
 
 
 def filed(tx: sa.Connection, wanted: Wanted) -> Iterator[Filed]:
-    """Them, by patient, channel and time."""
-    columns = readings.c
-    query = sa.select(*(columns[name] for name in Filed.__struct_fields__)).where(
-        columns.t_ns >= wanted.from_ns, columns.t_ns < wanted.to_ns
-    )
-    if wanted.patients:
-        query = query.where(columns.patient_id.in_(wanted.patients))
+    """Them, by patient, channel and time. One patient's are in memory at a time, with the journal's tail."""
+    rows = list(journal.filed(tx, chunks.position(tx)))
+    gone = all_withdrawn(rows)
+    tail = join([_still(one.sheaf, gone, one.seq) for one in rows])
+    of_tail = {tail.words[number] for number in np.unique(tail.rows["patient"]).tolist()}
+    for patient in sorted(of_tail.union(chunks.patients(tx))):
+        if wanted.patients and patient not in wanted.patients:
+            continue
+        folded = (_still(one, gone, 0) for one in chunks.whole(tx, patient, wanted.from_ns, wanted.to_ns - 1))
+        found = _in_order(join([*folded, *_of(tail, patient)]), wanted)
+        for start in range(0, len(found), AT_ONCE):
+            yield _columns(found.cut(start, start + AT_ONCE))
+
+
+def _still(sheaf: Sheaf, gone: Mapping[bytes, int], seq: int) -> Sheaf:
+    """Those that no row of the journal after `seq` withdraws."""
+    if not gone or not len(sheaf):
+        return sheaf
+    return sheaf.take(np.flatnonzero([gone.get(name, -1) <= seq for name in sheaf.identities()]))
+
+
+def _of(tail: Sheaf, patient: str) -> list[Sheaf]:
+    if patient not in tail.words:
+        return []
+    return [tail.take(np.flatnonzero(tail.rows["patient"] == tail.words.index(patient)))]
+
+
+def _in_order(sheaf: Sheaf, wanted: Wanted) -> Sheaf:
+    """What of it is wanted, by channel, time and identity."""
+    rows = sheaf.rows
+    keep = (rows["t_ns"] >= wanted.from_ns) & (rows["t_ns"] < wanted.to_ns)
+    rank = np.zeros(len(sheaf.words), np.int64)
+    rank[np.argsort(sheaf.words)] = np.arange(len(sheaf.words))
     if wanted.channels:
-        query = query.where(columns.channel.in_(wanted.channels))
-    query = query.order_by(columns.patient_id, columns.channel, columns.t_ns, columns.identity)
-    for rows in tx.execution_options(yield_per=AT_ONCE).execute(query).partitions():
-        yield Filed(*zip(*rows, strict=True))
+        keep &= np.isin(rows["channel"], [n for n, word in enumerate(sheaf.words) if word in wanted.channels])
+    index = np.flatnonzero(keep)
+    rows = rows[index]
+    return sheaf.take(index[np.lexsort((rows["lo"], rows["hi"], rows["t_ns"], rank[rows["channel"]]))])
+
+
+def _columns(sheaf: Sheaf) -> Filed:
+    rows, words = sheaf.rows, sheaf.words
+    said = rows["device_t_ns"].tolist()
+    return Filed(
+        patient_id=[words[number] for number in rows["patient"].tolist()],
+        channel=[words[number] for number in rows["channel"].tolist()],
+        t_ns=rows["t_ns"].tolist(),
+        value=rows["value"].tolist(),
+        decimals=rows["decimals"].tolist(),
+        status=[sheaf.statuses[number] for number in rows["status"].tolist()],
+        device=[words[number] for number in rows["device"].tolist()],
+        device_t_ns=[None if t_ns == NOTHING_NS else t_ns for t_ns in said],
+        received_ns=rows["received_ns"].tolist(),
+        stored_ns=rows["stored_ns"].tolist(),
+    )

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 
 from server.config import Influx
 from server.db import Database
-from server.readings import bridge
+from server.readings import journal
 from server.readings.contract import Entry
 from server.readings.cursor import Cursor
 from server.readings.feed import Feed
@@ -19,11 +19,11 @@ def fed(config: Influx, db: Database, clock: Clock) -> Iterator[Feed]:
 
     def read(after_seq: int, limit: int) -> Sequence[Entry]:
         with db.read() as tx:
-            return bridge.read(tx, after_seq, limit)
+            return journal.read(tx, after_seq, limit)
 
     def last() -> int:
         with db.read() as tx:
-            return bridge.last(tx)
+            return journal.last_seq(tx)
 
     store = InfluxStore(config, Cursor(db, config.name, clock))
     feed = Feed("InfluxDB", store, read, last, clock)

@@ -14,7 +14,7 @@ from prometheus_client.parser import text_string_to_metric_families as read_text
 
 from server.config import Influx
 from server.metrics.feeds import Feeds
-from server.readings import bridge
+from server.readings import journal
 from server.readings.outside import fed
 from tests.metrics_page import section, told
 from tests.server.conftest import LADDERS, START_NS, TOWN, Town, spo2
@@ -31,9 +31,9 @@ def test_the_journal_tells_what_was_filed_of_each_message(town: Town) -> None:
     town.send(spo2(95, START_NS + NS), spo2(30, START_NS), first=2)
     town.send(spo2(95, START_NS + NS), first=3)
     with town.server.db.read() as tx:
-        entries = bridge.read(tx, 0, 10)
-        assert bridge.last(tx) == len(entries) == 2
-        assert bridge.read(tx, 1, 10) == entries[1:]
+        entries = journal.read(tx, 0, 10)
+        assert journal.last_seq(tx) == len(entries) == 2
+        assert journal.read(tx, 1, 10) == entries[1:]
     assert [sorted(one.value for one in entry.readings) for entry in entries] == [[80.0, 94.0], [95.0]]
     assert {(one.patient_id, one.device) for entry in entries for one in entry.readings} == {("eva", "oximeter")}
     assert {entry.stored_ns for entry in entries} == {START_NS}
