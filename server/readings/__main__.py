@@ -80,16 +80,17 @@ def _export(said: argparse.Namespace) -> int:
     for channel in wanted.channels:
         if channel not in CHANNELS:
             raise ConfigError(f"there is no channel {channel!r}", f"use one of {', '.join(CHANNELS)}")
-    path = config.data / "hjemvakt.sqlite"
-    if not path.exists():
-        raise ConfigError(f"there is no database {path}", "see `data` in server.toml; the server makes it when it runs")
-    db = Database(path)
+    where = config.database.where(config.data)
+    if isinstance(where, Path) and not where.exists():
+        raise ConfigError(f"there is no database {where}", "see `data` in server.toml; the server makes it when it runs")
+    db = Database(where)
     try:
+        db.reach()
         _note(db, wanted, said.out, config.clock.now_ns())
         with db.read() as tx:
             count = export(said.out, wanted, filed(tx, wanted))
     except sa.exc.DatabaseError as error:
-        raise StoreError(f"{path} cannot be read ({error.orig})", "restore it from a backup") from error
+        raise StoreError(f"{db.name} cannot be read ({error.orig})", "restore it from a backup") from error
     finally:
         db.close()
     print(f"{said.out}: {count} readings")
@@ -100,7 +101,7 @@ def _note(db: Database, wanted: Wanted, out: Path, now_ns: int) -> None:
     """Note in the audit log, before anything is shown, who takes what; raises ConfigError for somebody unknown."""
     with db.write() as tx:
         if revisions.current(tx) != revisions.numbers()[-1]:
-            raise StoreError(f"{db.path} is of another version", "start this version of the server on it first")
+            raise StoreError(f"{db.name} is of another version", "start this version of the server on it first")
         unknown = sorted(set(wanted.patients) - set(ids(tx)))
         if unknown:
             raise ConfigError(f"there is no patient {unknown[0]!r}", "use the ids of municipality.toml")

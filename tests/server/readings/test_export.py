@@ -17,11 +17,11 @@ from hypothesis import strategies as st
 
 from server.audit.store import audit
 from server.readings import filed as storage
+from server.readings import journal
 from server.readings.__main__ import main
 from server.readings.export import COLUMNS, export
 from server.readings.filed import Filed, Wanted
 from server.readings.moments import moment, nanoseconds
-from server.readings.store import readings
 from tests.server.conftest import START, START_NS, Town, spo2
 from vitals.block import Block
 from vitals.clock import NS
@@ -40,7 +40,9 @@ class Ward:
         self.out = town.folder / "out"
         self.out.mkdir()
         self.config = town.folder / "server.toml"
-        self.config.write_text('name = "Prøveby"\n', encoding="utf-8")
+        url = town.config.database.url
+        database = f'[database]\nurl = "{url}"\n' if url else ""
+        self.config.write_text(f'name = "Prøveby"\n{database}', encoding="utf-8")
 
     def run(self, name: str, *more: str) -> int:
         return main(["export", *more, "--config", str(self.config), str(self.out / name)])
@@ -50,12 +52,18 @@ class Ward:
             return list(csv.DictReader(file))
 
     def stored(self) -> list[tuple[object, ...]]:
-        """What is in the table, in the columns that a file has of it."""
-        columns = readings.c
-        wanted = [columns[name] for name in Filed.__struct_fields__]
-        order = (columns.patient_id, columns.channel, columns.t_ns, columns.identity)
+        """What the journal says, in the columns that a file has of it; nothing is withdrawn here."""
         with self.town.server.db.read() as tx:
-            return [tuple(row) for row in tx.execute(sa.select(*wanted).order_by(*order))]
+            entries = journal.read(tx, 0, 100_000)
+        found = [(one, entry.stored_ns) for entry in entries for one in entry.readings]
+        found.sort(key=lambda pair: (pair[0].patient_id, pair[0].channel, pair[0].t_ns, pair[0].identity))
+        return [
+            tuple(
+                stored_ns if name == "stored_ns" else " ".join(one.status) if name == "status" else getattr(one, name)
+                for name in Filed.__struct_fields__
+            )
+            for one, stored_ns in found
+        ]
 
 
 @pytest.fixture

@@ -19,6 +19,7 @@ HOUR = 3600 * NS
 COUNT = 12_000
 
 
+@pytest.mark.parametrize("database", ["sqlite"], indirect=True)  # no other kind is so old
 def test_nothing_is_lost_or_doubled(tmp_path: Path, town: Town) -> None:
     given = [_reading(number) for number in range(COUNT)]
     happened = [
