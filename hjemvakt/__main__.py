@@ -22,6 +22,7 @@ examples
   hjemvakt gateway run gateway.toml      the hub in a home
   hjemvakt server run server.toml        broker, triage, escalation and the staff page
   hjemvakt readings export --from 2026-03-01 --to 2026-04-01 march.parquet
+  hjemvakt backup FILE                   the server's data in one file, while it runs
   hjemvakt sim list                      which devices and which stories can be simulated
   hjemvakt sim run kari.toml             simulated homes: bodies, devices, a virtual radio
   hjemvakt sim gateway kari.toml         what the gateway of that home needs to read them
@@ -57,6 +58,18 @@ def _readings() -> Command:
     from server.readings.__main__ import main
 
     return main
+
+
+def _backup() -> Command:
+    from server.backup.__main__ import backup_main
+
+    return backup_main
+
+
+def _restore() -> Command:
+    from server.backup.__main__ import restore_main
+
+    return restore_main
 
 
 def _sim() -> Command:
@@ -106,6 +119,8 @@ _COMMANDS: dict[str, tuple[str, str, Callable[[], Command]]] = {
     "gateway": ("the hub in a home: run, check", "gateway", _gateway),
     "server": ("the municipality's server: run, check, password", "server", _server),
     "readings": ("readings, handed out as a file: export", "server", _readings),
+    "backup": ("copy the server's data into one file", "server", _backup),
+    "restore": ("put a backup's data in place", "server", _restore),
     "sim": ("simulated homes: run, check, gateway, list", "sim", _sim),
     "devices": ("the devices that can be read", "gateway", _devices),
     "decode": ("what bytes of a device mean", "gateway", _decode),

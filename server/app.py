@@ -34,6 +34,7 @@ from server.escalation.tick import climb_due
 from server.held.home import Homes
 from server.ingest.inbox import Inbox
 from server.ingest.store import Message
+from server.keeping import kept, refuse_half_restored
 from server.live import Hub
 from server.metrics.feeds import Feeds
 from server.metrics.meter import Meter
@@ -182,6 +183,7 @@ class Server:
         """The database, at the newest revision, with what the municipality's files say now."""
         with contextlib.ExitStack() as undo:
             undo.callback(self.db.close)
+            refuse_half_restored(self.config.data)
             self.db.reach()
             revisions.upgrade(self.db)
             catch_up(self.db)
@@ -323,6 +325,8 @@ async def run(config: Config) -> None:
     from server import site
 
     with contextlib.ExitStack() as stack:
+        config.data.mkdir(parents=True, exist_ok=True)
+        stack.enter_context(kept(config.data))
         server = Server(config)
         stack.callback(server.close)
         door = stack.enter_context(_listening(config.web.host, config.web.port))

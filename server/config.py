@@ -19,6 +19,7 @@ import sqlalchemy as sa
 from msgspec import Meta
 
 from server import postgres
+from server.keeping import DATABASE
 from vitals.clock import RunningClock
 from vitals.errors import ConfigError
 from vitals.settings import parse
@@ -70,7 +71,7 @@ class Database(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     def where(self, data: Path) -> Path | sa.URL:
         """The file or the server to connect to, the password read now; raises ConfigError. `data`: the data folder."""
-        return postgres.address(self.url, self.password_file) if self.url else data / "hjemvakt.sqlite"
+        return postgres.address(self.url, self.password_file) if self.url else data / DATABASE
 
 
 class Fleet(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -82,10 +82,11 @@ def _export(said: argparse.Namespace) -> int:
             raise ConfigError(f"there is no channel {channel!r}", f"use one of {', '.join(CHANNELS)}")
     where = config.database.where(config.data)
     if isinstance(where, Path) and not where.exists():
-        raise ConfigError(f"there is no database {where}", "see `data` in server.toml; the server makes it when it runs")
+        raise ConfigError(
+            f"there is no database {where}", "see `data` in server.toml; the server makes it when it runs"
+        )
     db = Database(where)
     try:
-        db.reach()
         _note(db, wanted, said.out, config.clock.now_ns())
         with db.read() as tx:
             count = export(said.out, wanted, filed(tx, wanted))

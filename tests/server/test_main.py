@@ -14,7 +14,9 @@ import pytest
 from server.__main__ import main
 from server.access.passwords import fits
 from server.broker.accounts import verify
+from server.keeping import kept
 from tests.server.conftest import LADDERS, TOWN
+from vitals.errors import StoreError
 
 ROOT = Path(__file__).parents[2]
 
@@ -119,6 +121,8 @@ port = {free_port()}
         address = ready.split("ready ")[1].split()[0]
         with urllib.request.urlopen(f"{address}/api/about", timeout=10) as answer:
             assert answer.status == 200
+        with pytest.raises(StoreError, match="a server runs on"), kept(tmp_path / "data"):
+            pass
         process.send_signal(signal.SIGTERM)
         rest = process.stderr.read()
         assert process.wait(15) == 0

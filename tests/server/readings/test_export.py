@@ -201,6 +201,7 @@ def test_what_cannot_be_done_is_said_in_one_line(
     assert list(ward.out.iterdir()) == []
 
 
+@pytest.mark.parametrize("database", ["sqlite"], indirect=True)  # it is about a file
 def test_without_a_database_or_with_a_damaged_or_an_older_one_nothing_is_made(
     ward: Ward, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
