@@ -7,6 +7,7 @@ a site and an engine.
 
 import asyncio
 import contextlib
+import gc
 import logging
 import signal
 import socket
@@ -66,6 +67,9 @@ FOLD_S = 60.0
 
 FOLD_READINGS = 100_000
 """...or when there are so many: the more at once, the less each costs."""
+
+GARBAGE = 20_000
+"""So many new objects before their garbage is looked for; a batch of readings makes thousands, and all of them go."""
 
 STOP_S = 3
 """So long may requests and streams take to end when the server is asked to stop."""
@@ -366,6 +370,7 @@ async def run(config: Config) -> None:
                 await super().startup(sockets)
                 if not await asyncio.to_thread(inbox.wait_until_listening, LISTEN_S):
                     log.warning("the broker does not answer; going on without it until it does")
+                _keep_what_is_there()
                 host, port = door.getsockname()[:2]
                 at = running.endpoint
                 log.info("ready http://%s:%s broker %s %s:%s", host, port, running.name, at.host, at.port)
@@ -383,6 +388,13 @@ def _feed_outside(server: Server, config: Influx, stack: contextlib.ExitStack) -
     feed = stack.enter_context(fed(config, server.db, server.clock))
     server.watches.append(feed.problem)
     server.meter.registry.register(Feeds(feed))
+
+
+def _keep_what_is_there() -> None:
+    """What is in memory by now stays for good: the garbage collector need not look through it with every batch."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(GARBAGE)
 
 
 def _broker_for(server: Server) -> Running:

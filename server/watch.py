@@ -74,17 +74,17 @@ class Watch:
         for programme, people in _by_programme(patients_of(tx, chosen)).items():
             limits = {one.id: self._limits(one, homes, since, now_ns) for one in people}
             verdicts = _verdicts(tx, self._programmes.rules(programme), limits, now_ns)
+            alarmed = {kind: set(verdicts.alarmed(kind).tolist()) for kind in Kind}
             for row, one in enumerate(people):
-                fresh = new.get(one.id, ())
                 for kind in Kind:
-                    reasons = verdicts.reasons(row, kind=kind)
+                    reasons = verdicts.reasons(row, kind=kind) if row in alarmed[kind] else []
                     if kind is Kind.TECHNICAL:
                         reasons += self._silence(homes.get(one.id, []), now_ns)
                         reasons += self._clocks(homes.get(one.id, []), now_ns)
                     reasons += order_reasons(to_look_at.get(one.id, ()), kind, now_ns)
                     if not reasons and (one.id, kind.value) not in listening:
                         continue
-                    trigger = _trigger(verdicts.rules, reasons, fresh, now_ns)
+                    trigger = _trigger(verdicts.rules, reasons, new, one.id, now_ns)
                     unknown = frozenset(verdicts.unknown(row, kind=kind))
                     if judge(tx, one.id, kind, reasons, unknown, now_ns, trigger):
                         changed.add(one.id)
@@ -173,11 +173,13 @@ def _listening(tx: sa.Connection, now_ns: int, patient_ids: Collection[str] | No
 
 
 def _trigger(
-    rules: Iterable[Rule], reasons: Sequence[Reason], fresh: Sequence[Reading | Occurrence], now_ns: int
+    rules: Iterable[Rule], reasons: Sequence[Reason], new: New, patient_id: str, now_ns: int
 ) -> Trigger | None:
     """The newest of what came just now that the worst reason's rule looks at."""
-    names = {name for rule in rules for name in (*rule.reads, *rule.events) if reasons and rule.name == reasons[0].rule}
-    seen = [(_name(one), one) for one in fresh if _name(one) in names]
+    if not reasons:
+        return None
+    names = {name for rule in rules for name in (*rule.reads, *rule.events) if rule.name == reasons[0].rule}
+    seen = [(_name(one), one) for one in new.get(patient_id, ()) if _name(one) in names]
     if not seen:
         return None
     name, newest = max(seen, key=lambda pair: pair[1].t_ns)

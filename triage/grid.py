@@ -56,13 +56,14 @@ def needs(rules: Iterable[Rule]) -> dict[str, Need]:
 def window(
     now_ns: int,
     patients: Sequence[str],
-    samples: Iterable[Sample],
+    samples: "Iterable[Sample] | Samples",
     rules: Iterable[Rule],
     limits: Mapping[str, Mapping[str, float]],
 ) -> Window:
     """The window of `rules` on `patients` (row i of every array is `patients[i]`) at `now_ns`.
 
-    `limits` has, by patient, the limits that differ from the rules' defaults (`triage.programme.limits_for`).
+    `samples`: one by one, or as columns. `limits` has, by patient, the limits that differ from the rules' defaults
+    (`triage.programme.limits_for`).
     Samples of other patients and of channels that no rule reads are passed over. All arrays are read-only.
     Raises ValueError if a patient is named twice.
     """
@@ -71,7 +72,7 @@ def window(
     if len(row) != len(patients):
         raise ValueError("a patient is named twice: give each patient one row")
     wanted = needs(rules)
-    columns = _columns(samples, row, list(wanted))
+    columns = _ordered(samples if isinstance(samples, Samples) else _columns(samples, row, list(wanted)))
     events = {name for rule in rules for name in rule.events}
     channel, event, quality = {}, {}, {}
     for index, (name, need) in enumerate(wanted.items()):
@@ -84,8 +85,8 @@ def window(
 
 
 @dataclass(frozen=True)
-class _Columns:
-    """Samples as columns [N], those of one name together, each patient's in the order of time."""
+class Samples:
+    """Samples as columns [N], in any order. `name` counts in the order of `needs`, `patient` in the window's."""
 
     name: NDArray[np.int64]
     patient: NDArray[np.int64]
@@ -94,7 +95,7 @@ class _Columns:
     good: Bools
 
 
-def _columns(samples: Iterable[Sample], row: Mapping[str, int], names: Sequence[str]) -> _Columns:
+def _columns(samples: Iterable[Sample], row: Mapping[str, int], names: Sequence[str]) -> Samples:
     number = {name: index for index, name in enumerate(names)}
     kept = [sample for sample in samples if sample[0] in row and sample[1] in number]
     name = np.array([number[sample[1]] for sample in kept], dtype=np.int64)
@@ -102,12 +103,17 @@ def _columns(samples: Iterable[Sample], row: Mapping[str, int], names: Sequence[
     t_ns = np.array([sample[2] for sample in kept], dtype=np.int64)
     value = np.array([sample[3] for sample in kept], dtype=np.float64)
     good = np.array([sample[4] for sample in kept], dtype=np.bool_)
-    order = np.lexsort((good, value, t_ns, patient, name))
-    order = order[np.isfinite(value[order])]
-    return _Columns(name[order], patient[order], t_ns[order], value[order], good[order])
+    return Samples(name, patient, t_ns, value, good)
 
 
-def _newest(columns: _Columns, index: int, name: str, need: Need, now_ns: int, patients: int) -> tuple[Series, Bools]:
+def _ordered(given: Samples) -> Samples:
+    """Those of one name together, each patient's in the order of time; a value that is no number is none."""
+    order = np.lexsort((given.good, given.value, given.t_ns, given.patient, given.name))
+    order = order[np.isfinite(given.value[order])]
+    return Samples(given.name[order], given.patient[order], given.t_ns[order], given.value[order], given.good[order])
+
+
+def _newest(columns: Samples, index: int, name: str, need: Need, now_ns: int, patients: int) -> tuple[Series, Bools]:
     """The newest samples of one name as arrays [patients, need.samples], and which of them are trusted."""
     start, stop = np.searchsorted(columns.name, [index, index + 1])
     t_ns = columns.t_ns[start:stop]

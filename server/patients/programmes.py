@@ -15,6 +15,7 @@ class Programmes:
 
     def __init__(self, programmes: Mapping[str, Programme]) -> None:
         self._programmes = dict(programmes)
+        self._usual: dict[str, dict[str, float]] = {}
 
     @property
     def names(self) -> list[str]:
@@ -30,7 +31,11 @@ class Programmes:
 
     def limits(self, programme: str, personal: Mapping[str, float]) -> dict[str, float]:
         """Every limit of a patient: the rules' defaults, the programme's, then the personal ones."""
-        return limits_for(self._of(programme), personal)
+        if personal:
+            return limits_for(self._of(programme), personal)
+        if programme not in self._usual:  # most have none of their own, and everybody is looked at again and again
+            self._usual[programme] = limits_for(self._of(programme), {})
+        return dict(self._usual[programme])
 
     def expected_s(self, programme: str, channel: str) -> float | None:
         """How often the channel is to be measured, in seconds; None where nothing is asked for."""

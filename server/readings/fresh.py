@@ -1,6 +1,6 @@
 """What a transaction has just filed, by patient: looked at one by one only where somebody asks."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
@@ -29,9 +29,9 @@ class Fresh(Mapping[str, Sequence[Reading | Occurrence]]):
     def __len__(self) -> int:
         return len(self._people)
 
-    def received_ns(self) -> Iterable[int]:
+    def received_ns(self) -> list[int]:
         """The gateways' times of receipt, each once: the values of one row came at one moment."""
-        times = [one.received_ns for one in self.events]
+        times: list[int] = [one.received_ns for one in self.events]
         if self._kept is not None:
             times += np.unique(self._kept.sheaf.rows["received_ns"]).tolist()
-        return set(times)
+        return list(set(times)) if self.events else times

@@ -7,6 +7,7 @@ import numpy as np
 import sqlalchemy as sa
 
 from server.db import metadata
+from server.quick import Quick
 from server.readings.chunks import Values
 from server.readings.model import Occurrence
 
@@ -69,11 +70,8 @@ def events(tx: sa.Connection, patient_id: str, from_ns: int, to_ns: int) -> list
 
 def samples(tx: sa.Connection, patient_id: str, from_ns: int) -> dict[str, Values]:
     """What the rules see of one patient's events since then, by the name they know it by, in order of time."""
-    columns = occurrences.c
-    query = sa.select(columns.sample, columns.t_ns, columns.sample_value)
-    rows = tx.execute(query.where(columns.patient_id == patient_id, columns.t_ns >= from_ns).order_by(columns.t_ns))
     found: dict[str, list[tuple[int, float]]] = {}
-    for name, t_ns, value in rows:
+    for name, t_ns, value in _SAMPLES.rows(tx, patient=patient_id, from_ns=from_ns):
         found.setdefault(name, []).append((t_ns, value))
     return {name: as_values(pairs) for name, pairs in found.items()}
 
@@ -84,3 +82,10 @@ def as_values(pairs: Sequence[tuple[int, float]]) -> Values:
         np.array([t_ns for t_ns, _ in pairs], np.int64), np.array([value for _, value in pairs], np.float64),
         np.full(len(pairs), _TRUSTED, np.uint8),
     )  # fmt: skip
+
+
+_SAMPLES = Quick(
+    sa.select(occurrences.c.sample, occurrences.c.t_ns, occurrences.c.sample_value)
+    .where(occurrences.c.patient_id == sa.bindparam("patient"), occurrences.c.t_ns >= sa.bindparam("from_ns"))
+    .order_by(occurrences.c.t_ns)
+)

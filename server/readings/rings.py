@@ -11,6 +11,7 @@ when it is committed.
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+import numpy as np
 import sqlalchemy as sa
 
 from server.readings import occurrences
@@ -18,7 +19,7 @@ from server.readings.chunks import Values, good
 from server.readings.model import EVER_NS
 from server.readings.shelf import Shelf, merged
 from server.readings.tail import Kept
-from triage.grid import Need, Sample
+from triage.grid import Need, Samples
 from vitals.channels import CHANNELS
 from vitals.clock import NS
 
@@ -73,17 +74,25 @@ class Rings:
         """Of the transaction that is under way."""
         self._ends = 0
 
-    def samples(self, tx: sa.Connection, patient_id: str, needs: Mapping[str, Need], now_ns: int) -> Iterator[Sample]:
-        """What is needed of one patient, nothing later than `now_ns`."""
-        ring = self._ring(tx, patient_id, now_ns)
-        for name, need in needs.items():
-            found = ring.find(name, need, now_ns)
-            if found is None:
-                found = self._asked(tx, patient_id, name, need, now_ns)
-            for t_ns, value, trusted in zip(
-                found.t_ns.tolist(), found.value.tolist(), good(found.flags).tolist(), strict=True
-            ):
-                yield Sample(patient_id, name, t_ns, value, trusted)
+    def samples(self, tx: sa.Connection, patient_ids: Sequence[str], needs: Mapping[str, Need], now_ns: int) -> Samples:
+        """What is needed of these patients, nothing later than `now_ns`."""
+        pieces: list[Values] = []
+        places: list[tuple[int, int]] = []
+        for patient, patient_id in enumerate(patient_ids):
+            ring = self._ring(tx, patient_id, now_ns)
+            for name, (named, need) in enumerate(needs.items()):
+                found = ring.find(named, need, now_ns)
+                if found is None:
+                    found = self._asked(tx, patient_id, named, need, now_ns)
+                if len(found.t_ns):
+                    pieces.append(found)
+                    places.append((name, patient))
+        if not pieces:
+            return _NO_SAMPLES
+        counts = [len(one.t_ns) for one in pieces]
+        where = np.repeat(np.array(places, np.int64), counts, axis=0)
+        t_ns, value, flags = (np.concatenate(column) for column in zip(*pieces, strict=True))
+        return Samples(where[:, 0], where[:, 1], t_ns, value, good(flags))
 
     def ended(self, kept: Sequence[Kept], committed: bool) -> None:
         """A transaction that filed these rows is over."""
@@ -168,3 +177,5 @@ def _of_rows(patient_id: str, rows: Iterable[Kept]) -> Iterator[tuple[str, Value
 
 
 _NOTHING = occurrences.as_values([])
+_NO_NUMBERS = np.zeros(0, np.int64)
+_NO_SAMPLES = Samples(_NO_NUMBERS, _NO_NUMBERS, _NO_NUMBERS, np.zeros(0), np.zeros(0, np.bool_))

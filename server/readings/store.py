@@ -24,7 +24,7 @@ from server.readings.occurrences import known as known
 from server.readings.occurrences import occurrences as occurrences
 from server.readings.sheaf import Sheaf, sheaf
 from server.readings.tail import Kept
-from triage.grid import Need, Sample
+from triage.grid import Need, Samples
 
 
 def keep(tx: sa.Connection, taken: Sequence[Reading], stored_ns: int) -> list[Reading]:
@@ -95,10 +95,6 @@ def series(tx: sa.Connection, patient_id: str, channel: str, from_ns: int, to_ns
     )  # fmt: skip
 
 
-def recent(tx: sa.Connection, patient_ids: Sequence[str], needs: Mapping[str, Need], now_ns: int) -> list[Sample]:
-    """What the rules want to see of these patients: `needs` as `triage.grid.needs` says.
-
-    Nothing later than `now_ns`. More than was asked for may come where samples share a moment; the window sorts it.
-    """
-    rings = memory_of(tx).rings
-    return [sample for patient in patient_ids for sample in rings.samples(tx, patient, needs, now_ns)]
+def recent(tx: sa.Connection, patient_ids: Sequence[str], needs: Mapping[str, Need], now_ns: int) -> Samples:
+    """What the rules want to see of these patients, nothing later than `now_ns`: see `triage.grid.needs`."""
+    return memory_of(tx).rings.samples(tx, patient_ids, needs, now_ns)

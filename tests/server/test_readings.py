@@ -8,8 +8,9 @@ from tempfile import TemporaryDirectory
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from server.readings.store import events, latest, recent, series
+from server.readings.store import events, latest, series
 from tests.server.conftest import START_NS, Town, spo2
+from tests.server.samples import seen
 from triage.grid import Need
 from vitals.block import Block
 from vitals.channels import CHANNELS
@@ -54,7 +55,7 @@ def test_the_rules_see_an_event_under_the_name_they_know(town: Town) -> None:
     town.send(Event("dispenser.missed", START_NS, {"dose_id": 4, "time_critical": 1}))
     need = {"dispenser.missed": Need(0, 4), "dispenser.missed_critical": Need(0, 4)}
     with town.server.db.read() as tx:
-        (sample,) = recent(tx, ["eva"], need, START_NS)
+        (sample,) = seen(tx, ["eva"], need, START_NS)
     assert sample[:4] == ("eva", "dispenser.missed_critical", START_NS, 4)
 
 
@@ -74,16 +75,16 @@ def test_the_rules_get_at_least_the_newest_they_asked_for_and_nothing_outside_th
             town.send(*(Block(name, (START_NS + t * NS,), (float(value),)) for name, t, value in taken))
         need = {"spo2": Need(window_s, samples), "pulse_rate": Need(0, 1)}
         with town.server.db.read() as tx:
-            found = recent(tx, ["eva", "odd"], need, START_NS + now * NS)
+            found = seen(tx, ["eva", "odd"], need, START_NS + now * NS)
         town.server.close()
     got = defaultdict(list)
     for _, name, t_ns, value, _good in found:
         got[name].append(((t_ns - START_NS) // NS, value))
     for name, (span_s, count) in need.items():
-        seen = sorted((t, v) for n, t, v in taken if n == name and t <= now and (not span_s or t >= now - span_s))
-        wanted = seen[-count:]
+        there = sorted((t, v) for n, t, v in taken if n == name and t <= now and (not span_s or t >= now - span_s))
+        wanted = there[-count:]
         assert set(wanted[1:]) <= set(got[name])
-        assert set(got[name]) <= set(seen)
+        assert set(got[name]) <= set(there)
         assert len(got[name]) >= len(wanted)
 
 
@@ -98,4 +99,4 @@ def test_a_whole_town_fits_in_a_query_where_a_database_allows_no_more_variables_
         raw = tx.connection.driver_connection
         if isinstance(raw, sqlite3.Connection):
             raw.setlimit(sqlite3.SQLITE_LIMIT_VARIABLE_NUMBER, 32_766)
-        assert [one.value for one in recent(tx, people, needs, START_NS)] == [95]
+        assert [one.value for one in seen(tx, people, needs, START_NS)] == [95]

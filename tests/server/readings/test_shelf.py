@@ -25,8 +25,9 @@ from server.readings.fold import catch_up, fold
 from server.readings.memory import memory_of
 from server.readings.model import EVER_NS, Occurrence, Reading
 from server.readings.sheaf import sheaf
-from server.readings.store import events, file, keep, keep_events, latest, recent, series, stored_already, take_back
+from server.readings.store import events, file, keep, keep_events, latest, series, stored_already, take_back
 from tests.server.conftest import START_NS
+from tests.server.samples import seen
 from triage.grid import Need
 from vitals.clock import NS
 
@@ -152,7 +153,7 @@ class Life(RuleBasedStateMachine):
         assert not stored_already(tx, [reading(99, 0, 60.0, device="d")])
         newest = latest(tx, None)
         needs = {channel: Need(30 * 86_400, 3) for channel in CHANNELS}
-        samples = recent(tx, PEOPLE, needs, START_NS + 200 * HOUR)
+        samples = seen(tx, PEOPLE, needs, START_NS + 200 * HOUR)
         for patient in PEOPLE:
             for channel in CHANNELS:
                 mine = sorted(
@@ -166,9 +167,9 @@ class Life(RuleBasedStateMachine):
                 assert (told and (told.t_ns, told.value)) == (mine[-1] if mine else None)
                 if told:
                     self._told(told.stored_ns, told.before_value, mine)
-                seen = [one for one in mine if one[0] <= START_NS + 200 * HOUR][-3:]
+                wanted = [one for one in mine if one[0] <= START_NS + 200 * HOUR][-3:]
                 ring = [(one.t_ns, one.value) for one in samples if (one.patient, one.channel) == (patient, channel)]
-                assert ring == seen
+                assert ring == wanted
 
     def _told(self, stored_ns: int, before: float | None, mine: list[tuple[int, float]]) -> None:
         t_ns, value = mine[-1]
@@ -247,14 +248,14 @@ def test_events_are_in_the_journal_and_seen_by_the_rules_as_soon_as_they_are_fil
                      None, START_NS)  # fmt: skip
     needs = {"dispenser.jam": Need(86_400, 4), "dispenser.empty": Need(0, 1)}
     with db.write() as tx:
-        assert recent(tx, ["eva"], needs, START_NS) == []
+        assert seen(tx, ["eva"], needs, START_NS) == []
         assert keep_events(tx, [jam, jam], 1) == [jam]
-        assert [one.value for one in recent(tx, ["eva"], needs, START_NS)] == [4]
-        assert recent(tx, ["eva"], needs, START_NS - 1) == []
+        assert [one.value for one in seen(tx, ["eva"], needs, START_NS)] == [4]
+        assert seen(tx, ["eva"], needs, START_NS - 1) == []
         assert keep_events(tx, [jam], 1) == []
     fold(db)
     with db.read() as tx:
-        assert [one.value for one in recent(tx, ["eva"], needs, START_NS + 1)] == [4]
+        assert [one.value for one in seen(tx, ["eva"], needs, START_NS + 1)] == [4]
         assert events(tx, "eva", 0, 2**62) == [jam]
         assert [entry.events for entry in journal.read(tx, 0, 9)] == [(jam,)]
         assert memory_of(tx).shelf.unfolded() == ([], 0), "what has no readings is folded, too"
