@@ -23,6 +23,7 @@ from drivers.contract import Driver, Link
 from gateway import VERSION
 from gateway.config import Config, DeviceConfig, Find
 from gateway.orders import Orders
+from gateway.seals import Seals
 from gateway.session import Session
 from gateway.spool import Spool
 from gateway.tasks import ended
@@ -46,18 +47,19 @@ Wired = tuple[DeviceConfig, type[Driver], Session]
 
 async def run(config: Config, find_driver: Find = find) -> None:
     """Run the gateway until SIGTERM or SIGINT; raises StoreError when the spool cannot be opened."""
+    seals = Seals(Path(config.data))
     spool = await Spool.open(Path(config.data) / SPOOL_FILE, config.spool_mb << 20)
     try:
         with _until_signalled() as stopped:
-            await _run_parts(config, spool, find_driver, stopped)
+            await _run_parts(config, spool, seals, find_driver, stopped)
     finally:
         await spool.close()
 
 
-async def _run_parts(config: Config, spool: Spool, find_driver: Find, stopped: asyncio.Event) -> None:
+async def _run_parts(config: Config, spool: Spool, seals: Seals, find_driver: Find, stopped: asyncio.Event) -> None:
     drivers = {device.id: find_driver(device.driver) for device in config.devices}
     takes = {device: driver.card.orders for device, driver in drivers.items()}
-    orders = await Orders.open(config.name, spool, config.clock, takes)
+    orders = await Orders.open(config.name, spool, config.clock, takes, seals)
     wired = [
         (device, driver, Session(device.id, driver, spool, config.clock, orders))
         for device in config.devices
@@ -77,8 +79,10 @@ async def _run_parts(config: Config, spool: Spool, find_driver: Find, stopped: a
 
         radio = _start_radio(config, wired, start, serve)
         _start_ports(config, wired, serve)
-        health = _health_of(config, spool, sessions, radio)
-        uplink = Uplink(config.name, config.uplink, spool, config.clock, config.heartbeat_s, health, orders.arrived)
+        health = _health_of(config, spool, sessions, radio, orders)
+        uplink = Uplink(
+            config.name, config.uplink, spool, config.clock, config.heartbeat_s, health, orders.arrived, seals=seals
+        )
         start(orders.run(), "orders")
         start(uplink.run(), "uplink")
         _start_metrics(config, spool, sessions, uplink, radio, start)
@@ -172,7 +176,7 @@ def _start_metrics(
 
 
 def _health_of(
-    config: Config, spool: Spool, sessions: Sequence[Session], radio: "Radio | None"
+    config: Config, spool: Spool, sessions: Sequence[Session], radio: "Radio | None", orders: Orders
 ) -> Callable[[], Health]:
     def health() -> Health:
         status = spool.status
@@ -185,7 +189,7 @@ def _health_of(
             status.oldest_ns,
             tuple(session.health() for session in sessions),
             tuple(f"{address} {name}" for address, name in (radio.strangers if radio else {}).items()),
-            _notes(config.clock, spool, radio),
+            (*_notes(config.clock, spool, radio), *orders.notes()),
         )
 
     return health

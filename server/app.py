@@ -31,6 +31,7 @@ from server.db import Database
 from server.engine import Engine
 from server.escalation.model import load as load_ladders
 from server.escalation.tick import climb_due
+from server.fleet.seals import Signer
 from server.held.home import Homes
 from server.ingest.inbox import Inbox
 from server.ingest.store import Message
@@ -79,6 +80,7 @@ class Server:
         config.data.mkdir(parents=True, exist_ok=True)
         self.db = Database(config.data / "hjemvakt.sqlite")
         revisions.upgrade(self.db)
+        self.signer = Signer(config.data / "authority")
         started_ns = self.clock.now_ns()
         with self.db.write() as tx:
             self._apply(tx, started_ns)
@@ -230,7 +232,8 @@ class Server:
             changed = turned.overdue
             if turned.overdue:
                 changed |= self._look(tx, turned.overdue, now_ns, {})
-        self.publish(turned.publish)
+            publish = self.signer.sign_known(tx, turned.publish)
+        self.publish(publish)
         return changed
 
     def _climb(self, now_ns: int) -> Iterable[str]:

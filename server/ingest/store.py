@@ -1,7 +1,7 @@
 """Messages to rows, in one transaction: the journal, the readings, what was set aside, and what has now come.
 
-The journal has each batch of messages as it came, with a checksum: whatever is derived from readings can be made anew
-from it. A message whose rows have all come before adds nothing to it.
+The journal has each batch of messages as it came, without the seal that was looked at, and with a checksum: whatever
+is derived from readings can be made anew from it. A message whose rows have all come before adds nothing to it.
 
 Nothing here is acknowledged. The acknowledgements are returned, and the caller sends them after the commit.
 """
@@ -17,6 +17,7 @@ import sqlalchemy as sa
 from server.db import metadata
 from server.fleet import store as fleet
 from server.fleet.quarantine import Unfiled, set_aside
+from server.fleet.seals import keyrings
 from server.held.store import sift
 from server.ingest.filing import Filed, Refused, file
 from server.ingest.parcel import Parcel, Spoilt, open_parcel
@@ -90,7 +91,12 @@ def take(tx: sa.Connection, messages: Sequence[Message], now_ns: int) -> Taken:
     """Store what is new in these messages, in `tx`."""
     pile = _Pile()
     parcels: list[tuple[Message, Parcel]] = []
-    opened = [(message, open_parcel(*message)) for message in messages]
+    claimed = [_claimed(topic) for topic, _ in messages]
+    keys = keyrings(tx, claimed, now_ns)
+    opened = [
+        (message, open_parcel(*message, keys.get(gateway, ())))
+        for message, gateway in zip(messages, claimed, strict=True)
+    ]
     known = fleet.known(tx, (one.gateway for _, one in opened if not isinstance(one, Spoilt)))
     for message, one in opened:
         pile.tally.messages[_kind(one, known)] += 1
@@ -135,13 +141,19 @@ def _file_all(tx: sa.Connection, parcels: Sequence[tuple[Message, Parcel]], pile
         pile.tally.new += fresh
         pile.tally.again += len(parcel.rows) - fresh
         if fresh:
-            pile.journal.append(message)
+            pile.journal.append((message[0], parcel.body))
             grown.add((parcel.gateway, parcel.epoch))
         if numbers:
             ranges = Ranges((number, number) for number in numbers).ranges()
-            acknowledge.append((down(parcel.gateway, "ack"), encode(Ack(parcel.epoch, ranges, now_ns))))
+            acknowledge.append(_answer(parcel, Ack(parcel.epoch, ranges, now_ns)))
     _remember(tx, {key: come[key] for key in grown})
     return acknowledge
+
+
+def _answer(parcel: Parcel, ack: Ack) -> Message:
+    """The acknowledgement, under the seal that the batch came with."""
+    topic, body = down(parcel.gateway, "ack"), encode(ack)
+    return topic, parcel.key.seal(topic, body) if parcel.key else body
 
 
 def _file_new(parcel: Parcel, come: Ranges, owners: Whose, pile: _Pile, now_ns: int) -> int:
