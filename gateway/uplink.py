@@ -193,6 +193,7 @@ class Uplink:
         self._spool = spool
         self._clock = clock
         self._heartbeat_s = heartbeat_s / clock.speed
+        self._beat_s = 0.0
         self._health = health
         self._wake = asyncio.Event()
         self._protocol = _first_protocol(config)
@@ -221,6 +222,12 @@ class Uplink:
                 backoff.reset()
             await asyncio.sleep(backoff.next_s())
 
+    def beat_every(self, heartbeat_s: float) -> None:
+        """Send a heartbeat now, and from now on at this interval, in the clock's time."""
+        self._heartbeat_s = heartbeat_s / self._clock.speed
+        self._beat_s = 0.0
+        self._wake.set()
+
     async def _connection(self) -> None:
         """One connection from start to end; raises LinkError when it ends, _ProtocolRefused."""
         self._seals.refresh()
@@ -238,19 +245,19 @@ class Uplink:
 
     async def _serve(self, broker: "_Broker") -> None:
         loop = asyncio.get_running_loop()
-        beat_s = loop.time()
+        self._beat_s = loop.time()
         self._wake.set()
         broker.on_lost(self._wake.set)
         while True:
-            until_s = min(beat_s, self._window.next_due_s() or beat_s) - loop.time()
+            until_s = min(self._beat_s, self._window.next_due_s() or self._beat_s) - loop.time()
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(max(0.0, until_s)):
                     await self._wake.wait()
             self._wake.clear()
             broker.check()
-            if loop.time() >= beat_s:
+            if loop.time() >= self._beat_s:
                 broker.publish(wire.up(self._name, "health"), wire.encode(self._health()), lasts_s=self._heartbeat_s)
-                beat_s = loop.time() + self._heartbeat_s
+                self._beat_s = loop.time() + self._heartbeat_s
             await self._fill(broker)
             for flight in self._window.due(loop.time()):
                 self._send(broker, flight)

@@ -31,6 +31,7 @@ from server.db import Database
 from server.engine import Engine
 from server.escalation.model import load as load_ladders
 from server.escalation.tick import climb_due
+from server.fleet import desired
 from server.fleet.seals import Signer
 from server.held.home import Homes
 from server.ingest.inbox import Inbox
@@ -134,6 +135,7 @@ class Server:
     def decide(self, now_ns: int) -> None:
         """Look at people, climb ladders and ask homes: what must be said is queued."""
         self._part("orders", lambda: self._turn_orders(now_ns))
+        self._part("configurations", lambda: self._send_configurations(now_ns))
         self._part("watch", lambda: self._look_around(now_ns))
         self._part("escalation", lambda: self._climb(now_ns))
         self._part("questions", lambda: self._ask(now_ns))
@@ -235,6 +237,12 @@ class Server:
             publish = self.signer.sign_known(tx, turned.publish)
         self.publish(publish)
         return changed
+
+    def _send_configurations(self, now_ns: int) -> Iterable[str]:
+        with self.db.write() as tx:
+            publish = desired.due(tx, self.signer, now_ns, self.clock.speed)
+        self.publish(publish)
+        return ()
 
     def _climb(self, now_ns: int) -> Iterable[str]:
         with self.db.write() as tx:
