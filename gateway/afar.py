@@ -89,11 +89,13 @@ class Afar:
                         return serving.result()
                     self._fall_back(kept, serving.exception())
                     kept, serving = None, self._begun(serve)
+                    self.on_change()
                 elif self._look():
                     kept = kept or before
                     if self.running.config.devices != before.config.devices:
                         await ended([serving])
                         serving = self._begun(serve)
+                    self.on_change()
                 elif kept and stood and self._store():
                     kept = None
         finally:
@@ -131,7 +133,7 @@ class Afar:
             new, self.refused = False, str(error)
             if before != self.refused:
                 log.error("a configuration from afar is refused: %s", error)
-        if new or before != self.refused:
+        if not new and before != self.refused:
             self.on_change()
         return new
 
@@ -161,7 +163,6 @@ class Afar:
         self._failed = (self.running.version, self.running.hash)
         self.refused = f"the devices' part failed with version {self.running.version} ({type(error).__name__})"
         self.running = kept
-        self.on_change()
 
     def _remember(self) -> None:
         """What was stored, if it can still be used."""

@@ -59,9 +59,9 @@ async def _run_parts(config: Config, spool: Spool, seals: Seals, find_driver: Fi
     afar.on_change = lambda: uplink.beat_every(afar.running.config.heartbeat_s)
     async with asyncio.TaskGroup() as parts:
         tasks = [
+            parts.create_task(afar.run(devices.serve), name="configuration"),
             parts.create_task(orders.run(), name="orders"),
             parts.create_task(uplink.run(), name="uplink"),
-            parts.create_task(afar.run(devices.serve), name="configuration"),
         ]
         at = config.metrics.address()
         if at is not None:

@@ -8,7 +8,7 @@ Hardware libraries are loaded only when the configuration names what needs them:
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -36,7 +36,7 @@ Start = Callable[[Any, str], None]
 
 
 class Devices:
-    """What is read now, and how. Nothing before `serve` has begun."""
+    """What is read now, and how. Nothing before `serve`."""
 
     def __init__(self, spool: Spool, orders: Orders, find_driver: Find = find) -> None:
         self._spool = spool
@@ -45,9 +45,26 @@ class Devices:
         self._radio: Radio | None = None
         self.sessions: Sequence[Session] = ()
 
-    async def serve(self, config: Config) -> None:
-        """Visit the configured devices for ever."""
-        wired = await self._wired(config)
+    def serve(self, config: Config) -> Coroutine[Any, Any, None]:
+        """Visit the configured devices for ever, from when this is awaited; what is told of them is theirs at once.
+
+        Visits of another configuration must have ended.
+        """
+        drivers = {device.id: self._find(device.driver) for device in config.devices}
+        gone = [session for session in self.sessions if session.device not in drivers]
+        wired = [
+            (device, driver, Session(device.id, driver, self._spool, config.clock, self._orders))
+            for device in config.devices
+            for driver in (drivers[device.id],)
+        ]
+        self.sessions = [session for _, _, session in wired]
+        self._radio = None
+        self._orders.serve({device: driver.card.orders for device, driver in drivers.items()})
+        return self._visit(config, wired, gone)
+
+    async def _visit(self, config: Config, wired: Sequence[Wired], gone: Sequence[Session]) -> None:
+        for session in (*gone, *self.sessions):
+            await session.catch_up()
         async with asyncio.TaskGroup() as group:
             tasks: list[asyncio.Task[None]] = []
 
@@ -60,23 +77,6 @@ class Devices:
                 await asyncio.Event().wait()
             finally:
                 await ended(tasks)
-
-    async def _wired(self, config: Config) -> list[Wired]:
-        drivers = {device.id: self._find(device.driver) for device in config.devices}
-        for session in self.sessions:
-            if session.device not in drivers:
-                await session.catch_up()
-        self._radio = None
-        self._orders.serve({device: driver.card.orders for device, driver in drivers.items()})
-        wired = [
-            (device, driver, Session(device.id, driver, self._spool, config.clock, self._orders))
-            for device in config.devices
-            for driver in (drivers[device.id],)
-        ]
-        self.sessions = [session for _, _, session in wired]
-        for session in self.sessions:
-            await session.catch_up()
-        return wired
 
     def notes(self) -> Sequence[str]:
         """Troubles in a sentence each."""

@@ -144,15 +144,14 @@ def heard(tx: sa.Connection, gateways: Iterable[str], now_ns: int) -> set[str]:
 def health(tx: sa.Connection, told: Health, now_ns: int) -> None:
     """Keep what a heartbeat says of the gateway and of its devices.
 
-    With another configuration it has other devices, and those it does not name any more are its no longer.
+    Where its devices are set from here, those it does not name any more are its no longer.
     """
     values = {
         "epoch": told.epoch, "software": told.software, "queued": told.queued, "oldest_ns": told.oldest_ns,
         "strangers": list(told.strangers), "notes": list(told.notes), "ahead_ns": told.t_ns - now_ns,
         "config_version": told.config_version, "config_hash": told.config_hash, "config_refused": told.config_refused,
     }  # fmt: skip
-    changed = (gateway_table.c.id == told.gateway) & (gateway_table.c.config_hash != told.config_hash)
-    if tx.scalar(sa.select(gateway_table.c.id).where(changed)):
+    if told.config_version:
         named = device_table.c.device.in_([one.device for one in told.devices])
         tx.execute(device_table.delete().where(device_table.c.gateway == told.gateway, ~named))
     tx.execute(gateway_table.update().where(gateway_table.c.id == told.gateway).values(values))

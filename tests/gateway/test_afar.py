@@ -390,7 +390,7 @@ async def test_devices_change_while_rows_wait_for_the_server_and_every_row_comes
         await server.until(lambda server: len(server.rows) == 4)
         assert [row.device for _, row in sorted(server.rows.items())] == ["disp-1"] * 3 + ["disp-2"]
         await server.until(lambda server: [one.device for one in server.healths[-1].devices] == ["disp-2"])
-        assert server.healths[-1].queued == 4
+        await server.until(lambda server: server.healths[-1].queued == 4)
         server.say("home-01", claimed.sign(TOPIC, document(6)), "config")
         await server.until(lambda server: "not newer than 7" in server.healths[-1].config_refused)
         server.answers_with, server.acknowledges = claimed.key, True
