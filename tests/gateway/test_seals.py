@@ -9,6 +9,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gateway.__main__ import main
 from gateway.orders import Orders
 from gateway.seals import Seals
 from gateway.spool import Spool
@@ -146,6 +147,15 @@ def test_a_key_that_cannot_be_used_is_told_in_a_line_without_it(
         Seals(tmp_path)
     assert told.value.mend
     assert "not a key" not in str(told.value)
+
+
+def test_check_looks_at_the_keys_too(claimed: Claimed, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    config = tmp_path / "gateway.toml"
+    config.write_text('name = "home-01"\ndata = "."\n[uplink]\n')
+    assert main(["check", str(config)]) == 0
+    _not_pem(claimed.folder)
+    assert main(["check", str(config)]) == 2
+    assert "holds no public key" in capsys.readouterr().err
 
 
 def test_a_key_that_everyone_can_read_is_warned_of(

@@ -11,6 +11,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from prometheus_client import generate_latest
 
 from server.fleet.seals import ROTATION_S, SIGNING_KEY, Signer, give_key, keyrings
 from server.fleet.store import gateways, quarantine
@@ -98,6 +99,7 @@ def test_what_is_not_under_its_seal_is_neither_stored_nor_answered_and_kept_with
         assert claimed.town.server.receive(topic, payload) == []
     assert claimed.town.values("eva") == []
     assert sorted(claimed.aside()) == sorted(("gw-1", "seal", payload) for payload in refused)
+    assert 'quarantined_total{reason="seal"} 7.0' in generate_latest(claimed.town.server.meter.registry).decode()
     assert acknowledged(_opened(claimed, claimed.town.server.receive(topic, sealed))) == [(0, 0)]
 
 

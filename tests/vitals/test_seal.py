@@ -1,5 +1,8 @@
 """What was changed, forged or put under another topic does not open; what is whole comes out as it went in."""
 
+import re
+from pathlib import Path
+
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
@@ -71,6 +74,15 @@ def test_what_was_sealed_for_one_topic_is_nothing_under_another(topic: str) -> N
 )
 def test_another_key_no_key_no_seal(payload: bytes, keys: tuple[Key, ...], reason: str) -> None:
     assert refused(TOPIC, payload, *keys) == reason
+
+
+def test_the_vector_of_the_reference_is_what_we_send() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "reference" / "wire.md").read_text("utf-8")
+    (body,) = re.findall(r'^`(\{"epoch".*\})`:$', page, re.MULTILINE)
+    (head,) = re.findall(r"^```\n(01 [0-9a-f\s]+) \| the body\n```$", page, re.MULTILINE)
+    sealed = Key(bytes(range(32))).seal(wire.down("home-01", "ack"), body.encode())
+    assert sealed == bytes.fromhex(head) + body.encode()
+    assert wire.decode(body.encode(), wire.Ack).ranges == ((1, 3),)
 
 
 def test_without_a_key_at_either_end_a_message_travels_as_it_did() -> None:
