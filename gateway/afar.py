@@ -89,6 +89,7 @@ class Afar:
                         return serving.result()
                     self._fall_back(kept, serving.exception())
                     kept, serving = None, self._begun(serve)
+                    self._wake.set()  # something may have arrived in the same moment
                     self.on_change()
                 elif self._look():
                     kept = kept or before

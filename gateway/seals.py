@@ -7,7 +7,7 @@ They were made when the gateway was claimed, and stand under `identity/` in its 
 
 Each is optional. Without the first nothing is sealed, as with an account that has a password only; without the second
 commands are taken unsigned, and a configuration from afar is not taken at all. Once a key is there, what lacks its seal
-or signature is refused. The files are read anew with each connection, so a new key needs no restart.
+or signature is refused. The files are read anew with each connection and heartbeat, so a new key needs no restart.
 
 A forged acknowledgement would delete readings that nobody has; therefore acknowledgements are sealed too, and neither a
 broken broker nor a broken access list can make a gateway let go of a row.

@@ -256,6 +256,7 @@ class Uplink:
             self._wake.clear()
             broker.check()
             if loop.time() >= self._beat_s:
+                self._seals.refresh()
                 broker.publish(wire.up(self._name, "health"), wire.encode(self._health()), lasts_s=self._heartbeat_s)
                 self._beat_s = loop.time() + self._heartbeat_s
             await self._fill(broker)

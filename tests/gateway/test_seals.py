@@ -80,6 +80,26 @@ async def test_everything_it_sends_is_sealed_and_only_a_sealed_acknowledgement_l
     await server.stop()
 
 
+async def test_a_new_key_is_taken_up_with_the_next_heartbeat(
+    spool: Spool, lasting_broker: Broker, claimed: Claimed, seals: Seals, tmp_path: Path
+) -> None:
+    server = SealedServer(lasting_broker)
+    server.key = server.answers_with = claimed.key
+    await server.start()
+    async with running(spool, lasting_broker, tmp_path, seals=seals) as uplink:
+        await put(spool, 1)
+        await emptied(spool)
+        await server.until(lambda server: len(server.healths) == 1)
+        claimed.turn_key()
+        server.key = server.answers_with = claimed.key
+        uplink.beat_every(3600)
+        await server.until(lambda server: len(server.healths) == 2)
+        await put(spool, 2)
+        await emptied(spool)
+        assert uplink.connections == 1
+    await server.stop()
+
+
 async def test_a_new_key_is_taken_up_with_the_next_connection(
     spool: Spool, mortal_broker: Broker, claimed: Claimed, seals: Seals, tmp_path: Path
 ) -> None:
