@@ -9,6 +9,7 @@ from pathlib import Path
 
 from gateway.app import run
 from gateway.config import load
+from gateway.seals import Seals
 from vitals.errors import HjemvaktError
 
 
@@ -24,6 +25,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         config = load(arguments.config)
         if arguments.command == "check":
+            Seals(Path(config.data))
             print(f"{arguments.config}: ok: {config.summary()}")
         else:
             asyncio.run(run(config))

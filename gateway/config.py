@@ -14,6 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Literal
 
+import msgspec
 from msgspec import Meta, Struct
 from msgspec.structs import replace
 
@@ -21,7 +22,8 @@ from drivers.catalogue import find
 from drivers.contract import Card, Driver, Link, Serial
 from vitals.clock import RunningClock
 from vitals.errors import ConfigError
-from vitals.settings import parse
+from vitals.settings import convert, parse
+from vitals.wire import Settings
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 _DEVICE_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
@@ -148,16 +150,25 @@ def load(path: Path, find_driver: Find = find) -> Config:
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path} cannot be read ({error})", "name a gateway's configuration file") from error
     config = _absolute(parse(text, Config, str(path)), path.parent)
-    _check_names(config, path)
+    _check_name(config, path)
     _check_radio(config.radio, path)
     _check_metrics(config.metrics, path)
-    for device in config.devices:
-        _check_device(device, config.radio, path, find_driver)
-    for key in ("id", "address", "port"):
-        _check_unique(config.devices, key, path)
+    _check_devices(config, str(path), find_driver)
     _check_password(config.uplink)
     _check_tls(config.uplink, path)
     _check_data(Path(config.data), path)
+    return config
+
+
+def desired(base: Config, wanted: Settings, where: str, find_driver: Find = find) -> Config:
+    """`base` as it is wanted from afar, checked like a file; raises ConfigError, which begins with `where`."""
+    config = base
+    if wanted.devices is not None:
+        tree = [msgspec.to_builtins(device) for device in wanted.devices]
+        config = replace(config, devices=_upper(convert(tree, tuple[DeviceConfig, ...], f"{where}: devices")))
+    if wanted.heartbeat_s is not None:
+        config = replace(config, heartbeat_s=convert(wanted.heartbeat_s, Positive, f"{where}: heartbeat_s"))
+    _check_devices(config, where, find_driver)
     return config
 
 
@@ -181,16 +192,26 @@ def _absolute(config: Config, folder: Path) -> Config:
             password_file=str(folder / uplink.password_file) if uplink.password_file else None,
             tls=Tls(str(folder / uplink.tls.ca)) if uplink.tls else None,
         ),
-        devices=tuple(replace(one, address=one.address.upper() if one.address else None) for one in config.devices),
+        devices=_upper(config.devices),
     )
 
 
-def _check_names(config: Config, path: Path) -> None:
+def _upper(devices: tuple[DeviceConfig, ...]) -> tuple[DeviceConfig, ...]:
+    return tuple(replace(one, address=one.address.upper() if one.address else None) for one in devices)
+
+
+def _check_name(config: Config, path: Path) -> None:
     if not _NAME.fullmatch(config.name):
         raise ConfigError(f"{path}: name {config.name!r}", "use small letters, digits and -, as on the server")
+
+
+def _check_devices(config: Config, where: str, find_driver: Find) -> None:
     for device in config.devices:
         if not _DEVICE_ID.fullmatch(device.id):
-            raise ConfigError(f"{path}: device id {device.id!r}", "use letters, digits, . _ and -, as on the label")
+            raise ConfigError(f"{where}: device id {device.id!r}", "use letters, digits, . _ and -, as on the label")
+        _check_device(device, config.radio, where, find_driver)
+    for key in ("id", "address", "port"):
+        _check_unique(config.devices, key, where)
 
 
 def _check_radio(radio: RadioConfig, path: Path) -> None:
@@ -211,8 +232,8 @@ def _check_metrics(metrics: MetricsConfig, path: Path) -> None:
         log.warning("%s: [metrics] listen = %s: everyone on that network can read it", path, metrics.listen)
 
 
-def _check_device(device: DeviceConfig, radio: RadioConfig, path: Path, find_driver: Find) -> None:
-    where = f"{path}: device {device.id!r}"
+def _check_device(device: DeviceConfig, radio: RadioConfig, place: str, find_driver: Find) -> None:
+    where = f"{place}: device {device.id!r}"
     try:
         link = find_driver(device.driver).card.link
     except ConfigError as error:
@@ -232,10 +253,10 @@ def _check_device(device: DeviceConfig, radio: RadioConfig, path: Path, find_dri
             raise ConfigError(f"{where} has no serial line, but {settings}", "remove what is for serial devices")
 
 
-def _check_unique(devices: tuple[DeviceConfig, ...], key: str, path: Path) -> None:
+def _check_unique(devices: tuple[DeviceConfig, ...], key: str, where: str) -> None:
     for value, count in Counter(getattr(device, key) for device in devices).items():
         if value is not None and count > 1:
-            raise ConfigError(f"{path}: {count} devices have the {key} {value!r}", "give each its own")
+            raise ConfigError(f"{where}: {count} devices have the {key} {value!r}", "give each its own")
 
 
 def _check_password(uplink: UplinkConfig) -> None:

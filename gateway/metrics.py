@@ -46,12 +46,12 @@ log = logging.getLogger(__name__)
 
 
 class Parts:
-    """What there is to tell of. `notes` and `troubles` are asked each time."""
+    """What there is to tell of. `sessions`, `notes` and `troubles` are asked each time."""
 
     def __init__(
         self,
         spool: Spool,
-        sessions: Sequence[Session],
+        sessions: Callable[[], Sequence[Session]],
         uplink: Uplink,
         clock: Clock,
         notes: Callable[[], Sequence[str]],
@@ -101,11 +101,11 @@ class Parts:
         )
 
     def _of_devices(self) -> Iterator[Metric]:
-        links = Counter(session.health().link for session in self._sessions)
+        links = Counter(session.health().link for session in self._sessions())
         yield _counts(GaugeMetricFamily("hjemvakt_hub_devices", "Devices by how they are reached", labels=["link"]),
                       {link: links[link] for link in LINKS})  # fmt: skip
         faults: Counter[str] = Counter()
-        for session in self._sessions:
+        for session in self._sessions():
             for code, count in session.faults.items():
                 faults[code if code in FAULTS else OTHER] += count
         yield _counts(CounterMetricFamily("hjemvakt_hub_faults", "Faults since the start", labels=["code"]), faults)

@@ -17,23 +17,28 @@ port would be unknown for ever, while what waits may still be done. It does not 
 
 A command that was issued AHEAD_S in our future shows a clock of ours that is behind, by which nothing can be said to
 have expired. It is not taken; the server sends it again, and once the clock is right it is in time or it is not.
+
+A command is what makes a device give medicine. Where the server's key is known only what the server signed is looked at
+(`gateway.seals`); gateway, device and time are inside what was signed.
 """
 
 import asyncio
 import contextlib
 import logging
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterable, Mapping, Sequence
 
 from msgspec.structs import replace
 
 from drivers.contract import OUTCOMES, Order
 from gateway.ledger import Entry
+from gateway.seals import Seals
 from gateway.spool import Heard, Spool
 from vitals.clock import NS, Clock
 from vitals.errors import StoreError, WireError
 from vitals.events import Event
-from vitals.wire import MAX_COMMAND_BYTES, Command, decode, order_id
+from vitals.seal import SIGNED_BYTES
+from vitals.wire import MAX_COMMAND_BYTES, Command, decode, down, order_id
 
 LEARN_S = 300.0
 """So long after its time it may still become known what became of an order that was sent, in the clock's seconds."""
@@ -53,24 +58,45 @@ class Orders:
     """Every order of this gateway that is not over. Make it with `await Orders.open(...)`.
 
     `takes`: the kinds of order that each configured device takes, by device.
+    `refused`: how many commands were no order of the server's to us, by reason.
     """
 
     def __init__(
-        self, gateway: str, spool: Spool, clock: Clock, takes: Mapping[str, Sequence[str]], waiting: Iterable[Entry]
+        self,
+        gateway: str,
+        spool: Spool,
+        clock: Clock,
+        takes: Mapping[str, Sequence[str]],
+        seals: Seals,
+        waiting: Iterable[Entry],
     ) -> None:
         self._gateway = gateway
+        self._topic = down(gateway, "command")
+        self._seals = seals
+        self.refused: Counter[str] = Counter()
         self._spool = spool
         self._clock = clock
-        self._takes = takes
         self._open = {one.id: one for one in sorted(waiting, key=lambda one: one.command.issued_ns)}
         self._arrived: deque[bytes] = deque()
         self._wake = asyncio.Event()
-        self._news = {device: asyncio.Event() for device in takes}
+        self.serve(takes)
 
     @classmethod
-    async def open(cls, gateway: str, spool: Spool, clock: Clock, takes: Mapping[str, Sequence[str]]) -> "Orders":
+    async def open(
+        cls, gateway: str, spool: Spool, clock: Clock, takes: Mapping[str, Sequence[str]], seals: Seals | None = None
+    ) -> "Orders":
         """With what the spool remembers."""
-        return cls(gateway, spool, clock, takes, await spool.orders())
+        return cls(gateway, spool, clock, takes, seals or Seals(), await spool.orders())
+
+    def serve(self, takes: Mapping[str, Sequence[str]]) -> None:
+        """The devices from now on, and what each takes. No session of before may still run."""
+        self._takes = takes
+        self._news = {device: asyncio.Event() for device in takes}
+
+    def notes(self) -> tuple[str, ...]:
+        """Troubles in a sentence each."""
+        forged = self.refused["signature"]
+        return (f"{forged} commands without the server's signature were refused",) if forged else ()
 
     def arrived(self, payload: bytes) -> None:
         """A message under `down/command`; it is looked at by `run`."""
@@ -145,6 +171,7 @@ class Orders:
         try:
             command = self._read(payload)
         except WireError as error:
+            self.refused[error.reason] += 1
             log.warning("a command was ignored: %s", error)
             return
         now_ns = self._clock.now_ns()
@@ -168,10 +195,10 @@ class Orders:
             self._news[command.device].set()
 
     def _read(self, payload: bytes) -> Command:
-        """The command, if it is for us; raises WireError. Only the server may publish here: the broker sees to that."""
-        if len(payload) > MAX_COMMAND_BYTES:
+        """The command, if it is the server's and for us; raises WireError."""
+        if len(payload) > MAX_COMMAND_BYTES + SIGNED_BYTES:
             raise WireError("too long", f"a command of {len(payload)} bytes", f"send at most {MAX_COMMAND_BYTES}")
-        command = decode(payload, Command)
+        command = decode(self._seals.believed(self._topic, payload), Command)
         order_id(command.order)
         if command.gateway != self._gateway:
             raise WireError("foreign gateway", f"a command to {command.gateway!r}", "send it under its own topic")

@@ -9,7 +9,8 @@ week of old ones.
 
 *The window.* At most WINDOW batches are unacknowledged; each holds at most MAX_ROWS rows and BATCH_BYTES. A batch that
 is not wholly acknowledged within RESEND_S is published again, unchanged; the server recognises rows it has by
-(gateway, epoch, seq). Only rows of the window are released: an acknowledgement of anything else is ignored and counted.
+(gateway, epoch, seq). Only rows of the window are released: an acknowledgement of anything else is ignored and counted,
+and so is one without the right seal (`gateway.seals`).
 
 *Connecting.* Each attempt has a paho client of its own, so nothing of a dead connection lives on. Waits between
 attempts have full jitter and are reset once a connection lasted STABLE_S. With `protocol = "auto"` MQTT 5 is tried
@@ -37,6 +38,7 @@ from paho.mqtt.reasoncodes import ReasonCode
 
 from gateway.backoff import Backoff
 from gateway.config import Tls, UplinkConfig
+from gateway.seals import Seals
 from gateway.spool import Spool, Stored
 from vitals import wire
 from vitals.clock import Clock
@@ -161,7 +163,8 @@ def head(rows: Sequence[Stored]) -> Sequence[Stored]:
 
 
 class Uplink:
-    """`run()` for ever. `health` makes the heartbeat; `on_command` is given what comes under `down/command`.
+    """`run()` for ever. `health` makes the heartbeat; `on_command` and `on_config` are given what comes under
+    `down/command` and `down/config`, as it came: whether it is the server's word they look themselves.
 
     A command may come twice or never: whoever takes it tells the server by a row, and the server repeats it until then.
     """
@@ -175,13 +178,22 @@ class Uplink:
         heartbeat_s: float,
         health: Callable[[], Health],
         on_command: Callable[[bytes], None] = lambda payload: None,
+        on_config: Callable[[bytes], None] = lambda payload: None,
+        seals: Seals | None = None,
     ) -> None:
         self._name = name
-        self._hears = {wire.down(name, "ack"): self._on_ack, wire.down(name, "command"): on_command}
+        self._seals = seals or Seals()
+        self._ack_topic = wire.down(name, "ack")
+        self._hears = {
+            self._ack_topic: self._on_ack,
+            wire.down(name, "command"): on_command,
+            wire.down(name, "config"): on_config,
+        }
         self._config = config
         self._spool = spool
         self._clock = clock
         self._heartbeat_s = heartbeat_s / clock.speed
+        self._beat_s = 0.0
         self._health = health
         self._wake = asyncio.Event()
         self._protocol = _first_protocol(config)
@@ -210,9 +222,16 @@ class Uplink:
                 backoff.reset()
             await asyncio.sleep(backoff.next_s())
 
+    def beat_every(self, heartbeat_s: float) -> None:
+        """Send a heartbeat now, and from now on at this interval, in the clock's time."""
+        self._heartbeat_s = heartbeat_s / self._clock.speed
+        self._beat_s = 0.0
+        self._wake.set()
+
     async def _connection(self) -> None:
         """One connection from start to end; raises LinkError when it ends, _ProtocolRefused."""
-        broker = _Broker(self._name, self._config, self._protocol, self._hears, self._clock)
+        self._seals.refresh()
+        broker = _Broker(self._name, self._config, self._protocol, self._hears, self._clock, self._seals)
         try:
             await broker.open()
             log.info("connected to %s:%d, MQTT %s", self._config.host, self._config.port, _spoken(self._protocol))
@@ -226,19 +245,20 @@ class Uplink:
 
     async def _serve(self, broker: "_Broker") -> None:
         loop = asyncio.get_running_loop()
-        beat_s = loop.time()
+        self._beat_s = loop.time()
         self._wake.set()
         broker.on_lost(self._wake.set)
         while True:
-            until_s = min(beat_s, self._window.next_due_s() or beat_s) - loop.time()
+            until_s = min(self._beat_s, self._window.next_due_s() or self._beat_s) - loop.time()
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(max(0.0, until_s)):
                     await self._wake.wait()
             self._wake.clear()
             broker.check()
-            if loop.time() >= beat_s:
+            if loop.time() >= self._beat_s:
+                self._seals.refresh()
                 broker.publish(wire.up(self._name, "health"), wire.encode(self._health()), lasts_s=self._heartbeat_s)
-                beat_s = loop.time() + self._heartbeat_s
+                self._beat_s = loop.time() + self._heartbeat_s
             await self._fill(broker)
             for flight in self._window.due(loop.time()):
                 self._send(broker, flight)
@@ -267,7 +287,7 @@ class Uplink:
 
     def _on_ack(self, payload: bytes) -> None:
         try:
-            ack = wire.decode(payload, Ack)
+            ack = wire.decode(self._seals.unsealed(self._ack_topic, payload), Ack)
         except WireError as error:
             self.ignored_acks += 1
             log.warning("an acknowledgement was ignored: %s", error)
@@ -302,10 +322,12 @@ class _Broker:
         protocol: MQTTProtocolVersion,
         hears: Mapping[str, Callable[[bytes], None]],
         clock: Clock,
+        seals: Seals,
     ) -> None:
         self._name = name
         self._config = config
         self._clock = clock
+        self._seals = seals
         self._loop = asyncio.get_running_loop()
         self._hears = hears
         self._answer: asyncio.Future[ReasonCode] = self._loop.create_future()
@@ -324,7 +346,8 @@ class _Broker:
         client.max_queued_messages_set(MOST_QUEUED)
         if self._config.tls:
             _use_tls(client, self._config.tls)
-        client.will_set(wire.state(self._name), self._state(online=False), qos=1, retain=True)
+        topic = wire.state(self._name)
+        client.will_set(topic, self._seals.seal(topic, self._state(online=False)), qos=1, retain=True)
         client.on_socket_open = _no_delay
         client.on_connect = self._on_connect
         client.on_subscribe = self._on_subscribe
@@ -371,7 +394,7 @@ class _Broker:
     def publish(
         self, topic: str, payload: bytes, *, retain: bool = False, lasts_s: float | None = None
     ) -> MQTTMessageInfo:
-        """`lasts_s`: the broker throws it away when it could not hand it on for so long (MQTT 5 alone can).
+        """Send under our seal. `lasts_s`: what the broker could not hand on for so long it throws away (MQTT 5 alone).
 
         Hours-old heartbeats that a server finds on its return would be signs of life from a home that may be silent.
         """
@@ -379,7 +402,8 @@ class _Broker:
         if lasts_s is not None and self._client.protocol is MQTTProtocolVersion.MQTTv5:
             properties = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call]
             properties.MessageExpiryInterval = math.ceil(lasts_s)
-        return self._client.publish(topic, payload, qos=1, retain=retain, properties=properties)
+        sealed = self._seals.seal(topic, payload)
+        return self._client.publish(topic, sealed, qos=1, retain=retain, properties=properties)
 
     async def close(self) -> None:
         """Say that the gateway is offline, if anyone hears, and end the connection and its thread."""

@@ -32,6 +32,8 @@ from server.db import Database, troubled
 from server.engine import Engine
 from server.escalation.model import load as load_ladders
 from server.escalation.tick import climb_due
+from server.fleet import desired
+from server.fleet.seals import Signer
 from server.held.home import Homes
 from server.ingest.inbox import Inbox
 from server.ingest.store import Message
@@ -90,6 +92,7 @@ class Server:
         self.programmes: Programmes = load_programmes(config.programmes)
         config.data.mkdir(parents=True, exist_ok=True)
         self.db = Database(config.database.where(config.data))
+        self.signer = Signer(config.data / "authority")
         started_ns = self.clock.now_ns()
         self._open(started_ns)
         self.meter = Meter()
@@ -144,6 +147,7 @@ class Server:
     def decide(self, now_ns: int) -> None:
         """Look at people, climb ladders and ask homes: what must be said is queued."""
         self._part("orders", lambda: self._turn_orders(now_ns))
+        self._part("configurations", lambda: self._send_configurations(now_ns))
         self._part("watch", lambda: self._look_around(now_ns))
         self._part("escalation", lambda: self._climb(now_ns))
         self._part("questions", lambda: self._ask(now_ns))
@@ -261,7 +265,8 @@ class Server:
             changed = turned.overdue
             if turned.overdue:
                 changed |= self._look(tx, turned.overdue, now_ns, {})
-        self.publish(turned.publish)
+            publish = self.signer.sign_known(tx, turned.publish)
+        self.publish(publish)
         return changed
 
     def _fold(self, now_ns: int) -> Iterable[str]:
@@ -269,6 +274,12 @@ class Server:
         while fold(self.db, at_least=1 if due else FOLD_READINGS):
             due = False
             self._folded_ns = now_ns
+        return ()
+
+    def _send_configurations(self, now_ns: int) -> Iterable[str]:
+        with self.db.write() as tx:
+            publish = desired.due(tx, self.signer, now_ns, self.clock.speed)
+        self.publish(publish)
         return ()
 
     def _climb(self, now_ns: int) -> Iterable[str]:

@@ -11,9 +11,14 @@ A command is an order to a device. It is published again until the gateway says 
 most once, because its id is stored before anything else happens with it. What becomes of it travels up as events in
 ordinary rows (`ORDER_STEPS`), so it is stored, acknowledged and told apart like a reading.
 
+A configuration is retained, and published again until the gateway's heartbeat says that it runs.
+
+What of this is sealed and what is signed, and how, `vitals.seal` says.
+
 Topics carry no personal data. Whose reading it is, the server alone decides, from the device's assignment.
 """
 
+import hashlib
 import re
 from enum import StrEnum
 from typing import TypeVar
@@ -96,6 +101,51 @@ class Command(msgspec.Struct, frozen=True, omit_defaults=True):
     v: int = VERSION
 
 
+class DesiredDevice(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
+    """A device that a gateway is to read: `devices` of its configuration file, in the same words."""
+
+    id: str
+    driver: str
+    address: str | None = None
+    port: str | None = None
+    baud: int | None = None
+    bits: int | None = None
+    parity: str | None = None
+    stop: int | None = None
+
+
+class Settings(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
+    """What may be set from afar; None leaves what the gateway's own file says. `limits`: for its own triage, by name.
+
+    Never more: a mistake in the broker's address, a credential or the data folder would cut the gateway off for good,
+    and nobody could mend it from afar. What is unknown is refused, not passed over: half a configuration is none.
+    """
+
+    devices: tuple[DesiredDevice, ...] | None = None
+    heartbeat_s: float | None = None
+    limits: dict[str, float] = {}
+
+    def digest(self) -> str:
+        """16 hexadecimal digits that tell these settings from any others."""
+        return hashlib.blake2b(msgspec.json.encode(self), digest_size=8).hexdigest()
+
+
+class Desired(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What the server wants a gateway's configuration to be; always signed. `hash` is `body.digest()`.
+
+    A gateway runs the highest `version` it has seen. It takes this up before `expires_ns` or never; what it has taken
+    up stays.
+    """
+
+    gateway: str
+    version: int
+    hash: str
+    issued_ns: int
+    expires_ns: int
+    body: Settings
+    v: int = VERSION
+
+
 class DeviceHealth(msgspec.Struct, frozen=True, omit_defaults=True):
     """What the gateway knows of one device. `battery` in %; `link` is `never`, `idle`, `connected` or `lost`.
 
@@ -116,6 +166,9 @@ class Health(msgspec.Struct, frozen=True, omit_defaults=True):
     """The heartbeat. `strangers` are adverts that a driver would take but the configuration does not name.
 
     `notes` are technical troubles in a sentence each, such as a full spool.
+
+    `config_version` and `config_hash` are of the configuration from afar that runs, 0 and "" without any;
+    `config_refused` says why the last one that came does not.
     """
 
     gateway: str
@@ -127,6 +180,9 @@ class Health(msgspec.Struct, frozen=True, omit_defaults=True):
     devices: tuple[DeviceHealth, ...] = ()
     strangers: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    config_version: int = 0
+    config_hash: str = ""
+    config_refused: str = ""
     v: int = VERSION
 
 
@@ -139,7 +195,7 @@ class State(msgspec.Struct, frozen=True):
     v: int = VERSION
 
 
-Message = Batch | Ack | Command | Health | State
+Message = Batch | Ack | Command | Desired | Health | State
 
 
 def up(gateway: str, lane: Lane | str) -> str:
@@ -155,6 +211,11 @@ def down(gateway: str, what: str) -> str:
 def state(gateway: str) -> str:
     """Topic of the gateway's retained state."""
     return f"{ROOT}/{gateway}/state"
+
+
+def retained(topic: str) -> bool:
+    """Whether the server publishes under this topic what the broker is to keep for a gateway that comes later."""
+    return topic.startswith(f"{ROOT}/") and topic.endswith("/down/config")
 
 
 def gateway_of(topic: str) -> str:
@@ -186,7 +247,7 @@ def encode(message: Message) -> bytes:
     return _encoder.encode(message)
 
 
-M = TypeVar("M", Batch, Ack, Command, Health, State)
+M = TypeVar("M", Batch, Ack, Command, Desired, Health, State)
 
 
 def decode(data: bytes, kind: type[M]) -> M:

@@ -1,39 +1,55 @@
-"""The fleet for everyone who is signed in; what could not be filed, for administrators."""
+"""The fleet for everyone who is signed in; what could not be filed and how a gateway is set, for administrators."""
 
-from fastapi import APIRouter
+import sqlalchemy as sa
+from fastapi import APIRouter, HTTPException
 
 from server.access.door import Administrator, Anyone
-from server.api import GatewayView, QuarantineRow
+from server.api import GatewayConfig, GatewayConfigChange, GatewayView, QuarantineRow
+from server.audit.store import write
+from server.fleet import desired, views
 from server.fleet.quarantine import quarantine
-from server.fleet.store import gateways
-from server.fleet.views import device_view
+from server.fleet.store import GatewayRow, gateways
 from server.house import Here, Seen, problems
 from vitals.clock import MS
 
 router = APIRouter(prefix="/api", tags=["fleet"])
 
 QUARANTINE_SHOWN = 200
+BEATS = 2
+"""So many heartbeats must fit into the time after which a gateway counts as silent: one may be lost."""
 
 
 @router.get("/fleet", operation_id="getFleet", responses=problems(401))
 def get_fleet(account: Anyone, here: Here) -> list[GatewayView]:
     """Every gateway and its devices, as last heard of."""
     with here.db.read() as tx:
-        rows = gateways(tx)
-    return [
-        GatewayView(
-            id=row.id,
-            place=row.place,
-            online=row.online,
-            last_heard_ms=None if row.last_heard_ns is None else row.last_heard_ns // MS,
-            queued=row.queued,
-            software=row.software,
-            strangers=row.strangers,
-            notes=row.notes,
-            devices=[device_view(one) for one in row.devices],
-        )
-        for row in rows
-    ]
+        wanted = desired.all_wanted(tx)
+        return [views.gateway_view(row, wanted.get(row.id)) for row in gateways(tx)]
+
+
+@router.get("/gateways/{gateway_id}/config", operation_id="getGatewayConfig", responses=problems(401, 403, 404, 422))
+def get_config(gateway_id: str, account: Administrator, here: Here) -> GatewayConfig:
+    """What the gateway is wanted to run, and how far that has come."""
+    with here.db.read() as tx:
+        return views.config_view(_find(tx, gateway_id), desired.wanted(tx, gateway_id))
+
+
+@router.put(
+    "/gateways/{gateway_id}/config", operation_id="setGatewayConfig", responses=problems(401, 403, 404, 409, 422)
+)
+def set_config(gateway_id: str, said: GatewayConfigChange, account: Administrator, here: Here) -> GatewayConfig:
+    """Want the gateway to run this. It looks at it as a whole, and says in its heartbeat whether it does."""
+    settings = views.settings(said.settings)
+    _check_heartbeat(settings.heartbeat_s, here.config.fleet.offline_after_s)
+    with here.db.write() as tx:
+        row, before, now_ns = _find(tx, gateway_id), desired.wanted(tx, gateway_id), here.clock.now_ns()
+        if said.version != (before.version if before else 0):
+            raise HTTPException(409, _why_not(before))
+        after = desired.change(tx, gateway_id, settings, account.name, now_ns)
+        devices = "its own" if settings.devices is None else ", ".join(one.id for one in settings.devices) or "none"
+        detail = f"gateway {gateway_id}, version {after.version} ({after.hash}), devices: {devices}"
+        write(tx, now_ns, account.id, "configure gateway", detail=detail)
+    return views.config_view(row, after)
 
 
 @router.get("/quarantine", operation_id="getQuarantine", responses=problems(401, 403))
@@ -49,3 +65,24 @@ def get_quarantine(account: Administrator, here: Here, looks: Seen) -> list[Quar
         )
         for row in rows
     ]  # fmt: skip
+
+
+def _find(tx: sa.Connection, gateway_id: str) -> GatewayRow:
+    for row in gateways(tx):
+        if row.id == gateway_id:
+            return row
+    raise HTTPException(404, f"there is no gateway {gateway_id!r}; see the equipment page for those there are")
+
+
+def _check_heartbeat(heartbeat_s: float | None, offline_after_s: float) -> None:
+    most_s = offline_after_s / BEATS
+    if heartbeat_s is not None and heartbeat_s > most_s:
+        raise HTTPException(
+            422, f"heartbeat_s: the gateway would count as silent between its heartbeats; give it {most_s:g} at most"
+        )
+
+
+def _why_not(before: desired.Wanted | None) -> str:
+    if before is None:
+        return "this gateway has no configuration from here; reload, and save yours if you still want it"
+    return f"{before.changed_by} has changed it to version {before.version}; reload, and make your change in that one"

@@ -34,6 +34,9 @@ gateway_table = sa.Table(
     sa.Column("strangers", sa.JSON, nullable=False),
     sa.Column("notes", sa.JSON, nullable=False, server_default="[]", comment="its troubles, a sentence each"),
     sa.Column("ahead_ns", sa.BigInteger),
+    sa.Column("config_version", sa.BigInteger, nullable=False, server_default="0", comment="from afar, as it says"),
+    sa.Column("config_hash", sa.Text, nullable=False, server_default=""),
+    sa.Column("config_refused", sa.Text, nullable=False, server_default=""),
     sa.Index("gateways_of_patient", "patient_id"),
 )
 
@@ -78,6 +81,9 @@ class GatewayRow(msgspec.Struct, frozen=True):
     strangers: list[str]
     notes: list[str]
     devices: list[DeviceRow]
+    config_version: int
+    config_hash: str
+    config_refused: str
 
 
 class Counts(msgspec.Struct, frozen=True):
@@ -137,11 +143,18 @@ def heard(tx: sa.Connection, gateways: Iterable[str], now_ns: int) -> set[str]:
 
 
 def health(tx: sa.Connection, told: Health, now_ns: int) -> None:
-    """Keep what a heartbeat says of the gateway and of its devices."""
+    """Keep what a heartbeat says of the gateway and of its devices.
+
+    Where its devices are set from here, those it does not name any more are its no longer.
+    """
     values = {
         "epoch": told.epoch, "software": told.software, "queued": told.queued, "oldest_ns": told.oldest_ns,
         "strangers": list(told.strangers), "notes": list(told.notes), "ahead_ns": told.t_ns - now_ns,
+        "config_version": told.config_version, "config_hash": told.config_hash, "config_refused": told.config_refused,
     }  # fmt: skip
+    if told.config_version:
+        named = device_table.c.device.in_([one.device for one in told.devices])
+        tx.execute(device_table.delete().where(device_table.c.gateway == told.gateway, ~named))
     tx.execute(gateway_table.update().where(gateway_table.c.id == told.gateway).values(values))
     for one in told.devices:
         row = {
@@ -195,7 +208,7 @@ def gateways(tx: sa.Connection) -> list[GatewayRow]:
     return [
         GatewayRow(
             row.id, row.place, row.patient_id, row.online, row.last_heard_ns, row.queued, row.software, row.strangers,
-            row.notes, devices.get(row.id, []),
+            row.notes, devices.get(row.id, []), row.config_version, row.config_hash, row.config_refused,
         )
         for row in tx.execute(sa.select(gateway_table).order_by(gateway_table.c.id))
     ]  # fmt: skip

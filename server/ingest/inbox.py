@@ -25,7 +25,7 @@ from paho.mqtt.reasoncodes import ReasonCode
 
 from server.broker import Endpoint
 from server.ingest.store import Message
-from vitals.wire import ROOT
+from vitals.wire import ROOT, retained
 
 log = logging.getLogger(__name__)
 
@@ -83,7 +83,7 @@ class Inbox:
         """Send these now, or not at all while the broker is away: whoever sends them does so again."""
         if self._listening.is_set():
             for topic, payload in messages:
-                self._client.publish(topic, payload, qos=1)
+                self._client.publish(topic, payload, qos=1, retain=retained(topic))
 
     def wait_until_listening(self, timeout_s: float) -> bool:
         """Wait until what is published from now on will be heard; False if that takes longer."""

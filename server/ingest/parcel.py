@@ -1,11 +1,16 @@
 """What came under a topic, purely: a batch of rows, a heartbeat, a state, or something that cannot be read.
 
+The seal is looked at first (`vitals.seal`): of a gateway that has a key nothing is read that does not carry it.
+
 One row that cannot be read does not spoil its batch: the others are read, and it is set aside under its own number.
 """
+
+from collections.abc import Sequence
 
 import msgspec
 
 from vitals.errors import WireError
+from vitals.seal import Key, unseal
 from vitals.wire import MAX_BYTES, VERSION, Batch, Health, Lane, Row, State, decode, gateway_of
 
 _LANES = frozenset(Lane)
@@ -23,12 +28,17 @@ class Spoilt(msgspec.Struct, frozen=True):
 
 
 class Parcel(msgspec.Struct, frozen=True):
-    """A batch taken apart: numbers and rows, and those that could not be read."""
+    """A batch taken apart: numbers and rows, and those that could not be read.
+
+    `body`: the message without its seal. `key`: whose seal that was; the answer goes out under the same.
+    """
 
     gateway: str
     epoch: str
     rows: tuple[Row, ...]
     spoilt: tuple[Spoilt, ...] = ()
+    body: bytes = b""
+    key: Key | None = None
 
     def numbers(self) -> list[int]:
         """The numbers of all rows that have one."""
@@ -52,17 +62,23 @@ class _Numbered(msgspec.Struct):
     device: str | None = None
 
 
-def open_parcel(topic: str, payload: bytes) -> Parcel | Health | State | Spoilt:
-    """What came. A message that claims to be another gateway's than its topic's is not believed."""
+def open_parcel(topic: str, payload: bytes, keys: Sequence[Key] = ()) -> Parcel | Health | State | Spoilt:
+    """What came. A message that claims to be another gateway's than its topic's is not believed.
+
+    `keys`: those that the gateway of the topic may seal with; none where it has none.
+    """
     try:
         gateway = gateway_of(topic)
-        message = _read(topic.split("/")[3:], payload)
+        opened = unseal(topic, payload, keys)
+        message = _read(topic.split("/")[3:], opened.body)
         if message.gateway != gateway:
             raise WireError(
                 "foreign gateway", f"topic of {gateway!r}, message of {message.gateway!r}", "send under your own name"
             )
     except WireError as error:
         return Spoilt(None, None, error.reason, str(error), payload)
+    if isinstance(message, Parcel):
+        return msgspec.structs.replace(message, body=opened.body, key=opened.key)
     return message
 
 

@@ -17,6 +17,7 @@ import sqlalchemy as sa
 from server.db import metadata
 from server.fleet import store as fleet
 from server.fleet.quarantine import Unfiled, set_aside
+from server.fleet.seals import keyrings
 from server.held.model import MAY_BE_HELD
 from server.held.store import sift
 from server.ingest.filing import Filed, Refused, file
@@ -87,7 +88,12 @@ def take(tx: sa.Connection, messages: Sequence[Message], now_ns: int) -> Taken:
     """Store what is new in these messages, in `tx`."""
     pile = _Pile()
     parcels: list[Parcel] = []
-    opened = [(message, open_parcel(*message)) for message in messages]
+    claimed = [_claimed(topic) for topic, _ in messages]
+    keys = keyrings(tx, claimed, now_ns)
+    opened = [
+        (message, open_parcel(*message, keys.get(gateway, ())))
+        for message, gateway in zip(messages, claimed, strict=True)
+    ]
     known = fleet.known(tx, (one.gateway for _, one in opened if not isinstance(one, Spoilt)))
     for message, one in opened:
         pile.tally.messages[_kind(one, known)] += 1
@@ -132,9 +138,15 @@ def _file_all(tx: sa.Connection, parcels: Sequence[Parcel], pile: _Pile, now_ns:
         pile.tally.new += fresh
         pile.tally.again += len(parcel.rows) - fresh
         if numbers:
-            acknowledge.append((down(parcel.gateway, "ack"), encode(Ack(parcel.epoch, numbers, now_ns))))
+            acknowledge.append(_answer(parcel, Ack(parcel.epoch, numbers, now_ns)))
     _remember(tx, before, come)
     return acknowledge
+
+
+def _answer(parcel: Parcel, ack: Ack) -> Message:
+    """The acknowledgement, under the seal that the batch came with."""
+    topic, body = down(parcel.gateway, "ack"), encode(ack)
+    return topic, parcel.key.seal(topic, body) if parcel.key else body
 
 
 def _file_new(parcel: Parcel, come: Ranges, owners: Whose, pile: _Pile, now_ns: int) -> int:

@@ -27,11 +27,11 @@ from vitals.events import FAULTS
 OTHER = "other"
 REASONS = frozenset(
     {
-        *FAULTS, "does not parse", "foreign gateway", "future", "no patient", "past", "server error", "too long",
-        "topic", "unknown channel", "unknown gateway", "version",
+        *FAULTS, "does not parse", "foreign gateway", "future", "no patient", "past", "seal", "server error",
+        "too long", "topic", "unknown channel", "unknown gateway", "version",
     }
 )  # fmt: skip
-"""Why things are set aside: the words of the drivers' faults, of `vitals.wire` and of `server.ingest`."""
+"""Why things are set aside: the words of the drivers' faults, of `vitals.wire`, `vitals.seal` and `server.ingest`."""
 
 ENGINES = ("engine", "post", "fold")
 

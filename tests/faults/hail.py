@@ -9,12 +9,13 @@ thousand others, some of them long after; and between them fly damaged copies of
     other    it says to be another gateway's
     version  it speaks a version that does not exist
     word     one row of the batch has a word where its value should be; the others are in order
+    number   one row has another number where its value was: as good a reading as any, and a wrong one
 
-No damage here turns one valid number into another: nothing could tell that, without a checksum of the message's own.
-Below MQTT, TCP and TLS have theirs.
+One of the gateways was claimed, so it seals what it sends, and `number` falls on its messages alone: without a seal
+nothing could tell. Below MQTT, TCP and TLS have checksums of their own.
 
 What is damaged must be found in quarantine byte for byte, and must not take the place of what is whole. A damaged copy
-of a row that is stored already is passed over; only where all that was hit is a row can that be.
+of a row that is stored already is passed over; only where all that was hit is a row, and there is no seal, can that be.
 """
 
 import asyncio
@@ -29,15 +30,20 @@ import msgspec
 import paho.mqtt.client as mqtt
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 
-from tests.faults.ledger import Ledger, compare, looking_into, promised_readings, shown_readings, sound
+from server.db import Database
+from server.fleet.seals import give_key
+from tests.faults.ledger import Ledger, compare, looking_into, promised_readings, shown_readings, sound, values
 from tests.faults.report import Result
 from tests.faults.town import Plan, Town
 from tests.mqtt import end
 from vitals import wire
 from vitals.block import Block
+from vitals.seal import Key, fresh, unseal
 from vitals.wire import Ack, Batch, Row
 
 GATEWAYS = ("hail-1", "hail-2", "hail-3")
+SEALED = "hail-3"
+"""The one that was claimed."""
 ROWS = 3
 CHUNK = 1_500
 """Messages under way at a time: less than a broker's queue."""
@@ -46,9 +52,11 @@ DAMAGED = 0.25
 LATE = 0.1
 """The share of batches that come once more a long time after."""
 _EPOCH = "e"
+_VALUE = 95.0
 _WAIT_S = 60.0
 _NO_TEXT = bytes(range(0xF8, 0x100))
 _DAMAGES = ("cut", "bytes", "other", "version", "word")
+_SEALED_DAMAGES = (*_DAMAGES, "number", "number")
 
 Sent = tuple[str, bytes]
 """Gateway and payload."""
@@ -60,7 +68,7 @@ async def run(folder: Path, messages: int, seed: int) -> Result:
     ledger = Ledger(folder / "ledger")
     try:
         async with Town(plan).running():
-            hail = Hail(plan, ledger, random.Random(seed))
+            hail = Hail(plan, ledger, random.Random(seed), _claimed(plan))
             began_s = time.monotonic()
             try:
                 await asyncio.to_thread(hail.fall, messages)
@@ -72,7 +80,7 @@ async def run(folder: Path, messages: int, seed: int) -> Result:
         ledger.close()
     with looking_into(plan.database) as db:
         aside = {bytes(data) for (data,) in db.execute("SELECT data FROM quarantine")}
-    found = shown_readings(plan.database)
+    found, wrong = shown_readings(plan.database), sum(value != _VALUE for value in values(plan.database))
     count = compare(measured, found)
     folded_whole = Counter(found) == Counter(promised_readings(plan.database))
     kept, passed = hail.kept_aside(aside)
@@ -83,15 +91,13 @@ async def run(folder: Path, messages: int, seed: int) -> Result:
         count.whole
         and folded_whole
         and sound(plan.database)
-        and not missing
-        and not from_nowhere
-        and not hail.unanswered,
+        and not (missing or from_nowhere or wrong or hail.unanswered),
         count,
         (
             f"{hail.sent:,} messages in {took_s:.0f} s: {hail.whole:,} whole ones and copies; damaged {kinds}",
             f"of the damaged {kept:,} are in quarantine, {passed:,} were copies of rows that had come,"
             f" {missing:,} are nowhere; {from_nowhere:,} in quarantine were never sent so",
-            f"{hail.unanswered:,} rows were never acknowledged",
+            f"{hail.unanswered:,} rows were never acknowledged, {wrong:,} are stored with another number",
         ),
     )
 
@@ -99,8 +105,9 @@ async def run(folder: Path, messages: int, seed: int) -> Result:
 class Hail:
     """The sender. `sendable`: every damaged message and row, byte for byte: nothing else may be in quarantine."""
 
-    def __init__(self, plan: Plan, ledger: Ledger, draw: random.Random) -> None:
+    def __init__(self, plan: Plan, ledger: Ledger, draw: random.Random, key: Key) -> None:
         self._ledger = ledger
+        self._key = key
         self._draw = draw
         self._next = dict.fromkeys(GATEWAYS, 1)
         self._waiting: dict[tuple[str, int], None] = {}
@@ -161,14 +168,15 @@ class Hail:
         for seq in range(first, first + ROWS):
             record = f"{_EPOCH}:{seq}"
             self._ledger.note(f"{device} {record}")
-            rows.append(Row(seq, device, now_ns, Block("spo2", (now_ns,), (95.0,), record=record)))
+            rows.append(Row(seq, device, now_ns, Block("spo2", (now_ns,), (_VALUE,), record=record)))
         with self._lock:
             self._waiting |= dict.fromkeys((name, seq) for seq in range(first, first + ROWS))
-        return name, wire.encode(Batch(name, _EPOCH, now_ns, tuple(rows)))
+        body = wire.encode(Batch(name, _EPOCH, now_ns, tuple(rows)))
+        return name, self._key.seal(wire.up(name, "obs"), body) if name == SEALED else body
 
     def _damage(self, name: str, payload: bytes) -> bytes:
-        """A damaged copy, remembered."""
-        kind = self._draw.choice(_DAMAGES)
+        """A damaged copy, remembered. Of a sealed one no row is read, whatever was hit."""
+        kind = self._draw.choice(_SEALED_DAMAGES if name == SEALED else _DAMAGES)
         self.kinds[kind] += 1
         rows: list[bytes] = []
         match kind:
@@ -178,10 +186,13 @@ class Hail:
                 message, rows = self._with_bytes(payload)
             case "word":
                 message, rows = self._with_word(payload)
+            case "number":
+                message = payload.replace(b'"value":[95.0]', b'"value":[%d.0]' % self._draw.randint(50, 94), 1)
             case "other":
                 message = payload.replace(f'"gateway":"{name}"'.encode(), b'"gateway":"hail-9"')
             case _:
                 message = payload.replace(b'"v":1', b'"v":9')
+        rows = [] if name == SEALED else rows
         self._damaged.append((message, rows))
         self.sendable |= {message, *rows}
         return message
@@ -228,15 +239,26 @@ class Hail:
         return client
 
     def _heard(self, name: str, payload: bytes) -> None:
+        body = unseal(wire.down(name, "ack"), payload, (self._key,) if name == SEALED else ()).body
         with self._lock:
-            for seq in _numbers(wire.decode(payload, Ack)):
+            for seq in _numbers(wire.decode(body, Ack)):
                 self._waiting.pop((name, seq), None)
             self._lock.notify_all()
 
 
+def _claimed(plan: Plan) -> Key:
+    """What claiming leaves at the server, and the key the gateway has of it."""
+    secret, db = fresh(), Database(plan.database)
+    with db.write() as tx:
+        give_key(tx, SEALED, secret, 0)
+    db.close()
+    return Key(secret)
+
+
 def _rows_of(payload: bytes) -> list[bytes]:
     """The rows of a whole message, as they stand in it."""
-    raw = msgspec.json.decode(payload, type=dict[str, msgspec.Raw])["rows"]
+    body = payload[payload.index(b'{"gateway') :]
+    raw = msgspec.json.decode(body, type=dict[str, msgspec.Raw])["rows"]
     return [bytes(row) for row in msgspec.json.decode(raw, type=list[msgspec.Raw])]
 
 

@@ -11,6 +11,7 @@ whole journal, which is what was promised. A fold that lost or doubled something
 
 import contextlib
 import sqlite3
+import struct
 import zlib
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -19,7 +20,7 @@ from pathlib import Path
 
 import msgspec
 
-_ROW_BYTES, _DEVICE, _IDENTITY = 72, slice(8, 12), slice(56, 72)
+_ROW_BYTES, _DEVICE, _VALUE, _IDENTITY = 72, slice(8, 12), slice(24, 32), slice(56, 72)
 
 _STORED = "SELECT device, record, stored_ns FROM events WHERE record LIKE '%:%' AND kind LIKE 'dispenser.%'"
 
@@ -119,6 +120,18 @@ def promised_readings(database: Path) -> list[str]:
         return list(_counting(db, 0))
 
 
+def values(database: Path) -> list[float]:
+    """What every reading in the journal says, as often as it is there."""
+    with looking_into(database) as db:
+        packed = [msgspec.msgpack.decode(blob)[0] for (blob,) in db.execute("SELECT blob FROM journal")]
+    columns = [msgspec.msgpack.decode(one)[0] for one in packed]
+    return [value for data in columns for row in _rows(data) for value in struct.unpack("<d", row[_VALUE])]
+
+
+def _rows(data: bytes) -> list[bytes]:
+    return [data[start : start + _ROW_BYTES] for start in range(0, len(data), _ROW_BYTES)]
+
+
 def _counting(db: sqlite3.Connection, after_seq: int) -> Iterator[str]:
     """What the journal has after that row, but what it takes back itself."""
     found: dict[bytes, list[str]] = {}
@@ -136,7 +149,7 @@ def _journal(db: sqlite3.Connection, after_seq: int) -> Iterator[tuple[int, list
         assert zlib.crc32(blob) == crc, f"row {seq} of the journal is damaged"
         packed, _, withdrawn = msgspec.msgpack.decode(blob)
         data, words, _, records = msgspec.msgpack.decode(packed)
-        rows = [data[start : start + _ROW_BYTES] for start in range(0, len(data), _ROW_BYTES)]
+        rows = _rows(data)
         devices = [words[int.from_bytes(row[_DEVICE], "little")] for row in rows]
         named = zip(rows, devices, records or [None] * len(rows), strict=True)
         found = [(_name(row), f"{device} {record}") for row, device, record in named]

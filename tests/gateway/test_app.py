@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 import gateway
-from gateway import app
+from gateway import devices
 from tests.gateway.broker import PASSWORD, Broker, Server
 from vitals.clock import NS, ManualClock
 
@@ -63,9 +63,9 @@ async def test_no_device_is_visited_by_a_clock_that_was_never_set(monkeypatch: p
     async def visits() -> None:
         visited.set()
 
-    monkeypatch.setattr(app, "LOOK_S", 0.001)
+    monkeypatch.setattr(devices, "LOOK_S", 0.001)
     clock = Unset(17 * NS)
-    waiting = asyncio.create_task(app._when_set(clock, visits))
+    waiting = asyncio.create_task(devices.when_set(clock, visits))
     for _ in range(3):
         looked.clear()
         await looked.wait()

@@ -63,7 +63,7 @@ class Hub:
     async def asked(self) -> AsyncIterator[httpx.AsyncClient]:
         """Serving, until the block ends."""
         parts = Parts(
-            self.spool, self.sessions, self.uplink, self.clock, lambda: self.notes, lambda: self.troubles
+            self.spool, lambda: self.sessions, self.uplink, self.clock, lambda: self.notes, lambda: self.troubles
         )  # fmt: skip
         task = asyncio.create_task(serve(self.at, parts))
         transport = httpx.AsyncHTTPTransport(retries=5)

@@ -17,6 +17,7 @@ from drivers.contract import Card, Link, Order, Out, Rx, Serial, Tx
 from gateway.ledger import Entry
 from gateway.link import Connection
 from gateway.orders import AHEAD_S, LEARN_S, MOST_WAITING, Orders
+from gateway.seals import Seals
 from gateway.session import Session
 from gateway.spool import Spool
 from gateway.tasks import ended
@@ -126,13 +127,14 @@ class Hub:
         self._path = folder / "spool.sqlite"
         self.clock = ManualClock(T0_NS)
         self.box = Box()
+        self.seals = Seals()
         self.spool: Spool
         self.orders: Orders
         self.session: Session
 
     async def start(self) -> None:
         self.spool = await Spool.open(self._path)
-        self.orders = await Orders.open("home-01", self.spool, self.clock, TAKES)
+        self.orders = await Orders.open("home-01", self.spool, self.clock, TAKES, self.seals)
         self.session = Session("disp-1", Obeying, self.spool, self.clock, self.orders)
 
     async def lose_power(self) -> None:

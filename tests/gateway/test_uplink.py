@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from gateway import uplink as uplink_module
 from gateway.config import UplinkConfig
+from gateway.seals import Seals
 from gateway.spool import Heard, Spool, Stored
 from gateway.uplink import BACKLOG_WINDOW, WINDOW, Uplink, Window, as_ranges, head
 from tests.gateway.broker import PASSWORD, Broker, Server
@@ -28,6 +29,7 @@ async def running(
     folder: Path,
     protocol: str | int = "auto",
     on_command: Callable[[bytes], None] = lambda payload: None,
+    seals: Seals | None = None,
 ) -> AsyncIterator[Uplink]:
     """An uplink of home-01, stopped in the end as the app stops it."""
     (folder / "password").write_text(PASSWORD + "\n")
@@ -41,7 +43,7 @@ async def running(
     def health() -> Health:
         return Health("home-01", spool.epoch, T0_NS, "test", spool.status.queued)
 
-    uplink = Uplink("home-01", config, spool, RunningClock(), 3600, health, on_command)
+    uplink = Uplink("home-01", config, spool, RunningClock(), 3600, health, on_command, seals=seals)
     task = asyncio.create_task(uplink.run())
     try:
         yield uplink

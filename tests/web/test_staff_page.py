@@ -6,7 +6,11 @@ axe looks at every state, not only at the one the page loads in.
 from collections.abc import Callable
 
 import pytest
+from msgspec.structs import replace
 from playwright.sync_api import BrowserContext, expect
+
+from server.fleet import desired
+from vitals.wire import Health, Settings, encode, up
 
 from .conftest import PASSWORD, SignIn, Ward, assert_accessible
 
@@ -141,4 +145,25 @@ def test_the_equipment_page_shows_homes_and_to_an_administrator_what_could_not_b
         page.get_by_role("link", name="Utstyr").click()
         expect(page.get_by_role("region", name="Boks home-1")).to_be_visible()
         expect(page.get_by_role("table", name="Karantene")).to_have_count(sees)
+        assert_accessible(page)
+
+
+def test_the_equipment_page_says_how_far_a_gateways_configuration_has_come(ward: Ward, signed_in: SignIn) -> None:
+    page = signed_in("anne")
+    page.get_by_role("link", name="Utstyr").click()
+    home = page.get_by_role("region", name="Boks home-1")
+    expect(home).to_contain_text("Programvare")
+    expect(home).not_to_contain_text("Oppsett")
+    with ward.server.db.write() as tx:
+        wanted = desired.change(tx, "home-1", Settings(heartbeat_s=30.0), "Anne Moen", ward.clock.now_ns())
+    told = Health("home-1", "e", ward.clock.now_ns(), "0.1", 0)
+    for changes, shown in (
+        ({}, "venter"),
+        ({"config_refused": "version 1: needs a radio"}, "avvist"),
+        ({"config_version": 1, "config_hash": wanted.hash}, "tatt i bruk"),
+    ):
+        ward.server.receive(up("home-1", "health"), encode(replace(told, **changes)))
+        page.reload()
+        expect(home).to_contain_text(f"Oppsett{shown}")
+        expect(home.get_by_text("version 1: needs a radio")).to_have_count(int(shown == "avvist"))
         assert_accessible(page)

@@ -124,6 +124,30 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/gateways/{gateway_id}/config": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Config
+         * @description What the gateway is wanted to run, and how far that has come.
+         */
+        get: operations["getGatewayConfig"];
+        /**
+         * Set Config
+         * @description Want the gateway to run this. It looks at it as a whole, and says in its heartbeat whether it does.
+         */
+        put: operations["setGatewayConfig"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/health": {
         parameters: {
             query?: never;
@@ -601,8 +625,86 @@ export interface components {
              */
             note: string;
         };
-        /** GatewayView */
+        /**
+         * GatewayConfig
+         * @description What a gateway is wanted to be, and how far that has come. `version` 0: nothing is wanted, its file says all.
+         *
+         *     waiting: it has not said that it runs it. refused: it says why not, in English; what ran before runs on.
+         */
+        GatewayConfig: {
+            /** Changed By */
+            changed_by: string | null;
+            /** Changed Ms */
+            changed_ms: number | null;
+            /** Gateway */
+            gateway: string;
+            /** Refused */
+            refused: string | null;
+            /** Runs Version */
+            runs_version: number;
+            settings: components["schemas"]["GatewaySettings"];
+            /**
+             * State
+             * @enum {string}
+             */
+            state: "none" | "waiting" | "applied" | "refused";
+            /** Version */
+            version: number;
+        };
+        /**
+         * GatewayConfigChange
+         * @description `version`: the one that was changed, 0 for none. If a colleague was first, nothing is changed.
+         */
+        GatewayConfigChange: {
+            settings: components["schemas"]["GatewaySettings"];
+            /** Version */
+            version: number;
+        };
+        /**
+         * GatewayDevice
+         * @description A device that a gateway is to read, in the words of its own file (configs/gateway.toml).
+         */
+        GatewayDevice: {
+            /** Address */
+            address?: string | null;
+            /** Baud */
+            baud?: number | null;
+            /** Bits */
+            bits?: (5 | 6 | 7 | 8) | null;
+            /** Driver */
+            driver: string;
+            /** Id */
+            id: string;
+            /** Parity */
+            parity?: ("N" | "E" | "O") | null;
+            /** Port */
+            port?: string | null;
+            /** Stop */
+            stop?: (1 | 2) | null;
+        };
+        /**
+         * GatewaySettings
+         * @description What may be set of a gateway from here. None: as its own file says.
+         */
+        GatewaySettings: {
+            /** Devices */
+            devices?: components["schemas"]["GatewayDevice"][] | null;
+            /** Heartbeat S */
+            heartbeat_s?: number | null;
+            /** Limits */
+            limits?: {
+                [key: string]: number;
+            };
+        };
+        /**
+         * GatewayView
+         * @description `config`: how far the configuration from here has come; None where it has none.
+         */
         GatewayView: {
+            /** Config */
+            config: ("waiting" | "applied" | "refused") | null;
+            /** Config Refused */
+            config_refused: string | null;
             /** Devices */
             devices: components["schemas"]["DeviceView"][];
             /** Id */
@@ -1365,6 +1467,135 @@ export interface operations {
             };
             /** @description Unauthorized */
             401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getGatewayConfig: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                gateway_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["GatewayConfig"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    setGatewayConfig: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                gateway_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["GatewayConfigChange"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["GatewayConfig"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
                 headers: {
                     [name: string]: unknown;
                 };

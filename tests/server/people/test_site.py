@@ -85,6 +85,8 @@ ROUTES = [
     ("GET", "/api/phone"),
     ("GET", "/api/fleet"),
     ("GET", "/api/quarantine"),
+    ("GET", "/api/gateways/home-01/config"),
+    ("PUT", "/api/gateways/home-01/config"),
 ]
 PUBLIC = {("GET", "/api/about"), ("GET", "/api/health"), ("POST", "/api/session")}
 
@@ -95,7 +97,7 @@ def body(path):
 
 @pytest.mark.parametrize(("method", "path"), ROUTES)
 async def test_nobody_comes_in_without_a_session(visitor, method, path):
-    answer = await visitor.request(method, path, json=body(path) if method == "POST" else None)
+    answer = await visitor.request(method, path, json=body(path) if method in ("POST", "PUT") else None)
     assert answer.status_code == 401
     assert "sign in" in answer.json()["detail"]
 
@@ -109,7 +111,7 @@ async def test_nor_with_a_made_up_one(visitor, cookie):
 async def test_every_route_is_in_one_of_the_lists(app):
     names = [
         path.split("?")[0].replace("solveig", "{patient_id}").replace("questions/1", "questions/{question_id}")
-        .replace("d05e", "{order_id}")
+        .replace("d05e", "{order_id}").replace("home-01", "{gateway_id}")
         .replace("/1", "/{alarm_id}")
         for _, path in ROUTES
     ]  # fmt: skip
@@ -218,6 +220,8 @@ async def test_nor_from_nowhere(ward, signed_in):
     [
         ("kari", "GET", "/api/quarantine"),
         ("ingrid", "GET", "/api/quarantine"),
+        ("kari", "GET", "/api/gateways/home-01/config"),
+        ("ingrid", "PUT", "/api/gateways/home-01/config"),
         ("odd", "GET", "/api/patients/solveig"),
         ("odd", "GET", "/api/patients/solveig/readings?channel=spo2"),
         ("odd", "GET", "/api/patients/solveig/dispenser"),
@@ -233,7 +237,7 @@ async def test_nor_from_nowhere(ward, signed_in):
 async def test_what_a_role_may_not(ward, signed_in, who, method, path):
     ward.hear(Level.HIGH)
     client = await signed_in(who)
-    answer = await client.request(method, path, json=body(path) if method == "POST" else None)
+    answer = await client.request(method, path, json=body(path) if method in ("POST", "PUT") else None)
     assert answer.status_code == 403
     assert "ask" in answer.json()["detail"]
     assert ward.alarm().state == "notified"

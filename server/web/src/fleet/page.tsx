@@ -61,12 +61,25 @@ function Gateway({ gateway, now }: { gateway: GatewayView; now: number }) {
             <dt>{words.fleet.software}</dt>
             <dd>{gateway.software ?? words.unknown}</dd>
           </div>
+          {gateway.config !== null && (
+            <div>
+              <dt>{words.fleet.config}</dt>
+              <dd>
+                {gateway.config === "applied" ? words.fleet.configState.applied : <b>{words.fleet.configState[gateway.config]}</b>}
+              </dd>
+            </div>
+          )}
         </dl>
       </div>
       {gateway.devices.length > 0 ? (
         <Devices devices={gateway.devices} now={now} label={`${words.fleet.devices}, ${gateway.id}`} />
       ) : (
         <p className="none">{words.patient.noDevices}</p>
+      )}
+      {gateway.config_refused !== null && (
+        <p className="notes">
+          <b>{words.fleet.configRefused}:</b> <span lang="en">{gateway.config_refused}.</span>
+        </p>
       )}
       {gateway.notes.length > 0 && (
         <p className="notes">
