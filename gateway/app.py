@@ -22,7 +22,9 @@ from drivers.catalogue import catalogue, find
 from drivers.contract import Driver, Link
 from gateway import VERSION
 from gateway.config import Config, DeviceConfig, Find
+from gateway.identity import needed, secure
 from gateway.orders import Orders
+from gateway.renewal import Renewals
 from gateway.session import Session
 from gateway.spool import Spool
 from gateway.tasks import ended
@@ -78,7 +80,12 @@ async def _run_parts(config: Config, spool: Spool, find_driver: Find, stopped: a
         radio = _start_radio(config, wired, start, serve)
         _start_ports(config, wired, serve)
         health = _health_of(config, spool, sessions, radio)
-        uplink = Uplink(config.name, config.uplink, spool, config.clock, config.heartbeat_s, health, orders.arrived)
+        uplink = Uplink(
+            config.name, config.uplink, spool, config.clock, config.heartbeat_s, health, orders.arrived,
+            secure(config),
+        )  # fmt: skip
+        if needed(config.uplink.tls):
+            start(Renewals(config, uplink).run(), "renewals")
         start(orders.run(), "orders")
         start(uplink.run(), "uplink")
         _start_metrics(config, spool, sessions, uplink, radio, start)

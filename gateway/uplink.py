@@ -24,6 +24,7 @@ import contextlib
 import logging
 import math
 import socket
+import ssl
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
@@ -36,7 +37,7 @@ from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
 from gateway.backoff import Backoff
-from gateway.config import Tls, UplinkConfig
+from gateway.config import UplinkConfig
 from gateway.spool import Spool, Stored
 from vitals import wire
 from vitals.clock import Clock
@@ -163,6 +164,8 @@ def head(rows: Sequence[Stored]) -> Sequence[Stored]:
 class Uplink:
     """`run()` for ever. `health` makes the heartbeat; `on_command` is given what comes under `down/command`.
 
+    `hear` and `say` are for the hub's other matters with the server. `secure` makes a TLS context for a connection.
+
     A command may come twice or never: whoever takes it tells the server by a row, and the server repeats it until then.
     """
 
@@ -175,9 +178,12 @@ class Uplink:
         heartbeat_s: float,
         health: Callable[[], Health],
         on_command: Callable[[bytes], None] = lambda payload: None,
+        secure: Callable[[], ssl.SSLContext] | None = None,
     ) -> None:
         self._name = name
         self._hears = {wire.down(name, "ack"): self._on_ack, wire.down(name, "command"): on_command}
+        self._secure = secure
+        self._broker: _Broker | None = None
         self._config = config
         self._spool = spool
         self._clock = clock
@@ -190,6 +196,20 @@ class Uplink:
         self.connections = 0
         self.connected = asyncio.Event()
         spool.on_stored = self._wake.set
+
+    def hear(self, what: str, call: Callable[[bytes], None]) -> None:
+        """Give `call` what comes under `down/<what>`; to be said before `run`."""
+        self._hears[wire.down(self._name, what)] = call
+
+    def say(self, what: str, payload: bytes) -> None:
+        """Publish under `up/<what>` if there is a connection. It may come twice or never."""
+        if self._broker is not None:
+            self._broker.publish(wire.up(self._name, what), payload)
+
+    def connect_anew(self) -> None:
+        """End the connection, if there is one, and make another: the hub's identity is a new one."""
+        if self._broker is not None:
+            self._broker.give_up("the identity is a new one")
 
     async def run(self) -> None:
         """Connect and serve, again and again."""
@@ -212,15 +232,17 @@ class Uplink:
 
     async def _connection(self) -> None:
         """One connection from start to end; raises LinkError when it ends, _ProtocolRefused."""
-        broker = _Broker(self._name, self._config, self._protocol, self._hears, self._clock)
+        broker = _Broker(self._name, self._config, self._protocol, self._hears, self._clock, self._secure)
         try:
             await broker.open()
+            self._broker = broker
             log.info("connected to %s:%d, MQTT %s", self._config.host, self._config.port, _spoken(self._protocol))
             self._window = Window(self._spool.status.last_seq)
             self.connections += 1
             self.connected.set()
             await self._serve(broker)
         finally:
+            self._broker = None
             self.connected.clear()
             await broker.close()
 
@@ -302,10 +324,12 @@ class _Broker:
         protocol: MQTTProtocolVersion,
         hears: Mapping[str, Callable[[bytes], None]],
         clock: Clock,
+        secure: Callable[[], ssl.SSLContext] | None = None,
     ) -> None:
         self._name = name
         self._config = config
         self._clock = clock
+        self._secure = secure
         self._loop = asyncio.get_running_loop()
         self._hears = hears
         self._answer: asyncio.Future[ReasonCode] = self._loop.create_future()
@@ -322,8 +346,8 @@ class _Broker:
         )
         client.username_pw_set(self._name, self._config.password())
         client.max_queued_messages_set(MOST_QUEUED)
-        if self._config.tls:
-            _use_tls(client, self._config.tls)
+        if self._secure:
+            client.tls_set_context(self._secure())
         client.will_set(wire.state(self._name), self._state(online=False), qos=1, retain=True)
         client.on_socket_open = _no_delay
         client.on_connect = self._on_connect
@@ -343,7 +367,8 @@ class _Broker:
         self._client.loop_start()
         answer = await self._first(self._answer, where)
         if answer is None or answer.value == _UNSUPPORTED_PROTOCOL:
-            raise _ProtocolRefused(f"the broker {where} hung up or does not speak this MQTT")
+            certificate = ", or does not take our certificate" if self._secure else ""
+            raise _ProtocolRefused(f"the broker {where} hung up, or does not speak this MQTT{certificate}")
         if answer.is_failure:
             raise LinkError(f"the broker {where} refuses {self._name} ({answer})", "see the name and the password file")
         self._client.subscribe([(topic, 1) for topic in self._hears])
@@ -364,6 +389,10 @@ class _Broker:
         """Raises LinkError when the connection is lost."""
         if self._lost.done():
             raise LinkError(f"the connection to the broker was lost ({self._lost.result()})", "it is tried again")
+
+    def give_up(self, why: str) -> None:
+        """As if the connection were lost."""
+        _resolve(self._lost, why)
 
     def on_lost(self, call: Callable[[], None]) -> None:
         self._lost.add_done_callback(lambda _: call())
@@ -424,13 +453,6 @@ class _Broker:
 def _resolve(future: "asyncio.Future[Any]", value: object) -> None:
     if not future.done():
         future.set_result(value)
-
-
-def _use_tls(client: Client, tls: Tls) -> None:
-    try:
-        client.tls_set(ca_certs=tls.ca)
-    except OSError as error:
-        raise ConfigError(f"the authority {tls.ca} cannot be used ({error})", "see [uplink] tls.ca") from error
 
 
 def _no_delay(client: Client, userdata: Any, sock: Any) -> None:

@@ -11,7 +11,7 @@ import logging
 import signal
 import socket
 import time
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Iterator, Sequence
 
 import sqlalchemy as sa
 
@@ -32,6 +32,9 @@ from server.engine import Engine
 from server.escalation.model import load as load_ladders
 from server.escalation.tick import climb_due
 from server.held.home import Homes
+from server.identity.authority import Authority
+from server.identity.desk import Desk, is_renewal
+from server.identity.keeper import Keeper
 from server.ingest.inbox import Inbox
 from server.ingest.store import Message
 from server.live import Hub
@@ -88,6 +91,12 @@ class Server:
         self.hub = Hub(rows, self.clock, phones_for_all=config.demo)
         self.senders: dict[str, Sender] = {"sms": FakePhone(self.db, self.hub.phone, links=config.demo)}
         self._homes = Homes(config.web.address, zone_of(config.time_zone, "server.toml"))
+        self.desk: Desk | None = None
+        self.keeper: Keeper | None = None
+        if config.broker.tls:
+            authority = Authority.open(config.data / "authority")
+            self.desk = Desk(self.db, authority, config.broker.tls)
+            self.keeper = Keeper(self.db, authority, config.broker.tls)
         self.watches: list[Callable[[], str | None]] = []
         """What else may have a problem: each says what it is, or None."""
         self.publish: Callable[[Sequence[Message]], None] = lambda messages: None
@@ -131,6 +140,8 @@ class Server:
 
     def decide(self, now_ns: int) -> None:
         """Look at people, climb ladders and ask homes: what must be said is queued."""
+        if self.keeper:
+            self._part("identity", self.keeper.turn)
         self._part("orders", lambda: self._turn_orders(now_ns))
         self._part("watch", lambda: self._look_around(now_ns))
         self._part("escalation", lambda: self._climb(now_ns))
@@ -173,6 +184,7 @@ class Server:
     def _receive(self, messages: Sequence[Message]) -> list[Message]:
         now_ns, began_s = self.clock.now_ns(), time.monotonic()
         with self.db.write() as tx:
+            messages, renewed = self._renew(tx, messages)
             taken = ingest.take(tx, messages, now_ns)
             events = [one for new in taken.new.values() for one in new if isinstance(one, Occurrence)]
             ordered = heard(tx, events)
@@ -182,7 +194,14 @@ class Server:
         received_ns = (one.received_ns for new in taken.new.values() for one in new)
         self.meter.took_in(taken.tally, received_ns, self.clock.now_ns(), time.monotonic() - began_s)
         self._tell(changed)
-        return taken.acknowledge
+        return [*taken.acknowledge, *renewed]
+
+    def _renew(self, tx: sa.Connection, messages: Sequence[Message]) -> tuple[Sequence[Message], list[Message]]:
+        """What is left of the messages without those that ask for a new certificate, and the answers to these."""
+        if self.desk is None or not any(is_renewal(topic) for topic, _ in messages):
+            return messages, []
+        given = [one for topic, payload in messages if is_renewal(topic) for one in self.desk.renew(tx, topic, payload)]
+        return [one for one in messages if not is_renewal(one[0])], given
 
     def _look(self, tx: sa.Connection, people: Collection[str] | None, now_ns: int, new: New) -> set[str]:
         """Run the rules for these people (None: everybody); returns those whose alarms changed.
@@ -262,7 +281,13 @@ def checked_municipality(config: Config) -> Municipality:
     """The municipality file, with what only the running server can tell to be wrong; raises ConfigError."""
     municipality = load_municipality(config.municipality)
     for gateway in municipality.gateways:
-        if not well_formed(gateway.password_hash):
+        if gateway.password_hash is None:
+            if config.broker.tls is None:
+                raise ConfigError(
+                    f"{config.municipality}: gateway {gateway.id} has no password_hash, and there is no [broker.tls]",
+                    "give it one of the two to come in by",
+                )
+        elif not well_formed(gateway.password_hash):
             raise ConfigError(
                 f"{config.municipality}: the password_hash of gateway {gateway.id} is no $7$ hash",
                 "make one with `hjemvakt server password`",
@@ -293,7 +318,7 @@ async def run(config: Config) -> None:
     with contextlib.ExitStack() as stack:
         server = Server(config)
         stack.callback(server.close)
-        door = stack.enter_context(_listening(config.web.host, config.web.port))
+        page = stack.enter_context(_listening(config.web.host, config.web.port))
         running = _broker_for(server)
         stack.callback(running.stop)
         inbox = Inbox(running.endpoint, server.receive_many)
@@ -327,20 +352,43 @@ async def run(config: Config) -> None:
                 await super().startup(sockets)
                 if not await asyncio.to_thread(inbox.wait_until_listening, LISTEN_S):
                     log.warning("the broker does not answer; going on without it until it does")
-                host, port = door.getsockname()[:2]
+                host, port = page.getsockname()[:2]
                 at = running.endpoint
                 log.info("ready http://%s:%s broker %s %s:%s", host, port, running.name, at.host, at.port)
 
         settings = uvicorn.Config(
             site.build(server), log_level="warning", access_log=False, timeout_graceful_shutdown=STOP_S, lifespan="on"
         )
-        await Site(settings).serve(sockets=[door])
+        async with _hubs_door(server, stack):
+            await Site(settings).serve(sockets=[page])
     log.info("stopped")
 
 
+@contextlib.asynccontextmanager
+async def _hubs_door(server: Server, stack: contextlib.ExitStack) -> AsyncIterator[None]:
+    """Where hubs redeem their codes, for as long as this lasts; nothing where hubs have passwords."""
+    tls = server.config.broker.tls
+    if tls is None or server.keeper is None:
+        yield
+        return
+    from server.identity.door import opened
+
+    listening = stack.enter_context(_listening(tls.host, tls.claim_port))
+    async with opened(server, server.keeper, listening):
+        log.info("hubs come in at %s:%d and redeem codes at https://%s:%d", tls.names[0], tls.port,
+                 tls.names[0], listening.getsockname()[1])  # fmt: skip
+        yield
+
+
 def _broker_for(server: Server) -> Running:
-    hashes = {gateway.id: gateway.password_hash for gateway in server.municipality.gateways}
-    return broker.start(server.config.broker, hashes, server.config.data / "broker")
+    hashes = {one.id: one.password_hash for one in server.municipality.gateways if one.password_hash is not None}
+    keeper = server.keeper
+    running = broker.start(
+        server.config.broker, hashes, server.config.data / "broker", keeper.papers() if keeper else None
+    )
+    if keeper:
+        keeper.keep(running.renew)
+    return running
 
 
 def _listening(host: str, port: int) -> socket.socket:

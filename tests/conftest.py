@@ -16,7 +16,7 @@ settings.register_profile(
 )
 settings.load_profile("steady")
 
-_BROKERS = {"lasting_broker", "mortal_broker"}
+_BROKERS = {"lasting_broker", "mortal_broker", "place"}
 """Fixtures that start a mosquitto."""
 
 
