@@ -102,8 +102,25 @@ def needed(tls: Tls | None) -> bool:
     return tls is not None and tls.ca is None
 
 
-def _believing(ca: Path) -> ssl.SSLContext:
+class _Tidy(ssl.SSLSocket):
+    """Closed where the two ends do not agree: paho leaves it to the garbage collector."""
+
+    def do_handshake(self, block: bool = False) -> None:
+        try:
+            super().do_handshake(block)
+        except OSError:
+            self.close()
+            raise
+
+
+def _context() -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.sslsocket_class = _Tidy
+    return context
+
+
+def _believing(ca: Path) -> ssl.SSLContext:
+    context = _context()
     context.minimum_version = ssl.TLSVersion.TLSv1_2  # a broker of others may not know better
     try:
         context.load_verify_locations(ca)
@@ -118,7 +135,7 @@ def _as_ourselves(config: Config) -> ssl.SSLContext:
         raise ConfigError(f"{config.name} has no identity", _MEND)
     if found.name != config.name:
         raise ConfigError(f"the hub was claimed as {found.name}, gateway.toml calls it {config.name}", _MEND)
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context = _context()
     context.minimum_version = ssl.TLSVersion.TLSv1_3
     try:
         context.load_verify_locations(found.folder / "authority.pem")

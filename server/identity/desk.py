@@ -14,6 +14,7 @@ can only publish under its name, or the broker itself, gets no certificate.
 
 import base64
 import logging
+import math
 import secrets
 import time
 from collections.abc import Callable
@@ -140,7 +141,7 @@ class Desk:
     def _check_tries(self, source: str, now_ns: int) -> None:
         wait_s = max(self._from_one.wait_s("claim", source, now_ns), self._from_all.wait_s(*_EVERYWHERE, now_ns))
         if wait_s:
-            raise Turned(429, "too many wrong codes", f"try again in {int(wait_s // 60) + 1} min", wait_s)
+            raise Turned(429, "too many wrong codes", f"try again in {math.ceil(wait_s / 60)} min", wait_s)
 
     def _given(self, tx: sa.Connection, code: store.CodeRow | None, key: str) -> str | None:
         """The certificate that was given for this code to the owner of this very key."""

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import socket
 from collections.abc import AsyncIterator, Callable
+from datetime import datetime
 from pathlib import Path
 
 import tomli_w
@@ -12,7 +13,9 @@ from gateway.claim import claim
 from gateway.config import Config as HubConfig
 from gateway.config import load
 from gateway.identity import secure
+from gateway.renewal import Renewals
 from gateway.spool import Heard, Spool
+from gateway.tasks import ended
 from gateway.uplink import Uplink
 from server import broker
 from server.app import Server
@@ -169,6 +172,10 @@ class Home:
             now_ns += 1
             await self.spool.put([Heard("oximeter", now_ns, Block("spo2", (now_ns,), (value,)))])
 
+    def renewals(self, now: Callable[[], datetime]) -> Renewals:
+        """The part that renews the certificate, which goes by that wall clock and does not wait for long."""
+        return Renewals(self.config, self.uplink, now, look_s=0.1, again_s=0.3)
+
     async def until(self, happened: Callable[[], object]) -> None:
         async with asyncio.timeout(WAIT_S):
             while not happened():  # noqa: ASYNC110 - the spool and the broker tell nobody else
@@ -176,14 +183,14 @@ class Home:
 
 
 @contextlib.asynccontextmanager
-async def home(config: HubConfig) -> AsyncIterator[Home]:
-    """The hub, running."""
+async def home(config: HubConfig, now: Callable[[], datetime] | None = None) -> AsyncIterator[Home]:
+    """The hub, running; with `now` it also renews its certificate by that wall clock."""
     spool = await Spool.open(Path(config.data) / "spool.sqlite")
     one = Home(config, spool)
-    running = asyncio.create_task(one.uplink.run())
+    parts = [one.renewals(now).run()] if now else []
+    running = [asyncio.create_task(part) for part in (*parts, one.uplink.run())]
     try:
         yield one
     finally:
-        running.cancel()
-        await asyncio.gather(running, return_exceptions=True)
+        await ended(running)
         await spool.close()
