@@ -23,7 +23,7 @@ from gateway.config import Config
 from gateway.identity import Held, draft, held, needed
 from gateway.spool import Spool, wipe
 from vitals.errors import ConfigError, LinkError, WireError
-from vitals.identity import MOST_BYTES, Claim, Code, Identity, decode, encode, mark, read_code
+from vitals.identity import MOST_BYTES, Claim, Code, Identity, decode, encode, mark, read_code, readings
 
 T = TypeVar("T")
 
@@ -80,13 +80,14 @@ async def _waiting(data: Path) -> int:
 def _allowed(before: Held | None, stays: bool, waiting: int, discard: int | None) -> int:
     """How many of the waiting readings are to be sent on; raises ConfigError where a person must decide first."""
     if discard is not None and discard != waiting:
-        raise ConfigError(f"{waiting} readings wait, not {discard}", "look again: something was measured meanwhile")
+        text = f"this hub holds {readings(waiting)}, not {discard}"
+        raise ConfigError(text, "look again: something was measured meanwhile")
     if stays or not waiting:
         return 0 if discard is not None else waiting
     if discard is None:
-        whose = f"they were measured as {before.name}" if before else "nobody knows as which gateway"
+        whose = f" that were measured as {before.name}" if before else ", and nobody knows as which gateway"
         mend = f"let it send them first, as it was, or throw them away with --discard {waiting}"
-        raise ConfigError(f"{waiting} readings wait in this hub, and {whose}", mend)
+        raise ConfigError(f"this hub holds {readings(waiting)}{whose}", mend)
     return 0
 
 
@@ -154,7 +155,7 @@ def _told(config: Config, given: Identity, now: Held, sent_on: int) -> str:
     """What a person wants to know now."""
     lines = [f"this hub is {now.name} until {now.ends:%Y-%m-%d}, and renews that by itself; start the gateway"]
     if sent_on:
-        lines.append(f"{sent_on} readings from before wait to be sent")
+        lines.append(f"{readings(sent_on)} from before will be sent")
     if (given.host, given.port) != (config.uplink.host, config.uplink.port):
         said = f"the server calls its broker {given.host}:{given.port}"
         lines.append(

@@ -51,13 +51,6 @@ class Held(NamedTuple):
     def file(self, name: str) -> bytes:
         return (self.folder / name).read_bytes()
 
-    def spread_s(self) -> float:
-        """Over how long hubs come back when the broker has hung up on all of them."""
-        try:
-            return float((self.folder / "spread").read_text("ascii"))
-        except (OSError, ValueError):
-            return 1.0
-
 
 def held(data: Path) -> Held | None:
     """The identity in the data folder, None where the hub was never claimed; raises ConfigError for a damaged one."""
@@ -76,14 +69,21 @@ def held(data: Path) -> Held | None:
     return Held(folder.resolve(), name, f"{serial:x}", begins, ends)
 
 
-def secure(config: Config) -> Callable[[], ssl.SSLContext] | None:
-    """What makes a TLS context for each connection, as `[uplink.tls]` says; None for a connection without TLS."""
+class Secure(NamedTuple):
+    """How a connection is made safe: a context for each, and over how long hubs come back that were all hung up on."""
+
+    context: Callable[[], ssl.SSLContext]
+    spread_s: Callable[[], float]
+
+
+def secure(config: Config) -> Secure | None:
+    """What `[uplink.tls]` asks for; None for connections without TLS."""
     tls = config.uplink.tls
     if tls is None:
         return None
     if tls.ca is not None:
-        return lambda: _believing(Path(tls.ca or ""))
-    return lambda: _as_ourselves(config)
+        return Secure(lambda: _believing(Path(tls.ca or "")), lambda: 1.0)
+    return Secure(lambda: _as_ourselves(config), lambda: _spread_s(Path(config.data)))
 
 
 def summary(config: Config) -> str:
@@ -117,6 +117,14 @@ def _context() -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.sslsocket_class = _Tidy
     return context
+
+
+def _spread_s(data: Path) -> float:
+    """As the server said when it gave the certificate; a hub that cannot read it does as in a small fleet."""
+    try:
+        return float((data / LINK / "spread").read_text("ascii"))
+    except (OSError, ValueError):
+        return 1.0
 
 
 def _believing(ca: Path) -> ssl.SSLContext:

@@ -12,7 +12,8 @@ is not wholly acknowledged within RESEND_S is published again, unchanged; the se
 (gateway, epoch, seq). Only rows of the window are released: an acknowledgement of anything else is ignored and counted.
 
 *Connecting.* Each attempt has a paho client of its own, so nothing of a dead connection lives on. Waits between
-attempts have full jitter and are reset once a connection lasted STABLE_S. With `protocol = "auto"` MQTT 5 is tried
+attempts have full jitter and are reset once a connection lasted STABLE_S; a broker that hangs up is given the time
+that its whole fleet needs to come back. With `protocol = "auto"` MQTT 5 is tried
 first; a broker that refuses it, or hangs up on it, is tried with 3.1.1, and what worked is remembered.
 
 paho runs in its own thread; its callbacks do nothing but hand over to the event loop. TCP_NODELAY is set because small
@@ -24,7 +25,6 @@ import contextlib
 import logging
 import math
 import socket
-import ssl
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
@@ -38,6 +38,7 @@ from paho.mqtt.reasoncodes import ReasonCode
 
 from gateway.backoff import Backoff
 from gateway.config import UplinkConfig
+from gateway.identity import Secure
 from gateway.spool import Spool, Stored
 from vitals import wire
 from vitals.clock import Clock
@@ -56,6 +57,8 @@ KEEPALIVE_S = 30
 MOST_QUEUED = 64
 """Messages paho may hold that the broker has not taken; more would only be copies of the window."""
 _UNSUPPORTED_PROTOCOL = 132
+_SILENT = 141
+"""The reason that paho gives when the broker has not answered for longer than it may."""
 _ENVELOPE_BYTES = 256
 
 log = logging.getLogger(__name__)
@@ -164,7 +167,7 @@ def head(rows: Sequence[Stored]) -> Sequence[Stored]:
 class Uplink:
     """`run()` for ever. `health` makes the heartbeat; `on_command` is given what comes under `down/command`.
 
-    `hear` and `say` are for the hub's other matters with the server. `secure` makes a TLS context for a connection.
+    `hear` and `say` are for the hub's other matters with the server. `secure` makes connections safe.
 
     A command may come twice or never: whoever takes it tells the server by a row, and the server repeats it until then.
     """
@@ -178,7 +181,7 @@ class Uplink:
         heartbeat_s: float,
         health: Callable[[], Health],
         on_command: Callable[[bytes], None] = lambda payload: None,
-        secure: Callable[[], ssl.SSLContext] | None = None,
+        secure: Secure | None = None,
     ) -> None:
         self._name = name
         self._hears = {wire.down(name, "ack"): self._on_ack, wire.down(name, "command"): on_command}
@@ -216,11 +219,12 @@ class Uplink:
         loop = asyncio.get_running_loop()
         backoff = Backoff(self._config.reconnect_max_s)
         while True:
-            began_s = loop.time()
+            began_s, hung_up = loop.time(), False
             try:
                 await self._connection()
             except (LinkError, ConfigError) as error:  # the password file may be away while a person mends it
                 log.warning("%s", error)
+                hung_up = isinstance(error, _HungUp)
             except _ProtocolRefused as error:
                 if self._turn_protocol():
                     log.info("%s; trying MQTT %s", error, _spoken(self._protocol))
@@ -228,6 +232,8 @@ class Uplink:
                 log.warning("%s", error)
             if loop.time() - began_s >= STABLE_S:
                 backoff.reset()
+            if hung_up and self._secure:
+                backoff.hung_up(self._secure.spread_s())
             await asyncio.sleep(backoff.next_s())
 
     async def _connection(self) -> None:
@@ -310,6 +316,10 @@ class Uplink:
         return was_5
 
 
+class _HungUp(LinkError):
+    """The broker ended a connection that was well, and so everybody's."""
+
+
 class _ProtocolRefused(Exception):
     """The broker does not speak this protocol, or hung up before it answered."""
 
@@ -324,7 +334,7 @@ class _Broker:
         protocol: MQTTProtocolVersion,
         hears: Mapping[str, Callable[[bytes], None]],
         clock: Clock,
-        secure: Callable[[], ssl.SSLContext] | None = None,
+        secure: Secure | None = None,
     ) -> None:
         self._name = name
         self._config = config
@@ -334,7 +344,7 @@ class _Broker:
         self._hears = hears
         self._answer: asyncio.Future[ReasonCode] = self._loop.create_future()
         self._ready: asyncio.Future[None] = self._loop.create_future()
-        self._lost: asyncio.Future[str] = self._loop.create_future()
+        self._lost: asyncio.Future[LinkError] = self._loop.create_future()
         self._goodbye: MQTTMessageInfo | None = None
         self._said_refused = False
         self._client = self._made_client(protocol)
@@ -347,7 +357,7 @@ class _Broker:
         client.username_pw_set(self._name, self._config.password())
         client.max_queued_messages_set(MOST_QUEUED)
         if self._secure:
-            client.tls_set_context(self._secure())
+            client.tls_set_context(self._secure.context())
         client.will_set(wire.state(self._name), self._state(online=False), qos=1, retain=True)
         client.on_socket_open = _no_delay
         client.on_connect = self._on_connect
@@ -388,11 +398,11 @@ class _Broker:
     def check(self) -> None:
         """Raises LinkError when the connection is lost."""
         if self._lost.done():
-            raise LinkError(f"the connection to the broker was lost ({self._lost.result()})", "it is tried again")
+            raise self._lost.result()
 
     def give_up(self, why: str) -> None:
         """As if the connection were lost."""
-        _resolve(self._lost, why)
+        _resolve(self._lost, _lost(LinkError, why))
 
     def on_lost(self, call: Callable[[], None]) -> None:
         self._lost.add_done_callback(lambda _: call())
@@ -434,7 +444,8 @@ class _Broker:
         self._hand_over(_resolve, self._ready, None)
 
     def _on_disconnect(self, client: Client, userdata: Any, flags: Any, reason: ReasonCode, properties: Any) -> None:
-        self._hand_over(_resolve, self._lost, str(reason))
+        kind = LinkError if reason.value == _SILENT else _HungUp
+        self._hand_over(_resolve, self._lost, _lost(kind, str(reason)))
 
     def _on_message(self, client: Client, userdata: Any, message: MQTTMessage) -> None:
         if message.topic in self._hears:
@@ -453,6 +464,10 @@ class _Broker:
 def _resolve(future: "asyncio.Future[Any]", value: object) -> None:
     if not future.done():
         future.set_result(value)
+
+
+def _lost(kind: type[LinkError], why: str) -> LinkError:
+    return kind(f"the connection to the broker was lost ({why})", "it is tried again")
 
 
 def _no_delay(client: Client, userdata: Any, sock: Any) -> None:

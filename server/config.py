@@ -9,6 +9,7 @@ Durations are in the clock's time.
 """
 
 import re
+from collections import Counter
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Literal
@@ -304,7 +305,7 @@ def _read(path: Path) -> str:
 
 
 def _unique(path: Path, what: str, ids: list[str]) -> frozenset[str]:
-    twice = {one for one in ids if ids.count(one) > 1}
+    twice = {one for one, times in Counter(ids).items() if times > 1}
     if twice:
         raise ConfigError(f"{path}: two {what}s have the id {min(twice)!r}", "give each its own")
     return frozenset(ids)

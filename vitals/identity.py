@@ -100,6 +100,11 @@ class Renewed(msgspec.Struct, frozen=True):
 M = TypeVar("M", Claim, Identity, Renewal, Renewed)
 
 
+def readings(count: int) -> str:
+    """So many readings, in words."""
+    return f"{count} reading{'' if count == 1 else 's'}"
+
+
 def draw_secret() -> str:
     """A new one."""
     return "".join(secrets.choice(_ALPHABET) for _ in range(SECRET_CHARS))

@@ -35,7 +35,7 @@ from server.identity import store
 from server.identity.authority import Authority, key_hash, request_key
 from vitals.clock import NS
 from vitals.errors import HjemvaktError, WireError
-from vitals.identity import Claim, Code, Identity, Renewal, Renewed, decode, draw_secret, encode
+from vitals.identity import Claim, Code, Identity, Renewal, Renewed, decode, draw_secret, encode, readings
 from vitals.wire import down, gateway_of
 
 CODE_HOURS = 24
@@ -154,8 +154,8 @@ class Desk:
             raise Turned(409, text, "take the other paper, or correct `name` in gateway.toml")
         _, was_revoked = store.standing(tx, gateway)
         if was_revoked and said.waiting:
-            text = f"{gateway} was revoked, and {said.waiting} readings from before wait in this hub"
-            raise Turned(409, text, f"throw them away with --discard {said.waiting}: they may be of another home")
+            text = f"{gateway} was revoked, and this hub holds {readings(said.waiting)} from before"
+            raise Turned(409, text, f"what it holds may be another home's; throw it away with --discard {said.waiting}")
 
     def _issue(self, tx: sa.Connection, gateway: str, said: Claim, now_ns: int) -> str:
         ended = store.revoke_certificates(tx, gateway, "claimed again", now_ns)
@@ -168,7 +168,12 @@ class Desk:
         return issued.pem.decode()
 
     def _spread_s(self, tx: sa.Connection) -> float:
-        return max(1.0, store.fleet_size(tx) / HANDSHAKES_PER_S)
+        return spread_s(store.fleet_size(tx))
+
+
+def spread_s(hubs: int) -> float:
+    """Over how many seconds so many hubs come back that were all hung up on."""
+    return max(1.0, hubs / HANDSHAKES_PER_S)
 
 
 def revoke(tx: sa.Connection, gateway: str, reason: str, by: str, now_ns: int) -> int:

@@ -103,7 +103,7 @@ async def test_a_server_that_does_not_prove_its_name_is_not_told_the_code(place:
     async with await asyncio.start_server(forward, "127.0.0.2", 0) as elsewhere:
         tls = Tls(claim_port=elsewhere.sockets[0].getsockname()[1])
         there = replace(config, uplink=replace(config.uplink, host="127.0.0.2", tls=tls))
-        with pytest.raises(LinkError, match="does not prove that it is 127.0.0.2"):
+        with pytest.raises(LinkError, match="does not prove that it is 127"):
             await claim_it(there, place.code("home-1"))
 
 
@@ -175,7 +175,7 @@ async def test_under_another_name_nothing_from_before_is_sent_and_nothing_is_los
 async def test_a_hub_that_was_nobody_does_not_send_what_it_has(place: Place) -> None:
     config = place.hub("home-1")
     await measured(config, 90.0)
-    with pytest.raises(ConfigError, match="1 readings wait in this hub, and nobody knows as which gateway"):
+    with pytest.raises(ConfigError, match="holds 1 reading, and nobody knows as which gateway"):
         await claim_it(config, place.code("home-1"))
 
 
@@ -190,7 +190,7 @@ async def test_a_hub_that_was_off_for_too_long_is_claimed_again_and_loses_nothin
                 await hub.uplink.connected.wait()
     place.at(time.time_ns)
     told = await claim_it(config, place.code("home-1"))
-    assert "2 readings from before wait to be sent" in told
+    assert "2 readings from before will be sent" in told
     async with home(config) as hub:
         await hub.until(lambda: hub.spool.status.queued == 0)
     assert place.stored() == [88.0, 89.0]
@@ -201,7 +201,7 @@ async def test_a_hub_that_was_revoked_may_stand_in_another_home_now(place: Place
     await measured(config, 88.0)
     place.revoke("home-1")
     code = place.code("home-1")
-    with pytest.raises(LinkError, match="home-1 was revoked, and 1 readings from before wait .* --discard 1"):
+    with pytest.raises(LinkError, match=r"home-1 was revoked, and this hub holds 1 reading from before.* --discard 1"):
         await claim_it(config, code)
     await claim_it(config, code, 1)
     assert (await spooled(config))[1] == 0

@@ -178,10 +178,10 @@ async def test_a_power_cut_at_any_step_leaves_the_old_identity_or_the_new(
         except PowerCut:
             whole = False
         monkeypatch.undo()
-        after, context = held(data), secure(config)
+        after, connection = held(data), secure(config)
         assert after is not None
-        assert context is not None
-        context()  # key and certificate belong together
+        assert connection is not None
+        connection.context()  # key and certificate belong together
         seen.add(after.serial != before.serial)
         assert after.file("batch.key") == batch_key
         if whole:
@@ -193,6 +193,6 @@ async def test_a_power_cut_at_any_step_leaves_the_old_identity_or_the_new(
 async def test_a_hub_is_told_how_far_apart_they_all_come_back(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(store, "fleet_size", lambda tx: 90 * HANDSHAKES_PER_S)
     config = await place.claimed("home-1")
-    found = held(Path(config.data))
-    assert found is not None
-    assert found.spread_s() == 90.0
+    connection = secure(config)
+    assert connection is not None
+    assert connection.spread_s() == 90.0
