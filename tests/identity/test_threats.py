@@ -6,7 +6,9 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
+from gateway import backoff
 from gateway.config import Config as HubConfig
 from server.identity.authority import Authority
 from tests.identity.place import Place, home
@@ -156,3 +158,45 @@ async def test_the_brokers_own_certificate_is_renewed_and_hubs_notice_nothing(pl
     assert shown.split() == place.keeper._certificate.decode().split()
     async with home(config) as hub:
         await hub.uplink.connected.wait()
+
+
+async def test_a_hub_says_nothing_to_a_broker_of_another_authority(
+    place: Place, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    config, others = await place.claimed("home-1"), Authority.open(tmp_path / "others")
+    certificate, key = others.issue_broker(["127.0.0.1"], datetime.now(UTC))
+    (tmp_path / "false.pem").write_bytes(certificate + key)
+    false = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    false.load_cert_chain(tmp_path / "false.pem")
+    heard: list[bytes] = []
+
+    async def listen(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        heard.append(await reader.read(100))
+        writer.close()
+
+    async with await asyncio.start_server(listen, "127.0.0.1", 0, ssl=false) as broker:
+        port = broker.sockets[0].getsockname()[1]
+        async with home(replace(config, uplink=replace(config.uplink, port=port))) as hub:
+            await hub.measure(95.0)
+            await hub.until(lambda: "certificate verify failed" in caplog.text)
+            assert hub.uplink.connections == 0
+            assert hub.spool.status.queued == 1
+    assert not any(heard)
+
+
+async def test_a_hub_that_is_hung_up_on_waits_as_long_as_its_fleet_needs_and_for_itself_alone_not(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = await place.claimed("home-1")
+    (Path(config.data) / "identity" / "spread").write_text("90.9")
+    drawn: list[float] = []
+    monkeypatch.setattr(backoff.random, "uniform", lambda low, high: drawn.append(high) or 0.05)
+    async with home(replace(config, uplink=replace(config.uplink, reconnect_max_s=120.0))) as hub:
+        await hub.uplink.connected.wait()
+        hub.uplink.connect_anew()
+        await hub.until(lambda: hub.uplink.connections == 2)
+        assert drawn == [1.0]
+        place.broker._child.kill()
+        await hub.until(lambda: hub.uplink.connections == 3)
+        assert drawn[1:] == [90.9] * len(drawn[1:])
+        assert len(drawn) > 1
