@@ -23,6 +23,7 @@ from drivers.contract import Driver, Link
 from gateway import VERSION
 from gateway.config import Config, DeviceConfig, Find
 from gateway.identity import needed, secure
+from gateway.identity import notes as identity_notes
 from gateway.orders import Orders
 from gateway.renewal import Renewals
 from gateway.session import Session
@@ -192,7 +193,7 @@ def _health_of(
             status.oldest_ns,
             tuple(session.health() for session in sessions),
             tuple(f"{address} {name}" for address, name in (radio.strangers if radio else {}).items()),
-            _notes(config.clock, spool, radio),
+            (*identity_notes(config), *_notes(config.clock, spool, radio)),
         )
 
     return health

@@ -36,6 +36,9 @@ if TYPE_CHECKING:
 
 LINK = "identity"
 _NEXT = "identity.next"
+FEW_DAYS = timedelta(days=14)
+"""A certificate that has no longer to live should have been renewed."""
+
 _MEND = "claim the hub: hjemvakt gateway claim CODE --config gateway.toml"
 
 
@@ -95,6 +98,16 @@ def summary(config: Config) -> str:
         return f", not claimed yet ({_MEND})"
     state = "until" if found.ends > datetime.now(UTC) else "ENDED"
     return f", identity of {found.name} {state} {found.ends:%Y-%m-%d}"
+
+
+def notes(config: Config) -> tuple[str, ...]:
+    """For the heartbeat: what a person should know of the identity while the hub can still say it."""
+    if not needed(config.uplink.tls):
+        return ()
+    found = held(Path(config.data))
+    if found is None or found.ends - datetime.now(UTC) > FEW_DAYS:
+        return ()
+    return (f"the certificate ends on {found.ends:%Y-%m-%d} and is not renewed: see the server's log",)
 
 
 def needed(tls: Tls | None) -> bool:

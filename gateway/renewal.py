@@ -12,7 +12,7 @@ import asyncio
 import logging
 import random
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 
 from gateway.config import Config
@@ -24,7 +24,6 @@ from vitals.identity import Renewed, decode, encode
 LOOK_S = 600.0
 AGAIN_S = 60.0
 """Between two questions; the second comes after so long, each later one after twice as long, at most LOOK_S."""
-FEW_DAYS = timedelta(days=14)
 
 log = logging.getLogger(__name__)
 
@@ -64,7 +63,6 @@ class Renewals:
                 found = held(self._data)
                 if found is not None and due(found, self._late) <= self._now() < found.ends:
                     await self._renew(found)
-                self._warn(found)
             except HjemvaktError as error:
                 log.warning("the certificate was not renewed: %s", error)
             await asyncio.sleep(self._look_s)
@@ -86,7 +84,3 @@ class Renewals:
             log.info("the certificate is a new one, until %s", f"{new.ends:%Y-%m-%d}")
             self._uplink.connect_anew()
             return
-
-    def _warn(self, found: Held | None) -> None:
-        if found is not None and found.ends - self._now() < FEW_DAYS:
-            log.warning("the certificate ends on %s and is not renewed: see the server", f"{found.ends:%Y-%m-%d}")

@@ -18,6 +18,8 @@ from server.identity.routes import for_hubs
 from server.site import Guard
 
 STOP_S = 3
+AT_ONCE = 64
+"""Requests; technicians are few, and whoever comes with more is none."""
 
 
 class _Door(uvicorn.Server):
@@ -35,7 +37,12 @@ async def opened(house: House, keeper: Keeper, listening: socket.socket) -> Asyn
     app.add_middleware(Guard)
     app.include_router(for_hubs)
     settings = uvicorn.Config(
-        app, log_level="warning", access_log=False, timeout_graceful_shutdown=STOP_S, lifespan="off"
+        app,
+        log_level="warning",
+        access_log=False,
+        timeout_graceful_shutdown=STOP_S,
+        lifespan="off",
+        limit_concurrency=AT_ONCE,
     )
     settings.load()
     settings.ssl = keeper.context

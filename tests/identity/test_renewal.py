@@ -11,11 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from gateway.identity import draft, due, held, secure
+from gateway.identity import draft, due, held, notes, secure
 from server.identity import store
 from server.identity.authority import Authority
 from server.identity.desk import BETWEEN_NS, HANDSHAKES_PER_S
-from tests.identity.place import Place, home
+from tests.identity.place import Place, claim_it, home
 from tests.identity.visitor import Papers
 from vitals.clock import NS
 from vitals.errors import LinkError
@@ -196,3 +196,12 @@ async def test_a_hub_is_told_how_far_apart_they_all_come_back(place: Place, monk
     connection = secure(config)
     assert connection is not None
     assert connection.spread_s() == 90.0
+
+
+async def test_a_hub_whose_certificate_is_not_renewed_says_so_while_it_can(place: Place) -> None:
+    config = await place.claimed("home-1")
+    assert notes(config) == ()
+    days_ago_80 = time.time_ns() - 80 * DAY_NS
+    place.at(lambda: days_ago_80)
+    await claim_it(config, place.code("home-1"))
+    assert "and is not renewed" in notes(config)[0]

@@ -1,6 +1,7 @@
 """Whoever should not come in, tries: over real TLS, at the mosquitto that the server starts."""
 
 import asyncio
+import socket
 import ssl
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -110,6 +111,31 @@ async def test_a_revoked_hub_is_sent_away_and_stays_away(place: Place) -> None:
             assert not again.let_in
     with await asyncio.to_thread(as_hub, place, other) as neighbour:
         assert neighbour.let_in
+
+
+async def test_a_revoked_hub_does_not_come_back_by_an_old_tls_session_either(place: Place) -> None:
+    """Whoever resumes a session shows no certificate, so no list would be looked at."""
+    config = await place.claimed("home-1")
+    shown = context(place.desk.authority.pem, papers_of(config))
+    answer, session = await asyncio.to_thread(knock, place.tls.port, shown, None)
+    assert answer[:1] == b"\x20"
+    assert session is not None
+    assert session.has_ticket
+    place.revoke("home-1")
+    await asyncio.to_thread(place.keeper.turn)
+    answer, _ = await asyncio.to_thread(knock, place.tls.port, shown, session)
+    assert answer == b""
+
+
+def knock(port: int, tls: ssl.SSLContext, session: ssl.SSLSession | None) -> tuple[bytes, ssl.SSLSession | None]:
+    """The broker's answer to a CONNECT of MQTT 5, b"" for none; and the TLS session."""
+    with socket.create_connection(("127.0.0.1", port), 15) as plain:
+        try:
+            with tls.wrap_socket(plain, server_hostname="127.0.0.1", session=session) as wire:
+                wire.sendall(b"\x10\x10\x00\x04MQTT\x05\x02\x00\x3c\x00\x00\x03abc")
+                return wire.recv(64), wire.session
+        except OSError:
+            return b"", None
 
 
 async def test_two_who_are_revoked_in_the_same_second_are_both_out_also_after_the_broker_died(place: Place) -> None:
