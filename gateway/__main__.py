@@ -1,14 +1,16 @@
-"""`python -m gateway run CONFIG`, `python -m gateway check CONFIG`. Errors: one line on stderr, exit 2."""
+"""`python -m gateway run CONFIG`, `… check CONFIG`, `… claim CODE --config CONFIG`. Errors: one line, exit 2."""
 
 import argparse
 import asyncio
 import logging
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from gateway.app import run
+from gateway.claim import claim
 from gateway.config import load
+from gateway.identity import summary
 from gateway.seals import Seals
 from vitals.errors import HjemvaktError
 
@@ -26,7 +28,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         config = load(arguments.config)
         if arguments.command == "check":
             Seals(Path(config.data))
-            print(f"{arguments.config}: ok: {config.summary()}")
+            print(f"{arguments.config}: ok: {config.summary()}{summary(config)}")
+        elif arguments.command == "claim":
+            print(claim(config, arguments.code, discard=arguments.discard, sure=_sure(arguments.yes)))
         else:
             asyncio.run(run(config))
     except HjemvaktError as error:
@@ -43,7 +47,23 @@ def _parser() -> argparse.ArgumentParser:
         command = commands.add_parser(name, help=text)
         command.add_argument("config", type=Path, metavar="CONFIG", help="the gateway's configuration file")
         command.add_argument("--quiet", action="store_true", default=argparse.SUPPRESS, help=argparse.SUPPRESS)
+    claiming = commands.add_parser(
+        "claim", help="make this hub one of the server's gateways",
+        description="Makes a key, and redeems the code that the municipality gave for a certificate. Stop the gateway "
+        "first. What a hub measured as another gateway is never sent on: it is thrown away, if you say how much it is.",
+    )  # fmt: skip
+    claiming.add_argument("code", metavar="CODE", help="as it stands on the paper")
+    claiming.add_argument(
+        "--config", type=Path, required=True, metavar="CONFIG", help="the gateway's configuration file"
+    )
+    claiming.add_argument("--discard", type=int, metavar="N", help="throw away the N readings that wait in this hub")
+    claiming.add_argument("--yes", action="store_true", help="ask nothing")
     return parser
+
+
+def _sure(yes: bool) -> Callable[[str], bool]:
+    """Ask whoever sits there; nobody does where there is no terminal."""
+    return lambda question: yes or (sys.stdin.isatty() and input(f"{question} [y/N] ").strip().lower() in ("y", "j"))
 
 
 if __name__ == "__main__":

@@ -20,7 +20,10 @@ from gateway import VERSION
 from gateway.afar import Afar
 from gateway.config import Config, Find
 from gateway.devices import Devices, is_set
+from gateway.identity import needed, secure
+from gateway.identity import notes as identity_notes
 from gateway.orders import Orders
+from gateway.renewal import Renewals
 from gateway.seals import Seals
 from gateway.spool import Spool
 from gateway.tasks import ended
@@ -50,11 +53,12 @@ async def _run_parts(config: Config, spool: Spool, seals: Seals, find_driver: Fi
     devices = Devices(spool, orders, find_driver)
 
     def notes() -> tuple[str, ...]:
-        return (*_notes(config.clock, spool), *devices.notes(), *orders.notes())
+        return (*identity_notes(config), *_notes(config.clock, spool), *devices.notes(), *orders.notes())
 
     uplink = Uplink(
         config.name, config.uplink, spool, config.clock, afar.running.config.heartbeat_s,
         partial(_health, config, spool, devices, afar, notes), orders.arrived, afar.arrived, seals,
+        secure(config),
     )  # fmt: skip
     afar.on_change = lambda: uplink.beat_every(afar.running.config.heartbeat_s)
     async with asyncio.TaskGroup() as parts:
@@ -63,6 +67,8 @@ async def _run_parts(config: Config, spool: Spool, seals: Seals, find_driver: Fi
             parts.create_task(orders.run(), name="orders"),
             parts.create_task(uplink.run(), name="uplink"),
         ]
+        if needed(config.uplink.tls):
+            tasks.append(parts.create_task(Renewals(config, uplink).run(), name="renewals"))
         at = config.metrics.address()
         if at is not None:
             from gateway.metrics import Parts, serve

@@ -38,9 +38,14 @@ log = logging.getLogger(__name__)
 
 
 class Tls(Struct, frozen=True, forbid_unknown_fields=True):
-    """`ca`: the file with the certificate authority the broker is checked against."""
+    """With `ca`, the file with the authority that the broker is checked against, the hub comes in by its password.
 
-    ca: str
+    Without it the hub has an identity of its own (`gateway.identity`), for which it redeems a code at the server's
+    `claim_port`.
+    """
+
+    ca: str | None = None
+    claim_port: Annotated[int, Meta(ge=1, le=65535)] = 8884
 
 
 class UplinkConfig(Struct, frozen=True, forbid_unknown_fields=True):
@@ -190,7 +195,7 @@ def _absolute(config: Config, folder: Path) -> Config:
         uplink=replace(
             uplink,
             password_file=str(folder / uplink.password_file) if uplink.password_file else None,
-            tls=Tls(str(folder / uplink.tls.ca)) if uplink.tls else None,
+            tls=replace(uplink.tls, ca=str(folder / uplink.tls.ca)) if uplink.tls and uplink.tls.ca else uplink.tls,
         ),
         devices=_upper(config.devices),
     )
@@ -266,7 +271,14 @@ def _check_password(uplink: UplinkConfig) -> None:
 
 
 def _check_tls(uplink: UplinkConfig, path: Path) -> None:
-    if uplink.tls and not Path(uplink.tls.ca).is_file():
+    if uplink.tls is None:
+        return
+    if uplink.tls.ca is None and uplink.password_file:
+        raise ConfigError(
+            f"{path}: [uplink] has tls without a ca, and a password_file",
+            "take password_file out: the hub comes in with the identity that it claims; or name the broker's ca",
+        )
+    if uplink.tls.ca is not None and not Path(uplink.tls.ca).is_file():
         raise ConfigError(f"{path}: [uplink] tls.ca {uplink.tls.ca} is not there", "name the authority's certificate")
 
 

@@ -66,5 +66,10 @@ def waiting(db: sqlite3.Connection) -> list[Entry]:
     return [_entry(row) for row in rows]
 
 
+def give_up(db: sqlite3.Connection) -> None:
+    """None of them waits any more, in the caller's transaction; their ids stay."""
+    db.execute("UPDATE orders SET rank = ?, step = 'unknown' WHERE rank < ?", (OPEN, OPEN))
+
+
 def _entry(row: tuple[bytes, str, int | None]) -> Entry:
     return Entry(msgspec.json.decode(row[0], type=Command), row[1], row[2])

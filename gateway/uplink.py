@@ -13,7 +13,8 @@ is not wholly acknowledged within RESEND_S is published again, unchanged; the se
 and so is one without the right seal (`gateway.seals`).
 
 *Connecting.* Each attempt has a paho client of its own, so nothing of a dead connection lives on. Waits between
-attempts have full jitter and are reset once a connection lasted STABLE_S. With `protocol = "auto"` MQTT 5 is tried
+attempts have full jitter and are reset once a connection lasted STABLE_S; a broker that hangs up is given the time
+that its whole fleet needs to come back. With `protocol = "auto"` MQTT 5 is tried
 first; a broker that refuses it, or hangs up on it, is tried with 3.1.1, and what worked is remembered.
 
 paho runs in its own thread; its callbacks do nothing but hand over to the event loop. TCP_NODELAY is set because small
@@ -37,7 +38,8 @@ from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
 from gateway.backoff import Backoff
-from gateway.config import Tls, UplinkConfig
+from gateway.config import UplinkConfig
+from gateway.identity import Secure
 from gateway.seals import Seals
 from gateway.spool import Spool, Stored
 from vitals import wire
@@ -57,6 +59,8 @@ KEEPALIVE_S = 30
 MOST_QUEUED = 64
 """Messages paho may hold that the broker has not taken; more would only be copies of the window."""
 _UNSUPPORTED_PROTOCOL = 132
+_SILENT = 141
+"""The reason that paho gives when the broker has not answered for longer than it may."""
 _ENVELOPE_BYTES = 256
 
 log = logging.getLogger(__name__)
@@ -166,6 +170,8 @@ class Uplink:
     """`run()` for ever. `health` makes the heartbeat; `on_command` and `on_config` are given what comes under
     `down/command` and `down/config`, as it came: whether it is the server's word they look themselves.
 
+    `hear` and `say` are for the hub's other matters with the server. `secure` makes connections safe.
+
     A command may come twice or never: whoever takes it tells the server by a row, and the server repeats it until then.
     """
 
@@ -180,6 +186,7 @@ class Uplink:
         on_command: Callable[[bytes], None] = lambda payload: None,
         on_config: Callable[[bytes], None] = lambda payload: None,
         seals: Seals | None = None,
+        secure: Secure | None = None,
     ) -> None:
         self._name = name
         self._seals = seals or Seals()
@@ -189,6 +196,8 @@ class Uplink:
             wire.down(name, "command"): on_command,
             wire.down(name, "config"): on_config,
         }
+        self._secure = secure
+        self._broker: _Broker | None = None
         self._config = config
         self._spool = spool
         self._clock = clock
@@ -203,16 +212,31 @@ class Uplink:
         self.connected = asyncio.Event()
         spool.on_stored = self._wake.set
 
+    def hear(self, what: str, call: Callable[[bytes], None]) -> None:
+        """Give `call` what comes under `down/<what>`; to be said before `run`."""
+        self._hears[wire.down(self._name, what)] = call
+
+    def say(self, what: str, payload: bytes) -> None:
+        """Publish under `up/<what>` if there is a connection. It may come twice or never."""
+        if self._broker is not None:
+            self._broker.publish(wire.up(self._name, what), payload)
+
+    def connect_anew(self) -> None:
+        """End the connection, if there is one, and make another: the hub's identity is a new one."""
+        if self._broker is not None:
+            self._broker.give_up("the identity is a new one")
+
     async def run(self) -> None:
         """Connect and serve, again and again."""
         loop = asyncio.get_running_loop()
         backoff = Backoff(self._config.reconnect_max_s)
         while True:
-            began_s = loop.time()
+            began_s, hung_up = loop.time(), False
             try:
                 await self._connection()
             except (LinkError, ConfigError) as error:  # the password file may be away while a person mends it
                 log.warning("%s", error)
+                hung_up = isinstance(error, _HungUp)
             except _ProtocolRefused as error:
                 if self._turn_protocol():
                     log.info("%s; trying MQTT %s", error, _spoken(self._protocol))
@@ -220,6 +244,8 @@ class Uplink:
                 log.warning("%s", error)
             if loop.time() - began_s >= STABLE_S:
                 backoff.reset()
+            if hung_up and self._secure:
+                backoff.hung_up(self._secure.spread_s())
             await asyncio.sleep(backoff.next_s())
 
     def beat_every(self, heartbeat_s: float) -> None:
@@ -231,15 +257,19 @@ class Uplink:
     async def _connection(self) -> None:
         """One connection from start to end; raises LinkError when it ends, _ProtocolRefused."""
         self._seals.refresh()
-        broker = _Broker(self._name, self._config, self._protocol, self._hears, self._clock, self._seals)
+        broker = _Broker(
+            self._name, self._config, self._protocol, self._hears, self._clock, self._seals, self._secure
+        )  # fmt: skip
         try:
             await broker.open()
+            self._broker = broker
             log.info("connected to %s:%d, MQTT %s", self._config.host, self._config.port, _spoken(self._protocol))
             self._window = Window(self._spool.status.last_seq)
             self.connections += 1
             self.connected.set()
             await self._serve(broker)
         finally:
+            self._broker = None
             self.connected.clear()
             await broker.close()
 
@@ -308,6 +338,10 @@ class Uplink:
         return was_5
 
 
+class _HungUp(LinkError):
+    """The broker ended a connection that was well, and so everybody's."""
+
+
 class _ProtocolRefused(Exception):
     """The broker does not speak this protocol, or hung up before it answered."""
 
@@ -323,16 +357,18 @@ class _Broker:
         hears: Mapping[str, Callable[[bytes], None]],
         clock: Clock,
         seals: Seals,
+        secure: Secure | None = None,
     ) -> None:
         self._name = name
         self._config = config
         self._clock = clock
         self._seals = seals
+        self._secure = secure
         self._loop = asyncio.get_running_loop()
         self._hears = hears
         self._answer: asyncio.Future[ReasonCode] = self._loop.create_future()
         self._ready: asyncio.Future[None] = self._loop.create_future()
-        self._lost: asyncio.Future[str] = self._loop.create_future()
+        self._lost: asyncio.Future[LinkError] = self._loop.create_future()
         self._goodbye: MQTTMessageInfo | None = None
         self._said_refused = False
         self._client = self._made_client(protocol)
@@ -344,8 +380,8 @@ class _Broker:
         )
         client.username_pw_set(self._name, self._config.password())
         client.max_queued_messages_set(MOST_QUEUED)
-        if self._config.tls:
-            _use_tls(client, self._config.tls)
+        if self._secure:
+            client.tls_set_context(self._secure.context())
         topic = wire.state(self._name)
         client.will_set(topic, self._seals.seal(topic, self._state(online=False)), qos=1, retain=True)
         client.on_socket_open = _no_delay
@@ -366,7 +402,8 @@ class _Broker:
         self._client.loop_start()
         answer = await self._first(self._answer, where)
         if answer is None or answer.value == _UNSUPPORTED_PROTOCOL:
-            raise _ProtocolRefused(f"the broker {where} hung up or does not speak this MQTT")
+            certificate = ", or does not take our certificate" if self._secure else ""
+            raise _ProtocolRefused(f"the broker {where} hung up, or does not speak this MQTT{certificate}")
         if answer.is_failure:
             raise LinkError(f"the broker {where} refuses {self._name} ({answer})", "see the name and the password file")
         self._client.subscribe([(topic, 1) for topic in self._hears])
@@ -386,7 +423,11 @@ class _Broker:
     def check(self) -> None:
         """Raises LinkError when the connection is lost."""
         if self._lost.done():
-            raise LinkError(f"the connection to the broker was lost ({self._lost.result()})", "it is tried again")
+            raise self._lost.result()
+
+    def give_up(self, why: str) -> None:
+        """As if the connection were lost."""
+        _resolve(self._lost, _lost(LinkError, why))
 
     def on_lost(self, call: Callable[[], None]) -> None:
         self._lost.add_done_callback(lambda _: call())
@@ -429,7 +470,8 @@ class _Broker:
         self._hand_over(_resolve, self._ready, None)
 
     def _on_disconnect(self, client: Client, userdata: Any, flags: Any, reason: ReasonCode, properties: Any) -> None:
-        self._hand_over(_resolve, self._lost, str(reason))
+        kind = LinkError if reason.value == _SILENT else _HungUp
+        self._hand_over(_resolve, self._lost, _lost(kind, str(reason)))
 
     def _on_message(self, client: Client, userdata: Any, message: MQTTMessage) -> None:
         if message.topic in self._hears:
@@ -450,11 +492,8 @@ def _resolve(future: "asyncio.Future[Any]", value: object) -> None:
         future.set_result(value)
 
 
-def _use_tls(client: Client, tls: Tls) -> None:
-    try:
-        client.tls_set(ca_certs=tls.ca)
-    except OSError as error:
-        raise ConfigError(f"the authority {tls.ca} cannot be used ({error})", "see [uplink] tls.ca") from error
+def _lost(kind: type[LinkError], why: str) -> LinkError:
+    return kind(f"the connection to the broker was lost ({why})", "it is tried again")
 
 
 def _no_delay(client: Client, userdata: Any, sock: Any) -> None:

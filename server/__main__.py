@@ -1,19 +1,26 @@
-"""`hjemvakt server`: run it, check what it would run with, make a password, print the web contract."""
+"""`hjemvakt server`: run it, check what it would run with, passwords, codes and revocation, the web contract."""
 
 import argparse
 import asyncio
+import contextlib
 import getpass
 import json
 import logging
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import SimpleNamespace
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 from vitals.errors import ConfigError, HjemvaktError
 
+if TYPE_CHECKING:
+    from server.config import Config
+    from server.db import Database
+
 OK, FAILED, UNUSABLE = 0, 1, 2
+
+MOST_HOURS = 168
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -55,6 +62,26 @@ def _parser() -> argparse.ArgumentParser:
         "the staff (argon2) and the one for a gateway ($7$), as municipality.toml wants them.",
     )  # fmt: skip
     password.set_defaults(do=_password)
+
+    code = commands.add_parser(
+        "claim-code", help="make the code that makes a hub this gateway",
+        description="Prints a code that is good once and for a while. A technician types it on the hub: "
+        "hjemvakt gateway claim CODE --config gateway.toml. An older code of that gateway is good no more.",
+    )  # fmt: skip
+    code.add_argument("gateway", metavar="GATEWAY", help="its id in municipality.toml")
+    code.add_argument("--config", type=Path, required=True, metavar="CONFIG", help="server.toml")
+    code.add_argument("--hours", type=float, default=24.0, help="how long it is good (24; at most 168)")
+    code.set_defaults(do=_claim_code)
+
+    revoke = commands.add_parser(
+        "revoke", help="believe a gateway no more",
+        description="Its certificates end, a running server sends it away within seconds and sets aside what it "
+        "still says. It comes back only with a new code.",
+    )  # fmt: skip
+    revoke.add_argument("gateway", metavar="GATEWAY", help="its id in municipality.toml")
+    revoke.add_argument("--config", type=Path, required=True, metavar="CONFIG", help="server.toml")
+    revoke.add_argument("--reason", required=True, help="for the audit log")
+    revoke.set_defaults(do=_revoke)
 
     openapi = commands.add_parser(
         "openapi", help="print the web contract", description="Print the OpenAPI description of the HTTP API as JSON."
@@ -105,6 +132,58 @@ def _password(_said: argparse.Namespace) -> int:
         raise ConfigError("the password is empty", "give one of some length")
     print(f"staff:   {for_staff(password)}\ngateway: {for_gateway(password)}")
     return OK
+
+
+def _claim_code(said: argparse.Namespace) -> int:
+    from server.config import load
+    from server.identity.authority import Authority
+    from server.identity.desk import Desk
+
+    config = load(said.config)
+    if config.broker.tls is None:
+        raise ConfigError(f"{said.config} has no [broker.tls]", "hubs come in by password there; add it")
+    if not 0 < said.hours <= MOST_HOURS:
+        raise ConfigError(f"--hours {said.hours:g}", f"a code is good for up to {MOST_HOURS} hours")
+    with _database(config) as db:
+        desk = Desk(db, Authority.open(config.data / "authority"), config.broker.tls)
+        code = desk.make_code(said.gateway, _person(), said.hours)
+    print(code)
+    print(f"good once, for {said.hours:g} hours, for {said.gateway}", file=sys.stderr)
+    return OK
+
+
+def _revoke(said: argparse.Namespace) -> int:
+    import time
+
+    from server.config import load
+    from server.identity.desk import revoke
+
+    with _database(load(said.config)) as db, db.write() as tx:
+        ended = revoke(tx, said.gateway, said.reason, _person(), time.time_ns())
+    print(f"{said.gateway} is revoked, {ended} certificates ended; a running server sends it away now")
+    return OK
+
+
+@contextlib.contextmanager
+def _database(config: "Config") -> Iterator["Database"]:
+    """The server's database, beside the running server or without it; raises ConfigError where there is none."""
+    from server import revisions
+    from server.db import Database
+
+    path = config.data / "hjemvakt.sqlite"
+    if not path.exists():
+        raise ConfigError(f"there is no database {path}", "start the server once: it learns its gateways then")
+    db = Database(path)
+    try:
+        revisions.upgrade(db)
+        yield db
+    finally:
+        db.close()
+
+
+def _person() -> str:
+    """Who types, for the audit log."""
+    return f"{getpass.getuser()} (command line)"
 
 
 def _openapi(_said: argparse.Namespace) -> int:

@@ -417,6 +417,19 @@ class GatewayView(Shape):
     config_refused: str | None
 
 
+class ClaimCode(Shape):
+    """What a technician types on a hub, good once and for so many hours."""
+
+    code: str
+    hours: int
+
+
+class Revocation(Shape):
+    """Why a gateway is not believed any more; for the audit log."""
+
+    reason: str = Field(min_length=3, max_length=500)
+
+
 class QuarantineRow(Shape):
     """Something that could not be filed, kept with its bytes."""
 

@@ -12,7 +12,7 @@ import logging
 import signal
 import socket
 import time
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Iterator, Sequence
 
 import sqlalchemy as sa
 
@@ -35,6 +35,9 @@ from server.escalation.tick import climb_due
 from server.fleet import desired
 from server.fleet.seals import Signer
 from server.held.home import Homes
+from server.identity.authority import Authority
+from server.identity.desk import Desk, is_renewal
+from server.identity.keeper import Keeper
 from server.ingest.inbox import Inbox
 from server.ingest.store import Message
 from server.keeping import kept, refuse_half_restored
@@ -101,6 +104,12 @@ class Server:
         self.hub = Hub(rows, self.clock, phones_for_all=config.demo)
         self.senders: dict[str, Sender] = {"sms": FakePhone(self.db, self.hub.phone, links=config.demo)}
         self._homes = Homes(config.web.address, zone_of(config.time_zone, "server.toml"))
+        self.desk: Desk | None = None
+        self.keeper: Keeper | None = None
+        if config.broker.tls:
+            authority = Authority.open(config.data / "authority")
+            self.desk = Desk(self.db, authority, config.broker.tls)
+            self.keeper = Keeper(self.db, authority, config.broker.tls)
         self.watches: list[Callable[[], str | None]] = [self.db.problem]
         """What else may have a problem: each says what it is, or None."""
         self.publish: Callable[[Sequence[Message]], None] = lambda messages: None
@@ -146,6 +155,8 @@ class Server:
 
     def decide(self, now_ns: int) -> None:
         """Look at people, climb ladders and ask homes: what must be said is queued."""
+        if self.keeper:
+            self._part("identity", self.keeper.turn)
         self._part("orders", lambda: self._turn_orders(now_ns))
         self._part("configurations", lambda: self._send_configurations(now_ns))
         self._part("watch", lambda: self._look_around(now_ns))
@@ -210,6 +221,7 @@ class Server:
     def _receive(self, messages: Sequence[Message]) -> list[Message]:
         now_ns, began_s = self.clock.now_ns(), time.monotonic()
         with self.db.write() as tx:
+            messages, renewed = self._renew(tx, messages)
             taken = ingest.take(tx, messages, now_ns)
             ordered = heard(tx, taken.new.events)
             changed = taken.changed | taken.new.keys() | ordered
@@ -217,7 +229,14 @@ class Server:
                 changed |= self._look(tx, taken.new.keys() | ordered, now_ns, taken.new)
         self.meter.took_in(taken.tally, taken.new.received_ns(), self.clock.now_ns(), time.monotonic() - began_s)
         self._tell(changed)
-        return taken.acknowledge
+        return [*taken.acknowledge, *renewed]
+
+    def _renew(self, tx: sa.Connection, messages: Sequence[Message]) -> tuple[Sequence[Message], list[Message]]:
+        """What is left of the messages without those that ask for a new certificate, and the answers to these."""
+        if self.desk is None or not any(is_renewal(topic) for topic, _ in messages):
+            return messages, []
+        given = [one for topic, payload in messages if is_renewal(topic) for one in self.desk.renew(tx, topic, payload)]
+        return [one for one in messages if not is_renewal(one[0])], given
 
     def _look(self, tx: sa.Connection, people: Collection[str] | None, now_ns: int, new: New) -> set[str]:
         """Run the rules for these people (None: everybody); returns those whose alarms changed.
@@ -311,7 +330,13 @@ def checked_municipality(config: Config) -> Municipality:
     """The municipality file, with what only the running server can tell to be wrong; raises ConfigError."""
     municipality = load_municipality(config.municipality)
     for gateway in municipality.gateways:
-        if not well_formed(gateway.password_hash):
+        if gateway.password_hash is None:
+            if config.broker.tls is None:
+                raise ConfigError(
+                    f"{config.municipality}: gateway {gateway.id} has no password_hash, and there is no [broker.tls]",
+                    "give it one of the two to come in by",
+                )
+        elif not well_formed(gateway.password_hash):
             raise ConfigError(
                 f"{config.municipality}: the password_hash of gateway {gateway.id} is no $7$ hash",
                 "make one with `hjemvakt server password`",
@@ -344,7 +369,7 @@ async def run(config: Config) -> None:
         stack.enter_context(kept(config.data))
         server = Server(config)
         stack.callback(server.close)
-        door = stack.enter_context(_listening(config.web.host, config.web.port))
+        page = stack.enter_context(_listening(config.web.host, config.web.port))
         running = _broker_for(server)
         stack.callback(running.stop)
         inbox = Inbox(running.endpoint, server.receive_many)
@@ -382,14 +407,15 @@ async def run(config: Config) -> None:
                 if not await asyncio.to_thread(inbox.wait_until_listening, LISTEN_S):
                     log.warning("the broker does not answer; going on without it until it does")
                 _keep_what_is_there()
-                host, port = door.getsockname()[:2]
+                host, port = page.getsockname()[:2]
                 at = running.endpoint
                 log.info("ready http://%s:%s broker %s %s:%s", host, port, running.name, at.host, at.port)
 
         settings = uvicorn.Config(
             site.build(server), log_level="warning", access_log=False, timeout_graceful_shutdown=STOP_S, lifespan="on"
         )
-        await Site(settings).serve(sockets=[door])
+        async with _hubs_door(server, stack):
+            await Site(settings).serve(sockets=[page])
     log.info("stopped")
 
 
@@ -408,9 +434,31 @@ def _keep_what_is_there() -> None:
     gc.set_threshold(GARBAGE)
 
 
+@contextlib.asynccontextmanager
+async def _hubs_door(server: Server, stack: contextlib.ExitStack) -> AsyncIterator[None]:
+    """Where hubs redeem their codes, for as long as this lasts; nothing where hubs have passwords."""
+    tls = server.config.broker.tls
+    if tls is None or server.keeper is None:
+        yield
+        return
+    from server.identity.door import opened
+
+    listening = stack.enter_context(_listening(tls.host, tls.claim_port))
+    async with opened(server, server.keeper, listening):
+        log.info("hubs come in at %s:%d and redeem codes at https://%s:%d", tls.names[0], tls.port,
+                 tls.names[0], listening.getsockname()[1])  # fmt: skip
+        yield
+
+
 def _broker_for(server: Server) -> Running:
-    hashes = {gateway.id: gateway.password_hash for gateway in server.municipality.gateways}
-    return broker.start(server.config.broker, hashes, server.config.data / "broker")
+    hashes = {one.id: one.password_hash for one in server.municipality.gateways if one.password_hash is not None}
+    keeper = server.keeper
+    running = broker.start(
+        server.config.broker, hashes, server.config.data / "broker", keeper.papers() if keeper else None
+    )
+    if keeper:
+        keeper.keep(running.renew)
+    return running
 
 
 def _listening(host: str, port: int) -> socket.socket:

@@ -9,6 +9,7 @@ Durations are in the clock's time.
 """
 
 import re
+from collections import Counter
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Literal
@@ -24,12 +25,15 @@ from vitals.clock import RunningClock
 from vitals.errors import ConfigError
 from vitals.settings import parse
 
+LOOPBACK = ("127.0.0.1", "::1", "localhost")
+
 LEAST_TOKEN = 24
 """Characters: nobody guesses it, however often they try."""
 
 Seconds = Annotated[float, Meta(gt=0)]
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
 _ADDRESS = re.compile(r"(https?://[A-Za-z0-9.:\[\]-]+)?")
+_HOST = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?|[0-9A-Fa-f:]*:[0-9A-Fa-f:]*")
 _GATEWAY = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 _INFLUX = re.compile(r"(?P<scheme>https?)://(?P<host>[A-Za-z0-9.-]+|\[[0-9a-f:]+\])(:\d+)?(/[\w./-]*)?")
 _LOCAL = ("localhost", "127.0.0.1", "[::1]")
@@ -49,8 +53,24 @@ class Web(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     address: str = ""
 
 
+class BrokerTls(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Where hubs come in with certificates (mutual TLS 1.3), and where a new one redeems its claim code.
+
+    `names` are the names or addresses that hubs call this server by; the first is told to them.
+    """
+
+    names: Annotated[tuple[str, ...], Meta(min_length=1)]
+    host: str = "0.0.0.0"
+    port: Annotated[int, Meta(ge=1, le=65535)] = 8883
+    claim_port: Annotated[int, Meta(ge=0, le=65535)] = 8884
+    """0: whichever is free; the log says which."""
+
+
 class Broker(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`auto` starts mosquitto where it is installed, else the embedded amqtt; `external` only connects."""
+    """`auto` starts mosquitto where it is installed, else the embedded amqtt; `external` only connects.
+
+    `host` and `port` are for passwords: the server's own, and hubs' where there is no `tls`.
+    """
 
     kind: Literal["auto", "mosquitto", "embedded", "external"] = "auto"
     host: str = "127.0.0.1"
@@ -58,6 +78,8 @@ class Broker(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     username: str = "server"
     password_file: Path | None = None
     """Only for an external broker; our own gets a fresh password at each start."""
+    tls: BrokerTls | None = None
+    """Only with mosquitto."""
 
 
 class Database(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -174,11 +196,14 @@ class Patient(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Gateway(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`password_hash` in mosquitto's form `$7$iterations$salt$hash` (`hjemvakt server password` makes one)."""
+    """`password_hash` in mosquitto's form `$7$iterations$salt$hash` (`hjemvakt server password` makes one).
+
+    Without one it comes in with a certificate or not at all.
+    """
 
     id: str
     place: str
-    password_hash: str
+    password_hash: str | None = None
     patient: str | None = None
     """Whose home it stands in: for the findings of silence only, never for whose reading it is."""
 
@@ -252,6 +277,7 @@ def load(path: Path) -> Config:
     config.database.where(config.data)
     _check_metrics(config, path)
     _check_influx(config, path)
+    _check_broker(config.broker, path)
     return config
 
 
@@ -309,6 +335,25 @@ def _check_influx(config: Config, path: Path) -> None:
         _read(influx.ca_file)
 
 
+def _check_broker(broker: Broker, path: Path) -> None:
+    """Passwords do not cross a network where certificates are to be had."""
+    if broker.tls is None:
+        return
+    if broker.kind in ("embedded", "external"):
+        raise ConfigError(
+            f'{path}: [broker.tls] with kind = "{broker.kind}"',
+            'certificates need a mosquitto that the server starts: install it and set kind = "mosquitto"',
+        )
+    if broker.host not in LOOPBACK:
+        raise ConfigError(
+            f"{path}: [broker] host = {broker.host!r} beside [broker.tls]",
+            'set it to "127.0.0.1": that door is the server\'s own, hubs come in under [broker.tls]',
+        )
+    for name in broker.tls.names:
+        if not _HOST.fullmatch(name):
+            raise ConfigError(f"{path}: [broker.tls] names has {name!r}", "write names or addresses, without a port")
+
+
 def load_municipality(path: Path) -> Municipality:
     """Read and check `municipality.toml`; raises ConfigError."""
     town = parse(_read(path), Municipality, str(path))
@@ -349,7 +394,7 @@ def _read(path: Path) -> str:
 
 
 def _unique(path: Path, what: str, ids: list[str]) -> frozenset[str]:
-    twice = {one for one in ids if ids.count(one) > 1}
+    twice = {one for one, times in Counter(ids).items() if times > 1}
     if twice:
         raise ConfigError(f"{path}: two {what}s have the id {min(twice)!r}", "give each its own")
     return frozenset(ids)

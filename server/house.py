@@ -10,6 +10,7 @@ from server.api import Health, Shape
 from server.audit.store import Looks
 from server.config import Config
 from server.db import Database
+from server.identity.desk import Desk
 from server.live import Hub
 from server.metrics.meter import Meter
 from server.patients.programmes import Programmes
@@ -32,6 +33,8 @@ class House(Protocol):
     def programmes(self) -> Programmes: ...
     @property
     def meter(self) -> Meter: ...
+    @property
+    def desk(self) -> Desk | None: ...
     def problems(self) -> list[str]:
         """What is wrong, without personal data."""
 

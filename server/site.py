@@ -31,6 +31,8 @@ from server.held import store as held
 from server.held.page import router as home_page
 from server.held.routes import router as questions
 from server.house import AtDoor, Here, House, Seen, problems
+from server.identity.routes import for_hubs
+from server.identity.routes import router as identity
 from server.metrics.routes import Gate
 from server.metrics.routes import router as metrics
 from server.notify.routes import router as phone
@@ -94,7 +96,9 @@ def build(house: House, *, door: Door | None = None, dist: Path = DIST) -> FastA
     app.add_exception_handler(RequestValidationError, _unfit)
     app.add_exception_handler(Refused, _conflict)
     app.add_exception_handler(held.Refused, _answered)
-    for router in (access, patients, readings, orders, alarms, questions, phone, fleet, home_page, metrics):
+    for router in (
+        access, patients, readings, orders, alarms, questions, phone, fleet, identity, for_hubs, home_page, metrics,
+    ):  # fmt: skip
         app.include_router(router)
     _own_routes(app)
     _page(app, dist)

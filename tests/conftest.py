@@ -21,7 +21,7 @@ settings.load_profile("steady")
 if TYPE_CHECKING:
     from tests.postgres import Cluster
 
-_BROKERS = {"lasting_broker", "mortal_broker"}
+_BROKERS = {"lasting_broker", "mortal_broker", "place"}
 """Fixtures that start a mosquitto."""
 
 

@@ -67,9 +67,10 @@ def in_line() -> Iterator[None]:
 
 
 class Turnstile:
-    """Counts failed sign-ins per (user name, address) on the wall clock. Thread-safe, bounded."""
+    """Counts failed tries per (name, address) on the wall clock: after `tries`, no more. Thread-safe, bounded."""
 
-    def __init__(self) -> None:
+    def __init__(self, tries: int = TRIES) -> None:
+        self._tries = tries
         self._failures: OrderedDict[tuple[str, str], list[int]] = OrderedDict()
         self._lock = threading.Lock()
 
@@ -77,11 +78,11 @@ class Turnstile:
         """Seconds until the next try is let through; 0 for now."""
         with self._lock:
             recent = self._recent((username, address), wall_ns)
-            return (recent[-TRIES] + WINDOW_NS - wall_ns) / NS if len(recent) >= TRIES else 0.0
+            return (recent[-self._tries] + WINDOW_NS - wall_ns) / NS if len(recent) >= self._tries else 0.0
 
     def failed(self, username: str, address: str, wall_ns: int) -> None:
         with self._lock:
-            self._failures[username, address] = [*self._recent((username, address), wall_ns), wall_ns][-TRIES:]
+            self._failures[username, address] = [*self._recent((username, address), wall_ns), wall_ns][-self._tries :]
             self._failures.move_to_end((username, address))
             while len(self._failures) > _REMEMBERED:
                 self._failures.popitem(last=False)

@@ -1,7 +1,8 @@
 """The MQTT broker: mosquitto where it is installed, else amqtt inside this process, else somebody else's.
 
 Whatever runs it, the contract is the same and one test suite checks it against each:
-- nobody gets in without a password, and the client id is the user name, so nobody takes over another's session;
+- nobody gets in without a password or a certificate, and the client id is the name in it, so nobody takes over
+  another's session;
 - a gateway writes under its own `up/` and `state`, reads its own `down/`, and sees nothing else;
 - the server reads and writes everything under the root.
 A broker is a lossy pipe all the same: what is stored is said by the application acknowledgement alone.
@@ -16,6 +17,7 @@ import msgspec
 
 from server.broker import mosquitto
 from server.config import Broker as BrokerConfig
+from server.identity.authority import Papers
 from vitals.errors import ConfigError, LinkError
 
 SERVER = "server"
@@ -46,6 +48,9 @@ class Running(Protocol):
     def problem(self) -> str | None:
         """What is wrong with it now, or None."""
 
+    def renew(self, papers: Papers) -> None:
+        """Use these from now on for whoever comes in. Only one that was started with papers can."""
+
     def stop(self) -> None:
         """Stop it and wait until it is gone. Twice is harmless."""
 
@@ -61,27 +66,32 @@ class External:
     def problem(self) -> str | None:
         return None
 
+    def renew(self, papers: Papers) -> None:
+        raise LinkError("the broker is others'", "give it its certificates there")
+
     def stop(self) -> None:
         """It is not ours to stop."""
 
 
-def start(config: BrokerConfig, gateways: Mapping[str, str], folder: Path) -> Running:
+def start(config: BrokerConfig, gateways: Mapping[str, str], folder: Path, papers: Papers | None = None) -> Running:
     """Start the broker that `config` asks for and wait until it answers.
 
-    `gateways`: user name to password hash (`$7$…`). `folder`: where mosquitto keeps its files. Raises LinkError when
-    it does not come up, ConfigError when the configuration cannot be followed.
+    `gateways`: user name to password hash (`$7$…`). `folder`: where mosquitto keeps its files. `papers`: what it needs
+    for `config.tls`. Raises LinkError when it does not come up, ConfigError when the configuration cannot be followed.
     """
     if config.kind == "external":
         return External(_external(config))
     endpoint = Endpoint(config.host, config.port, SERVER, secrets.token_urlsafe(32), mqtt5=True)
     program = mosquitto.find()
+    if program is None and config.tls:
+        raise LinkError("[broker.tls] needs mosquitto, which is not installed", "install it, or take [broker.tls] out")
     if config.kind == "embedded" or (config.kind == "auto" and program is None):
         from server.broker import embedded  # a second of imports that mosquitto's users need not pay
 
         return embedded.Embedded(msgspec.structs.replace(endpoint, mqtt5=False), gateways)
     if program is None:
         raise LinkError("mosquitto is not installed", 'install it, or set kind = "embedded" under [broker]')
-    return mosquitto.Mosquitto(program, endpoint, gateways, folder)
+    return mosquitto.Mosquitto(program, endpoint, gateways, folder, mosquitto.tls(config.tls, papers))
 
 
 def _external(config: BrokerConfig) -> Endpoint:

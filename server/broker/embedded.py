@@ -33,6 +33,7 @@ from amqtt.plugins.base import BaseAuthPlugin, BaseTopicPlugin
 from amqtt.session import Session
 
 from server.broker import Endpoint, accounts
+from server.identity.authority import Papers
 from vitals.errors import LinkError
 
 log = logging.getLogger(__name__)
@@ -177,6 +178,9 @@ class Embedded:
 
     def problem(self) -> str | None:
         return None if self._thread.is_alive() else "the embedded broker has stopped"
+
+    def renew(self, papers: Papers) -> None:
+        raise LinkError("the embedded broker knows no certificates", "use mosquitto")
 
     def stop(self) -> None:
         if self._thread.is_alive():

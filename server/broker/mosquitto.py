@@ -3,6 +3,10 @@
 It runs inside its own folder and its configuration names its files without a path, so it needs no right to walk
 through the folders above. Started by root it gives up root for its own account, which then owns that folder.
 
+Beside the door for passwords, which is the server's own, it has one for certificates where the server is given papers
+for it. A new list of revoked certificates is read on SIGHUP; it concerns whoever comes in from then on, and those who
+are in already stay: `server.identity.keeper` sends them away.
+
 A server that was killed outright leaves its mosquitto behind. The next start knows it by its working folder and
 stops it first.
 """
@@ -19,9 +23,11 @@ import threading
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from server.broker import accounts
+from server.config import BrokerTls
+from server.identity.authority import Papers
 from vitals.errors import LinkError
 from vitals.wire import MAX_BYTES
 
@@ -56,6 +62,35 @@ log_type warning
 connection_messages false
 """
 
+_TLS = """
+listener {port} {host}
+cafile authority.pem
+certfile broker.pem
+keyfile broker.key
+crlfile crl.pem
+tls_version tlsv1.3
+require_certificate true
+use_identity_as_username true
+use_username_as_clientid true
+"""
+
+
+class Tls(NamedTuple):
+    """The door for certificates."""
+
+    host: str
+    port: int
+    papers: Papers
+
+
+def tls(config: BrokerTls | None, papers: Papers | None) -> Tls | None:
+    """The door that `config` asks for, or None; raises LinkError where its papers are missing."""
+    if config is None:
+        return None
+    if papers is None:
+        raise LinkError("[broker.tls] without papers", "start the broker through the server")
+    return Tls(config.host, config.port, papers)
+
 
 def find() -> str | None:
     """The program, also where Debian puts it outside of an ordinary PATH."""
@@ -67,12 +102,19 @@ class Mosquitto:
 
     name = "mosquitto"
 
-    def __init__(self, program: str, endpoint: "Endpoint", gateways: Mapping[str, str], folder: Path) -> None:
+    def __init__(
+        self,
+        program: str,
+        endpoint: "Endpoint",
+        gateways: Mapping[str, str],
+        folder: Path,
+        tls: Tls | None = None,
+    ) -> None:
         self.endpoint = endpoint
         self._folder = folder
         self._command = [program, "-c", "mosquitto.conf"]
         self._stopping = threading.Event()
-        _write_files(folder, endpoint, gateways)
+        _write_files(folder, endpoint, gateways, tls)
         _stop_orphan(folder)
         self._child = self._launch()
         try:
@@ -89,6 +131,11 @@ class Mosquitto:
 
     def problem(self) -> str | None:
         return None if self._child.poll() is None else "mosquitto is not running"
+
+    def renew(self, papers: Papers) -> None:
+        for name, data in _paper_files(papers).items():
+            _write_private(self._folder / name, data, _account())
+        self._child.send_signal(signal.SIGHUP)
 
     def stop(self) -> None:
         self._stopping.set()
@@ -149,31 +196,45 @@ def _end(child: subprocess.Popen[bytes]) -> None:
         child.wait()
 
 
-def _write_files(folder: Path, endpoint: "Endpoint", gateways: Mapping[str, str]) -> None:
+def _write_files(folder: Path, endpoint: "Endpoint", gateways: Mapping[str, str], tls: Tls | None) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     account = _account()
     passwords = {**gateways, endpoint.username: accounts.hash_password(endpoint.password)}
+    config = _CONFIG.format(
+        user=f"user {account.pw_name}\n" if account else "",
+        port=endpoint.port, host=endpoint.host, max_packet=MAX_BYTES + _TOPIC_ROOM,
+    )  # fmt: skip
     files = {
-        "passwords": "".join(f"{user}:{kept}\n" for user, kept in passwords.items()),
-        "acl": accounts.mosquitto_acl(endpoint.username),
-        "mosquitto.conf": _CONFIG.format(
-            user=f"user {account.pw_name}\n" if account else "",
-            port=endpoint.port, host=endpoint.host, max_packet=MAX_BYTES + _TOPIC_ROOM,
-        ),
-    }  # fmt: skip
-    for name, text in files.items():
-        _write_private(folder / name, text)
+        "passwords": "".join(f"{user}:{kept}\n" for user, kept in passwords.items()).encode(),
+        "acl": accounts.mosquitto_acl(endpoint.username).encode(),
+        "mosquitto.conf": (config + (_TLS.format(port=tls.port, host=tls.host) if tls else "")).encode(),
+    } | (_paper_files(tls.papers) if tls else {})
+    for name, data in files.items():
+        _write_private(folder / name, data, account)
     folder.chmod(0o700)
     if account:
         for path in (folder, *folder.iterdir()):
             os.chown(path, account.pw_uid, account.pw_gid)
 
 
-def _write_private(path: Path, text: str) -> None:
-    """Made with mode 0600, never for a moment readable by others."""
-    path.unlink(missing_ok=True)
-    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
-        file.write(text)
+def _paper_files(papers: Papers) -> dict[str, bytes]:
+    return {
+        "authority.pem": papers.authority,
+        "broker.pem": papers.certificate,
+        "broker.key": papers.key,
+        "crl.pem": papers.revoked,
+    }
+
+
+def _write_private(path: Path, data: bytes, owner: pwd.struct_passwd | None) -> None:
+    """Whole or not at all, since mosquitto may start at any moment; never for a moment readable by others."""
+    new = path.with_name(f"{path.name}.new")
+    new.unlink(missing_ok=True)
+    with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+        file.write(data)
+        if owner:
+            os.fchown(file.fileno(), owner.pw_uid, owner.pw_gid)
+    new.rename(path)
 
 
 def _account() -> pwd.struct_passwd | None:

@@ -63,6 +63,11 @@ def give_key(tx: sa.Connection, gateway: str, secret: bytes, now_ns: int, grace_
         tx.execute(gateway_keys.update().where(this).values(values))
 
 
+def batch_key(tx: sa.Connection, gateway: str) -> bytes:
+    """The secret that a gateway with a row is given when it is claimed: it goes nowhere else."""
+    return bytes(tx.execute(sa.select(gateway_keys.c.batch_key).where(gateway_keys.c.gateway == gateway)).scalar_one())
+
+
 def keyrings(tx: sa.Connection, gateways: Iterable[str], now_ns: int) -> dict[str, tuple[Key, ...]]:
     """The keys that are good now, the newest first, of those of `gateways` that have any."""
     rings: dict[str, tuple[Key, ...]] = {}

@@ -12,8 +12,8 @@ import sqlalchemy as sa
 from server.config import Municipality
 from server.db import metadata, upsert
 from server.fleet.quarantine import QuarantineRecord as QuarantineRecord
+from server.fleet.quarantine import Unfiled, quarantined
 from server.fleet.quarantine import quarantine as quarantine
-from server.fleet.quarantine import quarantined
 from server.patients.store import assignments
 from server.quick import in_parts
 from vitals.wire import Health
@@ -34,6 +34,9 @@ gateway_table = sa.Table(
     sa.Column("strangers", sa.JSON, nullable=False),
     sa.Column("notes", sa.JSON, nullable=False, server_default="[]", comment="its troubles, a sentence each"),
     sa.Column("ahead_ns", sa.BigInteger),
+    sa.Column(
+        "revoked_ns", sa.BigInteger, comment="since when it is not believed, by the wall; until it is claimed anew"
+    ),
     sa.Column("config_version", sa.BigInteger, nullable=False, server_default="0", comment="from afar, as it says"),
     sa.Column("config_hash", sa.Text, nullable=False, server_default=""),
     sa.Column("config_refused", sa.Text, nullable=False, server_default=""),
@@ -129,8 +132,17 @@ def apply(tx: sa.Connection, municipality: Municipality, now_ns: int) -> None:
 
 
 def known(tx: sa.Connection, gateways: Iterable[str]) -> set[str]:
-    """Those of `gateways` that are in the fleet."""
-    return set(tx.scalars(sa.select(gateway_table.c.id).where(gateway_table.c.id.in_(set(gateways)))))
+    """Those of `gateways` that are in the fleet and are believed."""
+    these = gateway_table.c.id.in_(set(gateways)) & gateway_table.c.revoked_ns.is_(None)
+    return set(tx.scalars(sa.select(gateway_table.c.id).where(these)))
+
+
+def stranger(tx: sa.Connection, gateway: str, data: bytes) -> Unfiled:
+    """A message of a gateway that is not `known`, to be set aside."""
+    if tx.scalar(sa.select(gateway_table.c.revoked_ns).where(gateway_table.c.id == gateway)) is None:
+        why = f"gateway {gateway!r} is not in the municipality file"
+        return Unfiled(gateway, None, "unknown gateway", why, data)
+    return Unfiled(gateway, None, "revoked", f"gateway {gateway!r} was revoked; claim it anew if it is well", data)
 
 
 def heard(tx: sa.Connection, gateways: Iterable[str], now_ns: int) -> set[str]:

@@ -100,8 +100,7 @@ def take(tx: sa.Connection, messages: Sequence[Message], now_ns: int) -> Taken:
         if isinstance(one, Spoilt):
             pile.aside.append(_unfiled(_claimed(message[0]), one))
         elif one.gateway not in known:
-            why = f"gateway {one.gateway!r} is not in the municipality file"
-            pile.aside.append(Unfiled(one.gateway, None, "unknown gateway", why, message[1]))
+            pile.aside.append(fleet.stranger(tx, one.gateway, message[1]))
         elif isinstance(one, State):
             if not one.online:
                 pile.changed |= fleet.gone(tx, one.gateway)

@@ -17,7 +17,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from server.broker import mosquitto
-from tests.faults import clocks, doses, hail, kills, overflow
+from tests.faults import clocks, doses, hail, kills, overflow, reconnect
 from tests.faults.report import HEAD, Result, line
 
 Row = Callable[[Path, int, bool], Awaitable[Result]]
@@ -40,10 +40,15 @@ ROWS: Mapping[str, tuple[Row, float, float]] = {
         60 * MINUTE_S,
     ),
     "doses": (lambda folder, seed, _: doses.run(folder, 1_000, seed), 5 * MINUTE_S, 5 * MINUTE_S),
+    "reconnect": (
+        lambda folder, _, long: reconnect.run(folder, 10_000 if long else 400),
+        3 * MINUTE_S,
+        15 * MINUTE_S,
+    ),
     "clocks": (lambda folder, *_: clocks.run(folder), 3 * MINUTE_S, 3 * MINUTE_S),
 }
 """Name: the proof, and how long it may take in the short and in the long run."""
-_NEED_MOSQUITTO = ("kills", "overflow")
+_NEED_MOSQUITTO = ("kills", "overflow", "reconnect")
 
 
 def main(argv: list[str]) -> int:

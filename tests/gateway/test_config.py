@@ -74,6 +74,8 @@ def test_a_good_configuration_has_absolute_paths_and_addresses_in_capitals(file:
         ('password_file = "password"', "port = 0", "uplink.port"),
         ('password_file = "password"', 'passwd_file = "x"', "did you mean 'password_file'?"),
         ('password_file = "password"', 'tls = {ca = "no.pem"}', "no.pem is not there: name the authority"),
+        ('password_file = "password"', 'password_file = "password"\ntls = {}', "take password_file out"),
+        ('password_file = "password"', "tls = {claim_port = 0}", "claim_port"),
         ('name = "home-01"', 'name = "home-01"\ndata = "password"', "the data folder"),
         ('name = "home-01"', 'name = "home-01"\nheartbeat_s = 0', "heartbeat_s"),
         ("[radio]", "[radio", "is not TOML"),

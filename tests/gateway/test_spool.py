@@ -13,12 +13,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateway.spool import FAULTS_PER_HOUR, Heard, Spool
+from gateway.ledger import Entry
+from gateway.spool import FAULTS_PER_HOUR, Heard, Spool, wipe
 from tests.gateway.scripted import T0_NS, pulse
 from vitals.block import Block
 from vitals.errors import StoreError
 from vitals.events import Fault
-from vitals.wire import Row
+from vitals.wire import Command, Row
 
 
 def heard(value: float, t_ns: int = T0_NS) -> Heard:
@@ -239,3 +240,26 @@ async def test_kill_9_loses_nothing_that_was_reported_durable(tmp_path: Path, li
         assert len(found[device]) > newest
         assert await spool.bookmark(device) == str(found[device][-1]), "the bookmark is where the rows are"
     await spool.close()
+
+
+async def test_a_spool_that_is_wiped_forgets_what_was_measured_and_no_order(tmp_path: Path) -> None:
+    """An order that a hub forgot could be acted on twice; one that waited is not told in the next home."""
+    path = tmp_path / "spool.sqlite"
+    spool = await Spool.open(path)
+    entries = {
+        step: Entry(Command("home-01", f"{number:016x}", "disp-1", "dispense", T0_NS, T0_NS + 1), step, T0_NS)
+        for number, step in enumerate(("received", "sent", "done"), 1)
+    }
+    await spool.put([heard(97), heard(96)], {"oxi-1": "log:7"}, list(entries.values()))
+    with pytest.raises(StoreError, match="stop the other gateway"):
+        wipe(path)
+    await spool.close()
+    wipe(path)
+    again = await Spool.open(path)
+    assert again.epoch != spool.epoch
+    assert (again.status.queued, await again.bookmark("oxi-1"), await again.orders()) == (0, "", [])
+    steps = [(await again.order(entry.id) or entry).step for entry in entries.values()]
+    assert steps == ["unknown", "unknown", "done"]
+    await again.put([heard(1)])
+    assert [row.seq for row in await again.take(0, 10)] == [3], "no number is used twice"
+    await again.close()
