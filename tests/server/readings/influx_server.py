@@ -120,7 +120,7 @@ class InfluxServer:
 
 
 def _quiet_port() -> int:
-    """A free port that the kernel gives to no outgoing connection, so it stays free while the server starts or is dead."""
+    """A free port that the kernel gives to no outgoing connection: it stays free while the server starts or is dead."""
     while True:
         port = 20_000 + secrets.randbelow(10_000)
         with socket.socket() as probe, contextlib.suppress(OSError):
