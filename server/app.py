@@ -316,7 +316,8 @@ class Server:
         try:
             self._tell(work())
         except Exception as error:
-            log.exception("%s failed in this tick; the next one tries again", name)
+            # A database that is away would fill the log with where it was missed, every second.
+            log.error("%s failed in this tick; the next one tries again", name, exc_info=not troubled(error))
             self._problems[name] = type(error).__name__
         else:
             self._problems.pop(name, None)

@@ -66,7 +66,7 @@ def address(url: str, password_file: Path | None) -> sa.URL:
 
 def engine(url: sa.URL) -> sa.Engine:
     """An engine on `url`. A connection of it raises StoreError where that database is not to be trusted."""
-    made = sa.create_engine(url, connect_args=_CONNECT)
+    made = sa.create_engine(url, connect_args=_CONNECT, hide_parameters=True)
     event.listen(made, "connect", _prepare)
     event.listen(made, "begin", _take_turn)
     event.listen(made, "commit", _refuse_quiet_rollback)

@@ -1,44 +1,25 @@
 """InfluxDB as a series store, for a hospital that wants Grafana and Flux: one bucket, fed from the journal.
 
-It is written to through the v2 API, which 2.x has and 1.8 speaks too, batched and packed. A write that got no answer
-is sent again: the same reading is the same point (`server.readings.lines`), so nothing is there twice.
+A write that got no answer is sent again: the same reading is the same point (`server.readings.lines`), so nothing is
+there twice. A batch that is refused as a whole is halved until what is refused stands alone; that is noted, and the
+rest goes in.
 
-Four kinds of answer. *Taken.* *Partly taken* (the server names a number and a reason, not the points): the number is
-noted, the rest is there. *Refused* as it is (it does not parse, it is too large): the batch is halved until what is
-refused stands alone; that is noted, and the rest goes in. *Away*: no answer, an error of the server's own, a token or a
-bucket that does not fit: StoreError, and everything waits.
-
-What is withdrawn is deleted, so that no query of anybody's has to know of it. A point is deleted by its tags and time,
-and looked for again afterwards. 1.8 has no delete in its v2 API, and answers that there is no such page; then it gets
-the DELETE of its own language. A withdrawal that cannot be carried out is never passed over: the feed waits there.
+What is withdrawn is deleted, so that no query of anybody's has to know of it. A point is found by its identity, deleted
+by its tags and time, and looked for again. A withdrawal that cannot be carried out is never passed over: the feed waits
+there.
 """
 
-import gzip
-import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
 import msgspec
-from influxdb_client.client.exceptions import InfluxDBError
-from influxdb_client.client.influxdb_client import InfluxDBClient
-from influxdb_client.domain.dialect import Dialect
-from influxdb_client.service.write_service import WriteService
-from urllib3.exceptions import HTTPError
 
 from server.config import Influx
+from server.readings.bucket import Bucket, Refused
 from server.readings.contract import Buckets, Entry, Withdrawn
 from server.readings.cursor import Cursor
-from server.readings.flux import quoted, quoted_influxql, rows_of
-from server.readings.lines import (
-    EARLIEST_NS,
-    LATEST_NS,
-    MEASUREMENT,
-    Point,
-    Refusal,
-    change,
-    millisecond,
-    short,
-)
+from server.readings.flux import quoted
+from server.readings.lines import EARLIEST_NS, LATEST_NS, MEASUREMENT, Point, Refusal, change, millisecond, short
 from server.readings.moments import moment, nanoseconds
 from server.readings.store import SeriesColumns
 from vitals.clock import MS, NS
@@ -47,35 +28,17 @@ from vitals.errors import StoreError
 AT_ONCE = 5_000
 """Points in one request: what InfluxDB advises."""
 
-_QUICKLY = 1
-"""How hard to pack: the library's own 9 takes longer than everything else here together."""
-_NO_ORG = "-"
-"""1.8 has none, but the API wants one."""
-_REFUSES = frozenset({400, 413, 422})
-_NOT_FOUND = 404
-_DROPPED = re.compile(r"partial write: .*dropped=(\d+)", re.DOTALL)
-_QUOTED_LINE = re.compile(r"'[^']*'")
-_PLAIN = Dialect(header=True, delimiter=",", annotations=[])  # type: ignore[no-untyped-call]
-
 
 class InfluxStore:
     """One bucket. Not thread-safe: the feed has one of its own, and so has whoever reads. `close` it."""
 
     def __init__(self, config: Influx, cursor: Cursor) -> None:
         """Raises ConfigError for a token that cannot be read."""
-        self._bucket, self._org = config.bucket, config.org or _NO_ORG
-        timeout_ms = round(config.timeout_s * 1000)
-        self._client = InfluxDBClient(
-            config.url, config.token() or "", org=self._org, timeout=(timeout_ms, timeout_ms),
-            ssl_ca_cert=str(config.ca_file) if config.ca_file else None,
-        )  # fmt: skip
-        self._writing = WriteService(self._client.api_client)  # type: ignore[no-untyped-call]
-        self._asking = self._client.query_api()
-        self._deleting = self._client.delete_api()
+        self._bucket = Bucket(config)
         self._cursor = cursor
 
     def close(self) -> None:
-        self._client.close()  # type: ignore[no-untyped-call]
+        self._bucket.close()
 
     def position(self) -> int:
         """The journal's seq up to which everything is in it; 0 for nothing."""
@@ -129,73 +92,38 @@ class InfluxStore:
 
     def _send(self, points: Sequence[Point]) -> list[Refusal]:
         """Write these; returns what of them is refused for good."""
-        packed = gzip.compress("\n".join(one.line for one in points).encode(), _QUICKLY)
         try:
-            self._writing.post_write(  # type: ignore[no-untyped-call]
-                self._org, self._bucket, packed, precision="ns", content_encoding="gzip"
-            )
-        except (InfluxDBError, HTTPError, OSError) as error:
-            why = _words(error)
-            if _status(error) not in _REFUSES:
-                raise _away(error) from error
-            dropped = _DROPPED.search(why)
-            if len(points) == 1 or (dropped and int(dropped[1])):
-                count = int(dropped[1]) if dropped else 1
-                return [Refusal(points[0].seq, points[-1].seq, max(1, count), _QUOTED_LINE.sub("a line", why))]
-            half = len(points) // 2
-            return self._send(points[:half]) + self._send(points[half:])
+            self._bucket.write([one.line for one in points])
+        except Refused as error:
+            if error.points is None and len(points) > 1:
+                half = len(points) // 2
+                return self._send(points[:half]) + self._send(points[half:])
+            return [Refusal(points[0].seq, points[-1].seq, error.points or 1, error.reason)]
         return []
 
     def _remove(self, gone: Withdrawn) -> None:
-        for point in self._points_of(gone):
-            self._delete(gone, *point)
+        for device, t in self._points_of(gone):
+            tags = {"patient": gone.patient_id, "channel": gone.channel, "device": device}
+            self._bucket.delete(MEASUREMENT, tags, t)
         if self._points_of(gone):
             raise StoreError("InfluxDB still shows a withdrawn reading after it was deleted", "see InfluxDB's log")
 
     def _points_of(self, gone: Withdrawn) -> list[tuple[str, str]]:
         """The device and the time of the withdrawn reading's points, as InfluxDB writes them."""
         begin_ns = millisecond(gone.t_ns)
-        found = self._ask(
+        found = self._bucket.ask(
             f"{self._from(gone.patient_id, gone.channel, begin_ns, begin_ns + MS)}"
             f' |> filter(fn: (r) => r._field == "identity" and r._value == {short(gone.identity)})'
             ' |> keep(columns: ["_time", "_value", "device"])'
         )
         return [(row["device"], row["_time"]) for row in found]
 
-    def _delete(self, gone: Withdrawn, device: str, t: str) -> None:
-        tags = {"patient": gone.patient_id, "channel": gone.channel, "device": device}
-        these = " AND ".join(f'"{name}" = {quoted(value)}' for name, value in tags.items())
-        try:
-            self._deleting.delete(t, t, f'_measurement = "{MEASUREMENT}" AND {these}', self._bucket)
-        except (InfluxDBError, HTTPError, OSError) as error:
-            if _status(error) != _NOT_FOUND or "page not found" not in _words(error):
-                raise _away(error) from error
-            self._delete_in_its_own_language(tags, t)
-
-    def _delete_in_its_own_language(self, tags: dict[str, str], t: str) -> None:
-        """InfluxDB 1.8: the bucket's first part is its database."""
-        these = " AND ".join(f"{name} = {quoted_influxql(value)}" for name, value in tags.items())
-        database = self._bucket.partition("/")[0]
-        asked = [("db", database), ("q", f"DELETE FROM {MEASUREMENT} WHERE {these} AND time = '{t}'")]
-        try:
-            answer, _, _ = self._client.api_client.call_api(  # type: ignore[no-untyped-call]
-                "/query",
-                "POST",
-                query_params=asked,
-                header_params={"Accept": "application/json"},
-                response_type="object",
-            )
-        except (InfluxDBError, HTTPError, OSError) as error:
-            raise _away(error) from error
-        if any("error" in result for result in answer["results"]):
-            raise StoreError(f"InfluxDB does not delete a withdrawn reading ({answer['results']})", "see its log")
-
     def _rows(self, patient_id: str, channel: str, from_ns: int, to_ns: int) -> "list[_Row]":
         """The readings between two moments, both inclusive, in order of time and identity."""
         if from_ns > to_ns:
             return []
         points: dict[tuple[str, str], dict[str, str]] = {}
-        for row in self._ask(
+        for row in self._bucket.ask(
             f"{self._from(patient_id, channel, millisecond(from_ns), millisecond(to_ns) + MS)}"
             ' |> filter(fn: (r) => r._field == "value" or r._field == "good" or r._field == "decimals"'
             ' or r._field == "t_ns" or r._field == "identity")'
@@ -220,7 +148,7 @@ class InfluxStore:
                 f' |> keep(columns: ["_time", "_value", "device"]) |> yield(name: "{name}")\n'
             )
         parts: dict[tuple[str, int], dict[str, str]] = {}
-        for row in self._ask(query):
+        for row in self._bucket.ask(query):
             begin_ns = nanoseconds(row["_time"]) // NS // step_s * step_s * NS  # the first one begins with the span
             parts.setdefault((row["device"], begin_ns), {})[row["result"]] = row["_value"]
         for (_, t_ns), part in parts.items():
@@ -232,22 +160,10 @@ class InfluxStore:
         """The beginning of a query; `to_ns` is exclusive."""
         begin_ns, end_ns = max(EARLIEST_NS, from_ns), min(LATEST_NS, to_ns)
         return (
-            f"from(bucket: {quoted(self._bucket)}) |> range(start: {moment(begin_ns)}, stop: {moment(end_ns)})"
+            f"from(bucket: {quoted(self._bucket.name)}) |> range(start: {moment(begin_ns)}, stop: {moment(end_ns)})"
             f" |> filter(fn: (r) => r._measurement == {quoted(MEASUREMENT)} and r.patient == {quoted(patient_id)}"
             f" and r.channel == {quoted(channel)})"
         )
-
-    def _ask(self, query: str) -> list[dict[str, str]]:
-        """The rows of the answer, as it writes them."""
-        try:
-            answer = self._asking.query_raw(query, dialect=_PLAIN)
-            text = answer.data.decode()
-        except (InfluxDBError, HTTPError, OSError) as error:
-            raise _away(error) from error
-        rows = list(rows_of(text))
-        if rows and "error" in rows[0]:
-            raise StoreError(f"InfluxDB does not answer ({rows[0]['error']})", "see its log")
-        return rows
 
 
 class _Row(NamedTuple):
@@ -291,30 +207,3 @@ def _row(fields: dict[str, str]) -> _Row:
         int(fields["t_ns"]), int(fields["identity"]) % 2**64, float(fields["value"]), fields["good"] == "true",
         int(fields["decimals"]),
     )  # fmt: skip
-
-
-def _status(error: Exception) -> int | None:
-    return getattr(error, "status", None)
-
-
-def _words(error: Exception) -> str:
-    """What the server said, without the headers that the library prints with it."""
-    body = getattr(error, "body", None) or getattr(error, "reason", None) or error
-    text = body.decode(errors="replace") if isinstance(body, bytes) else str(body)
-    try:
-        said = msgspec.json.decode(text)
-    except msgspec.DecodeError:
-        return text.strip()
-    return str(said.get("message") or said.get("error") or text) if isinstance(said, dict) else text
-
-
-def _away(error: Exception) -> StoreError:
-    """Why it cannot be reached, without what we sent it."""
-    status = _status(error)
-    mend = {
-        401: "give it a token that may read and write the bucket, in [influx] token_file",
-        403: "give it a token that may read and write the bucket, in [influx] token_file",
-        404: "make the bucket, or correct [influx] bucket and org",
-    }.get(status or 0, "it is tried again by itself; see that [influx] url is right and that InfluxDB runs")
-    why = f"{status}: {_QUOTED_LINE.sub('a line', _words(error))[:200]}" if status else type(error).__name__
-    return StoreError(f"InfluxDB is away ({why})", mend)

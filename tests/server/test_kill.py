@@ -29,12 +29,13 @@ from server.readings import journal
 from tests.faults.ledger import promised_readings, shown_readings
 from tests.postgres import Cluster
 from tests.server.conftest import LADDERS, TOWN
+from tests.waiting import until
 from vitals.block import Block
 from vitals.clock import RunningClock
 from vitals.wire import Health
 
 ROOT = Path(__file__).parents[2]
-KILLS = 4
+KILLS = {"sqlite": 4, "postgresql": 2}
 BURST = 20
 PER_LIFE = 400
 """So many rows are acknowledged before the next kill."""
@@ -111,6 +112,10 @@ class Counting:
 
         spool.release = counted  # type: ignore[method-assign, assignment]
 
+    async def more(self) -> None:
+        """Wait until PER_LIFE more are released."""
+        await self.reaches(self.count + PER_LIFE)
+
     async def reaches(self, wanted: int) -> None:
         self._enough[wanted] = asyncio.Event()
         if self.count < wanted:
@@ -135,15 +140,17 @@ async def _ended(process: Process, folder: Path) -> None:
 async def test_through_kill_after_kill_every_reading_is_stored_once(
     server: Process, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def kills(streaming: Callable[[], Awaitable[None]]) -> None:
-        for _ in range(KILLS):
+    kind = "sqlite" if isinstance(server.db, Path) else "postgresql"
+
+    async def kills(released: Counting, _sent: list[str]) -> None:
+        for _ in range(KILLS[kind]):
             await server.start()
-            await streaming()
+            await released.more()
             await server.end(signal.SIGKILL)
         await server.start()
 
     sent = await _story(server, tmp_path, monkeypatch, kills)
-    assert len(sent) > KILLS * PER_LIFE
+    assert len(sent) > KILLS[kind] * PER_LIFE
     assert sorted(server.stored()) == sorted(sent)
 
 
@@ -154,21 +161,24 @@ async def test_when_postgresql_itself_dies_the_server_waits_for_it_and_every_rea
 ) -> None:
     with postgres.database() as database:
         server = Process(tmp_path, free_port(), database)
-        told: list[str] = []
 
-        async def kills(streaming: Callable[[], Awaitable[None]]) -> None:
+        async def kills(released: Counting, sent: list[str]) -> None:
             await server.start()
-            for _ in range(KILLS):
-                await streaming()
+            for _ in range(KILLS["postgresql"]):
+                await released.more()
                 with postgres.dead():
-                    told.append(await _degraded(server.address))
-            await streaming()
+                    await asyncio.to_thread(until, lambda: _says(server, "readings cannot be stored"))
+                    assert _says(server, "the database does not answer")
+                    before = released.count
+                    await _measures_on(sent)
+                    assert released.count == before, "what is not stored is not acknowledged"
+            await released.more()
+            await asyncio.to_thread(until, lambda: not _says(server, "database"))
 
         try:
             sent = await _story(server, tmp_path, monkeypatch, kills)
-            assert len(sent) > KILLS * PER_LIFE
+            assert len(sent) > KILLS["postgresql"] * PER_LIFE
             assert sorted(server.stored()) == sorted(sent)
-            assert all("the database does not answer" in one for one in told)
         finally:
             await _ended(server, tmp_path)
 
@@ -177,11 +187,11 @@ async def _story(
     server: Process,
     folder: Path,
     monkeypatch: pytest.MonkeyPatch,
-    kills: Callable[[Callable[[], Awaitable[None]]], Awaitable[None]],
+    kills: Callable[[Counting, list[str]], Awaitable[None]],
 ) -> list[str]:
     """A gateway measures while `kills` does what it does; returns the records of all that it has on its disk.
 
-    `kills` is given something to wait for, that PER_LIFE more rows are acknowledged, and leaves the server running.
+    `kills` is given what is acknowledged and what is measured, and leaves the server running.
     """
     monkeypatch.setattr(uplink, "RESEND_S", 0.5)
     (folder / "password").write_text("gw-1-secret")
@@ -193,10 +203,10 @@ async def _story(
         "gw-1", config, spool, RunningClock(), 60.0, lambda: Health("gw-1", spool.epoch, time.time_ns(), "test", 0)
     )
     sent: list[str] = []
-    async with asyncio.timeout(120), asyncio.TaskGroup() as tasks:
+    async with asyncio.timeout(180), asyncio.TaskGroup() as tasks:
         talking = tasks.create_task(gateway.run())
         measuring = tasks.create_task(_measure(spool, sent))
-        await kills(lambda: released.reaches(released.count + PER_LIFE))
+        await kills(released, sent)
         measuring.cancel()
         await released.reaches(len(sent))
         assert await server.end(signal.SIGTERM) == 0
@@ -205,10 +215,15 @@ async def _story(
     return sent
 
 
-async def _degraded(address: str) -> str:
-    """What the server says is wrong."""
-    async with httpx.AsyncClient(base_url=address, timeout=20) as monitor:
-        return "; ".join((await monitor.get("/api/health")).json()["problems"])
+async def _measures_on(sent: list[str]) -> None:
+    """Wait until a good deal more is measured, whoever listens."""
+    enough = len(sent) + PER_LIFE
+    await asyncio.to_thread(until, lambda: len(sent) >= enough)
+
+
+def _says(server: Process, problem: str) -> bool:
+    """Whether the server's health names that problem."""
+    return problem in "; ".join(httpx.get(f"{server.address}/api/health", timeout=20).json()["problems"])
 
 
 async def _measure(spool: Spool, sent: list[str]) -> None:

@@ -2,7 +2,7 @@
 
 import contextlib
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -17,6 +17,7 @@ from server.ingest.store import journal
 from server.postgres import address
 from tests.postgres import Cluster
 from tests.server.conftest import START_NS, Town, acknowledged, spo2
+from tests.waiting import until
 from vitals.errors import ConfigError, StoreError
 from vitals.wire import Batch, encode, up
 
@@ -59,7 +60,7 @@ def test_two_servers_on_one_database_write_one_after_the_other_and_each_sees_wha
     second = threading.Thread(target=write_too)
     with db.write() as tx:
         second.start()
-        _until(lambda: _waiting(tx) == 1)
+        until(lambda: _waiting(tx) == 1)
         write(tx, "first")
     second.join(WAIT_S)
     other.close()
@@ -70,15 +71,6 @@ def _waiting(tx: sa.Connection) -> int:
     """How many wait for their turn to write here."""
     asks = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted AND database = (SELECT oid FROM "
     return tx.scalar(sa.text(asks + "pg_database WHERE datname = current_database())")) or 0
-
-
-def _until(holds: Callable[[], bool]) -> None:
-    pause = threading.Event()
-    for _ in range(WAIT_S * 100):
-        if holds():
-            return
-        pause.wait(0.01)
-    raise AssertionError("it never came to that")
 
 
 def test_a_reader_sees_one_moment_waits_for_nobody_and_cannot_write(db: Database) -> None:
@@ -144,7 +136,7 @@ def _set(postgres: Cluster, name: str, value: str) -> Iterator[None]:
         def change(how: str, wanted: str) -> None:
             admin.execute(f"ALTER SYSTEM {how}".encode())
             admin.execute("SELECT pg_reload_conf()")
-            _until(lambda: admin.execute(f"SHOW {name}".encode()).fetchone() == (wanted,))
+            until(lambda: admin.execute(f"SHOW {name}".encode()).fetchone() == (wanted,))
 
         (before,) = admin.execute(f"SHOW {name}".encode()).fetchone() or ("",)
         change(f"SET {name} = {value}", value)
@@ -182,6 +174,12 @@ def test_a_database_that_cannot_be_reached_is_told_at_the_start_with_what_to_do(
     with postgres.dead(), pytest.raises(StoreError, match=r"cannot be opened.*see that PostgreSQL runs.*server\.toml"):
         town.begin_again()
     town.begin_again()
+
+
+def test_what_a_failed_statement_was_about_stands_in_no_error(town: Town) -> None:
+    with pytest.raises(sa.exc.DataError) as raised, town.server.db.write() as tx:
+        tx.execute(sa.text("SELECT CAST(:name AS text), 1/0"), {"name": "Solveig Nilsen"})
+    assert "Solveig" not in str(raised.value)
 
 
 def test_numbers_have_64_bits(town: Town) -> None:

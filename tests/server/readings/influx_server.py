@@ -1,8 +1,10 @@
 """An InfluxDB that lives for the tests, asks for a password, and can be killed."""
 
+import contextlib
 import json
 import secrets
 import signal
+import socket
 import subprocess
 import threading
 import urllib.parse
@@ -17,7 +19,6 @@ from server.db import Database
 from server.readings.cursor import Cursor
 from server.readings.influx import InfluxStore
 from tests.influxd import ready
-from tests.ports import free_port
 from vitals.clock import Clock
 
 USER, PASSWORD = "hjemvakt", secrets.token_hex(8)
@@ -29,7 +30,7 @@ class InfluxServer:
     """InfluxDB 1.8 on a free port of the loopback, with one account."""
 
     def __init__(self, folder: Path) -> None:
-        self.url = f"http://127.0.0.1:{free_port()}"
+        self.url = f"http://127.0.0.1:{_quiet_port()}"
         self._config = folder / "influxd.toml"
         self._process: subprocess.Popen[str] | None = None
         self._last: deque[str] = deque(maxlen=20)
@@ -38,7 +39,7 @@ class InfluxServer:
         self.token_file = folder / "token"
         self.token_file.write_text(f"{USER}:{PASSWORD}\n", encoding="utf-8")
         self._config.write_text(
-            f'reporting-disabled = true\nbind-address = "127.0.0.1:{free_port()}"\n'
+            f'reporting-disabled = true\nbind-address = "127.0.0.1:{_quiet_port()}"\n'
             f'[meta]\ndir = "{folder}/meta"\n[data]\ndir = "{folder}/data"\nwal-dir = "{folder}/wal"\n'
             "query-log-enabled = false\n[monitor]\nstore-enabled = false\n"
             f'[http]\nbind-address = "{self.url.removeprefix("http://")}"\nflux-enabled = true\nlog-enabled = false\n'
@@ -116,6 +117,15 @@ class InfluxServer:
             if "Listening on HTTP" in line:
                 listening.set()
         listening.set()  # it has ended, and whoever waits need wait no longer
+
+
+def _quiet_port() -> int:
+    """A free port that the kernel gives to no outgoing connection: it stays free while the server starts or is dead."""
+    while True:
+        port = 20_000 + secrets.randbelow(10_000)
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 def influx_store(bucket: Influx, db: Database, clock: Clock) -> InfluxStore:

@@ -124,7 +124,7 @@ def test_a_round_holds_what_the_wire_and_the_memory_like(clock: ManualClock) -> 
     feed = Feed("large", Away(), read(large), large.last, clock)
     while feed.step():
         pass
-    assert (asked[0], asked[-1]) == (100, 25 // 2) or asked[-1] in (12, 25)
+    assert asked[:4] == [100, 50, 25, 12]
 
 
 @pytest.mark.influx
@@ -140,7 +140,7 @@ def test_influxdb_is_killed_again_and_again_and_has_every_reading_once(
             until(lambda fed=fed: feed.written() >= fed)
             influxd.kill()
             many(60, 500, journal)  # ingest goes on meanwhile
-            threading.Event().wait(0.3)
+            until(lambda: feed.failure() is not None)
             influxd.start()
         until(lambda: feed.lag_rows() == 0)
     finally:
@@ -170,14 +170,11 @@ def test_a_server_that_dies_between_writing_and_moving_the_cursor_writes_again_a
 
 @pytest.mark.influx
 def test_a_bucket_far_behind_catches_up(
-    influxd: InfluxServer, influx: InfluxStore, bucket: Influx, clock: ManualClock, capsys: pytest.CaptureFixture[str]
+    influxd: InfluxServer, influx: InfluxStore, bucket: Influx, clock: ManualClock
 ) -> None:
-    journal = many(200, 1000)
+    journal = many(100, 1000)
     feed = Feed("influx", influx, journal.read, journal.last, clock, **QUICK)
-    begun = time.monotonic()
     while feed.step():
         pass
-    took_s = time.monotonic() - begun
-    assert influxd.count(bucket) == 200_000
-    with capsys.disabled():
-        print(f"\n  200,000 readings fed to InfluxDB in {took_s:.1f} s: {200_000 / took_s:,.0f} a second")
+    assert influxd.count(bucket) == 100_000
+    assert (feed.lag_rows(), feed.lag_s()) == (0, 0)
