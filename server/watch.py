@@ -60,11 +60,15 @@ class Watch:
         self._started_ns = started_ns
         self._clock_off_s = max(CLOCK_OFF_S, ON_THE_WAY_S * speed)
         self._heard_since_ns: dict[str, int] = {}
-        """Since when each gateway that can be heard has been, without a long silence between."""
+        """Since when each gateway that can be heard has been, without a long silence between: as committed."""
 
     def look(self, tx: sa.Connection, patient_ids: Iterable[str] | None, now_ns: int, new: New) -> set[str]:
         """Run the rules for these patients (None: everybody); returns those whose alarms changed."""
-        homes = _homes(self._listened(pulses(tx, self._started_ns), now_ns))
+        heard = pulses(tx, self._started_ns)
+        heard_since_ns = self._listened(heard, now_ns)
+        # A heartbeat that the disk had no room for was not heard: what its gateway has waiting cannot have come either.
+        sa.event.listen(tx, "commit", lambda _: self._remember(heard_since_ns), once=True)
+        homes = _homes(heard)
         since = watched_since(tx, now_ns)
         listening = _listening(tx, now_ns)
         to_look_at = orders.to_look_at(tx)
@@ -98,15 +102,17 @@ class Watch:
         limits["gateway_silent"] = float(bool(home) and not any(self._settled(pulse, now_ns) for pulse in home))
         return limits
 
-    def _listened(self, heard: list[Pulse], now_ns: int) -> list[Pulse]:
-        """The same, and it is remembered since when each can be heard."""
+    def _listened(self, heard: Iterable[Pulse], now_ns: int) -> dict[str, int]:
+        """Since when each gateway has been heard, as it is to be remembered once this look is committed."""
+        since_ns = {}
         for pulse in heard:
             not_yet = pulse.last_heard_ns is None or pulse.last_heard_ns < self._started_ns
-            if not_yet or now_ns - pulse.since_ns > max(self._offline_after_s, SETTLE_S) * NS:
-                self._heard_since_ns.pop(pulse.id, None)
-            else:
-                self._heard_since_ns.setdefault(pulse.id, now_ns)
-        return heard
+            if not not_yet and now_ns - pulse.since_ns <= max(self._offline_after_s, SETTLE_S) * NS:
+                since_ns[pulse.id] = self._heard_since_ns.get(pulse.id, now_ns)
+        return since_ns
+
+    def _remember(self, heard_since_ns: dict[str, int]) -> None:
+        self._heard_since_ns = heard_since_ns
 
     def _settled(self, pulse: Pulse, now_ns: int) -> bool:
         """Not silent, and heard for so long that what it had waiting has come."""
