@@ -35,6 +35,11 @@ class Weather:
     slow: float = 0.0
     damaged: float = 0.0
 
+    @classmethod
+    def drawn(cls, draw: random.Random) -> "Weather":
+        """None of each, a little, or much."""
+        return cls(*(draw.choice((0.0, most / 4, most)) for most in (0.15, 0.2, 0.15, 0.04)))
+
 
 class Broker:
     """One broker. `heard` is told of each message it takes in; `woken` when the server has something to fetch."""
