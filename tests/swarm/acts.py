@@ -74,11 +74,9 @@ class Acts:
         self._draw.choice(list(self._world.town.bodies.values())).turn()
 
     async def fault(self) -> None:
+        """A device says what nobody can read, once or on and on."""
         device = self._draw.choice(self._world.town.devices)
-        data = self._draw.randbytes(8)
-        self._world.homes[device.place].fault(
-            device.id, Fault("short packet", "torn", self._world.clock.now_ns(), "", data)
-        )
+        self._babble(self._world.homes[device.place], device.id, self._draw.choice((1, 1, 12)))
 
     async def carry(self) -> None:
         """Somebody takes a device along to another home: that hub knows nothing of what was read of it."""
@@ -111,6 +109,18 @@ class Acts:
     async def lose_disk(self) -> None:
         await self._end_home(self._draw.choice(self._world.homes), "gateway disks lost")
 
+    async def fill_home(self) -> None:
+        one = self._draw.choice(self._world.homes)
+        one.fill_disk(full=True)
+        self._world.counts["gateway disks filled"] += 1
+        self._babble(one, self._draw.choice(self._world.town.devices).id, 12)
+        self._world.loop.call_later(self._outage_s() * 4, partial(one.fill_disk, full=False))
+
+    def _babble(self, one: Home, device: str, times: int) -> None:
+        for _ in range(times):
+            data = self._draw.randbytes(self._draw.choice((8, 2_000)))
+            one.fault(device, Fault("short packet", "torn", self._world.clock.now_ns(), data=data))
+
     async def _end_home(self, one: Home, how: str) -> None:
         if not one.up:
             return
@@ -123,13 +133,13 @@ class Acts:
         if how == "gateway disks lost":
             one.lose_disk()
             self._world.ledger.disk_lost(lost)
-        self._world.later(self._drawn_outage_s(), partial(self._start_home, one))
+        self._world.later(self._outage_s(), partial(self._start_home, one))
 
     async def home_died(self, one: Home) -> None:
         self._world.note("died", one.name)
         self._world.broker.cut(one.name)
         await one.kill()
-        self._world.later(self._drawn_outage_s(), partial(self._start_home, one))
+        self._world.later(self._outage_s(), partial(self._start_home, one))
 
     async def _start_home(self, one: Home) -> None:
         self._world.note("up", one.name)
@@ -147,7 +157,7 @@ class Acts:
 
     def server_died(self) -> None:
         self._world.note("server died")
-        self._world.later(self._drawn_outage_s(), self._start_server)
+        self._world.later(self._outage_s(), self._start_server)
 
     async def _start_server(self) -> None:
         if self._world.centre.server is None:
@@ -158,14 +168,14 @@ class Acts:
 
     async def server_full(self) -> None:
         self._world.centre.full = True
-        self._world.loop.call_later(self._drawn_outage_s(), setattr, self._world.centre, "full", False)
+        self._world.loop.call_later(self._outage_s(), setattr, self._world.centre, "full", False)
 
     async def crash_broker(self) -> None:
         if self._world.broker.up:
             self._world.counts["broker crashes"] += 1
             self._world.note("broker crashes")
             self._world.broker.crash()
-            self._world.loop.call_later(self._drawn_outage_s(), self._world.broker.start)
+            self._world.loop.call_later(self._outage_s(), self._world.broker.start)
 
     async def cut_line(self) -> None:
         self._world.counts["lines cut"] += 1
@@ -176,7 +186,7 @@ class Acts:
         self._world.counts["gateways cut off"] += 1
         self._world.broker.cut_off.add(name)
         self._world.broker.cut(name)
-        self._world.loop.call_later(self._drawn_outage_s() * 4, self._world.broker.cut_off.discard, name)
+        self._world.loop.call_later(self._outage_s() * 4, self._world.broker.cut_off.discard, name)
 
     async def set_hub_clock(self) -> None:
         """Right, an hour off, some seconds a day too fast, or as on the day it was made."""
@@ -192,17 +202,17 @@ class Acts:
         device.clock_ns = self._draw.choice((0, 3_600 * NS, -86_400 * NS, 37 * NS))
         self._world.counts["device clocks set"] += 1
 
-    def _drawn_outage_s(self) -> float:
+    def _outage_s(self) -> float:
         return self._draw.choice((1, 20, 300, 1_500)) * self._draw.uniform(0.5, 1.5)
 
     def _often(self) -> Mapping[Act, float]:
         """What may happen in a step, and how often beside the others."""
         daily = {
             self.measure: 40.0, self.visit: 30.0, self.tick: 12.0, self.turn_body: 2.0, self.nurse: 2.0,
-            self.fault: 0.5, self.carry: 1.0,
+            self.fault: 1.5, self.carry: 1.0,
         }  # fmt: skip
         misfortunes = {
-            self.cut_home: 1.0, self.kill_home: 1.0, self.stop_home: 0.5, self.lose_disk: 0.3,
+            self.cut_home: 1.0, self.kill_home: 1.0, self.stop_home: 0.5, self.lose_disk: 0.3, self.fill_home: 0.7,
             self.cut_server: 1.5, self.kill_server: 0.7, self.server_full: 0.6, self.crash_broker: 0.6,
             self.cut_line: 1.5, self.partition: 0.8, self.set_hub_clock: 0.6, self.set_device_clock: 0.6,
         }  # fmt: skip

@@ -27,6 +27,7 @@ from vitals.errors import StoreError
 from vitals.events import Event, Fault
 from vitals.wire import Health, Row
 
+ROOM_PAGES = 65_536
 AT_ONCE = 40
 """So many records are read in one visit."""
 
@@ -99,6 +100,11 @@ class Home:
         """Stopped as a service is: what waits is written first."""
         await self.spool.flushed()
         await self._end()
+
+    def fill_disk(self, *, full: bool) -> None:
+        """Others take the last of the hub's disk, or give it back: the spool's file cannot grow."""
+        if self.up:
+            self.spool._file._db.execute(f"PRAGMA max_page_count = {1 if full else ROOM_PAGES}")
 
     def lose_disk(self) -> None:
         """The card of the hub is replaced by an empty one. Only while the power is off."""
