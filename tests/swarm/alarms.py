@@ -46,7 +46,6 @@ class Alarms:
         self._heard: set[tuple[int, str, int, int]] = set()
         self._restless_ns: dict[int, int] = {}
         self._calm_ns: dict[int, int] = {}
-        self._over: set[int] = set()
         self._alarms: dict[int, Alarm] = {}
         self.asked = 0
         """How many verdicts were compared."""
@@ -125,16 +124,11 @@ class Alarms:
                 raise Broken(f"invented: {alarm} has {one}; the second opinion is {set(permitted)}")
         if alarm.level != max(one.level for one in alarm.reasons):
             raise Broken(f"level: {alarm} is not as bad as its worst reason")
-        if not alarm.open and alarm.id not in self._over:
-            self._over.add(alarm.id)
-            self._check_end(alarm, said[alarm.patient], now_ns)
-
-    def _check_end(self, alarm: Alarm, verdicts: Mapping[str, Levels], now_ns: int) -> None:
-        if alarm.by_hand:
-            return
-        if alarm.kind == "clinical":
+        before = self._alarms.get(alarm.id)
+        if alarm.settled and not (before and before.settled):
+            self._check_calm(alarm, said[alarm.patient], now_ns)
+        if not alarm.open and not alarm.by_hand and (alarm.kind == "clinical" or not alarm.settled):
             raise Broken(f"vanished: {alarm} ended by itself")
-        self._check_calm(alarm, verdicts, now_ns)
 
     def _check_patient(self, name: str, verdicts: Mapping[str, Levels], alarms: Sequence[Alarm], now_ns: int) -> None:
         """None missing, and settled in time."""
@@ -152,10 +146,7 @@ class Alarms:
                 self._check_settled(one, verdicts, now_ns)
 
     def _check_settled(self, alarm: Alarm, verdicts: Mapping[str, Levels], now_ns: int) -> None:
-        """Marked as settled not before it may be, and not later than it must."""
-        before = self._alarms.get(alarm.id)
-        if alarm.settled and not (before and before.settled):
-            self._check_calm(alarm, verdicts, now_ns)
+        """Marked as settled no later than it must be, and not while a rule speaks."""
         own = {rule: levels for rule, levels in verdicts.items() if kind_of(rule) == alarm.kind}
         if alarm.settled and any(min(levels) > CALM for levels in own.values()):
             raise Broken(f"settled: {alarm} is marked as settled while a rule speaks: {own}")

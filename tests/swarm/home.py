@@ -55,9 +55,8 @@ class HubClock:
         self._set_ns = self._true.now_ns()
         self.ahead_ns, self.drift = ahead_ns, drift
 
-    @property
-    def right(self) -> bool:
-        return not self.ahead_ns and not self.drift
+    def true_ns(self) -> int:
+        return self._true.now_ns()
 
 
 class Home:
@@ -157,12 +156,9 @@ class Home:
 
     def _heard(self, device: Device, record: Record) -> list[Heard]:
         """What a driver makes of a record: how long ago it was by the device's clock, and so when it was by ours."""
-        now_ns, ago_ns = self.clock.now_ns(), self.true_ns() + device.clock_ns - record.device_ns
+        now_ns, ago_ns = self.clock.now_ns(), self.clock.true_ns() + device.clock_ns - record.device_ns
         told: list[Block | Event] = record.told(now_ns - ago_ns)
         return [Heard(device.id, now_ns, one) for one in told]
-
-    def true_ns(self) -> int:
-        return self.clock._true.now_ns()
 
     async def _keep_fault(self, heard: Heard) -> None:
         await self._put([heard])

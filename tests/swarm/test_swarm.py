@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.swarm.__main__ import main
 from tests.swarm.many import Sum, live
 from tests.swarm.planted import PLANTED, Plant, planted
 from tests.swarm.world import Failed, run
@@ -50,9 +51,12 @@ def test_a_seed_is_the_same_world_in_every_process() -> None:
 
 
 @pytest.mark.parametrize("plant", PLANTED, ids=lambda plant: plant.__name__)
-def test_the_swarm_finds_planted_bugs(plant: Plant) -> None:
-    with planted(plant), pytest.raises(Failed) as found:
-        for _ in live(range(100, 100 + MOST_SEEDS), STEPS, 600.0):
-            pass
-    assert str(found.value.error).split(":")[0] in PLANTED[plant]
-    assert f"python -m tests.swarm --seed {found.value.seed} --steps {found.value.step + 1}" in str(found.value)
+def test_the_swarm_finds_planted_bugs(plant: Plant, capsys: pytest.CaptureFixture[str]) -> None:
+    """And what it says of the world it found it in brings the same to light once more."""
+    with planted(plant):
+        with pytest.raises(Failed) as found:
+            for _ in live(range(100, 100 + MOST_SEEDS), STEPS, 600.0):
+                pass
+        assert str(found.value.error).split(":")[0] in PLANTED[plant]
+        assert main(found.value.again.split()[3:]) == 1
+    assert str(found.value) in capsys.readouterr().err

@@ -61,12 +61,13 @@ class Done:
 class Failed(Exception):
     """A world in which a promise was broken: which one, at which step, and what came before."""
 
-    def __init__(self, seed: int, step: int, error: BaseException, last: list[str]) -> None:
-        self.seed, self.step, self.error = seed, step, error
+    def __init__(self, seed: int, step: int, steps: int, error: BaseException, last: list[str]) -> None:
+        self.error = error
+        self.again = f"python -m tests.swarm --seed {seed} --steps {min(step + 1, steps)}"
         lines = "\n".join(f"    {line}" for line in last)
         super().__init__(
             f"seed {seed}, step {step}: {type(error).__name__}: {error}\n  the last of what happened:\n{lines}\n"
-            f"  again: python -m tests.swarm --seed {seed} --steps {step + 1}"
+            f"  again: {self.again}"
         )
 
 
@@ -131,7 +132,7 @@ class World:
             self.step = steps
             await self._heal()
         except Exception as error:
-            raise Failed(self.seed, self.step, error, list(self.last)) from error
+            raise Failed(self.seed, self.step, steps, error, list(self.last)) from error
         finally:
             await self._close()
         self.note("end", self.ledger.stored, sorted(self._counted.items()))
