@@ -61,12 +61,16 @@ class Watch:
         self._started_ns = started_ns
         self._clock_off_s = max(CLOCK_OFF_S, ON_THE_WAY_S * speed)
         self._heard_since_ns: dict[str, int] = {}
-        """Since when each gateway that can be heard has been, without a long silence between."""
+        """Since when each gateway that can be heard has been, without a long silence between: as committed."""
 
     def look(self, tx: sa.Connection, patient_ids: Iterable[str] | None, now_ns: int, new: New) -> set[str]:
         """Run the rules for these patients (None: everybody); returns those whose alarms changed."""
         chosen = None if patient_ids is None else set(patient_ids)
-        homes = _homes(self._listened(pulses(tx, self._started_ns, chosen), now_ns))
+        heard = pulses(tx, self._started_ns, chosen)
+        heard_since_ns = self._listened(heard, now_ns)
+        # A heartbeat that the disk had no room for was not heard: what its gateway has waiting cannot have come either.
+        sa.event.listen(tx, "commit", lambda _: self._remember(heard_since_ns), once=True)
+        homes = _homes(heard)
         since = watched_since(tx, now_ns, chosen)
         listening = _listening(tx, now_ns, chosen)
         to_look_at = orders.to_look_at(tx)
@@ -100,15 +104,22 @@ class Watch:
         limits["gateway_silent"] = float(bool(home) and not any(self._settled(pulse, now_ns) for pulse in home))
         return limits
 
-    def _listened(self, heard: list[Pulse], now_ns: int) -> list[Pulse]:
-        """The same, and it is remembered since when each can be heard."""
-        for pulse in heard:
-            not_yet = pulse.last_heard_ns is None or pulse.last_heard_ns < self._started_ns
-            if not_yet or now_ns - pulse.since_ns > max(self._offline_after_s, SETTLE_S) * NS:
-                self._heard_since_ns.pop(pulse.id, None)
+    def _listened(self, heard: Iterable[Pulse], now_ns: int) -> dict[str, int | None]:
+        """Since when each of these has been heard (None: it cannot be), to be remembered once this look is committed."""
+        return {pulse.id: self._since_ns(pulse, now_ns) for pulse in heard}
+
+    def _since_ns(self, pulse: Pulse, now_ns: int) -> int | None:
+        not_yet = pulse.last_heard_ns is None or pulse.last_heard_ns < self._started_ns
+        if not_yet or now_ns - pulse.since_ns > max(self._offline_after_s, SETTLE_S) * NS:
+            return None
+        return self._heard_since_ns.get(pulse.id, now_ns)
+
+    def _remember(self, since_ns: dict[str, int | None]) -> None:
+        for gateway, ns in since_ns.items():
+            if ns is None:
+                self._heard_since_ns.pop(gateway, None)
             else:
-                self._heard_since_ns.setdefault(pulse.id, now_ns)
-        return heard
+                self._heard_since_ns[gateway] = ns
 
     def _settled(self, pulse: Pulse, now_ns: int) -> bool:
         """Not silent, and heard for so long that what it had waiting has come."""

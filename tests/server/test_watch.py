@@ -1,6 +1,8 @@
 """From a reading to an alarm, in one transaction; and nobody is forgotten when the rules themselves fail."""
 
-from collections.abc import Callable
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 
 import pytest
 import sqlalchemy as sa
@@ -24,6 +26,12 @@ def low(town: Town, first: int = 0) -> None:
 def clinical(town: Town) -> list[str]:
     with town.server.db.read() as tx:
         return [one.patient_id for one in all_open(tx) if one.kind == "clinical"]
+
+
+def technical(town: Town) -> list[str]:
+    """The rules that have spoken in Eva's technical alarm."""
+    with town.server.db.read() as tx:
+        return [reason.rule for one in all_open(tx, ["eva"]) if one.kind == "technical" for reason in one.reasons]
 
 
 def test_a_low_reading_raises_an_alarm_with_the_readings_own_times_on_its_timeline(town: Town) -> None:
@@ -67,6 +75,36 @@ def test_when_the_rules_fail_the_reading_is_kept_and_the_next_tick_looks_again(
     town.tick(seconds=1)
     assert clinical(town) == ["eva"]
     assert town.server.health().problems == []
+
+
+def test_a_heartbeat_that_could_not_be_stored_was_not_heard(town: Town, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What that gateway has waiting could not be stored either, so nobody can say yet that its devices are silent."""
+    town.clock.advance(hours=30)
+    town.begin_again()
+    with monkeypatch.context() as patch:
+        patch.setattr(town.server.db, "write", _full(town.server.db.write))
+        for _ in range(10):
+            with pytest.raises(sa.exc.OperationalError):
+                town.send(spo2(96, START_NS, record="1"))
+            town.clock.advance(minutes=1)
+    town.send(spo2(96, START_NS, record="1"))
+    assert technical(town) == []
+    for _ in range(6):
+        town.beat()
+        town.tick(minutes=1)
+    assert technical(town) == ["device_silent"]
+
+
+def _full(write: Callable[[], AbstractContextManager[sa.Connection]]) -> Callable[[], object]:
+    """A disk that has no room for a commit."""
+
+    @contextmanager
+    def refused() -> Iterator[sa.Connection]:
+        with write() as tx:
+            yield tx
+            raise sa.exc.OperationalError("COMMIT", {}, sqlite3.OperationalError("database or disk is full"))
+
+    return refused
 
 
 def test_a_server_that_stopped_before_the_rules_ran_looks_at_everybody_when_it_starts(
