@@ -105,7 +105,7 @@ class Watch:
         return limits
 
     def _listened(self, heard: Iterable[Pulse], now_ns: int) -> dict[str, int | None]:
-        """Since when each of these has been heard (None: it cannot be), to be remembered once this look is committed."""
+        """Since when each of these is heard (None: it is not), to be remembered once this look is committed."""
         return {pulse.id: self._since_ns(pulse, now_ns) for pulse in heard}
 
     def _since_ns(self, pulse: Pulse, now_ns: int) -> int | None:
