@@ -31,12 +31,13 @@ from server.audit.store import write
 from server.config import BrokerTls
 from server.db import Database
 from server.fleet.quarantine import Unfiled, set_aside
-from server.fleet.seals import batch_key, give_key
+from server.fleet.seals import batch_key, give_key, keyrings
 from server.identity import store
 from server.identity.authority import Authority, key_hash, request_key
 from vitals.clock import NS
 from vitals.errors import HjemvaktError, WireError
 from vitals.identity import Claim, Code, Identity, Renewal, Renewed, decode, draw_secret, encode, readings
+from vitals.seal import unseal
 from vitals.wire import down, gateway_of
 
 CODE_HOURS = 24
@@ -111,7 +112,8 @@ class Desk:
         """What to publish for a message under `up/renew`. One that is not granted is set aside."""
         gateway, now_ns = gateway_of(topic), self._wall()
         try:
-            renewed = self._renewed(tx, gateway, decode(payload, Renewal), now_ns)
+            keys = keyrings(tx, (gateway,), now_ns).get(gateway, ())
+            renewed = self._renewed(tx, gateway, decode(unseal(topic, payload, keys).body, Renewal), now_ns)
         except WireError as error:
             log.warning("gateway %s gets no new certificate: %s", gateway, error.text)
             set_aside(tx, [Unfiled(gateway, None, "renewal", str(error), payload)], now_ns)

@@ -30,14 +30,13 @@ class Spoilt(msgspec.Struct, frozen=True):
 class Parcel(msgspec.Struct, frozen=True):
     """A batch taken apart: numbers and rows, and those that could not be read.
 
-    `body`: the message without its seal. `key`: whose seal that was; the answer goes out under the same.
+    `key`: whose seal was on it, if any; the answer goes out under the same.
     """
 
     gateway: str
     epoch: str
     rows: tuple[Row, ...]
     spoilt: tuple[Spoilt, ...] = ()
-    body: bytes = b""
     key: Key | None = None
 
     def numbers(self) -> list[int]:
@@ -78,7 +77,7 @@ def open_parcel(topic: str, payload: bytes, keys: Sequence[Key] = ()) -> Parcel 
     except WireError as error:
         return Spoilt(None, None, error.reason, str(error), payload)
     if isinstance(message, Parcel):
-        return msgspec.structs.replace(message, body=opened.body, key=opened.key)
+        return msgspec.structs.replace(message, key=opened.key)
     return message
 
 

@@ -94,11 +94,13 @@ def take(tx: sa.Connection, messages: Sequence[Message], now_ns: int) -> Taken:
         (message, open_parcel(*message, keys.get(gateway, ())))
         for message, gateway in zip(messages, claimed, strict=True)
     ]
-    known = fleet.known(tx, (one.gateway for _, one in opened if not isinstance(one, Spoilt)))
-    for message, one in opened:
+    known = fleet.known(tx, claimed)
+    for (message, one), gateway in zip(opened, claimed, strict=True):
         pile.tally.messages[_kind(one, known)] += 1
-        if isinstance(one, Spoilt):
-            pile.aside.append(_unfiled(_claimed(message[0]), one))
+        if isinstance(one, Spoilt) and (one.reason != "seal" or gateway in known):
+            pile.aside.append(_unfiled(gateway, one))
+        elif isinstance(one, Spoilt):  # whose seal it lacks is not believed any more
+            pile.aside.append(fleet.stranger(tx, gateway, message[1]))
         elif one.gateway not in known:
             pile.aside.append(fleet.stranger(tx, one.gateway, message[1]))
         elif isinstance(one, State):

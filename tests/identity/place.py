@@ -14,6 +14,7 @@ from gateway.config import Config as HubConfig
 from gateway.config import load
 from gateway.identity import secure
 from gateway.renewal import Renewals
+from gateway.seals import Seals
 from gateway.spool import Heard, Spool
 from gateway.tasks import ended
 from gateway.uplink import Uplink
@@ -161,7 +162,10 @@ class Home:
         self.config = config
         self.spool = spool
         self.clock = RunningClock()
-        self.uplink = Uplink(config.name, config.uplink, spool, self.clock, 60, self._health, secure=secure(config))
+        self.uplink = Uplink(
+            config.name, config.uplink, spool, self.clock, 60, self._health,
+            seals=Seals(Path(config.data)), secure=secure(config),
+        )  # fmt: skip
 
     def _health(self) -> Health:
         return Health(self.config.name, self.spool.epoch, self.clock.now_ns(), "test", self.spool.status.queued)

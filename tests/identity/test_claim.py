@@ -20,6 +20,7 @@ from gateway.config import Tls
 from gateway.identity import held
 from gateway.spool import Heard, Spool
 from server.config import BrokerTls
+from server.fleet.seals import batch_key
 from server.identity.authority import Authority
 from server.identity.desk import ALL_TRIES, Desk, Turned
 from tests.identity.place import Place, claim_it, home
@@ -45,8 +46,6 @@ async def test_from_the_code_on_the_paper_to_the_first_reading(place: Place) -> 
     }  # fmt: skip
     assert stat.S_IMODE((identity / "key.pem").stat().st_mode) == 0o600
     with place.server.db.read() as tx:
-        from server.identity.store import batch_key
-
         assert batch_key(tx, "home-1") == bytes.fromhex((identity / "batch.key").read_text())
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from gateway.identity import draft, due, held, notes, secure
+from server.fleet.seals import keyrings
 from server.identity import store
 from server.identity.authority import Authority
 from server.identity.desk import BETWEEN_NS, HANDSHAKES_PER_S
@@ -79,7 +80,10 @@ async def test_a_hub_that_asks_twice_gets_one_certificate(place: Place) -> None:
 
 def renew(place: Place, said: Renewal, gateway: str = "home-1") -> bytes:
     """The server's answer to it, b"" for none."""
-    answers = place.server.receive(up(gateway, "renew"), encode(said))
+    topic, body = up(gateway, "renew"), encode(said)
+    with place.server.db.read() as tx:
+        key, *_ = keyrings(tx, (gateway,), 0)[gateway]
+    answers = place.server.receive(topic, key.seal(topic, body))
     return answers[0][1] if answers else b""
 
 

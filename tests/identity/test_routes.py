@@ -137,4 +137,4 @@ async def test_a_server_with_passwords_makes_no_codes(client: httpx.AsyncClient,
         await client.post("/api/claim", content=b"{}"),
     ):
         assert (answer.status_code, "[broker.tls]" in answer.json()["detail"]) == (409, True)
-    assert not (server.config.data / "authority").exists()
+    assert not (server.config.data / "authority" / "authority.key").exists()
