@@ -18,6 +18,11 @@ from sqlalchemy import event
 
 metadata = sa.MetaData()
 
+CHECKPOINT_PAGES = 16_000
+"""64 MB of log before it is copied into the file: every commit is on disk without that, and readings come in bursts."""
+
+_PRAGMAS = ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "busy_timeout=30000")
+
 
 class Database:
     """Read and write transactions on one SQLite file."""
@@ -51,7 +56,7 @@ class Database:
 
 def _prepare(connection: object, _record: object) -> None:
     connection.isolation_level = None  # type: ignore[attr-defined]  # we say BEGIN ourselves
-    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "busy_timeout=30000"):
+    for pragma in (*_PRAGMAS, f"wal_autocheckpoint={CHECKPOINT_PAGES}"):
         connection.execute(f"PRAGMA {pragma}")  # type: ignore[attr-defined]
 
 

@@ -41,6 +41,8 @@ class Shelf:
     def __init__(self, tx: sa.Connection) -> None:
         self._lock = threading.RLock()
         self._tail = Tail(chunks.position(tx))
+        self._folded = self._tail.floor
+        self._early: tuple[tuple[int, int], list[Kept]] = (0, 0), []
         self._pending: _Pending | None = None
         self._ended: list[Any] = []
         self._sieve = Sieve(expected=chunks.stored(tx) * 5 // 4)
@@ -125,9 +127,10 @@ class Shelf:
 
     def at(self, tx: sa.Connection, patient_id: str, t_ns: int) -> Sheaf:
         """All that was measured of one patient at one moment, whole."""
-        view, _ = self._see(tx, patient_id, t_ns, t_ns)
+        view, stored = self._see(tx, patient_id, t_ns, t_ns)
         found: list[Sheaf] = []
-        for part in chunks.parts(tx, patient_id, t_ns // WEEK_NS, t_ns):
+        folded = any(one.seen.has(t_ns) for one in stored)
+        for part in chunks.parts(tx, patient_id, t_ns // WEEK_NS, t_ns) if folded else ():
             found.append(_still(part.sheaf.take(np.flatnonzero(part.sheaf.rows["t_ns"] == t_ns)), view, -1))
         for kept in view.kept:
             found.append(_still(kept.at(patient_id, t_ns), view, kept.seq))
@@ -136,12 +139,17 @@ class Shelf:
     def unfolded(self) -> tuple[list[Filed], int]:
         """The tail's rows, oldest first, and how many readings they have."""
         with self._lock:
-            return [one.filed for one in self._tail.kept], self._tail.readings
+            rows = [one.filed for one in self._tail.kept if one.seq > self._folded]
+        return rows, sum(len(one.sheaf) for one in rows)
 
     def folded(self, up_to: int) -> None:
-        """The chunks have everything up to that row, and it is committed."""
+        """The chunks have everything up to that row, and it is committed.
+
+        What was folded now stays until the next fold, for those who began to look before.
+        """
         with self._lock:
-            old = self._tail.drop(up_to)
+            old = self._tail.drop(self._folded)
+            self._folded = up_to
             self._names.difference_update(name for one in old for name in one.sheaf.identities())
             rows = [*self._tail.kept, *(self._pending.kept if self._pending else ())]
             if any(one.filed.withdrawn for one in (*old, *rows)):
@@ -204,13 +212,24 @@ class Shelf:
         rows = [*self._tail.kept, *self.pending_rows(tx)]
         return {withdrawn.identity for one in rows for withdrawn in one.filed.withdrawn}
 
+    def _before(self, tx: sa.Connection, seq: int, floor: int) -> list[Kept]:
+        """The journal's rows after `seq` up to `floor`, for one who began to look so long ago that they are gone here.
+
+        He looks at many patients.
+        """
+        span, rows = self._early
+        if span != (seq, floor):
+            rows = [Kept(one) for one in journal.filed(tx, seq) if one.seq <= floor]
+            self._early = (seq, floor), rows
+        return rows
+
     def _see(self, tx: sa.Connection, patient_id: str, from_ns: int, to_ns: int) -> tuple[View, list[Stored]]:
         """What the chunks have of one patient between two moments, and what has come since."""
         seq, stored = chunks.between(tx, patient_id, from_ns, to_ns)
         with self._lock:
             floor, view = self._tail.floor, self._tail.of(patient_id, seq)
-        if seq < floor:  # this reader began to look before the last fold was committed
-            view = also(view, patient_id, (Kept(one) for one in journal.filed(tx, seq) if one.seq <= floor))
+        if seq < floor:
+            view = also(view, patient_id, self._before(tx, seq, floor))
         view = also(view, patient_id, self.pending_rows(tx))
         if view.gone and stored:
             seq, stored = chunks.between(tx, patient_id, from_ns, to_ns, named=True)
