@@ -40,18 +40,13 @@ class Shelf:
 
     def __init__(self, tx: sa.Connection) -> None:
         self._lock = threading.RLock()
-        self._tail = Tail(chunks.position(tx))
-        self._folded = self._tail.floor
-        self._early: tuple[tuple[int, int], list[Kept]] = (0, 0), []
         self._pending: _Pending | None = None
         self._ended: list[Any] = []
+        self._early: tuple[tuple[int, int], list[Kept]] = (0, 0), []
         self._sieve = Sieve(expected=chunks.stored(tx) * 5 // 4)
         for halves in chunks.every_identity(tx):
             self._sieve.add(halves[:, 0], halves[:, 1])
-        for filed in journal.filed(tx, self._tail.floor):
-            self._tail.add(Kept(filed))
-            self._sieve.add(filed.sheaf.rows["hi"], filed.sheaf.rows["lo"])
-        self._names = _counting(self._tail.kept)
+        self._tail, self._folded, self._names = self._load(tx)
 
     def filed(
         self,
@@ -63,8 +58,8 @@ class Shelf:
         counted: int = 0,
     ) -> Kept:
         """Write these to the journal. The readings must be new (`new`)."""
-        kept = Kept(journal.append(tx, stored_ns, sheaf, events, withdrawn, counted))
         pending = self._of(tx)
+        kept = Kept(journal.append(tx, stored_ns, sheaf, events, withdrawn, counted))
         pending.kept.append(kept)
         with self._lock:
             pending.freed += [one.identity for one in withdrawn if one.identity in self._names]
@@ -78,6 +73,7 @@ class Shelf:
 
     def new(self, tx: sa.Connection, sheaf: Sheaf) -> Sheaf:
         """Those that are stored nowhere yet, each once: the first of each identity."""
+        self._settle(tx)
         rows = sheaf.rows
         perhaps = self._sieve.perhaps(rows["hi"], rows["lo"])
         doubtful = np.flatnonzero(perhaps | _alike(rows["hi"]))
@@ -91,7 +87,8 @@ class Shelf:
         return sheaf.take(np.flatnonzero(keep))
 
     def known(self, tx: sa.Connection, sheaf: Sheaf) -> set[bytes]:
-        """The identities of those that are stored; exactly, wherever they came from."""
+        """The identities of those that are stored; exactly, wherever they came from. For whoever may write."""
+        self._settle(tx)
         gone = self._gone(tx)
         found: set[bytes] = set()
         asked: dict[int, set[bytes]] = {}
@@ -155,6 +152,10 @@ class Shelf:
             if any(one.filed.withdrawn for one in (*old, *rows)):
                 self._names = _counting(rows)  # what was withdrawn and filed again is in two rows
 
+    def learn(self, sheaf: Sheaf) -> None:
+        """These came into the chunks from elsewhere than the journal."""
+        self._sieve.add(sheaf.rows["hi"], sheaf.rows["lo"])
+
     def when_ended(self, tell: Any) -> None:
         """`tell(kept, committed)` is called when a transaction that filed something is over."""
         self._ended.append(tell)
@@ -186,15 +187,36 @@ class Shelf:
         self._conclude(wire)
 
     def _of(self, tx: sa.Connection) -> _Pending:
+        self._settle(tx)
         if not self.pending(tx):
-            self._conclude(None)
             self._pending = _Pending(tx)
         assert self._pending is not None, "it was made a moment ago"
         return self._pending
 
+    def _load(self, tx: sa.Connection) -> tuple[Tail, int, set[bytes]]:
+        """What is filed and not folded, up to where it is, and what it is known by: from the database."""
+        tail = Tail(chunks.position(tx))
+        for filed in journal.filed(tx, tail.floor):
+            tail.add(Kept(filed))
+            self._sieve.add(filed.sheaf.rows["hi"], filed.sheaf.rows["lo"])
+        return tail, tail.floor, _counting(tail.kept)
+
+    def _settle(self, tx: sa.Connection) -> None:
+        """Where a transaction ended and nobody said how, its connection was lost: the database knows."""
+        lost = self._pending
+        if lost is None or lost.tx is tx or not lost.tx.closed:
+            return
+        loaded = self._load(tx)
+        with self._lock:
+            self._pending = None
+            self._tail, self._folded, self._names = loaded
+        for tell in self._ended:
+            tell(lost.kept, False)  # its own view is no more,
+            tell(lost.kept, True)  # and it may be that all of it was stored
+
     def _conclude(self, wire: Any) -> None:
         pending = self._pending
-        if pending is None or (wire is not None and pending.wire is not wire):
+        if pending is None or pending.wire is not wire:
             return
         self._pending = None
         with self._lock:

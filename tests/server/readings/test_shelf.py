@@ -262,6 +262,34 @@ def test_events_are_in_the_journal_and_seen_by_the_rules_as_soon_as_they_are_fil
         assert memory_of(tx).shelf.unfolded() == ([], 0), "what has no readings is folded, too"
 
 
+@pytest.mark.parametrize("stored", [True, False])
+def test_a_transaction_whose_end_nobody_tells_is_as_the_database_has_it(db: Database, stored: bool) -> None:
+    """A connection that is lost in the middle of a commit says nothing; the next one looks."""
+    needs = {"spo2": Need(86_400, 5)}
+    with db.write() as tx:
+        keep(tx, [reading(1, 0, 91.0)], 1)
+        shelf = memory_of(tx).shelf
+    with db.read() as tx:
+        assert [one.value for one in seen(tx, ["eva"], needs, START_NS)] == [91]
+        assert latest(tx, ["eva"])["eva"]["spo2"].value == 91
+    with contextlib.suppress(ZeroDivisionError), db.write() as tx:
+        sa.event.remove(db.engine, "checkin", shelf.returned)
+        keep(tx, [reading(2, -1, 92.0)], 1)
+        if not stored:
+            raise ZeroDivisionError
+    sa.event.remove(db.engine, "begin", shelf.begun)
+    with db.write() as tx:
+        assert [one.value for one in keep(tx, [reading(2, -1, 92.0), reading(3, -2, 93.0)], 1)] == (
+            [93] if stored else [92, 93]
+        )
+    sa.event.listen(db.engine, "checkin", shelf.returned)
+    with db.write() as tx:
+        keep(tx, [reading(4, -3, 94.0)], 1)
+    with db.read() as tx:
+        assert sorted(series(tx, "eva", "spo2", *EVER_NS).value) == [91, 92, 93, 94]
+        assert sorted(one.value for one in seen(tx, ["eva"], needs, START_NS)) == [91, 92, 93, 94]
+
+
 def _files_and_folds(db: Database, number: int) -> None:
     with db.write() as tx:
         keep(tx, [reading(number, number, 90.0 + number)], 1)
