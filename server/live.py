@@ -33,6 +33,9 @@ RING = 1000
 BEAT_S = 5.0
 REFRESH_S = 60.0
 COALESCE_S = 0.1
+SHARE = 3
+"""The pump rests so many times as long as it worked: thousands of changes a second must not keep the readings out."""
+MOST_REST_S = 2.0
 
 Rows = Callable[[Sequence[str] | None], list[WorklistRow]]
 """The rows of these patients as they are now; of everybody for None."""
@@ -175,11 +178,12 @@ class Hub:
                     async with asyncio.timeout_at(refresh_at):
                         await woken.wait()
                 woken.clear()
-                everybody = loop.time() >= refresh_at
+                began = loop.time()
+                everybody = began >= refresh_at
                 await self._drained(everybody)
                 if everybody:
                     refresh_at = loop.time() + REFRESH_S
-                await asyncio.sleep(COALESCE_S)
+                await asyncio.sleep(max(COALESCE_S, min(SHARE * (loop.time() - began), MOST_REST_S)))
         finally:
             self._pump = None
 

@@ -7,10 +7,10 @@ from server.alarms.model import Alarm
 from server.alarms.views import brief as alarm_brief
 from server.api import News2, Question, WorklistRow
 from server.db import Database
-from server.fleet.store import gateways
+from server.fleet.store import online_of
 from server.held.views import open_questions
 from server.patients.programmes import Programmes
-from server.patients.store import PatientRecord, all_patients, patient
+from server.patients.store import PatientRecord, all_patients, patients_of
 from server.patients.views import brief
 from server.readings.store import Latest, latest
 from server.readings.views import news2, values
@@ -32,13 +32,14 @@ class Rows:
             if patient_ids is None:
                 records = all_patients(tx)
             else:
-                records = [one for name in patient_ids if (one := patient(tx, name)) is not None]
+                found = {one.id: one for one in patients_of(tx, patient_ids)}
+                records = [found[name] for name in patient_ids if name in found]
             newest = latest(tx, None if patient_ids is None else [one.id for one in records])
             open_alarms: dict[str, dict[str, Alarm]] = {}
             for alarm in table.all_open(tx, patient_ids):
                 open_alarms.setdefault(alarm.patient_id, {})[alarm.kind] = alarm
             questions = open_questions(tx, patient_ids)
-            online = {one.patient_id: one.online for one in gateways(tx)}
+            online = online_of(tx, patient_ids)
         known = [newest.get(one.id, {}) for one in records]
         limits = [self._programmes.limits(one.programme, one.limits) for one in records]
         return [

@@ -212,6 +212,13 @@ def pulses(tx: sa.Connection, started_ns: int, patient_ids: Collection[str] | No
     ]
 
 
+def online_of(tx: sa.Connection, patient_ids: Collection[str] | None) -> dict[str, bool]:
+    """Whether the gateway of each of these patients (None: of everybody) who has one can be heard."""
+    columns = gateway_table.c
+    query = sa.select(columns.patient_id, columns.online).where(columns.patient_id.is_not(None)).order_by(columns.id)
+    return dict(row.tuple() for row in in_parts(tx, query, columns.patient_id, patient_ids))
+
+
 def gateways(tx: sa.Connection) -> list[GatewayRow]:
     """The whole fleet, by id."""
     devices: dict[str, list[DeviceRow]] = {}

@@ -99,6 +99,10 @@ class Seen(msgspec.Struct, array_like=True):
         t_ns = np.frombuffer(self.t_ns, np.int64)[start:stop]
         return slice(start + int(t_ns.searchsorted(from_ns, "left")), start + int(t_ns.searchsorted(to_ns, "right")))
 
+    def has(self, t_ns: int) -> bool:
+        """Whether anything was measured at that moment."""
+        return bool((np.frombuffer(self.t_ns, np.int64) == t_ns).any())
+
     def values(self, rows: slice) -> Values:
         """Those rows."""
         return Values(

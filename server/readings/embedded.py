@@ -40,6 +40,8 @@ class Embedded:
                 return
             fold.write(tx, fold.planned(tx, rows))
             shelf = memory_of(tx).shelf
+        for one in rows:
+            shelf.learn(one.sheaf)
         shelf.folded(rows[-1].seq)
 
     def series(self, patient_id: str, channel: str, from_ns: int, to_ns: int) -> SeriesColumns:

@@ -40,16 +40,13 @@ class Shelf:
 
     def __init__(self, tx: sa.Connection) -> None:
         self._lock = threading.RLock()
-        self._tail = Tail(chunks.position(tx))
         self._pending: _Pending | None = None
         self._ended: list[Any] = []
+        self._early: tuple[tuple[int, int], list[Kept]] = (0, 0), []
         self._sieve = Sieve(expected=chunks.stored(tx) * 5 // 4)
         for halves in chunks.every_identity(tx):
             self._sieve.add(halves[:, 0], halves[:, 1])
-        for filed in journal.filed(tx, self._tail.floor):
-            self._tail.add(Kept(filed))
-            self._sieve.add(filed.sheaf.rows["hi"], filed.sheaf.rows["lo"])
-        self._names = _counting(self._tail.kept)
+        self._tail, self._folded, self._names = self._load(tx)
 
     def filed(
         self,
@@ -61,8 +58,8 @@ class Shelf:
         counted: int = 0,
     ) -> Kept:
         """Write these to the journal. The readings must be new (`new`)."""
-        kept = Kept(journal.append(tx, stored_ns, sheaf, events, withdrawn, counted))
         pending = self._of(tx)
+        kept = Kept(journal.append(tx, stored_ns, sheaf, events, withdrawn, counted))
         pending.kept.append(kept)
         with self._lock:
             pending.freed += [one.identity for one in withdrawn if one.identity in self._names]
@@ -76,6 +73,7 @@ class Shelf:
 
     def new(self, tx: sa.Connection, sheaf: Sheaf) -> Sheaf:
         """Those that are stored nowhere yet, each once: the first of each identity."""
+        self._settle(tx)
         rows = sheaf.rows
         perhaps = self._sieve.perhaps(rows["hi"], rows["lo"])
         doubtful = np.flatnonzero(perhaps | _alike(rows["hi"]))
@@ -89,7 +87,8 @@ class Shelf:
         return sheaf.take(np.flatnonzero(keep))
 
     def known(self, tx: sa.Connection, sheaf: Sheaf) -> set[bytes]:
-        """The identities of those that are stored; exactly, wherever they came from."""
+        """The identities of those that are stored; exactly, wherever they came from. For whoever may write."""
+        self._settle(tx)
         gone = self._gone(tx)
         found: set[bytes] = set()
         asked: dict[int, set[bytes]] = {}
@@ -125,9 +124,10 @@ class Shelf:
 
     def at(self, tx: sa.Connection, patient_id: str, t_ns: int) -> Sheaf:
         """All that was measured of one patient at one moment, whole."""
-        view, _ = self._see(tx, patient_id, t_ns, t_ns)
+        view, stored = self._see(tx, patient_id, t_ns, t_ns)
         found: list[Sheaf] = []
-        for part in chunks.parts(tx, patient_id, t_ns // WEEK_NS, t_ns):
+        folded = any(one.seen.has(t_ns) for one in stored)
+        for part in chunks.parts(tx, patient_id, t_ns // WEEK_NS, t_ns) if folded else ():
             found.append(_still(part.sheaf.take(np.flatnonzero(part.sheaf.rows["t_ns"] == t_ns)), view, -1))
         for kept in view.kept:
             found.append(_still(kept.at(patient_id, t_ns), view, kept.seq))
@@ -136,16 +136,25 @@ class Shelf:
     def unfolded(self) -> tuple[list[Filed], int]:
         """The tail's rows, oldest first, and how many readings they have."""
         with self._lock:
-            return [one.filed for one in self._tail.kept], self._tail.readings
+            rows = [one.filed for one in self._tail.kept if one.seq > self._folded]
+        return rows, sum(len(one.sheaf) for one in rows)
 
     def folded(self, up_to: int) -> None:
-        """The chunks have everything up to that row, and it is committed."""
+        """The chunks have everything up to that row, and it is committed.
+
+        What was folded now stays until the next fold, for those who began to look before.
+        """
         with self._lock:
-            old = self._tail.drop(up_to)
+            old = self._tail.drop(self._folded)
+            self._folded = up_to
             self._names.difference_update(name for one in old for name in one.sheaf.identities())
             rows = [*self._tail.kept, *(self._pending.kept if self._pending else ())]
             if any(one.filed.withdrawn for one in (*old, *rows)):
                 self._names = _counting(rows)  # what was withdrawn and filed again is in two rows
+
+    def learn(self, sheaf: Sheaf) -> None:
+        """These came into the chunks from elsewhere than the journal."""
+        self._sieve.add(sheaf.rows["hi"], sheaf.rows["lo"])
 
     def when_ended(self, tell: Any) -> None:
         """`tell(kept, committed)` is called when a transaction that filed something is over."""
@@ -178,15 +187,36 @@ class Shelf:
         self._conclude(wire)
 
     def _of(self, tx: sa.Connection) -> _Pending:
+        self._settle(tx)
         if not self.pending(tx):
-            self._conclude(None)
             self._pending = _Pending(tx)
         assert self._pending is not None, "it was made a moment ago"
         return self._pending
 
+    def _load(self, tx: sa.Connection) -> tuple[Tail, int, set[bytes]]:
+        """What is filed and not folded, up to where it is, and what it is known by: from the database."""
+        tail = Tail(chunks.position(tx))
+        for filed in journal.filed(tx, tail.floor):
+            tail.add(Kept(filed))
+            self._sieve.add(filed.sheaf.rows["hi"], filed.sheaf.rows["lo"])
+        return tail, tail.floor, _counting(tail.kept)
+
+    def _settle(self, tx: sa.Connection) -> None:
+        """Where a transaction ended and nobody said how, its connection was lost: the database knows."""
+        lost = self._pending
+        if lost is None or lost.tx is tx or not lost.tx.closed:
+            return
+        loaded = self._load(tx)
+        with self._lock:
+            self._pending = None
+            self._tail, self._folded, self._names = loaded
+        for tell in self._ended:
+            tell(lost.kept, False)  # its own view is no more,
+            tell(lost.kept, True)  # and it may be that all of it was stored
+
     def _conclude(self, wire: Any) -> None:
         pending = self._pending
-        if pending is None or (wire is not None and pending.wire is not wire):
+        if pending is None or pending.wire is not wire:
             return
         self._pending = None
         with self._lock:
@@ -204,13 +234,24 @@ class Shelf:
         rows = [*self._tail.kept, *self.pending_rows(tx)]
         return {withdrawn.identity for one in rows for withdrawn in one.filed.withdrawn}
 
+    def _before(self, tx: sa.Connection, seq: int, floor: int) -> list[Kept]:
+        """The journal's rows after `seq` up to `floor`, for one who began to look so long ago that they are gone here.
+
+        He looks at many patients.
+        """
+        span, rows = self._early
+        if span != (seq, floor):
+            rows = [Kept(one) for one in journal.filed(tx, seq) if one.seq <= floor]
+            self._early = (seq, floor), rows
+        return rows
+
     def _see(self, tx: sa.Connection, patient_id: str, from_ns: int, to_ns: int) -> tuple[View, list[Stored]]:
         """What the chunks have of one patient between two moments, and what has come since."""
         seq, stored = chunks.between(tx, patient_id, from_ns, to_ns)
         with self._lock:
             floor, view = self._tail.floor, self._tail.of(patient_id, seq)
-        if seq < floor:  # this reader began to look before the last fold was committed
-            view = also(view, patient_id, (Kept(one) for one in journal.filed(tx, seq) if one.seq <= floor))
+        if seq < floor:
+            view = also(view, patient_id, self._before(tx, seq, floor))
         view = also(view, patient_id, self.pending_rows(tx))
         if view.gone and stored:
             seq, stored = chunks.between(tx, patient_id, from_ns, to_ns, named=True)

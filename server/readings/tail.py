@@ -81,14 +81,12 @@ class Tail:
     def __init__(self, floor: int) -> None:
         self.floor = floor
         self.kept: list[Kept] = []
-        self.readings = 0
         self._of: dict[str, list[Kept]] = {}
         self._gone: dict[str, dict[bytes, int]] = {}
 
     def add(self, one: Kept) -> None:
         """The next row."""
         self.kept.append(one)
-        self.readings += len(one.sheaf)
         for patient in one.spans:
             self._of.setdefault(patient, []).append(one)
         for withdrawn in one.filed.withdrawn:
@@ -99,7 +97,6 @@ class Tail:
         old = [one for one in self.kept if one.seq <= up_to]
         self.kept = self.kept[len(old) :]
         self.floor = max(self.floor, up_to)
-        self.readings -= sum(len(one.sheaf) for one in old)
         for patient in {patient for one in old for patient in one.spans}:
             self._of[patient] = [one for one in self._of[patient] if one.seq > up_to]
             if not self._of[patient]:
