@@ -8,6 +8,7 @@ from server.fleet.quarantine import quarantine
 from server.fleet.store import gateways
 from server.fleet.views import device_view
 from server.house import Here, Seen, problems
+from server.identity.store import certificates_end
 from vitals.clock import MS
 
 router = APIRouter(prefix="/api", tags=["fleet"])
@@ -19,7 +20,7 @@ QUARANTINE_SHOWN = 200
 def get_fleet(account: Anyone, here: Here) -> list[GatewayView]:
     """Every gateway and its devices, as last heard of."""
     with here.db.read() as tx:
-        rows = gateways(tx)
+        rows, ends_ns = gateways(tx), certificates_end(tx)
     return [
         GatewayView(
             id=row.id,
@@ -31,6 +32,8 @@ def get_fleet(account: Anyone, here: Here) -> list[GatewayView]:
             strangers=row.strangers,
             notes=row.notes,
             devices=[device_view(one) for one in row.devices],
+            certificate_ends_ms=ends_ns[row.id] // MS if row.id in ends_ns else None,
+            revoked=row.revoked,
         )
         for row in rows
     ]

@@ -81,6 +81,7 @@ class GatewayRow(msgspec.Struct, frozen=True):
     strangers: list[str]
     notes: list[str]
     devices: list[DeviceRow]
+    revoked: bool
 
 
 class Counts(msgspec.Struct, frozen=True):
@@ -207,7 +208,7 @@ def gateways(tx: sa.Connection) -> list[GatewayRow]:
     return [
         GatewayRow(
             row.id, row.place, row.patient_id, row.online, row.last_heard_ns, row.queued, row.software, row.strangers,
-            row.notes, devices.get(row.id, []),
+            row.notes, devices.get(row.id, []), row.revoked_ns is not None,
         )
         for row in tx.execute(sa.select(gateway_table).order_by(gateway_table.c.id))
     ]  # fmt: skip

@@ -37,7 +37,7 @@ from tests.ports import free_port
 BACK_S = 150.0
 PER_S = 300
 COME_FIRST_PER_S = 100.0
-COMES_S = 300.0
+COMES_S = 480.0
 PROCESSES = 2
 STEADY_S = 32.0
 """Longer than the uplink calls a connection stable: the waits begin anew."""

@@ -423,8 +423,12 @@ export interface components {
         /**
          * About
          * @description Who answers, and what time it is there. `speed` above 1 is simulated time, and the page says so.
+         *
+         *     `certificates`: hubs come in with certificates here, and can be claimed.
          */
         About: {
+            /** Certificates */
+            certificates: boolean;
             /** Demo */
             demo: boolean;
             /** Now Ms */
@@ -653,6 +657,8 @@ export interface components {
         };
         /** GatewayView */
         GatewayView: {
+            /** Certificate Ends Ms */
+            certificate_ends_ms: number | null;
             /** Devices */
             devices: components["schemas"]["DeviceView"][];
             /** Id */
@@ -667,6 +673,8 @@ export interface components {
             place: string;
             /** Queued */
             queued: number | null;
+            /** Revoked */
+            revoked: boolean;
             /** Software */
             software: string | null;
             /** Strangers */
