@@ -680,11 +680,6 @@ export interface components {
             /** Strangers */
             strangers: string[];
         };
-        /** HTTPValidationError */
-        HTTPValidationError: {
-            /** Detail */
-            detail?: components["schemas"]["ValidationError"][];
-        };
         /**
          * Health
          * @description For a monitor: `ok`, or what is wrong.
@@ -1015,6 +1010,14 @@ export interface components {
             /** Reason */
             reason: string;
         };
+        /**
+         * Revoked
+         * @description How many certificates ended with it.
+         */
+        Revoked: {
+            /** Certificates */
+            certificates: number;
+        };
         /** SignIn */
         SignIn: {
             /** Password */
@@ -1056,19 +1059,6 @@ export interface components {
              * @enum {string}
              */
             role: "nurse" | "doctor" | "administrator";
-        };
-        /** ValidationError */
-        ValidationError: {
-            /** Context */
-            ctx?: Record<string, never>;
-            /** Input */
-            input?: unknown;
-            /** Location */
-            loc: (string | number)[];
-            /** Message */
-            msg: string;
-            /** Error Type */
-            type: string;
         };
         /**
          * Value
@@ -1514,13 +1504,13 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Validation Error */
+            /** @description Unprocessable Entity */
             422: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["HTTPValidationError"];
+                    "application/json": components["schemas"]["Problem"];
                 };
             };
         };
@@ -1541,11 +1531,13 @@ export interface operations {
         };
         responses: {
             /** @description Successful Response */
-            204: {
+            200: {
                 headers: {
                     [name: string]: unknown;
                 };
-                content?: never;
+                content: {
+                    "application/json": components["schemas"]["Revoked"];
+                };
             };
             /** @description Unauthorized */
             401: {
