@@ -37,7 +37,8 @@ class _Where(NamedTuple):
     port: int
 
     def __str__(self) -> str:
-        return f"https://{self.host}" if self.port == http.client.HTTPS_PORT else f"https://{self.host}:{self.port}"
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"https://{host}" if self.port == http.client.HTTPS_PORT else f"https://{host}:{self.port}"
 
 
 class _Lost(LinkError):
@@ -61,7 +62,7 @@ def claim(config: Config, typed: str, *, discard: int | None, sure: Callable[[st
         raise ConfigError("nothing was changed", "say --yes to claim it anew")
     where = _Where(config.uplink.host, tls.claim_port)
     context = _trusting(where, code)
-    made = draft(data)
+    made = draft(data, go_on=True)  # with the same key a code that was redeemed just before a power cut is good again
     said = Claim(code.secret, config.name, made.request(), going_on)
     given = _patiently(lambda: _claimed(where, context, said))
     if not stays or discard is not None:

@@ -20,6 +20,7 @@ examples
   hjemvakt demo --once --json            play its story without a person, print the timeline for a program
   hjemvakt gateway check gateway.toml    is this configuration right? one line says what to mend
   hjemvakt gateway run gateway.toml      the hub in a home
+  hjemvakt gateway claim CODE --config gateway.toml          make it one of the server's own, with the code it gave
   hjemvakt server run server.toml        broker, triage, escalation and the staff page
   hjemvakt sim list                      which devices and which stories can be simulated
   hjemvakt sim run kari.toml             simulated homes: bodies, devices, a virtual radio
@@ -96,8 +97,8 @@ def _capture() -> Command:
 
 _COMMANDS: dict[str, tuple[str, str, Callable[[], Command]]] = {
     "demo": ("show everything at work on this machine", "demo", _demo),
-    "gateway": ("the hub in a home: run, check", "gateway", _gateway),
-    "server": ("the municipality's server: run, check, password", "server", _server),
+    "gateway": ("the hub in a home: run, check, claim", "gateway", _gateway),
+    "server": ("the municipality's server: run, check, password, claim-code, revoke", "server", _server),
     "sim": ("simulated homes: run, check, gateway, list", "sim", _sim),
     "devices": ("the devices that can be read", "gateway", _devices),
     "decode": ("what bytes of a device mean", "gateway", _decode),

@@ -14,6 +14,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding
 from msgspec.structs import replace
 
+from gateway import claim as claiming
 from gateway.claim import claim
 from gateway.config import Config as HubConfig
 from gateway.config import Tls
@@ -123,6 +124,27 @@ async def test_an_answer_that_was_lost_is_given_again_to_the_same_key_and_to_no_
     assert len(place.serials("home-1")) == 1
 
 
+class PowerCut(Exception):
+    """Nothing is done after this."""
+
+
+async def test_a_power_cut_after_the_code_was_redeemed_costs_no_new_code(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config, code = place.hub("home-1"), place.code("home-1")
+
+    def cut(spool: Path) -> None:
+        raise PowerCut
+
+    with monkeypatch.context() as power:
+        power.setattr(claiming, "wipe", cut)
+        with pytest.raises(PowerCut):
+            await claim_it(config, code)
+    assert held(Path(config.data)) is None
+    await claim_it(config, code)
+    assert len(place.serials("home-1")) == 1
+
+
 async def test_a_hub_cannot_become_another_by_its_request(place: Place) -> None:
     said = Claim(read_code(place.code("home-1")).secret, "home-1", Papers("home-2").request)
     given = await asyncio.to_thread(place.desk.claim, said, "10.0.0.1")
@@ -155,8 +177,8 @@ async def test_under_another_name_nothing_from_before_is_sent_and_nothing_is_los
     before = await spooled(config)
     config, code = place.hub("home-2", "hub"), place.code("home-2")
     for discard, words in (
-        (None, "2 readings wait in this hub, and they were measured as home-1"),
-        (1, "2 readings wait"),
+        (None, "holds 2 readings that were measured as home-1"),
+        (1, "holds 2 readings, not 1"),
     ):
         with pytest.raises(ConfigError, match=words):
             await claim_it(config, code, discard)
