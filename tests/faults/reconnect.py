@@ -36,7 +36,7 @@ from tests.ports import free_ports
 
 BACK_S = 150.0
 PER_S = 300
-COME_FIRST_PER_S = 100.0
+COME_FIRST_PER_S = 60.0
 COMES_S = 480.0
 PROCESSES = 2
 STEADY_S = 32.0
