@@ -4,8 +4,8 @@ The key is made here and stays here. Whoever answers at the server's address is 
 authority that the code names; until then nothing of the code is said.
 
 *A hub is somebody's.* What waits in its spool was measured in the home it stood in. It may be sent on under the same
-name; under another name, or by a hub that was nobody, it is thrown away, and only after a person has said how many
-readings that are. The spool is emptied before the new identity is taken up, so that no crash joins the two.
+name, to the same authority. Otherwise, or where the hub was nobody, it is thrown away, and only after a person has said
+how many readings that are. The spool is emptied before the new identity is taken up, so that no crash joins the two.
 """
 
 import asyncio
@@ -37,7 +37,8 @@ class _Where(NamedTuple):
     port: int
 
     def __str__(self) -> str:
-        return f"https://{self.host}" if self.port == http.client.HTTPS_PORT else f"https://{self.host}:{self.port}"
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"https://{host}" if self.port == http.client.HTTPS_PORT else f"https://{host}:{self.port}"
 
 
 class _Lost(LinkError):
@@ -54,14 +55,14 @@ def claim(config: Config, typed: str, *, discard: int | None, sure: Callable[[st
         raise ConfigError("this hub comes in by password", "set tls = {} under [uplink], without a ca")
     code, data = read_code(typed), Path(config.data)
     before = held(data)
-    stays = before is not None and before.name == config.name
+    stays = before is not None and before.name == config.name and _mark_of(before) == code.mark
     waiting = asyncio.run(_waiting(data))
     going_on = _allowed(before, stays, waiting, discard)
     if before is not None and not sure(f"this hub is {before.name} until {before.ends:%Y-%m-%d}; claim it anew?"):
         raise ConfigError("nothing was changed", "say --yes to claim it anew")
     where = _Where(config.uplink.host, tls.claim_port)
     context = _trusting(where, code)
-    made = draft(data)
+    made = draft(data, go_on=True)  # with the same key a code that was redeemed just before a power cut is good again
     said = Claim(code.secret, config.name, made.request(), going_on)
     given = _patiently(lambda: _claimed(where, context, said))
     if not stays or discard is not None:
@@ -85,10 +86,15 @@ def _allowed(before: Held | None, stays: bool, waiting: int, discard: int | None
     if stays or not waiting:
         return 0 if discard is not None else waiting
     if discard is None:
-        whose = f" that were measured as {before.name}" if before else ", and nobody knows as which gateway"
+        whose = f", measured as {before.name} before" if before else ", and nobody knows as which gateway"
         mend = f"let it send them first, as it was, or throw them away with --discard {waiting}"
         raise ConfigError(f"this hub holds {readings(waiting)}{whose}", mend)
     return 0
+
+
+def _mark_of(before: Held) -> str:
+    """Of the authority that it has its identity from: two municipalities may have a hub of the same name."""
+    return mark(ssl.PEM_cert_to_DER_cert(before.file("authority.pem").decode()))
 
 
 def _trusting(where: _Where, code: Code) -> ssl.SSLContext:

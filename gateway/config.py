@@ -41,7 +41,7 @@ class Tls(Struct, frozen=True, forbid_unknown_fields=True):
     """With `ca`, the file with the authority that the broker is checked against, the hub comes in by its password.
 
     Without it the hub has an identity of its own (`gateway.identity`), for which it redeems a code at the server's
-    `claim_port`.
+    `claim_port`. That server's broker speaks MQTT 5, so a hub that is turned away does not try once more with another.
     """
 
     ca: str | None = None
@@ -189,6 +189,8 @@ def configured(config: Config, name: str, path: Path) -> DeviceConfig:
 
 def _absolute(config: Config, folder: Path) -> Config:
     uplink = config.uplink
+    if uplink.tls and uplink.tls.ca is None and uplink.protocol == "auto":
+        uplink = replace(uplink, protocol=5)
     return replace(
         config,
         data=str(folder / config.data),

@@ -39,6 +39,7 @@ _NEXT = "identity.next"
 FEW_DAYS = timedelta(days=14)
 """A certificate that has no longer to live should have been renewed."""
 
+_TELL = "tell its administrator"
 _MEND = "claim the hub: hjemvakt gateway claim CODE --config gateway.toml"
 
 
@@ -52,7 +53,11 @@ class Held(NamedTuple):
     ends: datetime
 
     def file(self, name: str) -> bytes:
-        return (self.folder / name).read_bytes()
+        """What is in one of its files; raises ConfigError."""
+        try:
+            return (self.folder / name).read_bytes()
+        except OSError as error:
+            raise ConfigError(f"{self.folder / name} cannot be read ({error.strerror})", _MEND) from error
 
 
 def held(data: Path) -> Held | None:
@@ -183,11 +188,14 @@ class Draft:
         return made.public_bytes(serialization.Encoding.PEM).decode()
 
     def renewal(self, old: Held) -> Renewal:
-        """The request, signed with the old key besides."""
+        """The request, signed with the old key besides; raises ConfigError where that cannot be read."""
         from cryptography.hazmat.primitives import hashes, serialization
         from cryptography.hazmat.primitives.asymmetric import ec
 
-        key = serialization.load_pem_private_key(old.file("key.pem"), None)
+        try:
+            key = serialization.load_pem_private_key(old.file("key.pem"), None)
+        except ValueError as error:
+            raise ConfigError(f"the key in {old.folder} is damaged ({error})", _MEND) from error
         assert isinstance(key, ec.EllipticCurvePrivateKey)  # we made it
         request = self.request()
         signature = base64.b64encode(key.sign(request.encode(), ec.ECDSA(hashes.SHA256())))
@@ -195,10 +203,14 @@ class Draft:
 
     def claimed(self, given: Identity) -> Held:
         """Become what the server says; raises LinkError for an answer that cannot be right."""
+        try:
+            batch_key = base64.b64decode(given.batch_key, validate=True)
+        except ValueError as error:
+            raise LinkError(f"the server's key for our batches does not parse ({error})", _TELL) from error
         files = {
             "certificate.pem": given.certificate.encode(),
             "authority.pem": given.authority.encode(),
-            "batch.key": base64.b64decode(given.batch_key).hex().encode(),
+            "batch.key": batch_key.hex().encode(),
             "server.pub": given.orders_key.encode(),
             "spread": f"{given.spread_s:.1f}".encode(),
         }
@@ -237,11 +249,9 @@ class Draft:
             certificate = x509.load_pem_x509_certificate(certificate_pem)
             certificate.verify_directly_issued_by(x509.load_pem_x509_certificate(authority_pem))
         except (ValueError, TypeError, InvalidSignature) as error:
-            raise LinkError(
-                f"the server's certificate for us is not sound ({error!r})", "tell its administrator"
-            ) from error
+            raise LinkError(f"the server's certificate for us is not sound ({error!r})", _TELL) from error
         if certificate.public_key() != self._key.public_key() or _common_name(certificate) != name:
-            raise LinkError("the server's certificate is not for this hub", "tell its administrator")
+            raise LinkError("the server's certificate is not for this hub", _TELL)
         return f"{certificate.serial_number:x}"
 
 

@@ -69,6 +69,8 @@ class Renewals:
 
     async def _renew(self, old: Held) -> None:
         """Ask until it has come or the old one has ended; raises HjemvaktError for an answer that is no good."""
+        while not self._answers.empty():  # to what was asked before
+            self._answers.get_nowait()
         made = await asyncio.to_thread(draft, self._data, go_on=True)
         asked, pause_s = encode(made.renewal(old)), self._again_s
         while self._now() < old.ends:

@@ -20,6 +20,7 @@ examples
   hjemvakt demo --once --json            play its story without a person, print the timeline for a program
   hjemvakt gateway check gateway.toml    is this configuration right? one line says what to mend
   hjemvakt gateway run gateway.toml      the hub in a home
+  hjemvakt gateway claim CODE --config gateway.toml          make it one of the server's own, with the code it gave
   hjemvakt server run server.toml        broker, triage, escalation and the staff page
   hjemvakt readings export --from 2026-03-01 --to 2026-04-01 march.parquet
   hjemvakt backup FILE                   the server's data in one file, while it runs
@@ -116,8 +117,8 @@ def _capture() -> Command:
 
 _COMMANDS: dict[str, tuple[str, str, Callable[[], Command]]] = {
     "demo": ("show everything at work on this machine", "demo", _demo),
-    "gateway": ("the hub in a home: run, check", "gateway", _gateway),
-    "server": ("the municipality's server: run, check, password", "server", _server),
+    "gateway": ("the hub in a home: run, check, claim", "gateway", _gateway),
+    "server": ("the municipality's server: run, check, password, claim-code, revoke", "server", _server),
     "readings": ("readings, handed out as a file: export", "server", _readings),
     "backup": ("copy the server's data into one file", "server", _backup),
     "restore": ("put a backup's data in place", "server", _restore),

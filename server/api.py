@@ -29,9 +29,13 @@ class Text(Shape):
 
 
 class About(Shape):
-    """Who answers, and what time it is there. `speed` above 1 is simulated time, and the page says so."""
+    """Who answers, and what time it is there. `speed` above 1 is simulated time, and the page says so.
+
+    `certificates`: hubs come in with certificates here, and can be claimed.
+    """
 
     version: str
+    certificates: bool
     demo: bool
     now_ms: int
     speed: float
@@ -415,6 +419,10 @@ class GatewayView(Shape):
     devices: list[DeviceView]
     config: Literal["waiting", "applied", "refused"] | None
     config_refused: str | None
+    certificate_ends_ms: int | None
+    """Of the newest one that counts; by the wall's clock."""
+    revoked: bool
+    """Nothing of it is believed until it is claimed anew."""
 
 
 class ClaimCode(Shape):
@@ -428,6 +436,12 @@ class Revocation(Shape):
     """Why a gateway is not believed any more; for the audit log."""
 
     reason: str = Field(min_length=3, max_length=500)
+
+
+class Revoked(Shape):
+    """How many certificates ended with it."""
+
+    certificates: int
 
 
 class QuarantineRow(Shape):

@@ -165,8 +165,11 @@ def _own_routes(app: FastAPI) -> None:
     @app.get("/api/about", operation_id="getAbout", tags=["site"])
     def about(here: Here) -> About:
         """Who answers, and what time it is there."""
-        clock = here.clock
-        return About(version=program_version(), demo=here.config.demo, now_ms=clock.now_ns() // MS, speed=clock.speed)
+        clock, config = here.clock, here.config
+        return About(
+            version=program_version(), demo=config.demo, now_ms=clock.now_ns() // MS, speed=clock.speed,
+            certificates=config.broker.tls is not None,
+        )  # fmt: skip
 
     @app.get("/api/health", operation_id="getHealth", tags=["site"])
     def health(here: Here) -> Health:

@@ -10,6 +10,7 @@ from server.fleet import desired, views
 from server.fleet.quarantine import quarantine
 from server.fleet.store import GatewayRow, gateways
 from server.house import Here, Seen, problems
+from server.identity.store import certificates_end
 from vitals.clock import MS
 
 router = APIRouter(prefix="/api", tags=["fleet"])
@@ -23,8 +24,8 @@ BEATS = 2
 def get_fleet(account: Anyone, here: Here) -> list[GatewayView]:
     """Every gateway and its devices, as last heard of."""
     with here.db.read() as tx:
-        wanted = desired.all_wanted(tx)
-        return [views.gateway_view(row, wanted.get(row.id)) for row in gateways(tx)]
+        wanted, ends_ns = desired.all_wanted(tx), certificates_end(tx)
+        return [views.gateway_view(row, wanted.get(row.id), ends_ns.get(row.id)) for row in gateways(tx)]
 
 
 @router.get("/gateways/{gateway_id}/config", operation_id="getGatewayConfig", responses=problems(401, 403, 404, 422))

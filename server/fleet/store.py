@@ -87,6 +87,7 @@ class GatewayRow(msgspec.Struct, frozen=True):
     config_version: int
     config_hash: str
     config_refused: str
+    revoked: bool
 
 
 class Counts(msgspec.Struct, frozen=True):
@@ -228,6 +229,7 @@ def gateways(tx: sa.Connection) -> list[GatewayRow]:
         GatewayRow(
             row.id, row.place, row.patient_id, row.online, row.last_heard_ns, row.queued, row.software, row.strangers,
             row.notes, devices.get(row.id, []), row.config_version, row.config_hash, row.config_refused,
+            row.revoked_ns is not None,
         )
         for row in tx.execute(sa.select(gateway_table).order_by(gateway_table.c.id))
     ]  # fmt: skip

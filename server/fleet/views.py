@@ -9,8 +9,8 @@ from vitals.clock import MS
 from vitals.wire import Settings
 
 
-def gateway_view(row: GatewayRow, wanted: Wanted | None) -> GatewayView:
-    """A gateway, and how far what is `wanted` of it has come."""
+def gateway_view(row: GatewayRow, wanted: Wanted | None, certificate_ends_ns: int | None) -> GatewayView:
+    """A gateway, how far what is `wanted` of it has come, and until when it can come in with the certificate it has."""
     state = wanted.state(row) if wanted else None
     return GatewayView(
         id=row.id,
@@ -24,6 +24,8 @@ def gateway_view(row: GatewayRow, wanted: Wanted | None) -> GatewayView:
         devices=[device_view(one) for one in row.devices],
         config=state,
         config_refused=row.config_refused if state == "refused" else None,
+        certificate_ends_ms=None if certificate_ends_ns is None else certificate_ends_ns // MS,
+        revoked=row.revoked,
     )
 
 

@@ -120,7 +120,7 @@ class Authority:
     def issue_broker(self, names: Sequence[str], now: datetime) -> tuple[bytes, bytes]:
         """A certificate for the server under these names or addresses, and its key, both PEM."""
         key = ec.generate_private_key(_CURVE())
-        builder = self._builder(names[0], key.public_key(), _ALWAYS, now + LASTS)
+        builder = self._builder("Hjemvakt broker", key.public_key(), _ALWAYS, now + LASTS)
         builder = builder.add_extension(x509.SubjectAlternativeName([_general(name) for name in names]), critical=False)
         usage = x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH])
         return self._signed(builder.add_extension(usage, critical=False), key.public_key()).pem, _key_pem(key)

@@ -10,7 +10,7 @@ from fastapi import APIRouter, HTTPException, Request, Response
 from starlette.concurrency import run_in_threadpool
 
 from server.access.door import Administrator
-from server.api import ClaimCode, Revocation
+from server.api import ClaimCode, Revocation, Revoked
 from server.house import Here, problems
 from server.identity.desk import CODE_HOURS, Desk, Turned, revoke
 from vitals.errors import WireError
@@ -22,7 +22,7 @@ for_hubs = APIRouter(prefix="/api", include_in_schema=False)
 _NO_DESK = "this server knows hubs by their passwords; set [broker.tls] in server.toml first"
 
 
-@router.post("/{gateway}/code", operation_id="makeClaimCode", responses=problems(401, 403, 404, 409))
+@router.post("/{gateway}/code", operation_id="makeClaimCode", responses=problems(401, 403, 404, 409, 422))
 def make_claim_code(gateway: str, account: Administrator, here: Here) -> ClaimCode:
     """A code that makes a hub this gateway, once. It is shown now and never again."""
     try:
@@ -32,14 +32,15 @@ def make_claim_code(gateway: str, account: Administrator, here: Here) -> ClaimCo
     return ClaimCode(code=str(code), hours=CODE_HOURS)
 
 
-@router.post("/{gateway}/revoke", status_code=204, operation_id="revokeGateway", responses=problems(401, 403, 404, 422))
-def revoke_gateway(gateway: str, said: Revocation, account: Administrator, here: Here) -> None:
+@router.post("/{gateway}/revoke", operation_id="revokeGateway", responses=problems(401, 403, 404, 422))
+def revoke_gateway(gateway: str, said: Revocation, account: Administrator, here: Here) -> Revoked:
     """Nothing of that gateway is believed from now on, until a hub is claimed in its name."""
     try:
         with here.db.write() as tx:
-            revoke(tx, gateway, said.reason.strip(), account.id, time.time_ns())
+            ended = revoke(tx, gateway, said.reason.strip(), account.id, time.time_ns())
     except Turned as error:
         raise _refused(error) from None
+    return Revoked(certificates=ended)
 
 
 @for_hubs.get("/authority")

@@ -143,5 +143,12 @@ def fleet_size(tx: sa.Connection) -> int:
     return tx.scalar(sa.select(sa.func.count()).select_from(gateway_table)) or 0
 
 
+def certificates_end(tx: sa.Connection) -> dict[str, int]:
+    """When the newest certificate of each gateway that has one ends, in ns; one that was revoked is none."""
+    ends_ns = sa.func.max(certificates.c.not_after_ns).label("ends_ns")
+    query = sa.select(certificates.c.gateway, ends_ns).where(certificates.c.revoked_ns.is_(None))
+    return {row.gateway: row.ends_ns for row in tx.execute(query.group_by(certificates.c.gateway))}
+
+
 def _digest(secret: str) -> str:
     return hashlib.sha256(secret.encode()).hexdigest()

@@ -41,10 +41,11 @@ async def stay(number: int, port: int, folder: Path, spread_s: float, after_s: f
         began_s, let_in = time.monotonic(), False
         writer: asyncio.StreamWriter | None = None
         with contextlib.suppress(OSError, TimeoutError, EOFError, ConnectionError):
-            async with asyncio.timeout(CONNECT_S):
+            async with asyncio.timeout(KEEPALIVE_S):  # so long paho waits for a handshake
                 reader, writer = await asyncio.open_connection("127.0.0.1", port)
                 _tell(number, "knock")
                 await writer.start_tls(_context(number, folder), server_hostname="127.0.0.1")
+            async with asyncio.timeout(CONNECT_S):
                 writer.write(_connect(name_of(number)))
                 let_in = (await _packet(reader))[3] == 0
             if let_in:

@@ -26,7 +26,7 @@ from server.identity import store
 from server.identity.desk import Desk, revoke
 from server.identity.door import opened
 from server.ingest.inbox import Inbox
-from tests.ports import free_port
+from tests.ports import free_ports
 from tests.server.conftest import LADDERS
 from vitals.block import Block
 from vitals.clock import RunningClock
@@ -62,12 +62,13 @@ class Place:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.tls = BrokerTls(("127.0.0.1", "localhost"), host="127.0.0.1", port=free_port(), claim_port=free_port())
+        own, port, claim_port = free_ports(3)
+        self.tls = BrokerTls(("127.0.0.1", "localhost"), host="127.0.0.1", port=port, claim_port=claim_port)
         municipality = folder / "municipality.toml"
         municipality.write_text(_TOWN, encoding="utf-8")
         config = Config(
             "Prøveby", folder / "server", municipality, LADDERS,
-            broker=Broker(kind="mosquitto", port=free_port(), tls=self.tls),
+            broker=Broker(kind="mosquitto", port=own, tls=self.tls),
         )  # fmt: skip
         self.server = Server(config)
         assert self.server.desk is not None

@@ -5,6 +5,7 @@ import base64
 import contextlib
 import stat
 import time
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -14,10 +15,11 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding
 from msgspec.structs import replace
 
+from gateway import claim as claiming
 from gateway.claim import claim
 from gateway.config import Config as HubConfig
 from gateway.config import Tls
-from gateway.identity import held
+from gateway.identity import draft, held
 from gateway.spool import Heard, Spool
 from server.config import BrokerTls
 from server.fleet.seals import batch_key
@@ -29,7 +31,7 @@ from tests.server.conftest import Town
 from vitals.block import Block
 from vitals.clock import NS
 from vitals.errors import ConfigError, LinkError, StoreError
-from vitals.identity import Claim, Code, draw_secret, read_code
+from vitals.identity import Claim, Code, Identity, draw_secret, read_code
 
 HOUR_NS = 3600 * NS
 
@@ -122,6 +124,27 @@ async def test_an_answer_that_was_lost_is_given_again_to_the_same_key_and_to_no_
     assert len(place.serials("home-1")) == 1
 
 
+class PowerCut(Exception):
+    """Nothing is done after this."""
+
+
+async def test_a_power_cut_after_the_code_was_redeemed_costs_no_new_code(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config, code = place.hub("home-1"), place.code("home-1")
+
+    def cut(spool: Path) -> None:
+        raise PowerCut
+
+    with monkeypatch.context() as power:
+        power.setattr(claiming, "wipe", cut)
+        with pytest.raises(PowerCut):
+            await claim_it(config, code)
+    assert held(Path(config.data)) is None
+    await claim_it(config, code)
+    assert len(place.serials("home-1")) == 1
+
+
 async def test_a_hub_cannot_become_another_by_its_request(place: Place) -> None:
     said = Claim(read_code(place.code("home-1")).secret, "home-1", Papers("home-2").request)
     given = await asyncio.to_thread(place.desk.claim, said, "10.0.0.1")
@@ -154,8 +177,8 @@ async def test_under_another_name_nothing_from_before_is_sent_and_nothing_is_los
     before = await spooled(config)
     config, code = place.hub("home-2", "hub"), place.code("home-2")
     for discard, words in (
-        (None, "2 readings wait in this hub, and they were measured as home-1"),
-        (1, "2 readings wait"),
+        (None, "holds 2 readings, measured as home-1 before"),
+        (1, "holds 2 readings, not 1"),
     ):
         with pytest.raises(ConfigError, match=words):
             await claim_it(config, code, discard)
@@ -169,6 +192,19 @@ async def test_under_another_name_nothing_from_before_is_sent_and_nothing_is_los
         await hub.measure(99.0)
         await hub.until(lambda: hub.spool.status.queued == 0)
     assert place.stored() == [99.0]
+
+
+async def test_a_hub_of_the_same_name_from_another_municipality_is_another_hub(place: Place, tmp_path: Path) -> None:
+    config, others = place.hub("home-1"), Authority.open(tmp_path / "others")
+    made = draft(Path(config.data))
+    given = others.issue_hub("home-1", made.request(), datetime.now(UTC)).pem.decode()
+    batch_key = base64.b64encode(bytes(32)).decode()
+    made.claimed(Identity("home-1", given, others.pem.decode(), "x", 8883, batch_key, others.orders_key.decode()))
+    await measured(config, 90.0)
+    with pytest.raises(ConfigError, match="holds 1 reading, measured as home-1 before"):
+        await claim_it(config, place.code("home-1"))
+    await claim_it(config, place.code("home-1"), 1)
+    assert (await spooled(config))[1] == 0
 
 
 async def test_a_hub_that_was_nobody_does_not_send_what_it_has(place: Place) -> None:

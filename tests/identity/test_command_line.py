@@ -11,7 +11,7 @@ import pytest
 import tomli_w
 
 from server.__main__ import main as server_command
-from tests.ports import free_port
+from tests.ports import free_ports
 from tests.server.conftest import LADDERS
 
 ROOT = Path(__file__).parents[2]
@@ -25,11 +25,11 @@ place = "Gata 1"
 
 def configured(folder: Path) -> tuple[Path, Path]:
     """server.toml and gateway.toml."""
-    port, claim_port = free_port(), free_port()
+    own, port, claim_port = free_ports(3)
     tls = {"names": ["127.0.0.1"], "host": "127.0.0.1", "port": port, "claim_port": claim_port}
     server = {
         "name": "Prøveby", "ladders": str(LADDERS), "tick_s": 0.2, "web": {"port": 0},
-        "broker": {"kind": "mosquitto", "port": free_port(), "tls": tls},
+        "broker": {"kind": "mosquitto", "port": own, "tls": tls},
     }  # fmt: skip
     uplink = {"host": "127.0.0.1", "port": port, "reconnect_max_s": 0.5, "tls": {"claim_port": claim_port}}
     (folder / "municipality.toml").write_text(TOWN, encoding="utf-8")

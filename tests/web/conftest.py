@@ -18,7 +18,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_play
 from server.access.passwords import hash_password
 from server.app import Server
 from server.broker.accounts import hash_password as hash_gateway_password
-from server.config import Config, Web
+from server.config import Broker, BrokerTls, Config, Web
 from server.site import build
 from tests.ports import free_port
 from vitals.block import Block
@@ -65,7 +65,8 @@ class Ward:
         port = free_port()
         self.url = f"http://127.0.0.1:{port}"
         files = (folder / "data", folder / "municipality.toml", ladders)
-        config = Config("Salten", *files, demo=True, web=Web(address=self.url))
+        broker = Broker(tls=BrokerTls(("hjemvakt.test",)))  # of which the page shows the codes
+        config = Config("Salten", *files, demo=True, web=Web(address=self.url), broker=broker)
         self.server = Server(config, self.clock)
         self._seq = 0
         self._web = uvicorn.Server(

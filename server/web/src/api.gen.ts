@@ -447,8 +447,12 @@ export interface components {
         /**
          * About
          * @description Who answers, and what time it is there. `speed` above 1 is simulated time, and the page says so.
+         *
+         *     `certificates`: hubs come in with certificates here, and can be claimed.
          */
         About: {
+            /** Certificates */
+            certificates: boolean;
             /** Demo */
             demo: boolean;
             /** Now Ms */
@@ -751,6 +755,8 @@ export interface components {
          * @description `config`: how far the configuration from here has come; None where it has none.
          */
         GatewayView: {
+            /** Certificate Ends Ms */
+            certificate_ends_ms: number | null;
             /** Config */
             config: ("waiting" | "applied" | "refused") | null;
             /** Config Refused */
@@ -769,15 +775,12 @@ export interface components {
             place: string;
             /** Queued */
             queued: number | null;
+            /** Revoked */
+            revoked: boolean;
             /** Software */
             software: string | null;
             /** Strangers */
             strangers: string[];
-        };
-        /** HTTPValidationError */
-        HTTPValidationError: {
-            /** Detail */
-            detail?: components["schemas"]["ValidationError"][];
         };
         /**
          * Health
@@ -1109,6 +1112,14 @@ export interface components {
             /** Reason */
             reason: string;
         };
+        /**
+         * Revoked
+         * @description How many certificates ended with it.
+         */
+        Revoked: {
+            /** Certificates */
+            certificates: number;
+        };
         /** SignIn */
         SignIn: {
             /** Password */
@@ -1150,19 +1161,6 @@ export interface components {
              * @enum {string}
              */
             role: "nurse" | "doctor" | "administrator";
-        };
-        /** ValidationError */
-        ValidationError: {
-            /** Context */
-            ctx?: Record<string, never>;
-            /** Input */
-            input?: unknown;
-            /** Location */
-            loc: (string | number)[];
-            /** Message */
-            msg: string;
-            /** Error Type */
-            type: string;
         };
         /**
          * Value
@@ -1608,13 +1606,13 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Validation Error */
+            /** @description Unprocessable Entity */
             422: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["HTTPValidationError"];
+                    "application/json": components["schemas"]["Problem"];
                 };
             };
         };
@@ -1635,11 +1633,13 @@ export interface operations {
         };
         responses: {
             /** @description Successful Response */
-            204: {
+            200: {
                 headers: {
                     [name: string]: unknown;
                 };
-                content?: never;
+                content: {
+                    "application/json": components["schemas"]["Revoked"];
+                };
             };
             /** @description Unauthorized */
             401: {

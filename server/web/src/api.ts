@@ -97,5 +97,8 @@ export const api = {
     answer(client.POST("/api/questions/{question_id}/answer", { params: { path: { question_id } }, body })),
   phone: () => answer(client.GET("/api/phone", { params: { query: { after_id: 0 } } })),
   fleet: () => answer(client.GET("/api/fleet")),
+  claimCode: (gateway: string) => answer(client.POST("/api/fleet/{gateway}/code", { params: { path: { gateway } } })),
+  revoke: (gateway: string, reason: string) =>
+    answer(client.POST("/api/fleet/{gateway}/revoke", { params: { path: { gateway } }, body: { reason } })),
   quarantine: () => answer(client.GET("/api/quarantine")),
 };

@@ -84,6 +84,8 @@ ROUTES = [
     ("POST", "/api/questions/1/answer"),
     ("GET", "/api/phone"),
     ("GET", "/api/fleet"),
+    ("POST", "/api/fleet/gw-1/code"),
+    ("POST", "/api/fleet/gw-1/revoke"),
     ("GET", "/api/quarantine"),
     ("GET", "/api/gateways/home-01/config"),
     ("PUT", "/api/gateways/home-01/config"),
@@ -111,7 +113,7 @@ async def test_nor_with_a_made_up_one(visitor, cookie):
 async def test_every_route_is_in_one_of_the_lists(app):
     names = [
         path.split("?")[0].replace("solveig", "{patient_id}").replace("questions/1", "questions/{question_id}")
-        .replace("d05e", "{order_id}").replace("home-01", "{gateway_id}")
+        .replace("d05e", "{order_id}").replace("home-01", "{gateway_id}").replace("gw-1", "{gateway}")
         .replace("/1", "/{alarm_id}")
         for _, path in ROUTES
     ]  # fmt: skip

@@ -6,7 +6,8 @@ import { Devices } from "../devices";
 import * as format from "../format";
 import { useWords } from "../i18n";
 import { FailedToLoad, useTitle } from "../parts";
-import { fleetQuery, quarantineQuery } from "../queries";
+import { aboutQuery, fleetQuery, quarantineQuery } from "../queries";
+import { Identity } from "./identity";
 
 export default function FleetPage({ user }: { user: User }) {
   const words = useWords();
@@ -23,7 +24,7 @@ export default function FleetPage({ user }: { user: User }) {
       {fleet.data?.length === 0 && <p className="none">{words.fleet.none}</p>}
       <div className="gateways">
         {fleet.data?.map((gateway) => (
-          <Gateway key={gateway.id} gateway={gateway} now={now} />
+          <Gateway key={gateway.id} gateway={gateway} now={now} user={user} />
         ))}
       </div>
       {user.role === "administrator" && <Quarantine now={now} />}
@@ -31,8 +32,9 @@ export default function FleetPage({ user }: { user: User }) {
   );
 }
 
-function Gateway({ gateway, now }: { gateway: GatewayView; now: number }) {
+function Gateway({ gateway, now, user }: { gateway: GatewayView; now: number; user: User }) {
   const words = useWords();
+  const certificates = useQuery(aboutQuery).data?.certificates ?? false;
   return (
     <section className="card" aria-label={`${words.fleet.gateway} ${gateway.id}`}>
       <div className="gateway-head">
@@ -91,6 +93,7 @@ function Gateway({ gateway, now }: { gateway: GatewayView; now: number }) {
           <b>{words.fleet.strangers}:</b> {gateway.strangers.join(", ")}. {words.fleet.strangersWhat}
         </p>
       )}
+      {user.role === "administrator" && <Identity gateway={gateway} now={now} certificates={certificates} />}
     </section>
   );
 }
