@@ -15,6 +15,7 @@ import sqlalchemy as sa
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from hjemvakt.__main__ import main as hjemvakt
 from server.audit.store import audit
 from server.readings import filed as storage
 from server.readings.__main__ import main
@@ -91,6 +92,12 @@ def test_a_parquet_file_holds_what_is_stored_to_the_nanosecond(ward: Ward, capsy
     said = table.schema.metadata[b"about"].decode()
     assert "of all patients, all channels, taken from 2026-03-01T00:00:00.000000000Z (inclusive)" in said
     assert table.schema.field("value").metadata[b"says"] == b"the value as the device gave it"
+
+
+def test_it_is_a_command_of_hjemvakts(ward: Ward) -> None:
+    asked = ["readings", "export", *MONTH, "--config", str(ward.config), str(ward.out / "all.csv")]
+    assert hjemvakt(asked) == 0
+    assert len(ward.rows("all.csv")) == 4
 
 
 def test_a_csv_file_says_the_same(ward: Ward) -> None:
