@@ -39,7 +39,7 @@ class Filed(msgspec.Struct, frozen=True):
 
 
 def filed(tx: sa.Connection, wanted: Wanted) -> Iterator[Filed]:
-    """Them, by patient, channel and time."""
+    """Them, by patient, time and channel."""
     columns = readings.c
     query = sa.select(*(columns[name] for name in Filed.__struct_fields__)).where(
         columns.t_ns >= wanted.from_ns, columns.t_ns < wanted.to_ns
@@ -48,6 +48,6 @@ def filed(tx: sa.Connection, wanted: Wanted) -> Iterator[Filed]:
         query = query.where(columns.patient_id.in_(wanted.patients))
     if wanted.channels:
         query = query.where(columns.channel.in_(wanted.channels))
-    query = query.order_by(columns.patient_id, columns.channel, columns.t_ns, columns.identity)
+    query = query.order_by(columns.patient_id, columns.t_ns, columns.channel, columns.identity)
     for rows in tx.execution_options(yield_per=AT_ONCE).execute(query).partitions():
         yield Filed(*zip(*rows, strict=True))

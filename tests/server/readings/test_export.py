@@ -54,7 +54,7 @@ class Ward:
         """What is in the table, in the columns that a file has of it."""
         columns = readings.c
         wanted = [columns[name] for name in Filed.__struct_fields__]
-        order = (columns.patient_id, columns.channel, columns.t_ns, columns.identity)
+        order = (columns.patient_id, columns.t_ns, columns.channel, columns.identity)
         with self.town.server.db.read() as tx:
             return [tuple(row) for row in tx.execute(sa.select(*wanted).order_by(*order))]
 
@@ -86,8 +86,8 @@ def test_a_parquet_file_holds_what_is_stored_to_the_nanosecond(ward: Ward, capsy
     found += [table[name].to_pylist() for name in ("value", "decimals", "status", "device")]
     found += [ns(table[name]) for name in ("device_t", "received", "stored")]
     assert list(zip(*found, strict=True)) == ward.stored()
-    assert table["loinc"].to_pylist() == ["8310-5", "2708-6", "2708-6", "29463-7"]
-    assert table["unit"].to_pylist() == ["Cel", "%", "%", "kg"]
+    assert table["loinc"].to_pylist() == ["8310-5", "29463-7", "2708-6", "2708-6"]
+    assert table["unit"].to_pylist() == ["Cel", "kg", "%", "%"]
     assert table.schema.field("t").type == pa.timestamp("ns", tz="UTC")
     said = table.schema.metadata[b"about"].decode()
     assert "of all patients, all channels, taken from 2026-03-01T00:00:00.000000000Z (inclusive)" in said
@@ -113,22 +113,22 @@ def test_a_csv_file_says_the_same(ward: Ward) -> None:
         for row in rows
     ]  # fmt: skip
     assert found == ward.stored()
-    assert rows[1]["t"] == "2026-03-02T08:00:00.000000001Z"
-    assert (rows[1]["value"], rows[1]["status"], rows[1]["device_t"]) == ("94.25", "motion stored", "")
+    assert rows[2]["t"] == "2026-03-02T08:00:00.000000001Z"
+    assert (rows[2]["value"], rows[2]["status"], rows[2]["device_t"]) == ("94.25", "motion stored", "")
 
 
 @pytest.mark.parametrize(
     ("more", "values"),
     [
-        ((*MONTH, "--patient", "eva"), [36.6, 94.25, 93, 81.2]),
+        ((*MONTH, "--patient", "eva"), [36.6, 81.2, 94.25, 93]),
         ((*MONTH, "--channel", "spo2"), [94.25, 93]),
         (
             (*MONTH, "--channel", "spo2", "--channel", "weight", "--patient", "eva", "--patient", "odd"),
-            [94.25, 93, 81.2],
+            [81.2, 94.25, 93],
         ),
         ((*MONTH, "--patient", "odd"), []),
-        (DAY, [36.6, 94.25, 93, 81.2]),
-        (("--from", "2026-03-02T09:00+01:00", "--to", "2026-03-02T08:00:00.000001Z"), [36.6, 94.25, 93, 81.2]),
+        (DAY, [36.6, 81.2, 94.25, 93]),
+        (("--from", "2026-03-02T09:00+01:00", "--to", "2026-03-02T08:00:00.000001Z"), [36.6, 81.2, 94.25, 93]),
         (("--from", "2026-03-02T08:00:00.000001Z", "--to", "2026-03-03"), []),
         (("--from", "2026-02-27", "--to", "2026-03-02"), []),
     ],
