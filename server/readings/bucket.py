@@ -34,7 +34,7 @@ _TROUBLE = (InfluxDBError, HTTPError, OSError)
 _REFUSES = frozenset({400, 413, 422})
 _NO_SUCH_PAGE = "page not found"
 _DROPPED = re.compile(r"(partial write: .*?) dropped=(\d+)", re.DOTALL)
-_QUOTED = re.compile(r"""'[^']*'|value="[^"]*\"""")
+_QUOTED = re.compile(r"""'.*'|value=".*\"""", re.DOTALL)
 _RIGHTS = "give it a token that may read and write the bucket, in [influx] token_file"
 _MEND = {401: _RIGHTS, 403: _RIGHTS, 404: "make the bucket, or correct [influx] bucket and org"}
 _PATIENCE = "it is tried again by itself; see that [influx] url is right and that InfluxDB runs"

@@ -113,7 +113,7 @@ def about(wanted: Wanted) -> str:
     channels = ", ".join(wanted.channels) or "all channels"
     return (
         f"Readings from Hjemvakt {people}, {channels}, taken from {moment(wanted.from_ns)} (inclusive) to "
-        f"{moment(wanted.to_ns)} (exclusive). Sorted by patient, channel and time. Times are UTC, to the nanosecond. "
+        f"{moment(wanted.to_ns)} (exclusive). Sorted by patient, time and channel. Times are UTC, to the nanosecond. "
         "Left out: what was withdrawn, and what is held because it may be somebody else's. Hjemvakt is not a certified "
         "medical device."
     )

@@ -42,7 +42,7 @@ class Filed(msgspec.Struct, frozen=True):
 
 
 def filed(tx: sa.Connection, wanted: Wanted) -> Iterator[Filed]:
-    """Them, by patient, channel and time. One patient's are in memory at a time, with the journal's tail."""
+    """Them, by patient, time and channel. One patient's are in memory at a time, with the journal's tail."""
     rows = list(journal.filed(tx, chunks.position(tx)))
     gone = all_withdrawn(rows)
     tail = join([_still(one.sheaf, gone, one.seq) for one in rows])
@@ -70,7 +70,7 @@ def _of(tail: Sheaf, patient: str) -> list[Sheaf]:
 
 
 def _in_order(sheaf: Sheaf, wanted: Wanted) -> Sheaf:
-    """What of it is wanted, by channel, time and identity."""
+    """What of it is wanted, by time, channel and identity."""
     rows = sheaf.rows
     keep = (rows["t_ns"] >= wanted.from_ns) & (rows["t_ns"] < wanted.to_ns)
     rank = np.zeros(len(sheaf.words), np.int64)
@@ -79,7 +79,7 @@ def _in_order(sheaf: Sheaf, wanted: Wanted) -> Sheaf:
         keep &= np.isin(rows["channel"], [n for n, word in enumerate(sheaf.words) if word in wanted.channels])
     index = np.flatnonzero(keep)
     rows = rows[index]
-    return sheaf.take(index[np.lexsort((rows["lo"], rows["hi"], rows["t_ns"], rank[rows["channel"]]))])
+    return sheaf.take(index[np.lexsort((rows["lo"], rows["hi"], rank[rows["channel"]], rows["t_ns"]))])
 
 
 def _columns(sheaf: Sheaf) -> Filed:

@@ -51,11 +51,11 @@ class InfluxStore:
         if not new:
             return
         found = change(new)
+        for gone in found.remove.values():
+            self._remove(gone)
         points = list(found.write.values())
         for start in range(0, len(points), AT_ONCE):
             found.refused += self._send(points[start : start + AT_ONCE])
-        for gone in found.remove.values():
-            self._remove(gone)
         self._cursor.advance(new[-1].seq, _by_reason(found.refused))
 
     def refused(self) -> int:

@@ -54,17 +54,24 @@ class Refusal(msgspec.Struct, frozen=True):
 
 
 class Change(msgspec.Struct):
-    """What some entries come to: a reading that is withdrawn among them is not written first."""
+    """What some entries come to: first remove, then write. What is withdrawn again among them is not written."""
 
-    write: dict[Key, Point] = {}
     remove: dict[Key, Withdrawn] = {}
+    write: dict[Key, Point] = {}
     refused: list[Refusal] = []
 
 
 def change(entries: Iterable[Entry]) -> Change:
-    """What to write and what to remove so that the store has these entries, in order."""
+    """What to remove and what to write so that the store has these entries, in order.
+
+    What is withdrawn in an entry was in earlier ones; the same reading in that entry counts again.
+    """
     found = Change()
     for entry in entries:
+        for gone in entry.withdrawn:
+            key = _key(gone)
+            found.write.pop(key, None)
+            found.remove[key] = gone
         taken: set[tuple[str, str, str, int]] = set()
         for one in entry.readings:
             key = _key(one)
@@ -73,17 +80,12 @@ def change(entries: Iterable[Entry]) -> Change:
                 found.refused.append(Refusal(entry.seq, entry.seq, 1, unfit))
                 continue
             found.write[key] = Point(entry.seq, _line(one, _place(one, taken), entry.stored_ns))
-            found.remove.pop(key, None)
-        for gone in entry.withdrawn:
-            key = _key(gone)
-            found.write.pop(key, None)
-            found.remove[key] = gone
     return found
 
 
 def short(identity: bytes) -> int:
-    """What the field `identity` holds: the first 64 bits, enough to tell the readings of one moment apart."""
-    return int.from_bytes(identity[:8], "big", signed=True)
+    """What the field `identity` holds: the last 64 bits, enough to tell the readings of one moment apart."""
+    return int.from_bytes(identity[-8:], "big", signed=True)
 
 
 def millisecond(t_ns: int) -> int:
@@ -97,7 +99,7 @@ def _key(one: Reading | Withdrawn) -> Key:
 
 def _place(one: Reading, taken: set[tuple[str, str, str, int]]) -> int:
     """The time of its point; the next one that is free where another of the entry has it."""
-    begin, place = millisecond(one.t_ns), int.from_bytes(one.identity[-8:], "big") % MS
+    begin, place = millisecond(one.t_ns), short(one.identity) % MS
     while (where := (one.patient_id, one.channel, one.device, begin + place)) in taken:
         place = (place + 1) % MS
     taken.add(where)

@@ -8,7 +8,7 @@ from vitals.clock import NS
 def moment(t_ns: int) -> str:
     """`t_ns` since 1970 as `2026-03-02T08:00:00.000000001Z`."""
     whole_s, ns = divmod(t_ns, NS)
-    return f"{datetime.fromtimestamp(whole_s, UTC):%Y-%m-%dT%H:%M:%S}.{ns:09d}Z"
+    return f"{datetime.fromtimestamp(whole_s, UTC).isoformat()[:19]}.{ns:09d}Z"
 
 
 def nanoseconds(text: str) -> int:

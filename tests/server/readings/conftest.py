@@ -10,18 +10,19 @@ from server.config import Influx
 from server.db import Database
 from server.readings.influx import InfluxStore
 from tests.server.conftest import START_NS
-from tests.server.readings.influx_server import InfluxServer, influx_store
+from tests.server.readings.influx_server import InfluxServer, influx_store, stop_the_server, the_server
 from vitals.clock import ManualClock
 
 
-@pytest.fixture(scope="session")
-def influxd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[InfluxServer]:
-    server = InfluxServer(tmp_path_factory.mktemp("influxd"))
-    try:
-        server.start()
-        yield server
-    finally:
-        server.kill()
+@pytest.fixture(scope="session", autouse=True)
+def _one_server() -> Iterator[None]:
+    yield
+    stop_the_server()
+
+
+@pytest.fixture
+def influxd() -> InfluxServer:
+    return the_server()
 
 
 @pytest.fixture

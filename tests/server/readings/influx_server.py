@@ -1,4 +1,7 @@
-"""An InfluxDB that lives for the tests, asks for a password, and can be killed."""
+"""An InfluxDB that lives for the tests, asks for a password, and can be killed.
+
+It takes seconds to start, so there is one for all tests of a process (`the_server`), and a bucket for each.
+"""
 
 import contextlib
 import json
@@ -6,20 +9,23 @@ import secrets
 import signal
 import socket
 import subprocess
+import tempfile
 import threading
 import urllib.parse
 import urllib.request
 from base64 import b64encode
 from collections import deque
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from server import revisions
 from server.config import Influx
 from server.db import Database
 from server.readings.cursor import Cursor
 from server.readings.influx import InfluxStore
 from tests.influxd import ready
-from vitals.clock import Clock
+from vitals.clock import Clock, ManualClock
 
 USER, PASSWORD = "hjemvakt", secrets.token_hex(8)
 START_S = 120
@@ -131,3 +137,37 @@ def _quiet_port() -> int:
 def influx_store(bucket: Influx, db: Database, clock: Clock) -> InfluxStore:
     """A store over this bucket, its cursor in `db`. Close it."""
     return InfluxStore(bucket, Cursor(db, bucket.name, clock))
+
+
+@contextlib.contextmanager
+def new_influx(folder: Path) -> Iterator[InfluxStore]:
+    """An empty store of its own, the way a suite of all stores makes one."""
+    db = Database(folder / "cursors.sqlite")
+    revisions.upgrade(db)
+    store = influx_store(the_server().bucket(), db, ManualClock())
+    try:
+        yield store
+    finally:
+        store.close()
+        db.close()
+
+
+_running: list[tuple[InfluxServer, "tempfile.TemporaryDirectory[str]"]] = []
+
+
+def the_server() -> InfluxServer:
+    """Started when it is first asked for."""
+    if not _running:
+        folder = tempfile.TemporaryDirectory(prefix="influxd-")
+        server = InfluxServer(Path(folder.name))
+        _running.append((server, folder))
+        server.start()
+    return _running[0][0]
+
+
+def stop_the_server() -> None:
+    """At the end of the tests."""
+    while _running:
+        server, folder = _running.pop()
+        server.kill()
+        folder.cleanup()

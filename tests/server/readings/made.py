@@ -51,9 +51,9 @@ class MadeJournal:
         """What is not withdrawn."""
         left: dict[tuple[str, str, int, bytes], Reading] = {}
         for entry in self.entries:
-            left |= {(one.patient_id, one.channel, one.t_ns, one.identity): one for one in entry.readings}
             for one in entry.withdrawn:
                 left.pop((one.patient_id, one.channel, one.t_ns, one.identity), None)
+            left |= {(one.patient_id, one.channel, one.t_ns, one.identity): one for one in entry.readings}
         return left
 
     def series(self, patient_id: str, channel: str, from_ns: int, to_ns: int) -> SeriesColumns:
@@ -84,4 +84,4 @@ class MadeJournal:
             for one in self.standing().values()
             if (one.patient_id, one.channel) == (patient_id, channel) and from_ns <= one.t_ns <= to_ns
         ]
-        return sorted(found, key=lambda one: (one.t_ns, one.identity))
+        return sorted(found, key=lambda one: (one.t_ns, one.identity[-8:]))

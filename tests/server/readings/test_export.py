@@ -15,6 +15,7 @@ import sqlalchemy as sa
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from hjemvakt.__main__ import main as hjemvakt
 from server.audit.store import audit
 from server.readings import filed as storage
 from server.readings import journal
@@ -56,7 +57,7 @@ class Ward:
         with self.town.server.db.read() as tx:
             entries = journal.read(tx, 0, 100_000)
         found = [(one, entry.stored_ns) for entry in entries for one in entry.readings]
-        found.sort(key=lambda pair: (pair[0].patient_id, pair[0].channel, pair[0].t_ns, pair[0].identity))
+        found.sort(key=lambda pair: (pair[0].patient_id, pair[0].t_ns, pair[0].channel, pair[0].identity))
         return [
             tuple(
                 stored_ns if name == "stored_ns" else " ".join(one.status) if name == "status" else getattr(one, name)
@@ -93,12 +94,18 @@ def test_a_parquet_file_holds_what_is_stored_to_the_nanosecond(ward: Ward, capsy
     found += [table[name].to_pylist() for name in ("value", "decimals", "status", "device")]
     found += [ns(table[name]) for name in ("device_t", "received", "stored")]
     assert list(zip(*found, strict=True)) == ward.stored()
-    assert table["loinc"].to_pylist() == ["8310-5", "2708-6", "2708-6", "29463-7"]
-    assert table["unit"].to_pylist() == ["Cel", "%", "%", "kg"]
+    assert table["loinc"].to_pylist() == ["8310-5", "29463-7", "2708-6", "2708-6"]
+    assert table["unit"].to_pylist() == ["Cel", "kg", "%", "%"]
     assert table.schema.field("t").type == pa.timestamp("ns", tz="UTC")
     said = table.schema.metadata[b"about"].decode()
     assert "of all patients, all channels, taken from 2026-03-01T00:00:00.000000000Z (inclusive)" in said
     assert table.schema.field("value").metadata[b"says"] == b"the value as the device gave it"
+
+
+def test_it_is_a_command_of_hjemvakts(ward: Ward) -> None:
+    asked = ["readings", "export", *MONTH, "--config", str(ward.config), str(ward.out / "all.csv")]
+    assert hjemvakt(asked) == 0
+    assert len(ward.rows("all.csv")) == 4
 
 
 def test_a_csv_file_says_the_same(ward: Ward) -> None:
@@ -114,22 +121,22 @@ def test_a_csv_file_says_the_same(ward: Ward) -> None:
         for row in rows
     ]  # fmt: skip
     assert found == ward.stored()
-    assert rows[1]["t"] == "2026-03-02T08:00:00.000000001Z"
-    assert (rows[1]["value"], rows[1]["status"], rows[1]["device_t"]) == ("94.25", "motion stored", "")
+    assert rows[2]["t"] == "2026-03-02T08:00:00.000000001Z"
+    assert (rows[2]["value"], rows[2]["status"], rows[2]["device_t"]) == ("94.25", "motion stored", "")
 
 
 @pytest.mark.parametrize(
     ("more", "values"),
     [
-        ((*MONTH, "--patient", "eva"), [36.6, 94.25, 93, 81.2]),
+        ((*MONTH, "--patient", "eva"), [36.6, 81.2, 94.25, 93]),
         ((*MONTH, "--channel", "spo2"), [94.25, 93]),
         (
             (*MONTH, "--channel", "spo2", "--channel", "weight", "--patient", "eva", "--patient", "odd"),
-            [94.25, 93, 81.2],
+            [81.2, 94.25, 93],
         ),
         ((*MONTH, "--patient", "odd"), []),
-        (DAY, [36.6, 94.25, 93, 81.2]),
-        (("--from", "2026-03-02T09:00+01:00", "--to", "2026-03-02T08:00:00.000001Z"), [36.6, 94.25, 93, 81.2]),
+        (DAY, [36.6, 81.2, 94.25, 93]),
+        (("--from", "2026-03-02T09:00+01:00", "--to", "2026-03-02T08:00:00.000001Z"), [36.6, 81.2, 94.25, 93]),
         (("--from", "2026-03-02T08:00:00.000001Z", "--to", "2026-03-03"), []),
         (("--from", "2026-02-27", "--to", "2026-03-02"), []),
     ],

@@ -178,6 +178,7 @@ def test_what_is_withdrawn_is_deleted_by_its_tags_and_time_alone(
         (503, "unavailable", True),
         (422, "failure writing points to database: partial write: points beyond retention policy dropped=1", False),
         (400, "unable to parse 'reading,patient=eva': missing fields", False),
+        (400, "unable to parse 'reading,device=Per's,patient=eva': x\nunable to parse 'patient=eva': y", False),
         (400, 'partial write: max-values-per-tag limit exceeded (1/1): tag="patient" value="eva" dropped=1', False),
     ],
 )

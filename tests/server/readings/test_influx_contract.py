@@ -93,6 +93,15 @@ def test_what_is_withdrawn_is_not_seen_and_its_neighbours_are(store: SeriesStore
     assert sorted(store.series("eva", "weight", *ALL).value) == [61.0, 82.0], "it was theirs after all"
 
 
+def test_what_is_withdrawn_and_filed_in_one_entry_counts_again(store: SeriesStore) -> None:
+    journal = MadeJournal()
+    journal.file(reading(61.0, channel="weight"))
+    journal.file(reading(61.0, channel="weight"), withdrawn=[reading(61.0, channel="weight")])
+    store.take(journal.read(0, 1))
+    store.take(journal.entries)
+    assert store.series("eva", "weight", *ALL).value == [61.0]
+
+
 def test_a_reading_may_move_to_whom_it_belongs(store: SeriesStore) -> None:
     journal = MadeJournal()
     journal.file(reading(61.0, channel="weight", patient="eva"))
