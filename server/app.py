@@ -211,6 +211,9 @@ class Server:
             undo.pop_all()
 
     def _apply(self, tx: sa.Connection, now_ns: int) -> None:
+        check_limits(
+            self.programmes, self.municipality.patients
+        )  # first: no database need take a limit that is no number
         patients.apply(tx, self.municipality, now_ns)
         fleet.apply(tx, self.municipality, now_ns)
         access.apply(tx, self.municipality)

@@ -48,6 +48,8 @@ def test_a_limit_that_cannot_be_meant_is_refused_with_the_patients_id(town: Town
         rewrite(town, 'programme = "copd"', 'programme = "copd"\nlimits = { spo2_flor = 88 }')
     with pytest.raises(ConfigError, match=r"patient eva: there is no programme 'cops'.*copd"):
         rewrite(town, 'programme = "copd"\nlimits = { spo2_flor = 88 }', 'programme = "cops"')
+    with pytest.raises(ConfigError, match=r"patient eva: .*spo2_floor = nan is not plausible"):
+        rewrite(town, 'programme = "cops"', 'programme = "copd"\nlimits = { spo2_floor = nan }')
 
 
 @given(
