@@ -1,8 +1,10 @@
 """Bugs to plant, each as a hurried change might bring it. A swarm that did not find them would prove nothing."""
 
+import sqlite3
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 from unittest import mock
 
@@ -12,6 +14,7 @@ import server.alarms.store as alarm_store
 import server.held.store as held
 import server.ingest.filing as filing
 import triage.programme
+from gateway.spool import _File
 from gateway.uplink import Uplink, as_ranges
 from server.app import Server
 from server.ingest.store import Message
@@ -64,6 +67,17 @@ def released_when_the_broker_has_it(stack: ExitStack) -> None:
         self._spool.release([(seq, seq) for seq in flight.unacknowledged])
 
     _in_place_of(stack, Uplink, "_send", send)
+
+
+def numbers_from_the_start_again(stack: ExitStack) -> None:
+    """A spool that was emptied and opened again counts from what it holds."""
+    real = _File.__init__
+
+    def opened(self: _File, db: sqlite3.Connection, path: Path, epoch: str) -> None:
+        real(self, db, path, epoch)
+        self._last_seq = db.execute("SELECT coalesce(max(seq), 0) FROM row").fetchone()[0]
+
+    _in_place_of(stack, _File, "__init__", opened)
 
 
 def known_only_by_its_row(stack: ExitStack) -> None:
@@ -123,6 +137,7 @@ def the_floor_counts_as_below(stack: ExitStack) -> None:
 PLANTED: Mapping[Plant, Sequence[str]] = {
     acknowledged_before_the_commit: ("durable",),
     released_when_the_broker_has_it: ("durable",),
+    numbers_from_the_start_again: ("number",),
     known_only_by_its_row: ("unique",),
     the_patient_of_the_hour: ("patient",),
     a_held_reading_forgotten: ("durable",),
