@@ -1,7 +1,7 @@
 """Bugs to plant, each as a hurried change might bring it. A swarm that did not find them would prove nothing."""
 
 import sqlite3
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -17,9 +17,10 @@ import triage.programme
 from gateway.spool import _File
 from gateway.uplink import Uplink, as_ranges
 from server.app import Server
+from server.fleet.store import Pulse
 from server.ingest.store import Message
 from server.patients.store import Whose
-from server.watch import New
+from server.watch import New, Watch
 from tests.swarm.look import batch_of
 from triage.contract import Finding, Rule, Window
 from triage.episode import Change, Episode, step
@@ -122,6 +123,17 @@ def unknown_taken_for_calm(stack: ExitStack) -> None:
     _in_place_of(stack, alarm_store, "step", forgetful)
 
 
+def heard_though_taken_back(stack: ExitStack) -> None:
+    """The server remembers a heartbeat that its disk had no room for (it once did)."""
+    real = Watch._listened
+
+    def listened(self: Watch, heard: Iterable[Pulse], now_ns: int) -> dict[str, int]:
+        self._heard_since_ns = real(self, heard, now_ns)
+        return self._heard_since_ns
+
+    _in_place_of(stack, Watch, "_listened", listened)
+
+
 def the_floor_counts_as_below(stack: ExitStack) -> None:
     """A limit that is off by one."""
     real = triage.programme.catalogue()
@@ -143,6 +155,7 @@ PLANTED: Mapping[Plant, Sequence[str]] = {
     a_held_reading_forgotten: ("durable",),
     no_look_at_what_came: ("missing",),
     unknown_taken_for_calm: ("settled", "vanished"),
+    heard_though_taken_back: ("invented",),
     the_floor_counts_as_below: ("invented", "missing"),
 }
 """Each bug, and the promises one of which it must be found to break."""
