@@ -54,11 +54,15 @@ class Acts:
         return draw.uniform(0, 1_200) * pace if kind < 0.99 else draw.uniform(3_600, 36_000)
 
     async def measure(self) -> None:
-        device = self._draw.choice(self._world.town.devices)
+        """Somebody measures; often the hub hears of it at once."""
+        devices = self._world.town.devices
+        (device,) = self._draw.choices(devices, [3.0 if one.kind == "scale" else 1.0 for one in devices])
         wearer = self._world.town.assignments.patient_at(device.id, self._world.clock.now_ns()) or f"p-{device.place}"
         record = device.measure(self._draw, self._world.clock.now_ns(), self._world.town.bodies[wearer])
         self._world.counts["measurements"] += 1
         self._world.note("measures", device.id, record.number, sorted(record.values.items()), record.event)
+        if self._draw.random() < 0.4:
+            self._world.homes[device.place].visit(device, self._draw)
 
     async def visit(self) -> None:
         device = self._draw.choice(self._world.town.devices)

@@ -90,7 +90,7 @@ class Body:
     def turn(self) -> None:
         """Better, or worse."""
         self.ill = self._draw.random() < 0.5
-        self.gain = self._draw.uniform(0, 4.4) if self.ill else self._draw.uniform(0, 1)
+        self.gain = self._draw.uniform(1.5, 4.4) if self.ill else self._draw.uniform(0, 1)
 
     def oximeter(self) -> dict[str, tuple[float, ...]]:
         """A spot reading, or now and then a night's."""

@@ -94,7 +94,7 @@ class Ledger:
         for row in batch.rows:
             before = line.setdefault(row.seq, row)
             if before != row:
-                raise Broken(f"{batch.gateway}/{batch.epoch}/{row.seq} was one row and is now another")
+                raise Broken(f"number: {batch.gateway}/{batch.epoch}/{row.seq} was one row and is now another")
 
     def damaged(self, topic: str, payload: bytes) -> None:
         """A copy of this message arrives damaged."""

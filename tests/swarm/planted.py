@@ -1,8 +1,10 @@
 """Bugs to plant, each as a hurried change might bring it. A swarm that did not find them would prove nothing."""
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+import sqlite3
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 from unittest import mock
 
@@ -12,11 +14,13 @@ import server.alarms.store as alarm_store
 import server.held.store as held
 import server.ingest.filing as filing
 import triage.programme
+from gateway.spool import _File
 from gateway.uplink import Uplink, as_ranges
 from server.app import Server
+from server.fleet.store import Pulse
 from server.ingest.store import Message
 from server.patients.store import Whose
-from server.watch import New
+from server.watch import New, Watch
 from tests.swarm.look import batch_of
 from triage.contract import Finding, Rule, Window
 from triage.episode import Change, Episode, step
@@ -66,6 +70,17 @@ def released_when_the_broker_has_it(stack: ExitStack) -> None:
     _in_place_of(stack, Uplink, "_send", send)
 
 
+def numbers_from_the_start_again(stack: ExitStack) -> None:
+    """A spool that was emptied and opened again counts from what it holds."""
+    real = _File.__init__
+
+    def opened(self: _File, db: sqlite3.Connection, path: Path, epoch: str) -> None:
+        real(self, db, path, epoch)
+        self._last_seq = db.execute("SELECT coalesce(max(seq), 0) FROM row").fetchone()[0]
+
+    _in_place_of(stack, _File, "__init__", opened)
+
+
 def known_only_by_its_row(stack: ExitStack) -> None:
     """A record that is read a second time is a second reading."""
     _in_place_of(stack, filing, "_known_by", lambda what, transport: ("row", transport))
@@ -108,6 +123,17 @@ def unknown_taken_for_calm(stack: ExitStack) -> None:
     _in_place_of(stack, alarm_store, "step", forgetful)
 
 
+def heard_though_taken_back(stack: ExitStack) -> None:
+    """The server remembers a heartbeat that its disk had no room for (it once did)."""
+    real = Watch._listened
+
+    def listened(self: Watch, heard: Iterable[Pulse], now_ns: int) -> dict[str, int]:
+        self._heard_since_ns = real(self, heard, now_ns)
+        return self._heard_since_ns
+
+    _in_place_of(stack, Watch, "_listened", listened)
+
+
 def the_floor_counts_as_below(stack: ExitStack) -> None:
     """A limit that is off by one."""
     real = triage.programme.catalogue()
@@ -123,11 +149,13 @@ def the_floor_counts_as_below(stack: ExitStack) -> None:
 PLANTED: Mapping[Plant, Sequence[str]] = {
     acknowledged_before_the_commit: ("durable",),
     released_when_the_broker_has_it: ("durable",),
+    numbers_from_the_start_again: ("number",),
     known_only_by_its_row: ("unique",),
     the_patient_of_the_hour: ("patient",),
     a_held_reading_forgotten: ("durable",),
     no_look_at_what_came: ("missing",),
     unknown_taken_for_calm: ("settled", "vanished"),
+    heard_though_taken_back: ("invented",),
     the_floor_counts_as_below: ("invented", "missing"),
 }
 """Each bug, and the promises one of which it must be found to break."""

@@ -19,9 +19,9 @@ START_NS = int(datetime(2026, 3, 20, 8, tzinfo=UTC).timestamp()) * NS
 SINCE_NS = START_NS - 30 * 86_400 * NS
 NURSE = "Kari Berg"
 
-_PROGRAMMES = ("copd", "heart-failure", "general")
+_PROGRAMMES = ("copd", "heart-failure", "heart-failure", "general")
 _SECRET = hash_password("swarm", iterations=10)
-_PACES = ((1.0, 900.0), (1.0, 1_800.0), (2.0, 3_600.0), (6.0, 7_200.0))
+_PACES = ((1.0, 900.0), (1.0, 1_800.0), (3.0, 3_600.0), (12.0, 14_400.0))
 """How much slower things happen than usual, and how often a gateway gives a sign of life, in seconds."""
 
 
