@@ -3,13 +3,17 @@
 A row stays in the spool until the server itself says, in an application acknowledgement of this spool's epoch, that
 it is committed. The broker's PUBACK is never taken for that: it only says that the broker has read the message.
 
-*Two lanes.* When a connection comes up, rows that were already waiting are the backlog; rows stored from then on are
-live. Live rows go first, and one place of the window is kept for them, so that a fresh reading never queues behind a
-week of old ones.
+*Three lanes.* What is urgent goes first, however long it has waited. Of the rest, rows that were already waiting when
+a connection came up are the backlog; rows stored from then on are live, and go before it. A place of the window is kept
+for each lane above the backlog, so that neither an alarm nor a fresh reading queues behind a week of old ones.
 
 *The window.* At most WINDOW batches are unacknowledged; each holds at most MAX_ROWS rows and BATCH_BYTES. A batch that
-is not wholly acknowledged within RESEND_S is published again, unchanged; the server recognises rows it has by
-(gateway, epoch, seq). Only rows of the window are released: an acknowledgement of anything else is ignored and counted.
+is not wholly acknowledged within RESEND_S is published again, the same rows under a new time of sending; the server
+recognises rows it has by (gateway, epoch, seq). Only rows of the window are released: an acknowledgement of anything
+else is ignored and counted. The backlog is read ahead, some batches at a time: the spool's thread is busy committing.
+
+*The server is heard* by what it says: it answers each heartbeat, if only with an acknowledgement of no rows. That we
+are connected to a broker says nothing about it. `silent_s` is what `gateway.local` goes by.
 
 *Connecting.* Each attempt has a paho client of its own, so nothing of a dead connection lives on. Waits between
 attempts have full jitter and are reset once a connection lasted STABLE_S. With `protocol = "auto"` MQTT 5 is tried
@@ -25,7 +29,10 @@ import logging
 import math
 import socket
 from bisect import bisect_left, bisect_right
+from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
+from itertools import islice
 from typing import Any
 
 import msgspec
@@ -36,15 +43,18 @@ from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
 from gateway.backoff import Backoff
+from gateway.boot import BOOT, steady_ns
 from gateway.config import Tls, UplinkConfig
-from gateway.spool import Spool, Stored
+from gateway.spool import Spool, Status, Stored
 from vitals import wire
 from vitals.clock import Clock
 from vitals.errors import ConfigError, LinkError, WireError
 from vitals.wire import Ack, Health, Lane, State
 
-WINDOW = 8
-BACKLOG_WINDOW = WINDOW - 1
+WINDOW = 9
+LIVE_WINDOW = WINDOW - 1
+BACKLOG_WINDOW = WINDOW - 2
+AHEAD_ROWS = 2_000
 MAX_ROWS = wire.MAX_ROWS
 BATCH_BYTES = 60_000
 RESEND_S = 4.0
@@ -55,7 +65,8 @@ KEEPALIVE_S = 30
 MOST_QUEUED = 64
 """Messages paho may hold that the broker has not taken; more would only be copies of the window."""
 _UNSUPPORTED_PROTOCOL = 132
-_ENVELOPE_BYTES = 256
+_ENVELOPE_BYTES = 1024
+_MOST_BOOTS = 16
 
 log = logging.getLogger(__name__)
 
@@ -67,16 +78,23 @@ class _Encoded(msgspec.Struct):
     epoch: str
     sent_ns: int
     rows: list[msgspec.Raw]
-    v: int = wire.VERSION
+    v: int
+    boot: str
+    mono_ns: int
+    boots: list[tuple[int, str]]
+
+
+_PLACES = {Lane.ALARM: WINDOW, Lane.OBS: LIVE_WINDOW, Lane.BACKLOG: BACKLOG_WINDOW}
+"""The lanes in order of precedence, and how many batches there may be under way for one to be added."""
 
 
 class _Flight:
     """A published batch and the rows of it that are not acknowledged."""
 
-    def __init__(self, lane: Lane, rows: Sequence[Stored], payload: bytes) -> None:
+    def __init__(self, lane: Lane, rows: Sequence[Stored]) -> None:
         self.lane = lane
+        self.rows = rows
         self.unacknowledged = [row.seq for row in rows]
-        self.payload = payload
         self.sent_s = 0.0
 
     def acknowledge(self, ranges: Iterable[tuple[int, int]]) -> list[int]:
@@ -97,33 +115,29 @@ class Window:
 
     def __init__(self, boundary: int) -> None:
         self._boundary = boundary
-        self._live_seq = boundary
-        self._backlog_seq = 0
+        self._after = {Lane.ALARM: 0, Lane.OBS: boundary, Lane.BACKLOG: 0}
+        """The last row of each lane that was put in the window, or that there is nothing up to."""
         self.flights: list[_Flight] = []
 
-    def add(self, lane: Lane, rows: Sequence[Stored], payload: bytes) -> _Flight:
+    def add(self, lane: Lane, rows: Sequence[Stored]) -> _Flight:
         """Put a batch of rows, taken from the head of a lane, in the window."""
-        flight = _Flight(lane, rows, payload)
+        flight = _Flight(lane, rows)
         self.flights.append(flight)
-        if lane is Lane.OBS:
-            self._live_seq = rows[-1].seq
-        else:
-            self._backlog_seq = rows[-1].seq
+        self._after[lane] = rows[-1].seq
         return flight
 
-    def lanes(self) -> list[tuple[Lane, int, int | None]]:
-        """The lanes that have a place in the window, in order of precedence: lane, after which seq, up to which."""
-        free: list[tuple[Lane, int, int | None]] = []
-        if len(self.flights) < WINDOW:
-            free.append((Lane.OBS, self._live_seq, None))
-        if len(self.flights) < BACKLOG_WINDOW and self._backlog_seq < self._boundary:
-            free.append((Lane.BACKLOG, self._backlog_seq, self._boundary))
-        return free
+    def lanes(self, status: Status) -> list[tuple[Lane, int, int]]:
+        """The lanes that have rows and a place in the window, the first first: lane, after which seq, up to which."""
+        up_to = {Lane.ALARM: status.urgent_seq, Lane.OBS: status.last_seq, Lane.BACKLOG: self._boundary}
+        return [
+            (lane, self._after[lane], up_to[lane])
+            for lane, places in _PLACES.items()
+            if len(self.flights) < places and self._after[lane] < up_to[lane]
+        ]
 
-    def exhausted(self, lane: Lane) -> None:
-        """The lane has no more rows. Only the backlog can end; live rows keep coming."""
-        if lane is Lane.BACKLOG:
-            self._backlog_seq = self._boundary
+    def exhausted(self, lane: Lane, up_to: int) -> None:
+        """The lane has no more rows up to that one."""
+        self._after[lane] = up_to
 
     def acknowledge(self, ranges: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
         """Ranges of rows of the window that are now committed, to be released."""
@@ -137,6 +151,10 @@ class Window:
 
     def next_due_s(self) -> float | None:
         return min((flight.sent_s + RESEND_S for flight in self.flights), default=None)
+
+
+def _from_seq(boot: tuple[int, str]) -> int:
+    return boot[0]
 
 
 def as_ranges(seqs: Sequence[int]) -> list[tuple[int, int]]:
@@ -177,7 +195,10 @@ class Uplink:
         on_command: Callable[[bytes], None] = lambda payload: None,
     ) -> None:
         self._name = name
-        self._hears = {wire.down(name, "ack"): self._on_ack, wire.down(name, "command"): on_command}
+        self._hears = {
+            wire.down(name, what): partial(self._hear, hears)
+            for what, hears in (("ack", self._on_ack), ("command", on_command))
+        }
         self._config = config
         self._spool = spool
         self._clock = clock
@@ -186,10 +207,16 @@ class Uplink:
         self._wake = asyncio.Event()
         self._protocol = _first_protocol(config)
         self._window = Window(0)
+        self._ahead: deque[Stored] = deque()
+        self._heard_s: float | None = None
         self.ignored_acks = 0
         self.connections = 0
         self.connected = asyncio.Event()
         spool.on_stored = self._wake.set
+
+    def silent_s(self) -> float | None:
+        """Seconds of the wall since the server itself said anything; None: never yet."""
+        return None if self._heard_s is None else asyncio.get_running_loop().time() - self._heard_s
 
     async def run(self) -> None:
         """Connect and serve, again and again."""
@@ -217,6 +244,7 @@ class Uplink:
             await broker.open()
             log.info("connected to %s:%d, MQTT %s", self._config.host, self._config.port, _spoken(self._protocol))
             self._window = Window(self._spool.status.last_seq)
+            self._ahead.clear()
             self.connections += 1
             self.connected.set()
             await self._serve(broker)
@@ -244,26 +272,48 @@ class Uplink:
                 self._send(broker, flight)
 
     async def _fill(self, broker: "_Broker") -> None:
-        """Publish until the window is full or nothing waits; live rows first, each time anew."""
+        """Publish until the window is full or nothing waits; what is urgent first, each time anew."""
         while await self._sent_one(broker):
             pass
 
     async def _sent_one(self, broker: "_Broker") -> bool:
-        for lane, after_seq, up_to in self._window.lanes():
-            rows = head(await self._spool.take(after_seq, MAX_ROWS, up_to))
+        for lane, after_seq, up_to in self._window.lanes(self._spool.status):
+            rows = await self._next(lane, after_seq, up_to)
             if rows:
-                self._send(broker, self._window.add(lane, rows, self._encoded(rows)))
+                self._send(broker, self._window.add(lane, rows))
                 return True
-            self._window.exhausted(lane)
+            self._window.exhausted(lane, up_to)
         return False
+
+    async def _next(self, lane: Lane, after_seq: int, up_to: int) -> Sequence[Stored]:
+        """The lane's next batch."""
+        if lane is not Lane.BACKLOG:
+            return head(await self._spool.take(after_seq, MAX_ROWS, up_to, urgent=lane is Lane.ALARM))
+        if len(self._ahead) < MAX_ROWS:
+            after_seq = self._ahead[-1].seq if self._ahead else after_seq
+            self._ahead.extend(await self._spool.take(after_seq, AHEAD_ROWS, up_to, urgent=False))
+        rows = head(list(islice(self._ahead, MAX_ROWS)))
+        for _ in rows:
+            self._ahead.popleft()
+        return rows
 
     def _encoded(self, rows: Sequence[Stored]) -> bytes:
         raw = [msgspec.Raw(row.json) for row in rows]
-        return msgspec.json.encode(_Encoded(self._name, self._spool.epoch, self._clock.now_ns(), raw))
+        boots = self._spool.boots
+        first, last = (bisect_right(boots, row.seq, key=_from_seq) for row in (rows[0], rows[-1]))
+        concerned = boots[max(0, first - 1, last - _MOST_BOOTS) : last]
+        batch = _Encoded(
+            self._name, self._spool.epoch, self._clock.now_ns(), raw, wire.VERSION, BOOT, steady_ns(), concerned
+        )
+        return msgspec.json.encode(batch)
 
     def _send(self, broker: "_Broker", flight: _Flight) -> None:
         flight.sent_s = asyncio.get_running_loop().time()
-        broker.publish(wire.up(self._name, flight.lane), flight.payload)
+        broker.publish(wire.up(self._name, flight.lane), self._encoded(flight.rows))
+
+    def _hear(self, hears: Callable[[bytes], None], payload: bytes) -> None:
+        self._heard_s = asyncio.get_running_loop().time()
+        hears(payload)
 
     def _on_ack(self, payload: bytes) -> None:
         try:
@@ -273,6 +323,8 @@ class Uplink:
             log.warning("an acknowledgement was ignored: %s", error)
             return
         released = self._window.acknowledge(ack.ranges) if ack.epoch == self._spool.epoch else []
+        if not ack.ranges:  # the answer to a heartbeat
+            return
         if not released:
             self.ignored_acks += 1
             return

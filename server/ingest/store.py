@@ -90,6 +90,8 @@ def take(tx: sa.Connection, messages: Sequence[Message], now_ns: int) -> Taken:
     """Store what is new in these messages, in `tx`."""
     pile = _Pile()
     parcels: list[tuple[Message, Parcel]] = []
+    beats: list[Message] = []
+    """Answers to heartbeats: by them a home knows that it is watched."""
     opened = [(message, open_parcel(*message)) for message in messages]
     known = fleet.known(tx, (one.gateway for _, one in opened if not isinstance(one, Spoilt)))
     for message, one in opened:
@@ -106,9 +108,10 @@ def take(tx: sa.Connection, messages: Sequence[Message], now_ns: int) -> Taken:
             pile.heard.add(one.gateway)
             if isinstance(one, Health):
                 fleet.health(tx, one, now_ns)
+                beats.append((down(one.gateway, "ack"), encode(Ack(one.epoch, (), now_ns))))
             else:
                 parcels.append((message, one))
-    acknowledge = _file_all(tx, parcels, pile, now_ns)
+    acknowledge = beats + _file_all(tx, parcels, pile, now_ns)
     pile.tally.aside.update(one.reason for one in pile.aside)
     return Taken(acknowledge, _write(tx, pile, now_ns), pile.changed, pile.tally)
 

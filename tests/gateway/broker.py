@@ -101,7 +101,7 @@ class Server:
     def _heard(self, topic: str, payload: bytes, lasts_s: int | None) -> None:
         kind = topic.split("/")[-1]
         self.lasting[kind] = lasts_s
-        if kind in (wire.Lane.OBS, wire.Lane.BACKLOG):
+        if kind in set(wire.Lane):
             batch = wire.decode(payload, wire.Batch)
             self.batches.append((kind, batch))
             self.rows |= {(batch.epoch, row.seq): row for row in batch.rows}
