@@ -173,13 +173,13 @@ class Server:
     def _receive(self, messages: Sequence[Message]) -> list[Message]:
         now_ns, began_s = self.clock.now_ns(), time.monotonic()
         with self.db.write() as tx:
-            taken = ingest.take(tx, messages, now_ns)
+            taken = ingest.take(tx, messages, now_ns, self.clock.speed)
             events = [one for new in taken.new.values() for one in new if isinstance(one, Occurrence)]
             ordered = heard(tx, events)
             changed = taken.changed | taken.new.keys() | ordered
             if taken.new:
                 changed |= self._look(tx, taken.new.keys() | ordered, now_ns, taken.new)
-        received_ns = (one.received_ns for new in taken.new.values() for one in new)
+        received_ns = (one.received_ns + one.shift_ns for new in taken.new.values() for one in new)
         self.meter.took_in(taken.tally, received_ns, self.clock.now_ns(), time.monotonic() - began_s)
         self._tell(changed)
         return taken.acknowledge

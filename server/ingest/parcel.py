@@ -5,6 +5,7 @@ One row that cannot be read does not spoil its batch: the others are read, and i
 
 import msgspec
 
+from server.ingest.correct import Sent
 from vitals.errors import WireError
 from vitals.wire import MAX_BYTES, VERSION, Batch, Health, Lane, Row, State, decode, gateway_of
 
@@ -29,6 +30,7 @@ class Parcel(msgspec.Struct, frozen=True):
     epoch: str
     rows: tuple[Row, ...]
     spoilt: tuple[Spoilt, ...] = ()
+    sent: Sent = Sent()
 
     def numbers(self) -> list[int]:
         """The numbers of all rows that have one."""
@@ -43,6 +45,9 @@ class _Loose(msgspec.Struct):
     sent_ns: int
     rows: tuple[msgspec.Raw, ...]
     v: int
+    boot: str = ""
+    mono_ns: int = 0
+    boots: tuple[tuple[int, str], ...] = ()
 
 
 class _Numbered(msgspec.Struct):
@@ -84,7 +89,7 @@ def _batch(payload: bytes) -> Parcel:
             raise
         return _row_by_row(payload, error)
     if all(row.seq in _SEQ for row in batch.rows):
-        return Parcel(batch.gateway, batch.epoch, batch.rows)
+        return Parcel(batch.gateway, batch.epoch, batch.rows, sent=Sent.of(batch))
     raise WireError("does not parse", "a row's seq is out of range", "count from 0")
 
 
@@ -97,7 +102,8 @@ def _row_by_row(payload: bytes, whole: WireError) -> Parcel:
     if loose.v != VERSION or len(payload) > MAX_BYTES:
         raise whole
     rows = tuple(row for row in read if isinstance(row, Row))
-    return Parcel(loose.gateway, loose.epoch, rows, tuple(row for row in read if isinstance(row, Spoilt)))
+    spoilt = tuple(row for row in read if isinstance(row, Spoilt))
+    return Parcel(loose.gateway, loose.epoch, rows, spoilt, Sent(loose.sent_ns, loose.boot, loose.mono_ns, loose.boots))
 
 
 def _row(raw: bytes) -> Row | Spoilt:

@@ -18,6 +18,7 @@ from server.db import metadata
 from server.fleet import store as fleet
 from server.fleet.quarantine import Unfiled, set_aside
 from server.held.store import sift
+from server.ingest.correct import shift_ns
 from server.ingest.filing import Filed, Refused, file
 from server.ingest.parcel import Parcel, Spoilt, open_parcel
 from server.ingest.ranges import Ranges
@@ -86,8 +87,8 @@ class _Pile(msgspec.Struct):
     tally: Tally = msgspec.field(default_factory=Tally)
 
 
-def take(tx: sa.Connection, messages: Sequence[Message], now_ns: int) -> Taken:
-    """Store what is new in these messages, in `tx`."""
+def take(tx: sa.Connection, messages: Sequence[Message], now_ns: int, speed: float = 1.0) -> Taken:
+    """Store what is new in these messages, in `tx`. `speed` is that of our clock."""
     pile = _Pile()
     parcels: list[tuple[Message, Parcel]] = []
     beats: list[Message] = []
@@ -111,7 +112,7 @@ def take(tx: sa.Connection, messages: Sequence[Message], now_ns: int) -> Taken:
                 beats.append((down(one.gateway, "ack"), encode(Ack(one.epoch, (), now_ns))))
             else:
                 parcels.append((message, one))
-    acknowledge = beats + _file_all(tx, parcels, pile, now_ns)
+    acknowledge = beats + _file_all(tx, parcels, pile, now_ns, speed)
     pile.tally.aside.update(one.reason for one in pile.aside)
     return Taken(acknowledge, _write(tx, pile, now_ns), pile.changed, pile.tally)
 
@@ -126,7 +127,9 @@ def refuse(tx: sa.Connection, message: Message, why: str, now_ns: int) -> None:
     set_aside(tx, [Unfiled(_claimed(message[0]), None, "server error", why, message[1])], now_ns)
 
 
-def _file_all(tx: sa.Connection, parcels: Sequence[tuple[Message, Parcel]], pile: _Pile, now_ns: int) -> list[Message]:
+def _file_all(
+    tx: sa.Connection, parcels: Sequence[tuple[Message, Parcel]], pile: _Pile, now_ns: int, speed: float
+) -> list[Message]:
     """File the new rows of all parcels onto the pile; returns an acknowledgement for each parcel."""
     owners = whose(tx, (row.device for _, parcel in parcels for row in parcel.rows))
     come = _come(tx, {(parcel.gateway, parcel.epoch) for _, parcel in parcels})
@@ -134,7 +137,7 @@ def _file_all(tx: sa.Connection, parcels: Sequence[tuple[Message, Parcel]], pile
     acknowledge = []
     for message, parcel in parcels:
         numbers = parcel.numbers()
-        fresh = _file_new(parcel, come[parcel.gateway, parcel.epoch], owners, pile, now_ns)
+        fresh = _file_new(parcel, come[parcel.gateway, parcel.epoch], owners, pile, now_ns, speed)
         pile.tally.new += fresh
         pile.tally.again += len(parcel.rows) - fresh
         if fresh:
@@ -147,7 +150,7 @@ def _file_all(tx: sa.Connection, parcels: Sequence[tuple[Message, Parcel]], pile
     return acknowledge
 
 
-def _file_new(parcel: Parcel, come: Ranges, owners: Whose, pile: _Pile, now_ns: int) -> int:
+def _file_new(parcel: Parcel, come: Ranges, owners: Whose, pile: _Pile, now_ns: int, speed: float) -> int:
     """File the rows that have not `come` before; returns how many.
 
     A row that cannot be read has not come: a whole copy of it may still be on its way.
@@ -161,7 +164,7 @@ def _file_new(parcel: Parcel, come: Ranges, owners: Whose, pile: _Pile, now_ns: 
             continue
         come.add(row.seq)
         fresh += 1
-        filed = _filed(row, parcel, owners, now_ns)
+        filed = _filed(row, parcel, owners, now_ns, speed)
         if isinstance(filed, Refused):
             pile.aside.append(_refused(parcel.gateway, row, filed))
         else:
@@ -169,13 +172,14 @@ def _file_new(parcel: Parcel, come: Ranges, owners: Whose, pile: _Pile, now_ns: 
     return fresh
 
 
-def _filed(row: Row, parcel: Parcel, owners: Whose, now_ns: int) -> Filed:
+def _filed(row: Row, parcel: Parcel, owners: Whose, now_ns: int, speed: float) -> Filed:
     """`file`, but a row that it stumbles over is set aside like any other that cannot be filed.
 
     It must not hold up the rows beside it; the journal and the quarantine have its bytes for whoever mends us.
     """
     try:
-        return file(row, parcel.gateway, parcel.epoch, owners, now_ns)
+        shift = shift_ns(row, parcel.sent, now_ns, speed)
+        return file(row, parcel.gateway, parcel.epoch, owners, now_ns, shift)
     except Exception as error:
         log.exception("a row could not be filed and is set aside")
         return Refused("server error", f"{type(error).__name__}: {error}")

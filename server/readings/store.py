@@ -5,7 +5,9 @@ block, value), or of the transport's name for the row where the device names not
 of the same identity, so whatever is delivered twice, in whatever order and through whichever gateway, is one reading.
 
 All four times are kept: `t_ns` the best estimate of when it was true, `device_t_ns` the device's own clock,
-`received_ns` the gateway's, `stored_ns` the server's.
+`received_ns` the gateway's, `stored_ns` the server's. Where the gateway's clock was found to be wrong
+(`server.ingest.correct`), `t_ns` is the corrected time, and `shift_ns` by how much it was moved: the gateway told
+`t_ns - shift_ns`, and received it at `received_ns + shift_ns`.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -47,6 +49,7 @@ readings = sa.Table(
     sa.Column("device_t_ns", sa.BigInteger),
     sa.Column("received_ns", sa.BigInteger, nullable=False),
     sa.Column("stored_ns", sa.BigInteger, nullable=False),
+    sa.Column("shift_ns", sa.BigInteger, nullable=False, server_default="0"),
     sa.Index("readings_identity", "identity", unique=True),
     sqlite_with_rowid=False,
 )
@@ -66,6 +69,7 @@ occurrences = sa.Table(
     sa.Column("device_t_ns", sa.BigInteger),
     sa.Column("received_ns", sa.BigInteger, nullable=False),
     sa.Column("stored_ns", sa.BigInteger, nullable=False),
+    sa.Column("shift_ns", sa.BigInteger, nullable=False, server_default="0"),
     sa.Index("events_identity", "identity", unique=True),
     sa.Index("events_sample", "patient_id", "sample", "t_ns"),
     sqlite_with_rowid=False,
@@ -86,6 +90,7 @@ class Reading(msgspec.Struct, frozen=True):
     record: str | None
     device_t_ns: int | None
     received_ns: int
+    shift_ns: int = 0
 
     @property
     def good(self) -> bool:
@@ -107,6 +112,7 @@ class Occurrence(msgspec.Struct, frozen=True):
     record: str | None
     device_t_ns: int | None
     received_ns: int
+    shift_ns: int = 0
 
 
 class Latest(msgspec.Struct, frozen=True):
