@@ -76,6 +76,12 @@ class Part:
         )  # fmt: skip
         self._listening = asyncio.create_task(self._listen(self._process))
 
+    @property
+    def pid(self) -> int:
+        """Of the process that was started last; raises AssertionError where none runs."""
+        assert self._process is not None
+        return self._process.pid
+
     async def until_ready(self) -> None:
         """Raises TimeoutError when it does not come up."""
         async with asyncio.timeout(READY_S):
