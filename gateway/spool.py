@@ -127,7 +127,7 @@ T = TypeVar("T")
 class Spool:
     """The asynchronous face of the file. Make it with `await Spool.open(...)`, end it with `await close()`.
 
-    `on_stored` is called in the event loop after each commit that added rows.
+    `on_stored` is called in the event loop after each commit that added rows, `on_kept` with what of it each put told.
     """
 
     def __init__(self, file: "_File", thread: ThreadPoolExecutor, status: Status) -> None:
@@ -143,6 +143,7 @@ class Spool:
         self.boots = file.boots
         self.full = False
         self.on_stored: Callable[[], None] = lambda: None
+        self.on_kept: Callable[[Sequence[Heard]], None] = lambda heard: None
 
     @classmethod
     async def open(cls, path: Path, max_bytes: int = 256 << 20) -> "Spool":
@@ -252,6 +253,8 @@ class Spool:
                 raise
             for put, refusal in zip(puts, errors, strict=True):
                 _settle(put.done, refusal)
+                if put.heard and refusal is None:
+                    self.on_kept(put.heard)
             if puts:
                 self.full = any(errors)
             if any(put.heard for put in puts):

@@ -1,17 +1,21 @@
 """When it really was: a gateway's wrong clock, found out by its steady one.
 
 A gateway sends, with each batch, what its clock and its steady clock show at that moment, and with each row what both
-showed when the row was received. Where the clock is right *now*, which we see because it agrees with ours, a row of
-the same boot was received so long ago as the steady clock says:
+showed when the row was received. Where we know when a batch was sent, a row of the same boot was received so long
+before that as the steady clock says:
 
     received = sent - (steady clock at sending - steady clock at receipt)
+
+When it was sent we know from the gateway's clock, if that agrees with ours; and if that is ahead, from our own: nothing
+comes before it is sent, so the moment it came is nearer to the truth than any later one. A clock that is *behind* may
+as well be a message that waited in a broker: then nothing is proved, and the time stays as told.
 
 What that differs from the time as told is the row's shift. The device's times in the row were reckoned by the same
 clock at the same moment (a device's own clock is compared with the gateway's, or was set by it), so they move with it.
 
 Nothing is rewritten: the row is in the journal as it came, and what is filed carries its shift beside the moved time.
-A shift below JUMP_S is the noise of two clocks read one after the other, and is none. Where the clock disagrees with
-ours at sending, or the row is of another boot, nothing is proved, and the time stays as told.
+A shift below JUMP_S is the noise of two clocks read one after the other, and is none. Of a row of another boot nothing
+is proved either.
 """
 
 import msgspec
@@ -20,9 +24,11 @@ from vitals.clock import NS
 from vitals.events import Fault
 from vitals.wire import Batch, Row
 
-JUMP_S = 2.0
-RIGHT_S = 60.0
-"""A gateway's clock that is within so much of ours is right; the message was on its way for some of it."""
+JUMP_S = 0.5
+AHEAD_S = 2.0
+BEHIND_S = 60.0
+"""A gateway's clock that is no further ahead of ours or behind it is right: two clocks never agree entirely, and the
+message was on its way for a while."""
 
 
 class Sent(msgspec.Struct, frozen=True):
@@ -50,9 +56,10 @@ def shift_ns(row: Row, sent: Sent, now_ns: int, speed: float = 1.0) -> int:
     """
     if row.mono_ns is None or not 0 <= row.mono_ns <= sent.mono_ns or not sent.same_boot(row.seq):
         return 0
-    if abs(sent.sent_ns - now_ns) > RIGHT_S * NS * max(1.0, speed):
+    ahead_s = (sent.sent_ns - now_ns) / NS / max(1.0, speed)
+    if ahead_s < -BEHIND_S:
         return 0
-    received_ns = sent.sent_ns - round((sent.mono_ns - row.mono_ns) * speed)
+    received_ns = (now_ns if ahead_s > AHEAD_S else sent.sent_ns) - round((sent.mono_ns - row.mono_ns) * speed)
     shift = received_ns - row.received_ns
     return shift if abs(shift) >= JUMP_S * NS * max(1.0, speed) else 0
 

@@ -188,7 +188,7 @@ def _write_all(plan: Plan) -> None:
     _write(plan.folder / "server" / "server.toml", server)
     _write(plan.folder / "server" / "municipality.toml", _municipality(plan))
     for name in plan.gateways:
-        _write_gateway(plan, name)
+        write_gateway(plan, name)
 
 
 def _municipality(plan: Plan) -> dict[str, Any]:
@@ -215,7 +215,7 @@ def _municipality(plan: Plan) -> dict[str, Any]:
     }
 
 
-def _write_gateway(plan: Plan, name: str) -> None:
+def write_gateway(plan: Plan, name: str) -> None:
     folder = plan.folder / name
     config: dict[str, Any] = {
         "name": name,
