@@ -24,6 +24,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         config = load(arguments.config)
         if arguments.command == "check":
+            if config.local:
+                from gateway.judge import made  # a running hub loads the rules when it needs them
+
+                made(config.local.programme, config.local.limits)
             print(f"{arguments.config}: ok: {config.summary()}")
         else:
             asyncio.run(run(config))

@@ -79,6 +79,7 @@ async def _run_parts(config: Config, spool: Spool, find_driver: Find, stopped: a
         _start_ports(config, wired, serve)
         health = _health_of(config, spool, sessions, radio)
         uplink = Uplink(config.name, config.uplink, spool, config.clock, config.heartbeat_s, health, orders.arrived)
+        await _start_local(config, spool, uplink, start)
         start(orders.run(), "orders")
         start(uplink.run(), "uplink")
         _start_metrics(config, spool, sessions, uplink, radio, start)
@@ -149,6 +150,22 @@ def _start_ports(
     for device, driver, session in on_ports:
         card = replace(driver.card, serial=device.line(driver.card))
         start(partial(serve, device.port or "", card, session.visit, config.clock), device.id)
+
+
+async def _start_local(config: Config, spool: Spool, uplink: Uplink, start: Callable[[Any, str], None]) -> None:
+    """Watch over the home while the server is away, where that is wished for."""
+    if config.local is None:
+        return
+    from gateway.local import Local
+    from gateway.tell import Page, Voice
+
+    voices = [Voice(config.local.tell)] if config.local.tell else []
+    local = Local(config.local, spool, config.clock, uplink.silent_s, voices)
+    await local.open()
+    start(local.run(), "local")
+    at = config.local.address()
+    if at:
+        start(Page(config.local.language, local.view, local.seen).serve(at), "the home's page")
 
 
 def _start_metrics(
