@@ -210,9 +210,11 @@ def _health_of(
 
 def _notes(clock: Clock, spool: Spool, radio: "Radio | None") -> tuple[str, ...]:
     unset = () if _is_set(clock) else ("the clock was not set: no device is read until the hub knows the time",)
+    status = spool.status
     full = ("the spool is full: devices keep their records until the server takes rows",) if spool.full else ()
-    low = ("the hub's disk is nearly full: make room on it",) if spool.status.low else ()
-    return (*unset, *full, *low, *(radio.notes() if radio else ()))
+    low = ("the hub's disk is nearly full: make room on it",) if status.low else ()
+    shed = (f"the spool ran full: {status.shed} rows of waves were thrown away",) if status.shed else ()
+    return (*unset, *full, *low, *shed, *(radio.notes() if radio else ()))
 
 
 @contextlib.contextmanager

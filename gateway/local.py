@@ -210,11 +210,11 @@ class Local:
     async def _tell_of(self, found: Sequence[Reason], now_ns: int) -> None:
         """Write all of it down, then say what matters most: what was said must be known of."""
         assert self._judge is not None
+        self._seen = False
         for reason in found:
             told = Told(reason, self._recent.newest_device(self._judge.reads(reason.rule)))
             self._told[reason.rule] = told
             await self._write("local.alarm", told, now_ns)
-        self._seen = False
         chief = self._chief()
         if chief:
             await self._say(chief)

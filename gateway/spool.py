@@ -92,7 +92,8 @@ class Stored(NamedTuple):
 class Status(NamedTuple):
     """`queued` rows wait, the oldest since `oldest_ns`; `last_seq` is the highest number ever given (0: none).
 
-    `urgent_seq`: the highest number of an urgent row (0: none). `low`: the disk itself is nearly full.
+    `urgent_seq`: the highest number of an urgent row (0: none). `low`: the disk itself is nearly full. `shed`: how many
+    rows of waves were shed since the start.
     """
 
     queued: int
@@ -100,6 +101,7 @@ class Status(NamedTuple):
     last_seq: int
     urgent_seq: int = 0
     low: bool = False
+    shed: int = 0
 
 
 class Room(NamedTuple):
@@ -289,6 +291,7 @@ class _File:
         self._pages = 0
         """As many as the file may grow to, as last told to SQLite."""
         self._low = False
+        self._shed_rows = 0
         self._encoder = msgspec.json.Encoder()
         self._decoder = msgspec.json.Decoder(Row)
         self.epoch = epoch
@@ -321,7 +324,7 @@ class _File:
         return errors, self.status()
 
     def _tried(self, puts: Sequence[_Put], ranges: Ranges) -> StoreError | None:
-        before = self._last_seq, self._queued, self._urgent_seq
+        before = self._last_seq, self._queued, self._urgent_seq, self._shed_rows
         try:
             self._db.execute("BEGIN IMMEDIATE")
             for low, high in ranges:
@@ -332,7 +335,7 @@ class _File:
                 self._insert(put)
             self._db.execute("COMMIT")
         except sqlite3.Error as error:
-            self._last_seq, self._queued, self._urgent_seq = before
+            self._last_seq, self._queued, self._urgent_seq, self._shed_rows = before
             with contextlib.suppress(sqlite3.Error):  # a full disk has rolled back by itself
                 self._db.execute("ROLLBACK")
             return _store_error(error, self._path, low=self._low)
@@ -348,6 +351,7 @@ class _File:
             return
         log.warning("the spool is nearly full: %d rows of waves were shed", rows)
         self._queued -= rows
+        self._shed_rows += rows
         now = coming[-1]
         self._insert_rows([Heard(device, now.received_ns, event, now.mono_ns) for device, event in gaps])
 
@@ -401,7 +405,9 @@ class _File:
 
     def status(self) -> Status:
         oldest = self._db.execute("SELECT received_ns FROM row ORDER BY seq LIMIT 1").fetchone()
-        return Status(self._queued, oldest[0] if oldest else None, self._last_seq, self._urgent_seq, self._low)
+        return Status(
+            self._queued, oldest[0] if oldest else None, self._last_seq, self._urgent_seq, self._low, self._shed_rows
+        )
 
     def room(self) -> Room:
         return Room(self._used_pages() * PAGE_BYTES, self._pages * PAGE_BYTES, raw.size(self._db))

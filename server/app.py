@@ -22,6 +22,7 @@ import server.ingest.store as ingest
 import server.oncall.store as oncall
 import server.patients.store as patients
 from server import broker, revisions
+from server.alarms import at_home
 from server.alarms.table import open_count
 from server.api import Health
 from server.broker import Running
@@ -179,6 +180,7 @@ class Server:
             changed = taken.changed | taken.new.keys() | ordered
             if taken.new:
                 changed |= self._look(tx, taken.new.keys() | ordered, now_ns, taken.new)
+                changed |= at_home.trace(tx, changed)
         received_ns = (one.received_ns + one.shift_ns for new in taken.new.values() for one in new)
         self.meter.took_in(taken.tally, received_ns, self.clock.now_ns(), time.monotonic() - began_s)
         self._tell(changed)
