@@ -32,6 +32,7 @@ from vitals.wire import Health
 
 if TYPE_CHECKING:
     from gateway.links.ble import Radio
+    from gateway.local import Local
 
 SPOOL_FILE = "spool.sqlite"
 
@@ -77,12 +78,14 @@ async def _run_parts(config: Config, spool: Spool, find_driver: Find, stopped: a
 
         radio = _start_radio(config, wired, start, serve)
         _start_ports(config, wired, serve)
-        health = _health_of(config, spool, sessions, radio)
+        local = await _opened_local(config, spool, lambda: uplink.silent_s())
+        notes = partial(_notes, config.clock, spool, radio, local)
+        health = _health_of(config, spool, sessions, radio, notes)
         uplink = Uplink(config.name, config.uplink, spool, config.clock, config.heartbeat_s, health, orders.arrived)
-        await _start_local(config, spool, uplink, start)
+        _start_local(config, local, start)
         start(orders.run(), "orders")
         start(uplink.run(), "uplink")
-        _start_metrics(config, spool, sessions, uplink, radio, start)
+        _start_metrics(config, spool, sessions, uplink, radio, notes, start)
         log.info("%s: running, epoch %s, %d rows waiting", config.name, spool.epoch, spool.status.queued)
         await stopped.wait()
         log.info("%s: stopping", config.name)
@@ -152,16 +155,24 @@ def _start_ports(
         start(partial(serve, device.port or "", card, session.visit, config.clock), device.id)
 
 
-async def _start_local(config: Config, spool: Spool, uplink: Uplink, start: Callable[[Any, str], None]) -> None:
-    """Watch over the home while the server is away, where that is wished for."""
+async def _opened_local(config: Config, spool: Spool, silent_s: Callable[[], float | None]) -> "Local | None":
+    """Who watches over the home while the server is away, where that is wished for."""
     if config.local is None:
-        return
+        return None
     from gateway.local import Local
-    from gateway.tell import Page, Voice
+    from gateway.tell import Voice
 
     voices = [Voice(config.local.tell)] if config.local.tell else []
-    local = Local(config.local, spool, config.clock, uplink.silent_s, voices)
+    local = Local(config.local, spool, config.clock, silent_s, voices)
     await local.open()
+    return local
+
+
+def _start_local(config: Config, local: "Local | None", start: Callable[[Any, str], None]) -> None:
+    if config.local is None or local is None:
+        return
+    from gateway.tell import Page
+
     start(local.run(), "local")
     at = config.local.address()
     if at:
@@ -174,6 +185,7 @@ def _start_metrics(
     sessions: Sequence[Session],
     uplink: Uplink,
     radio: "Radio | None",
+    notes: Callable[[], Sequence[str]],
     start: Callable[[Any, str], None],
 ) -> None:
     at = config.metrics.address()
@@ -184,12 +196,16 @@ def _start_metrics(
     def troubles() -> dict[str, int]:
         return radio.troubles_so_far() if radio else {}
 
-    parts = Parts(spool, sessions, uplink, config.clock, lambda: _notes(config.clock, spool, radio), troubles)
+    parts = Parts(spool, sessions, uplink, config.clock, notes, troubles)
     start(serve(at, parts), "metrics")
 
 
 def _health_of(
-    config: Config, spool: Spool, sessions: Sequence[Session], radio: "Radio | None"
+    config: Config,
+    spool: Spool,
+    sessions: Sequence[Session],
+    radio: "Radio | None",
+    notes: Callable[[], tuple[str, ...]],
 ) -> Callable[[], Health]:
     def health() -> Health:
         status = spool.status
@@ -202,19 +218,21 @@ def _health_of(
             status.oldest_ns,
             tuple(session.health() for session in sessions),
             tuple(f"{address} {name}" for address, name in (radio.strangers if radio else {}).items()),
-            _notes(config.clock, spool, radio),
+            notes(),
         )
 
     return health
 
 
-def _notes(clock: Clock, spool: Spool, radio: "Radio | None") -> tuple[str, ...]:
+def _notes(clock: Clock, spool: Spool, radio: "Radio | None", local: "Local | None") -> tuple[str, ...]:
     unset = () if _is_set(clock) else ("the clock was not set: no device is read until the hub knows the time",)
     status = spool.status
     full = ("the spool is full: devices keep their records until the server takes rows",) if spool.full else ()
     low = ("the hub's disk is nearly full: make room on it",) if status.low else ()
-    shed = (f"the spool ran full: {status.shed} rows of waves were thrown away",) if status.shed else ()
-    return (*unset, *full, *low, *shed, *(radio.notes() if radio else ()))
+    rows = status.shed - spool.shed_before
+    shed = (f"the spool was nearly full: {rows} rows of waves were thrown away",) if rows else ()
+    blind = ("the home could not be watched here while the server was away",) if local and local.blind else ()
+    return (*unset, *full, *low, *shed, *blind, *(radio.notes() if radio else ()))
 
 
 @contextlib.contextmanager

@@ -99,7 +99,7 @@ class Local:
         """Whether the home was told anything since the server was heard last."""
         self.away = False
         self.blind = False
-        """Whether the rules cannot be run: a note for the heartbeat."""
+        """Whether the rules could not be run when they were wanted last: a note for the heartbeat."""
 
     async def open(self) -> None:
         """Remember what still waits in the spool; from then on, what is put there."""
@@ -120,8 +120,8 @@ class Local:
             self._news.set()
 
     async def run(self) -> None:
-        """Look at each new row and every LOOK_S, for ever."""
-        rest_s = max(_LEAST_LOOK_S, LOOK_S / self._clock.speed)
+        """Look at each new row and every LOOK_S, and often enough not to miss that the server is there, for ever."""
+        rest_s = max(_LEAST_LOOK_S, min(LOOK_S, self._config.away_after_s / 4) / self._clock.speed)
         while True:
             await self.turn()
             with contextlib.suppress(TimeoutError):
@@ -158,7 +158,9 @@ class Local:
         from gateway.judge import made
 
         try:
-            return made(self._config.programme, self._config.limits)
+            judge = made(self._config.programme, self._config.limits)
+            self.blind = False
+            return judge
         except (ConfigError, OSError) as error:
             log.error("the home cannot be watched here: %s", error)
             self.blind = True
@@ -259,7 +261,7 @@ class Local:
     async def _end(self) -> None:
         log.warning("the server is heard again")
         spoken = self._spoken
-        self.away = self.blind = self._spoken = False
+        self.away = self._spoken = False
         self._judge = self._episode = None
         self._told, self._seen, self._level = {}, True, Level.UNKNOWN
         if spoken:

@@ -65,9 +65,10 @@ class Parts:
         yield GaugeMetricFamily("hjemvakt_hub_rows_queued", "Rows the server does not have yet", status.queued)
         yield GaugeMetricFamily("hjemvakt_hub_oldest_wait_seconds", "Age of the oldest of them", wait_s)
         yield CounterMetricFamily("hjemvakt_hub_rows_stored", "Rows stored since the spool began", status.last_seq)
-        # A row leaves the spool in one way only.
-        acknowledged = status.last_seq - status.queued
+        # A row leaves the spool in these two ways only.
+        acknowledged = status.last_seq - status.queued - status.shed
         yield CounterMetricFamily("hjemvakt_hub_rows_acknowledged", "Rows the server has taken over", acknowledged)
+        yield CounterMetricFamily("hjemvakt_hub_rows_shed", "Rows of waves thrown away to make room", status.shed)
         yield GaugeMetricFamily("hjemvakt_hub_spool_bytes", "Bytes of the spool in use", room.used)
         yield GaugeMetricFamily("hjemvakt_hub_spool_limit_bytes", "Bytes the spool may grow to", room.most)
         yield GaugeMetricFamily("hjemvakt_hub_spool_full", "Whether the spool refuses rows", self._spool.full)

@@ -67,6 +67,7 @@ CREATE TABLE spool (epoch TEXT NOT NULL);
 _RANKS = f"""
 ALTER TABLE row ADD COLUMN rank INTEGER NOT NULL DEFAULT {shed.ORDINARY};
 CREATE INDEX row_wave ON row (seq) WHERE rank = {shed.WAVE};
+ALTER TABLE spool ADD COLUMN shed INTEGER NOT NULL DEFAULT 0;
 CREATE INDEX row_urgent ON row (seq) WHERE rank = {shed.URGENT};
 """
 _TAKE = "SELECT seq, json FROM row WHERE seq > ? AND seq <= ? {} ORDER BY seq LIMIT ?"
@@ -93,7 +94,7 @@ class Status(NamedTuple):
     """`queued` rows wait, the oldest since `oldest_ns`; `last_seq` is the highest number ever given (0: none).
 
     `urgent_seq`: the highest number of an urgent row (0: none). `low`: the disk itself is nearly full. `shed`: how many
-    rows of waves were shed since the start.
+    rows of waves were shed since the spool began.
     """
 
     queued: int
@@ -141,6 +142,7 @@ class Spool:
         self._committing: asyncio.Task[None] | None = None
         self._hourly: Counter[tuple[str, int]] = Counter()
         self.status = status
+        self.shed_before = status.shed
         self.epoch = file.epoch
         self.boots = file.boots
         self.full = False
@@ -291,7 +293,7 @@ class _File:
         self._pages = 0
         """As many as the file may grow to, as last told to SQLite."""
         self._low = False
-        self._shed_rows = 0
+        self._shed_rows = _one(db, "SELECT shed FROM spool")
         self._encoder = msgspec.json.Encoder()
         self._decoder = msgspec.json.Decoder(Row)
         self.epoch = epoch
@@ -352,6 +354,7 @@ class _File:
         log.warning("the spool is nearly full: %d rows of waves were shed", rows)
         self._queued -= rows
         self._shed_rows += rows
+        self._db.execute("UPDATE spool SET shed = ?", (self._shed_rows,))
         now = coming[-1]
         self._insert_rows([Heard(device, now.received_ns, event, now.mono_ns) for device, event in gaps])
 
