@@ -116,14 +116,22 @@ class Local:
         return Heard(row.device, row.received_ns, row.what, row.mono_ns if boots[-1:] == [BOOT] else None)
 
     def _hear(self, heard: Sequence[Heard]) -> None:
-        if self._recent.hear(heard):
-            self._news.set()
+        """In the spool's commit, which must not fail for us."""
+        try:
+            if self._recent.hear(heard):
+                self._news.set()
+        except Exception:
+            log.exception("a row is not looked at here")
 
     async def run(self) -> None:
         """Look at each new row and every LOOK_S, and often enough not to miss that the server is there, for ever."""
         rest_s = max(_LEAST_LOOK_S, min(LOOK_S, self._config.away_after_s / 4) / self._clock.speed)
         while True:
-            await self.turn()
+            try:
+                await self.turn()
+            except Exception:  # a bug of ours must not end the hub
+                log.exception("the home cannot be watched here")
+                self.blind = True
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(rest_s):
                     await self._news.wait()

@@ -198,6 +198,15 @@ async def test_a_rule_that_fails_ends_neither_the_hub_nor_the_watching(
     assert (len(home.said), home.local.blind) == (1, False)
 
 
+async def test_a_row_that_no_driver_should_have_made_harms_nobody(home: Home, caplog: pytest.LogCaptureFixture) -> None:
+    """The spool keeps it as a fault; whoever listens beside it gets it as it was."""
+    await home.alone()
+    await home.spool.put([Heard("oxi-1", START_NS, Block("spo2", (START_NS,), ("many",)))])  # type: ignore[arg-type]
+    assert "a row is not looked at here" in caplog.messages
+    await home.measures(82, 82, 82)
+    assert len(home.said) == 1
+
+
 async def test_it_looks_by_itself_at_what_is_new(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(local_module, "LOOK_S", 3600)
     home.silent_s = 500
