@@ -148,7 +148,7 @@ _PAGE = """<!doctype html>
 <style>
 body {{ margin: 0; padding: 2rem; border-top: 2rem solid {colour}; font: 2rem/1.4 sans-serif }}
 body {{ color: #111; background: #fff }}
-h1 {{ margin: 0; font-size: 4rem; color: {colour} }} p {{ max-width: 34em }}
+h1 {{ margin: 0; padding-left: 1.5rem; border-left: 1.5rem solid {colour}; font-size: 4rem }} p {{ max-width: 34em }}
 button {{ font: inherit; padding: 1rem 2rem; border: 3px solid #111; border-radius: .5rem; background: #fff }}
 </style></head><body><main role="main" aria-live="assertive">{zone}{said}{button}</main></body></html>
 """
