@@ -13,7 +13,8 @@ recognises rows it has by (gateway, epoch, seq). Only rows of the window are rel
 else is ignored and counted. The backlog is read ahead, some batches at a time: the spool's thread is busy committing.
 
 *The server is heard* by what it says: it answers each heartbeat, if only with an acknowledgement of no rows. That we
-are connected to a broker says nothing about it. `silent_s` is what `gateway.local` goes by.
+are connected to a broker says nothing about it, and neither does what a broker has retained. `silent_s` is what
+`gateway.local` goes by.
 
 *Connecting.* Each attempt has a paho client of its own, so nothing of a dead connection lives on. Waits between
 attempts have full jitter and are reset once a connection lasted STABLE_S. With `protocol = "auto"` MQTT 5 is tried
@@ -31,7 +32,6 @@ import socket
 from bisect import bisect_left, bisect_right
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from functools import partial
 from itertools import islice
 from typing import Any
 
@@ -195,10 +195,7 @@ class Uplink:
         on_command: Callable[[bytes], None] = lambda payload: None,
     ) -> None:
         self._name = name
-        self._hears = {
-            wire.down(name, what): partial(self._hear, hears)
-            for what, hears in (("ack", self._on_ack), ("command", on_command))
-        }
+        self._hears = {wire.down(name, "ack"): self._on_ack, wire.down(name, "command"): on_command}
         self._config = config
         self._spool = spool
         self._clock = clock
@@ -239,7 +236,7 @@ class Uplink:
 
     async def _connection(self) -> None:
         """One connection from start to end; raises LinkError when it ends, _ProtocolRefused."""
-        broker = _Broker(self._name, self._config, self._protocol, self._hears, self._clock)
+        broker = _Broker(self._name, self._config, self._protocol, self._hears, self._clock, self._hear)
         try:
             await broker.open()
             log.info("connected to %s:%d, MQTT %s", self._config.host, self._config.port, _spoken(self._protocol))
@@ -311,9 +308,8 @@ class Uplink:
         flight.sent_s = asyncio.get_running_loop().time()
         broker.publish(wire.up(self._name, flight.lane), self._encoded(flight.rows))
 
-    def _hear(self, hears: Callable[[bytes], None], payload: bytes) -> None:
+    def _hear(self) -> None:
         self._heard_s = asyncio.get_running_loop().time()
-        hears(payload)
 
     def _on_ack(self, payload: bytes) -> None:
         try:
@@ -354,12 +350,14 @@ class _Broker:
         protocol: MQTTProtocolVersion,
         hears: Mapping[str, Callable[[bytes], None]],
         clock: Clock,
+        heard: Callable[[], None],
     ) -> None:
         self._name = name
         self._config = config
         self._clock = clock
         self._loop = asyncio.get_running_loop()
         self._hears = hears
+        self._heard = heard
         self._answer: asyncio.Future[ReasonCode] = self._loop.create_future()
         self._ready: asyncio.Future[None] = self._loop.create_future()
         self._lost: asyncio.Future[str] = self._loop.create_future()
@@ -460,6 +458,8 @@ class _Broker:
         self._hand_over(_resolve, self._lost, str(reason))
 
     def _on_message(self, client: Client, userdata: Any, message: MQTTMessage) -> None:
+        if not message.retain:  # else it may be years old
+            self._hand_over(self._heard)
         if message.topic in self._hears:
             self._hand_over(self._hears[message.topic], bytes(message.payload))
 

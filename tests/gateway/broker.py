@@ -123,8 +123,8 @@ class Server:
         ranges = tuple((row.seq, row.seq) for row in batch.rows)
         self.say(batch.gateway, wire.encode(wire.Ack(epoch or batch.epoch, ranges, T0_NS)))
 
-    def say(self, gateway: str, payload: bytes, what: str = "ack") -> None:
-        self._client.publish(wire.down(gateway, what), payload, qos=1)
+    def say(self, gateway: str, payload: bytes, what: str = "ack", *, retain: bool = False) -> None:
+        self._client.publish(wire.down(gateway, what), payload, qos=1, retain=retain)
 
     async def until(self, holds: Callable[["Server"], bool], timeout_s: float = 15) -> None:
         async with asyncio.timeout(timeout_s), self._news:

@@ -211,9 +211,15 @@ async def test_a_batch_that_is_sent_again_says_when_it_was(
 async def test_the_server_is_heard_by_what_it_says_and_not_by_the_broker(
     spool: Spool, lasting_broker: Broker, server: Server, tmp_path: Path
 ) -> None:
-    async with running(spool, lasting_broker, tmp_path) as uplink:
+    told: list[bytes] = []
+    server.say("home-01", b"of last year", "command", retain=True)
+    async with running(spool, lasting_broker, tmp_path, on_command=told.append) as uplink:
         await server.until(lambda server: bool(server.healths))
+        async with asyncio.timeout(10):
+            while not told:  # noqa: ASYNC110 - nobody is told
+                await asyncio.sleep(0.01)
         assert uplink.silent_s() is None
+        server.say("home-01", b"", "command", retain=True)
         server.say("home-01", encode(Ack(spool.epoch, (), T0_NS)))  # what a heartbeat is answered with
         async with asyncio.timeout(10):
             while uplink.silent_s() is None:  # noqa: ASYNC110 - nobody is told
