@@ -3,14 +3,9 @@
 A row stays in the spool until the server itself says, in an application acknowledgement of this spool's epoch, that
 it is committed. The broker's PUBACK is never taken for that: it only says that the broker has read the message.
 
-*Three lanes.* What is urgent goes first, however long it has waited. Of the rest, rows that were already waiting when
-a connection came up are the backlog; rows stored from then on are live, and go before it. A place of the window is kept
-for each lane above the backlog, so that neither an alarm nor a fresh reading queues behind a week of old ones.
-
-*The window.* At most WINDOW batches are unacknowledged; each holds at most MAX_ROWS rows and BATCH_BYTES. A batch that
-is not wholly acknowledged within RESEND_S is published again, the same rows under a new time of sending; the server
-recognises rows it has by (gateway, epoch, seq). Only rows of the window are released: an acknowledgement of anything
-else is ignored and counted. The backlog is read ahead, some batches at a time: the spool's thread is busy committing.
+What goes next, and what is under way, is `gateway.window`'s to know. The backlog is read ahead, some batches at a
+time: the spool's thread is busy committing. A batch that is sent again says anew when it is sent, because by that the
+server finds out when its rows were received (`gateway.boot`).
 
 *The server is heard* by what it says: it answers each heartbeat, if only with an acknowledgement of no rows. That we
 are connected to a broker says nothing about it, and neither does what a broker has retained. `silent_s` is what
@@ -29,9 +24,9 @@ import contextlib
 import logging
 import math
 import socket
-from bisect import bisect_left, bisect_right
+from bisect import bisect_right
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import islice
 from typing import Any
 
@@ -45,19 +40,14 @@ from paho.mqtt.reasoncodes import ReasonCode
 from gateway.backoff import Backoff
 from gateway.boot import BOOT, steady_ns
 from gateway.config import Tls, UplinkConfig
-from gateway.spool import Spool, Status, Stored
+from gateway.spool import Spool, Stored
+from gateway.window import MAX_ROWS, Flight, Window, head
 from vitals import wire
 from vitals.clock import Clock
 from vitals.errors import ConfigError, LinkError, WireError
 from vitals.wire import Ack, Health, Lane, State
 
-WINDOW = 9
-LIVE_WINDOW = WINDOW - 1
-BACKLOG_WINDOW = WINDOW - 2
 AHEAD_ROWS = 2_000
-MAX_ROWS = wire.MAX_ROWS
-BATCH_BYTES = 60_000
-RESEND_S = 4.0
 STABLE_S = 30.0
 CONNECT_S = 10.0
 GOODBYE_S = 2.0
@@ -65,7 +55,6 @@ KEEPALIVE_S = 30
 MOST_QUEUED = 64
 """Messages paho may hold that the broker has not taken; more would only be copies of the window."""
 _UNSUPPORTED_PROTOCOL = 132
-_ENVELOPE_BYTES = 1024
 _MOST_BOOTS = 16
 
 log = logging.getLogger(__name__)
@@ -84,98 +73,8 @@ class _Encoded(msgspec.Struct):
     boots: list[tuple[int, str]]
 
 
-_PLACES = {Lane.ALARM: WINDOW, Lane.OBS: LIVE_WINDOW, Lane.BACKLOG: BACKLOG_WINDOW}
-"""The lanes in order of precedence, and how many batches there may be under way for one to be added."""
-
-
-class _Flight:
-    """A published batch and the rows of it that are not acknowledged."""
-
-    def __init__(self, lane: Lane, rows: Sequence[Stored]) -> None:
-        self.lane = lane
-        self.rows = rows
-        self.unacknowledged = [row.seq for row in rows]
-        self.sent_s = 0.0
-
-    def acknowledge(self, ranges: Iterable[tuple[int, int]]) -> list[int]:
-        """Take these out; returns what was taken."""
-        taken: list[int] = []
-        for low, high in ranges:
-            first, last = bisect_left(self.unacknowledged, low), bisect_right(self.unacknowledged, high)
-            taken += self.unacknowledged[first:last]
-            del self.unacknowledged[first:last]
-        return sorted(taken)
-
-
-class Window:
-    """What is under way, and what to send next: the uplink's core, without a network or a clock.
-
-    Made anew for each connection; `boundary` is the highest seq that was waiting when it came up.
-    """
-
-    def __init__(self, boundary: int) -> None:
-        self._boundary = boundary
-        self._after = {Lane.ALARM: 0, Lane.OBS: boundary, Lane.BACKLOG: 0}
-        """The last row of each lane that was put in the window, or that there is nothing up to."""
-        self.flights: list[_Flight] = []
-
-    def add(self, lane: Lane, rows: Sequence[Stored]) -> _Flight:
-        """Put a batch of rows, taken from the head of a lane, in the window."""
-        flight = _Flight(lane, rows)
-        self.flights.append(flight)
-        self._after[lane] = rows[-1].seq
-        return flight
-
-    def lanes(self, status: Status) -> list[tuple[Lane, int, int]]:
-        """The lanes that have rows and a place in the window, the first first: lane, after which seq, up to which."""
-        up_to = {Lane.ALARM: status.urgent_seq, Lane.OBS: status.last_seq, Lane.BACKLOG: self._boundary}
-        return [
-            (lane, self._after[lane], up_to[lane])
-            for lane, places in _PLACES.items()
-            if len(self.flights) < places and self._after[lane] < up_to[lane]
-        ]
-
-    def exhausted(self, lane: Lane, up_to: int) -> None:
-        """The lane has no more rows up to that one."""
-        self._after[lane] = up_to
-
-    def acknowledge(self, ranges: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
-        """Ranges of rows of the window that are now committed, to be released."""
-        taken = [seq for flight in self.flights for seq in flight.acknowledge(ranges)]
-        self.flights = [flight for flight in self.flights if flight.unacknowledged]
-        return as_ranges(sorted(taken))
-
-    def due(self, now_s: float) -> list[_Flight]:
-        """Batches that have waited RESEND_S for their acknowledgement."""
-        return [flight for flight in self.flights if now_s - flight.sent_s >= RESEND_S]
-
-    def next_due_s(self) -> float | None:
-        return min((flight.sent_s + RESEND_S for flight in self.flights), default=None)
-
-
 def _from_seq(boot: tuple[int, str]) -> int:
     return boot[0]
-
-
-def as_ranges(seqs: Sequence[int]) -> list[tuple[int, int]]:
-    """Ascending numbers as inclusive ranges: 1 2 3 7 → (1, 3) (7, 7)."""
-    ranges: list[tuple[int, int]] = []
-    for seq in seqs:
-        if ranges and ranges[-1][1] == seq - 1:
-            ranges[-1] = (ranges[-1][0], seq)
-        else:
-            ranges.append((seq, seq))
-    return ranges
-
-
-def head(rows: Sequence[Stored]) -> Sequence[Stored]:
-    """As many rows from the start as fit one message, and at least one."""
-    room = BATCH_BYTES - _ENVELOPE_BYTES
-    for index, row in enumerate(rows):
-        room -= len(row.json) + 1
-        if room < 0 and index:
-            return rows[:index]
-    return rows
 
 
 class Uplink:
@@ -304,7 +203,7 @@ class Uplink:
         )
         return msgspec.json.encode(batch)
 
-    def _send(self, broker: "_Broker", flight: _Flight) -> None:
+    def _send(self, broker: "_Broker", flight: Flight) -> None:
         flight.sent_s = asyncio.get_running_loop().time()
         broker.publish(wire.up(self._name, flight.lane), self._encoded(flight.rows))
 

@@ -123,8 +123,13 @@ class Server:
         ranges = tuple((row.seq, row.seq) for row in batch.rows)
         self.say(batch.gateway, wire.encode(wire.Ack(epoch or batch.epoch, ranges, T0_NS)))
 
-    def say(self, gateway: str, payload: bytes, what: str = "ack", *, retain: bool = False) -> None:
-        self._client.publish(wire.down(gateway, what), payload, qos=1, retain=retain)
+    def say(self, gateway: str, payload: bytes, what: str = "ack") -> None:
+        self._client.publish(wire.down(gateway, what), payload, qos=1)
+
+    async def leave(self, gateway: str, payload: bytes, what: str) -> None:
+        """Have the broker retain it; returns when it does."""
+        left = self._client.publish(wire.down(gateway, what), payload, qos=1, retain=True)
+        await asyncio.to_thread(left.wait_for_publish, 10)
 
     async def until(self, holds: Callable[["Server"], bool], timeout_s: float = 15) -> None:
         async with asyncio.timeout(timeout_s), self._news:

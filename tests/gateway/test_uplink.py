@@ -12,10 +12,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway import uplink as uplink_module
+from gateway import window as window_module
 from gateway.boot import BOOT, steady_ns
 from gateway.config import UplinkConfig
 from gateway.spool import Heard, Spool, Status, Stored
-from gateway.uplink import BACKLOG_WINDOW, LIVE_WINDOW, WINDOW, Uplink, Window, as_ranges, head
+from gateway.uplink import Uplink
+from gateway.window import BACKLOG_WINDOW, LIVE_WINDOW, WINDOW, Window, as_ranges, head
 from tests.gateway.broker import PASSWORD, Broker, Server
 from tests.gateway.scripted import T0_NS, pulse
 from vitals.clock import RunningClock
@@ -125,7 +127,7 @@ async def test_it_speaks_both_protocols(
 async def test_a_broker_killed_again_and_again_loses_nothing(
     spool: Spool, mortal_broker: Broker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(uplink_module, "RESEND_S", 0.5)
+    monkeypatch.setattr(window_module, "RESEND_S", 0.5)
     server = await Server(mortal_broker).start()
     async with running(spool, mortal_broker, tmp_path) as uplink:
         for round_ in range(3):
@@ -143,7 +145,7 @@ async def test_a_broker_killed_again_and_again_loses_nothing(
 async def test_a_puback_is_not_an_acknowledgement_and_unacknowledged_rows_come_again(
     spool: Spool, lasting_broker: Broker, server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(uplink_module, "RESEND_S", 0.1)
+    monkeypatch.setattr(window_module, "RESEND_S", 0.1)
     server.acknowledges = False
     async with running(spool, lasting_broker, tmp_path):
         await put(spool, 72)
@@ -195,7 +197,7 @@ async def test_a_batch_that_is_sent_again_says_when_it_was(
     spool: Spool, lasting_broker: Broker, server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """By the two clocks at sending the server dates the rows, so they must be those of this copy."""
-    monkeypatch.setattr(uplink_module, "RESEND_S", 0.1)
+    monkeypatch.setattr(window_module, "RESEND_S", 0.1)
     server.acknowledges = False
     before_ns = steady_ns()
     async with running(spool, lasting_broker, tmp_path):
@@ -212,19 +214,19 @@ async def test_the_server_is_heard_by_what_it_says_and_not_by_the_broker(
     spool: Spool, lasting_broker: Broker, server: Server, tmp_path: Path
 ) -> None:
     told: list[bytes] = []
-    server.say("home-01", b"of last year", "command", retain=True)
+    await server.leave("home-01", b"of last year", "command")
     async with running(spool, lasting_broker, tmp_path, on_command=told.append) as uplink:
         await server.until(lambda server: bool(server.healths))
         async with asyncio.timeout(10):
             while not told:  # noqa: ASYNC110 - nobody is told
                 await asyncio.sleep(0.01)
         assert uplink.silent_s() is None
-        server.say("home-01", b"", "command", retain=True)
         server.say("home-01", encode(Ack(spool.epoch, (), T0_NS)))  # what a heartbeat is answered with
         async with asyncio.timeout(10):
             while uplink.silent_s() is None:  # noqa: ASYNC110 - nobody is told
                 await asyncio.sleep(0.01)
         assert uplink.ignored_acks == 0
+    await server.leave("home-01", b"", "command")
 
 
 async def test_an_acknowledgement_of_another_spool_or_of_nonsense_releases_nothing(

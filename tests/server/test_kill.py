@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway import uplink
+from gateway import window
 from gateway.config import UplinkConfig
 from gateway.spool import Heard, Spool
 from gateway.uplink import Uplink
@@ -109,7 +109,7 @@ async def test_through_kill_after_kill_every_reading_is_stored_once(
     server: tuple[Process, int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     process, port = server
-    monkeypatch.setattr(uplink, "RESEND_S", 0.5)
+    monkeypatch.setattr(window, "RESEND_S", 0.5)
     (tmp_path / "password").write_text("gw-1-secret")
     os.chmod(tmp_path / "password", 0o600)
     spool = await Spool.open(tmp_path / "spool.sqlite")
