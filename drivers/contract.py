@@ -80,11 +80,15 @@ class Card(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Rx(msgspec.Struct, frozen=True):
-    """Bytes that arrived on a pipe at `t_ns` of the gateway's clock. A stream may be cut anywhere."""
+    """Bytes that arrived on a pipe at `t_ns` of the gateway's clock. A stream may be cut anywhere.
+
+    `mono_ns`: the clock that nobody sets, in the same moment; no concern of a driver's.
+    """
 
     pipe: str
     data: bytes
     t_ns: int
+    mono_ns: int | None = None
 
 
 class Tx(msgspec.Struct, frozen=True):

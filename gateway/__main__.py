@@ -28,6 +28,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         config = load(arguments.config)
         if arguments.command == "check":
             Seals(Path(config.data))
+            if config.local:
+                from gateway.judge import made  # a running hub loads the rules when it needs them
+
+                made(config.local.programme, config.local.limits)
             print(f"{arguments.config}: ok: {config.summary()}{summary(config)}")
         elif arguments.command == "claim":
             print(claim(config, arguments.code, discard=arguments.discard, sure=_sure(arguments.yes)))

@@ -13,7 +13,7 @@ import signal
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from drivers.catalogue import find
 from gateway import VERSION
@@ -30,6 +30,9 @@ from gateway.tasks import ended
 from gateway.uplink import Uplink
 from vitals.clock import Clock
 from vitals.wire import Health
+
+if TYPE_CHECKING:
+    from gateway.local import Local
 
 SPOOL_FILE = "spool.sqlite"
 
@@ -51,9 +54,10 @@ async def _run_parts(config: Config, spool: Spool, seals: Seals, find_driver: Fi
     afar = Afar(config, seals, find_driver)
     orders = await Orders.open(config.name, spool, config.clock, {}, seals)
     devices = Devices(spool, orders, find_driver)
+    local = await _opened_local(config, spool, lambda: uplink.silent_s())
 
     def notes() -> tuple[str, ...]:
-        return (*identity_notes(config), *_notes(config.clock, spool), *devices.notes(), *orders.notes())
+        return (*identity_notes(config), *_notes(config.clock, spool, local), *devices.notes(), *orders.notes())
 
     uplink = Uplink(
         config.name, config.uplink, spool, config.clock, afar.running.config.heartbeat_s,
@@ -67,6 +71,7 @@ async def _run_parts(config: Config, spool: Spool, seals: Seals, find_driver: Fi
             parts.create_task(orders.run(), name="orders"),
             parts.create_task(uplink.run(), name="uplink"),
         ]
+        tasks += _started_local(config, local, parts)
         if needed(config.uplink.tls):
             tasks.append(parts.create_task(Renewals(config, uplink).run(), name="renewals"))
         at = config.metrics.address()
@@ -99,10 +104,41 @@ def _health(config: Config, spool: Spool, devices: Devices, afar: Afar, notes: C
     )
 
 
-def _notes(clock: Clock, spool: Spool) -> tuple[str, ...]:
+async def _opened_local(config: Config, spool: Spool, silent_s: Callable[[], float | None]) -> "Local | None":
+    """Who watches over the home while the server is away, where that is wished for."""
+    if config.local is None:
+        return None
+    from gateway.local import Local
+    from gateway.tell import Voice
+
+    voices = [Voice(config.local.tell)] if config.local.tell else []
+    local = Local(config.local, spool, config.clock, silent_s, voices)
+    await local.open()
+    return local
+
+
+def _started_local(config: Config, local: "Local | None", parts: asyncio.TaskGroup) -> list[asyncio.Task[None]]:
+    if config.local is None or local is None:
+        return []
+    from gateway.tell import Page
+
+    tasks = [parts.create_task(local.run(), name="local")]
+    at = config.local.address()
+    if at:
+        page = Page(config.local.language, local.view, local.seen)
+        tasks.append(parts.create_task(page.serve(at), name="the home's page"))
+    return tasks
+
+
+def _notes(clock: Clock, spool: Spool, local: "Local | None") -> tuple[str, ...]:
     unset = () if is_set(clock) else ("the clock was not set: no device is read until the hub knows the time",)
+    status = spool.status
     full = ("the spool is full: devices keep their records until the server takes rows",) if spool.full else ()
-    return (*unset, *full)
+    low = ("the hub's disk is nearly full: make room on it",) if status.low else ()
+    rows = status.shed - spool.shed_before
+    shed = (f"the spool was nearly full: {rows} rows of waves were thrown away",) if rows else ()
+    blind = ("the home could not be watched here while the server was away",) if local and local.blind else ()
+    return (*unset, *full, *low, *shed, *blind)
 
 
 @contextlib.contextmanager

@@ -12,7 +12,7 @@ import stat
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec import Meta, Struct
@@ -20,6 +20,7 @@ from msgspec.structs import replace
 
 from drivers.catalogue import find
 from drivers.contract import Card, Driver, Link, Serial
+from gateway import door
 from vitals.clock import RunningClock
 from vitals.errors import ConfigError
 from vitals.settings import convert, parse
@@ -94,12 +95,29 @@ class MetricsConfig(Struct, frozen=True, forbid_unknown_fields=True):
 
     def address(self) -> tuple[str, int] | None:
         """Host and port, or None; raises ConfigError."""
-        if self.listen is None:
-            return None
-        host, _, port = self.listen.rpartition(":")
-        if not host or not port.isdecimal() or not 0 < int(port) < 65536:
-            raise ConfigError(f"[metrics] listen = {self.listen!r} is no address", 'write it as "127.0.0.1:9109"')
-        return host.strip("[]"), int(port)
+        return door.address(self.listen, "[metrics]")
+
+
+class LocalConfig(Struct, frozen=True, forbid_unknown_fields=True):
+    """Watching over the home while the server is away; without it the hub only keeps what it is told.
+
+    `programme`: the file of the patient's programme, as the server has it, or the same as a table. `limits`: the
+    patient's own. `phone`: whom to call. `away_after_s` without a word from the server, in the clock's time, it is
+    away. `tell`: a command that speaks, which is given the sentence as its last argument. `listen`: where the home's
+    page is shown, such as `127.0.0.1:8017`.
+    """
+
+    programme: str | dict[str, Any]
+    limits: dict[str, float] = {}
+    language: Literal["nb", "en"] = "nb"
+    phone: str = ""
+    away_after_s: Positive = 180.0
+    tell: tuple[str, ...] = ()
+    listen: str | None = None
+
+    def address(self) -> tuple[str, int] | None:
+        """Host and port of the page, or None; raises ConfigError."""
+        return door.address(self.listen, "[local]")
 
 
 class DeviceConfig(Struct, frozen=True, forbid_unknown_fields=True):
@@ -139,6 +157,7 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True):
     clock: RunningClock = RunningClock()
     radio: RadioConfig = RadioConfig()
     metrics: MetricsConfig = MetricsConfig()
+    local: LocalConfig | None = None
     devices: tuple[DeviceConfig, ...] = ()
 
     def summary(self) -> str:
@@ -158,6 +177,7 @@ def load(path: Path, find_driver: Find = find) -> Config:
     _check_name(config, path)
     _check_radio(config.radio, path)
     _check_metrics(config.metrics, path)
+    _check_local(config, path)
     _check_devices(config, str(path), find_driver)
     _check_password(config.uplink)
     _check_tls(config.uplink, path)
@@ -199,12 +219,19 @@ def _absolute(config: Config, folder: Path) -> Config:
             password_file=str(folder / uplink.password_file) if uplink.password_file else None,
             tls=replace(uplink.tls, ca=str(folder / uplink.tls.ca)) if uplink.tls and uplink.tls.ca else uplink.tls,
         ),
+        local=_absolute_local(config.local, folder),
         devices=_upper(config.devices),
     )
 
 
 def _upper(devices: tuple[DeviceConfig, ...]) -> tuple[DeviceConfig, ...]:
     return tuple(replace(one, address=one.address.upper() if one.address else None) for one in devices)
+
+
+def _absolute_local(local: LocalConfig | None, folder: Path) -> LocalConfig | None:
+    if local is None or not isinstance(local.programme, str):
+        return local
+    return replace(local, programme=str(folder / local.programme))
 
 
 def _check_name(config: Config, path: Path) -> None:
@@ -237,6 +264,24 @@ def _check_metrics(metrics: MetricsConfig, path: Path) -> None:
         raise ConfigError(f"{path}: {error.text}", error.mend) from error
     if at and at[0] not in _LOOPBACK:
         log.warning("%s: [metrics] listen = %s: everyone on that network can read it", path, metrics.listen)
+
+
+def _check_local(config: Config, path: Path) -> None:
+    """What can be checked without loading the rules; `gateway.__main__` checks the rest when it is asked to."""
+    local = config.local
+    if local is None:
+        return
+    if local.away_after_s < 2 * config.heartbeat_s:
+        mend = f"the server is heard with each heartbeat: give it at least {2 * config.heartbeat_s:g}"
+        raise ConfigError(f"{path}: [local] away_after_s = {local.away_after_s:g} is too short", mend)
+    if not local.tell and local.listen is None:
+        raise ConfigError(f"{path}: [local] tells nobody", "give it `listen` for a page, or `tell` for a voice")
+    if isinstance(local.programme, str) and not Path(local.programme).is_file():
+        raise ConfigError(f"{path}: [local] programme {local.programme} is not there", "name a programme's file")
+    try:
+        local.address()
+    except ConfigError as error:
+        raise ConfigError(f"{path}: {error.text}", error.mend) from error
 
 
 def _check_device(device: DeviceConfig, radio: RadioConfig, place: str, find_driver: Find) -> None:

@@ -1,24 +1,16 @@
-"""How the hub is, for a monitor beside it: Prometheus' text format over the smallest HTTP there is.
+"""How the hub is, for a monitor beside it: Prometheus' text format over `gateway.door`.
 
 The numbers are gathered in the event loop at the moment somebody asks, from what the parts know anyway; the spool's
 own thread is asked for the size of its file. So nothing here needs a lock, and a hub that nobody asks pays nothing:
 this module, and the library it imports, are loaded only where `[metrics] listen` is set.
 
-It speaks HTTP by itself because all of it is one question and one answer: `GET /metrics`, and the connection is closed.
-A server of the library's would bring threads to the loop's data, and a stop that waits for them. Whoever asks slowly or
-says too much is hung up on; more than MOST_AT_ONCE are not heard.
-
 There is no password: listen on the loopback, or on a network where everyone may know. No label names a device or
 its owner; what a driver calls a fault is a word of `vitals.events.FAULTS`, or "other".
-
-A port that is taken must not keep a hub from its devices: it is said in the log, and tried again.
 """
 
-import asyncio
-import contextlib
-import logging
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 
 from prometheus_client import CollectorRegistry, ProcessCollector
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, InfoMetricFamily
@@ -26,23 +18,15 @@ from prometheus_client.exposition import choose_encoder
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
-from gateway import VERSION
+from gateway import VERSION, door
 from gateway.session import Session
 from gateway.spool import Room, Spool
-from gateway.tasks import ended
 from gateway.uplink import Uplink
 from vitals.clock import NS, Clock
 from vitals.events import FAULTS
 
-ASK_S = 5.0
-"""So long may somebody take to ask."""
-MOST_BYTES = 8_192
-MOST_AT_ONCE = 4
-AGAIN_S = 30.0
 OTHER = "other"
 LINKS = ("never", "idle", "connected", "lost")
-
-log = logging.getLogger(__name__)
 
 
 class Parts:
@@ -81,9 +65,10 @@ class Parts:
         yield GaugeMetricFamily("hjemvakt_hub_rows_queued", "Rows the server does not have yet", status.queued)
         yield GaugeMetricFamily("hjemvakt_hub_oldest_wait_seconds", "Age of the oldest of them", wait_s)
         yield CounterMetricFamily("hjemvakt_hub_rows_stored", "Rows stored since the spool began", status.last_seq)
-        # A row leaves the spool in one way only.
-        acknowledged = status.last_seq - status.queued
+        # A row leaves the spool in these two ways only.
+        acknowledged = status.last_seq - status.queued - status.shed
         yield CounterMetricFamily("hjemvakt_hub_rows_acknowledged", "Rows the server has taken over", acknowledged)
+        yield CounterMetricFamily("hjemvakt_hub_rows_shed", "Rows of waves thrown away to make room", status.shed)
         yield GaugeMetricFamily("hjemvakt_hub_spool_bytes", "Bytes of the spool in use", room.used)
         yield GaugeMetricFamily("hjemvakt_hub_spool_limit_bytes", "Bytes the spool may grow to", room.most)
         yield GaugeMetricFamily("hjemvakt_hub_spool_full", "Whether the spool refuses rows", self._spool.full)
@@ -117,69 +102,19 @@ class Parts:
 
 async def serve(at: tuple[str, int], parts: Parts) -> None:
     """Answer at this host and port, for ever."""
-    level = logging.ERROR
-    while True:
-        try:
-            await _Door(parts).run(at)
-        except OSError as error:
-            log.log(level, "metrics cannot be served on %s:%d (%s): tried again", *at, error.strerror or error)
-            level = logging.DEBUG  # said once
-        await asyncio.sleep(AGAIN_S)
+    await door.serve(at, "metrics", partial(_answer, parts))
 
 
-class _Door:
-    """The listening socket and the conversations behind it."""
-
-    def __init__(self, parts: Parts) -> None:
-        self._parts = parts
-        self._talks: set[asyncio.Task[None]] = set()
-
-    async def run(self, at: tuple[str, int]) -> None:
-        """For ever; raises OSError when the port cannot be had."""
-        server = await asyncio.start_server(self._come_in, *at, limit=MOST_BYTES)
-        log.info("metrics at http://%s:%d/metrics", *at)
-        try:
-            await asyncio.get_running_loop().create_future()
-        finally:
-            server.close()
-            await ended(self._talks)
-
-    def _come_in(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        if len(self._talks) >= MOST_AT_ONCE:
-            writer.close()
-            return
-        talk = asyncio.create_task(self._talk(reader, writer), name="metrics")
-        self._talks.add(talk)
-        talk.add_done_callback(self._talks.discard)
-
-    async def _talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        try:
-            async with asyncio.timeout(ASK_S):
-                asked = await reader.readuntil(b"\r\n\r\n")
-                writer.write(await self._answer(asked))
-                await writer.drain()
-        except (TimeoutError, asyncio.IncompleteReadError, asyncio.LimitOverrunError, ConnectionError):
-            log.debug("a question about metrics was not asked to its end")
-        except Exception:
-            log.exception("the metrics could not be told")
-        finally:
-            writer.close()
-            with contextlib.suppress(OSError):
-                await writer.wait_closed()
-
-    async def _answer(self, asked: bytes) -> bytes:
-        first, *lines = asked.decode("latin-1").split("\r\n")
-        method, _, rest = first.partition(" ")
-        if rest.split(" ")[0].partition("?")[0] != "/metrics":
-            return _response("404 Not Found", b"there is /metrics\n")
-        if method != "GET":
-            return _response("405 Method Not Allowed", b"only GET\n", "Allow: GET")
-        headers = {name.strip().lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
-        encode, content_type = choose_encoder(headers.get("accept", ""))
-        registry = CollectorRegistry()
-        ProcessCollector(registry=registry)
-        registry.register(_Gathered(await self._parts.gathered()))
-        return _response("200 OK", encode(registry), f"Content-Type: {content_type}", "Cache-Control: no-store")
+async def _answer(parts: Parts, asked: door.Asked) -> bytes:
+    if asked.path != "/metrics":
+        return door.response("404 Not Found", b"there is /metrics\n")
+    if asked.method != "GET":
+        return door.response("405 Method Not Allowed", b"only GET\n", "Allow: GET")
+    encode, content_type = choose_encoder(asked.headers.get("accept", ""))
+    registry = CollectorRegistry()
+    ProcessCollector(registry=registry)
+    registry.register(_Gathered(await parts.gathered()))
+    return door.response("200 OK", encode(registry), f"Content-Type: {content_type}", "Cache-Control: no-store")
 
 
 class _Gathered(Collector):
@@ -188,11 +123,6 @@ class _Gathered(Collector):
 
     def collect(self) -> Sequence[Metric]:
         return self._metrics
-
-
-def _response(status: str, body: bytes, *headers: str) -> bytes:
-    lines = (f"HTTP/1.1 {status}", *headers, f"Content-Length: {len(body)}", "Connection: close", "", "")
-    return "\r\n".join(lines).encode("latin-1") + body
 
 
 def _counts(family: GaugeMetricFamily | CounterMetricFamily, counts: Mapping[str, int]) -> Metric:

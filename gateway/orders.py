@@ -31,6 +31,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from msgspec.structs import replace
 
 from drivers.contract import OUTCOMES, Order
+from gateway.boot import steady_ns
 from gateway.ledger import Entry
 from gateway.seals import Seals
 from gateway.spool import Heard, Spool
@@ -251,4 +252,4 @@ def _told(entry: Entry, now_ns: int, step: str = "", why: str = "") -> Heard:
     if why:
         data["why"] = why
     event = Event(_PREFIX + step, now_ns, data, record=f"{entry.id}:{step}")
-    return Heard(entry.command.device, now_ns, event)
+    return Heard(entry.command.device, now_ns, event, steady_ns())

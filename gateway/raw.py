@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from drivers.contract import Rx
 from gateway import VERSION
+from gateway.boot import BOOT
 from vitals.errors import StoreError
 
 if TYPE_CHECKING:
@@ -34,14 +35,20 @@ _ROW_BYTES = 64
 
 _SCHEMA = (
     "CREATE TABLE IF NOT EXISTS raw (device TEXT, n INTEGER, received_ns INTEGER NOT NULL, pipe TEXT NOT NULL,"
-    " data BLOB NOT NULL, tried TEXT, told INTEGER NOT NULL DEFAULT 0, PRIMARY KEY (device, n)) WITHOUT ROWID"
+    " data BLOB NOT NULL, tried TEXT, told INTEGER NOT NULL DEFAULT 0, mono_ns INTEGER, boot TEXT,"
+    " PRIMARY KEY (device, n)) WITHOUT ROWID"
 )
+_LATER = ("mono_ns INTEGER", "boot TEXT")
+"""What the tables of earlier versions lack."""
 _TRIM = (
     "DELETE FROM raw WHERE device = ?1 AND tried IS NOT NULL AND n <= (SELECT max(n) FROM (SELECT n,"
     " sum(length(data) + ?2) OVER (ORDER BY n DESC) AS size FROM raw WHERE device = ?1 AND tried IS NOT NULL)"
     " WHERE size > ?3)"
 )
-_LEFT = "SELECT n, pipe, data, received_ns, tried, told FROM raw WHERE device = ? AND tried IS NOT ? ORDER BY n"
+_LEFT = (
+    "SELECT n, pipe, data, received_ns, mono_ns, boot, tried, told FROM raw"
+    " WHERE device = ? AND tried IS NOT ? ORDER BY n"
+)
 
 Range = tuple[int, int]
 """Numbers of packets, both ends included."""
@@ -75,13 +82,17 @@ class Change(NamedTuple):
 def prepare(db: sqlite3.Connection) -> None:
     """Make the table where it is missing."""
     db.execute(_SCHEMA)
+    there = {column[1] for column in db.execute("PRAGMA table_info(raw)")}
+    for column in _LATER:
+        if column.split()[0] not in there:
+            db.execute(f"ALTER TABLE raw ADD COLUMN {column}")
 
 
 def write(db: sqlite3.Connection, change: Change) -> None:
     """Carry it out, in the caller's transaction."""
     db.executemany(
-        "INSERT INTO raw (device, n, received_ns, pipe, data) VALUES (?, ?, ?, ?, ?)",
-        [(change.device, one.n, one.rx.t_ns, one.rx.pipe, one.rx.data) for one in change.kept],
+        "INSERT INTO raw (device, n, received_ns, pipe, data, mono_ns, boot) VALUES (?, ?, ?, ?, ?, ?, ?)",
+        [(change.device, one.n, one.rx.t_ns, one.rx.pipe, one.rx.data, one.rx.mono_ns, BOOT) for one in change.kept],
     )
     if change.forgotten:
         db.execute("DELETE FROM raw WHERE device = ? AND n BETWEEN ? AND ?", (change.device, *change.forgotten))
@@ -93,10 +104,10 @@ def write(db: sqlite3.Connection, change: Change) -> None:
 
 
 def left(db: sqlite3.Connection, device: str) -> list[Kept]:
-    """What this version has not tried, in the order of arrival."""
+    """What this version has not tried, in the order of arrival. What another boot counted says nothing in this one."""
     return [
-        Kept(n, Rx(pipe, data, received_ns), tried, told)
-        for n, pipe, data, received_ns, tried, told in db.execute(_LEFT, (device, VERSION))
+        Kept(n, Rx(pipe, data, received_ns, mono_ns if boot == BOOT else None), tried, told)
+        for n, pipe, data, received_ns, mono_ns, boot, tried, told in db.execute(_LEFT, (device, VERSION))
     ]
 
 

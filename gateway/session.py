@@ -21,6 +21,9 @@ nothing than bursts that did, the next is gathered for STREAM_GATHER_S.
 *Orders* (`gateway.orders`) are handed to a driver that takes them once the device has said something sensible in this
 connection, each when it is on disk as sent; one that an earlier connection sent is recalled instead.
 
+*When the hub's clock is set* meanwhile, what came is told in the time of before (`gateway.boot.Frame`), and the
+connection ends: the next begins with the new time.
+
 A driver that raises has a bug. Its bytes are kept as a fault, and in full for a mended driver; the connection ends and
 is tried again later with growing pauses; the neighbours, who have sessions of their own, do not notice.
 """
@@ -31,6 +34,7 @@ import math
 from collections import Counter
 
 from drivers.contract import Bookmark, Driver, Link, Obedient, Out, Rx, Tx
+from gateway.boot import Frame
 from gateway.link import Connection, NoPipe, Open
 from gateway.orders import Orders, as_order
 from gateway.raw import Bytes, Change, Kept, Reading
@@ -67,7 +71,7 @@ class Session:
         self.orders = orders if driver.card.orders else None
         self._spool = spool
         self._raw = Bytes(spool, device)
-        self._clock = clock
+        self.clock = clock
         self._link = "never"
         self._last_seen_ns: int | None = None
         self._battery: float | None = None
@@ -147,7 +151,7 @@ class Session:
         return await self._spool.bookmark(self.device)
 
     def now_ns(self) -> int:
-        return self._clock.now_ns()
+        return self.clock.now_ns()
 
     def seen(self, t_ns: int) -> None:
         self._last_seen_ns = t_ns
@@ -159,7 +163,7 @@ class Session:
     @property
     def gather_s(self) -> float:
         """How long a stream is gathered, in seconds of the wall."""
-        return STREAM_GATHER_S / self._clock.speed
+        return STREAM_GATHER_S / self.clock.speed
 
     async def keep(self, heard: list[Heard], bookmark: str | None, packets: Change | None = None) -> None:
         """Store, and learn from what passes; raises StoreError."""
@@ -186,6 +190,7 @@ class _Talk:
         self._handed: set[str] = set()
         """The orders that this connection's driver knows of."""
         self._gone: LinkError | None = None
+        self._frame = Frame(session.clock)
         self._idle = 0
         self.reading = Reading(session.device)
         self.heard = False
@@ -285,9 +290,12 @@ class _Talk:
 
     async def _digest(self, driver: Driver, burst: list[Rx]) -> None:
         """Keep a burst and feed it to the driver; raises LinkError when what it asked could not be sent."""
+        burst = [self._frame.placed(rx) for rx in burst]
         if burst:
             self._session.seen(burst[-1].t_ns)
             await self.understand(driver, await self._session.on_disk(burst))
+        if self._frame.jumped and not self._gone:
+            self._gone = LinkError("the hub's clock was set", "the device is read anew, by the new time")
         if self._gone:
             raise self._gone
 
@@ -375,7 +383,7 @@ class _Meaning:
     def _hear(self, packet: Kept, what: Block | Event | Fault) -> None:
         self.count += 1
         if self.count > packet.told:  # else it was stored before the driver failed on this packet
-            self.heard.append(Heard(self._device, packet.rx.t_ns, _sound(what)))
+            self.heard.append(Heard(self._device, packet.rx.t_ns, _sound(what), packet.rx.mono_ns))
 
 
 class _Nobody:

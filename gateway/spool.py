@@ -13,9 +13,14 @@ a new row for an old one.
 point past a row that was lost. So is how far an order has come (`gateway.ledger`), and what
 is forgotten of the bytes that the rows were made of (`gateway.raw`).
 
-*A full spool* (`max_page_count`; on a truly full disk SQLite could not even delete) refuses: `put` raises StoreError
-and the device, not being released, keeps its record. Nothing that waits here is ever thrown away to make room. What
-could fill it is a babbling device, so faults are capped: FAULTS_PER_HOUR rows of a device, the rest only counted.
+*A full spool* refuses: `put` raises StoreError and the device, not being released, keeps its record. Before that,
+waves are shed, which leaves a durable gap (`gateway.shed`); nothing else that waits here is ever thrown away to make
+room. What could fill it is a babbling device, so faults are capped: FAULTS_PER_HOUR rows of a device, the rest only
+counted. The cap is SQLite's own (`max_page_count`), and it shrinks with the disk: RESERVE_BYTES stay free, because on a
+truly full disk SQLite could not even delete.
+
+*A row has a rank*: what is urgent is taken by itself, ahead of the others. It carries the steady clock's time beside
+the clock's (`gateway.boot`).
 
 *A row is checked before it is kept*: encoded as the wire's JSON, read back as the server will read it, and no longer
 than MAX_ROW_BYTES. One row that does not parse would block the batch it travels in for ever. Such a row is a bug of
@@ -27,6 +32,7 @@ The file is locked: a second gateway on the same folder is refused.
 import asyncio
 import contextlib
 import logging
+import os
 import secrets
 import sqlite3
 from collections import Counter
@@ -37,7 +43,7 @@ from typing import NamedTuple, TypeVar
 
 import msgspec
 
-from gateway import ledger, raw
+from gateway import boot, ledger, raw, shed
 from vitals.block import Block
 from vitals.errors import StoreError
 from vitals.events import Event, Fault
@@ -47,7 +53,9 @@ GATHER_S = 0.01
 FAULTS_PER_HOUR = 60
 MAX_ROW_BYTES = 30_000
 PAGE_BYTES = 4096
-SCHEMA_VERSION = 1
+RESERVE_BYTES = 16 << 20
+"""Of the disk, for what SQLite writes in order to delete: its log grows by some megabytes before it is written back."""
+SCHEMA_VERSION = 2
 
 _HOUR_NS = 3_600_000_000_000
 
@@ -56,14 +64,23 @@ CREATE TABLE row (seq INTEGER PRIMARY KEY AUTOINCREMENT, received_ns INTEGER NOT
 CREATE TABLE bookmark (device TEXT PRIMARY KEY, text TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE spool (epoch TEXT NOT NULL);
 """
+_RANKS = f"""
+ALTER TABLE row ADD COLUMN rank INTEGER NOT NULL DEFAULT {shed.ORDINARY};
+CREATE INDEX row_wave ON row (seq) WHERE rank = {shed.WAVE};
+ALTER TABLE spool ADD COLUMN shed INTEGER NOT NULL DEFAULT 0;
+CREATE INDEX row_urgent ON row (seq) WHERE rank = {shed.URGENT};
+"""
+_TAKE = "SELECT seq, json FROM row WHERE seq > ? AND seq <= ? {} ORDER BY seq LIMIT ?"
+_WHICH = {None: "", False: f"AND rank < {shed.URGENT}", True: f"AND rank = {shed.URGENT}"}
 
 
 class Heard(NamedTuple):
-    """One thing a device told, and the gateway's time when it did."""
+    """One thing a device told, and the gateway's two clocks when it did; `mono_ns` is None where nobody can say."""
 
     device: str
     received_ns: int
     what: Block | Event | Fault
+    mono_ns: int | None = None
 
 
 class Stored(NamedTuple):
@@ -74,11 +91,18 @@ class Stored(NamedTuple):
 
 
 class Status(NamedTuple):
-    """`queued` rows wait, the oldest since `oldest_ns`; `last_seq` is the highest number ever given (0: none)."""
+    """`queued` rows wait, the oldest since `oldest_ns`; `last_seq` is the highest number ever given (0: none).
+
+    `urgent_seq`: the highest number of an urgent row (0: none). `low`: the disk itself is nearly full. `shed`: how many
+    rows of waves were shed since the spool began.
+    """
 
     queued: int
     oldest_ns: int | None
     last_seq: int
+    urgent_seq: int = 0
+    low: bool = False
+    shed: int = 0
 
 
 class Room(NamedTuple):
@@ -106,7 +130,7 @@ T = TypeVar("T")
 class Spool:
     """The asynchronous face of the file. Make it with `await Spool.open(...)`, end it with `await close()`.
 
-    `on_stored` is called in the event loop after each commit that added rows.
+    `on_stored` is called in the event loop after each commit that added rows, `on_kept` with what of it each put told.
     """
 
     def __init__(self, file: "_File", thread: ThreadPoolExecutor, status: Status) -> None:
@@ -118,9 +142,12 @@ class Spool:
         self._committing: asyncio.Task[None] | None = None
         self._hourly: Counter[tuple[str, int]] = Counter()
         self.status = status
+        self.shed_before = status.shed
         self.epoch = file.epoch
+        self.boots = file.boots
         self.full = False
         self.on_stored: Callable[[], None] = lambda: None
+        self.on_kept: Callable[[Sequence[Heard]], None] = lambda heard: None
 
     @classmethod
     async def open(cls, path: Path, max_bytes: int = 256 << 20) -> "Spool":
@@ -151,9 +178,14 @@ class Spool:
         done.add_done_callback(_said)
         return done
 
-    async def take(self, after_seq: int, limit: int, up_to: int | None = None) -> list[Stored]:
-        """Up to `limit` rows with numbers above `after_seq` and at most `up_to`, in order. They stay."""
-        return await self._in_thread(self._file.take, after_seq, limit, up_to)
+    async def take(
+        self, after_seq: int, limit: int, up_to: int | None = None, *, urgent: bool | None = None
+    ) -> list[Stored]:
+        """Up to `limit` rows with numbers above `after_seq` and at most `up_to`, in order. They stay.
+
+        `urgent`: only what is urgent, or only what is not.
+        """
+        return await self._in_thread(self._file.take, after_seq, limit, up_to, urgent)
 
     def release(self, ranges: Ranges) -> None:
         """Delete the rows of these inclusive ranges, with the next commit. Lost in a crash, it only costs a resend."""
@@ -225,6 +257,8 @@ class Spool:
                 raise
             for put, refusal in zip(puts, errors, strict=True):
                 _settle(put.done, refusal)
+                if put.heard and refusal is None:
+                    self.on_kept(put.heard)
             if puts:
                 self.full = any(errors)
             if any(put.heard for put in puts):
@@ -252,14 +286,32 @@ def _said(done: "asyncio.Future[None]") -> None:
 class _File:
     """The SQLite file; everything here runs in the spool's one thread."""
 
-    def __init__(self, db: sqlite3.Connection, path: Path, epoch: str) -> None:
+    def __init__(self, db: sqlite3.Connection, path: Path, epoch: str, max_bytes: int) -> None:
         self._db = db
         self._path = path
+        self._most_pages = max(16, max_bytes // PAGE_BYTES)
+        self._pages = 0
+        """As many as the file may grow to, as last told to SQLite."""
+        self._low = False
+        self._shed_rows = _one(db, "SELECT shed FROM spool")
         self._encoder = msgspec.json.Encoder()
         self._decoder = msgspec.json.Decoder(Row)
         self.epoch = epoch
         self._last_seq = _one(db, "SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'row'")
         self._queued = _one(db, "SELECT count(*) FROM row")
+        self._urgent_seq = _one(db, f"SELECT coalesce(max(seq), 0) FROM row WHERE rank = {shed.URGENT}")
+        self.boots = boot.prepare(db, self._last_seq + 1)
+        self._fit()
+
+    def _fit(self) -> None:
+        """Let the file grow as far as it may and the disk allows."""
+        free = free_bytes(self._path.parent)
+        self._low = free < RESERVE_BYTES
+        there = _one(self._db, "PRAGMA page_count")
+        pages = max(there, min(self._most_pages, there + max(0, free - RESERVE_BYTES) // PAGE_BYTES))
+        if pages != self._pages:
+            self._db.execute(f"PRAGMA max_page_count = {pages}")
+            self._pages = pages
 
     def write(self, puts: Sequence[_Put], ranges: Ranges) -> tuple[list[StoreError | None], Status]:
         """All in one transaction; where that fails, each put in its own, so that each learns its own fate.
@@ -267,42 +319,66 @@ class _File:
         Releases go first: they make room.
         """
         errors: list[StoreError | None] = [None] * len(puts)
+        self._fit()
         if self._tried(puts, ranges) is not None:
             self._tried((), ranges)
             errors = [self._tried([put], ()) for put in puts]
         return errors, self.status()
 
     def _tried(self, puts: Sequence[_Put], ranges: Ranges) -> StoreError | None:
-        last_seq, queued = self._last_seq, self._queued
+        before = self._last_seq, self._queued, self._urgent_seq, self._shed_rows
         try:
             self._db.execute("BEGIN IMMEDIATE")
             for low, high in ranges:
                 self._queued -= self._db.execute("DELETE FROM row WHERE seq BETWEEN ? AND ?", (low, high)).rowcount
+            if any(put.heard for put in puts):
+                self._shed([one for put in puts for one in put.heard])
             for put in puts:
                 self._insert(put)
             self._db.execute("COMMIT")
         except sqlite3.Error as error:
-            self._last_seq, self._queued = last_seq, queued
+            self._last_seq, self._queued, self._urgent_seq, self._shed_rows = before
             with contextlib.suppress(sqlite3.Error):  # a full disk has rolled back by itself
                 self._db.execute("ROLLBACK")
-            return _store_error(error, self._path)
+            return _store_error(error, self._path, low=self._low)
         return None
 
+    def _shed(self, coming: Sequence[Heard]) -> None:
+        """Make room for what comes, where it is getting tight and there are waves; their gap is told in their place."""
+        most = self._pages * PAGE_BYTES
+        if self._used_pages() * PAGE_BYTES < shed.FROM * most:
+            return
+        gaps, rows = shed.make_room(self._db, round(shed.SHARE * most))
+        if not rows:
+            return
+        log.warning("the spool is nearly full: %d rows of waves were shed", rows)
+        self._queued -= rows
+        self._shed_rows += rows
+        self._db.execute("UPDATE spool SET shed = ?", (self._shed_rows,))
+        now = coming[-1]
+        self._insert_rows([Heard(device, now.received_ns, event, now.mono_ns) for device, event in gaps])
+
     def _insert(self, put: _Put) -> None:
-        rows = []
-        for one in put.heard:
-            self._last_seq += 1
-            rows.append((self._last_seq, one.received_ns, self._encoded(one, self._last_seq)))
-        self._queued += len(rows)
-        self._db.executemany("INSERT INTO row VALUES (?, ?, ?)", rows)
+        self._insert_rows(put.heard)
         self._db.executemany("REPLACE INTO bookmark VALUES (?, ?)", put.bookmarks.items())
         ledger.write(self._db, put.orders)
         if put.packets:
             raw.write(self._db, put.packets)
 
+    def _insert_rows(self, heard: Sequence[Heard]) -> None:
+        rows = []
+        for one in heard:
+            self._last_seq += 1
+            rank = shed.rank(one.what)
+            if rank == shed.URGENT:
+                self._urgent_seq = self._last_seq
+            rows.append((self._last_seq, one.received_ns, self._encoded(one, self._last_seq), rank))
+        self._queued += len(rows)
+        self._db.executemany("INSERT INTO row (seq, received_ns, json, rank) VALUES (?, ?, ?, ?)", rows)
+
     def _encoded(self, one: Heard, seq: int) -> bytes:
         try:
-            json = self._encoder.encode(Row(seq, one.device, one.received_ns, one.what))
+            json = self._encoder.encode(Row(seq, one.device, one.received_ns, one.what, one.mono_ns))
             self._decoder.decode(json)
             if len(json) <= MAX_ROW_BYTES:
                 return json
@@ -312,11 +388,9 @@ class _File:
         fault = Fault("driver bug", reason, one.received_ns)
         return self._encoder.encode(Row(seq, one.device, one.received_ns, fault))
 
-    def take(self, after_seq: int, limit: int, up_to: int | None) -> list[Stored]:
+    def take(self, after_seq: int, limit: int, up_to: int | None, urgent: bool | None) -> list[Stored]:
         highest = self._last_seq if up_to is None else up_to
-        found = self._db.execute(
-            "SELECT seq, json FROM row WHERE seq > ? AND seq <= ? ORDER BY seq LIMIT ?", (after_seq, highest, limit)
-        )
+        found = self._db.execute(_TAKE.format(_WHICH[urgent]), (after_seq, highest, limit))
         return [Stored(seq, json) for seq, json in found]
 
     def bookmark(self, device: str) -> str:
@@ -334,12 +408,15 @@ class _File:
 
     def status(self) -> Status:
         oldest = self._db.execute("SELECT received_ns FROM row ORDER BY seq LIMIT 1").fetchone()
-        return Status(self._queued, oldest[0] if oldest else None, self._last_seq)
+        return Status(
+            self._queued, oldest[0] if oldest else None, self._last_seq, self._urgent_seq, self._low, self._shed_rows
+        )
 
     def room(self) -> Room:
-        pages = _one(self._db, "PRAGMA page_count") - _one(self._db, "PRAGMA freelist_count")
-        most = _one(self._db, "PRAGMA max_page_count")
-        return Room(pages * PAGE_BYTES, most * PAGE_BYTES, raw.size(self._db))
+        return Room(self._used_pages() * PAGE_BYTES, self._pages * PAGE_BYTES, raw.size(self._db))
+
+    def _used_pages(self) -> int:
+        return _one(self._db, "PRAGMA page_count") - _one(self._db, "PRAGMA freelist_count")
 
     def close(self) -> None:
         self._db.close()
@@ -355,11 +432,10 @@ def _open(path: Path, max_bytes: int) -> tuple[_File, Status]:
         db.execute("PRAGMA cache_size = -512")
         db.execute("PRAGMA wal_autocheckpoint = 256")
         db.execute("PRAGMA journal_size_limit = 1048576")
-        db.execute(f"PRAGMA max_page_count = {max(16, max_bytes // PAGE_BYTES)}")
         epoch = _schema(db, path)
         ledger.prepare(db)
         raw.prepare(db)
-        file = _File(db, path, epoch)
+        file = _File(db, path, epoch, max_bytes)
         return file, file.status()
     except BaseException as error:
         if db is not None:
@@ -397,27 +473,41 @@ def wipe(path: Path) -> None:
 def _schema(db: sqlite3.Connection, path: Path) -> str:
     """The spool's epoch; makes the tables in a new file."""
     version = _one(db, "PRAGMA user_version")
-    if version not in (0, SCHEMA_VERSION):
+    if version not in range(SCHEMA_VERSION + 1):
         raise StoreError(
             f"{path} is a spool of version {version}, this gateway writes {SCHEMA_VERSION}",
             "run the gateway that wrote it until it is empty, then move the file away",
         )
-    if version == 0:
+    if version < SCHEMA_VERSION:
         db.execute("BEGIN IMMEDIATE")
-        for statement in _SCHEMA.strip().splitlines():
-            db.execute(statement)
-        db.execute("INSERT INTO spool VALUES (?)", (secrets.token_hex(8),))
+        if version == 0:
+            _execute(db, _SCHEMA)
+            db.execute("INSERT INTO spool VALUES (?)", (secrets.token_hex(8),))
+        _execute(db, _RANKS)
         db.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
         db.execute("COMMIT")
     return str(db.execute("SELECT epoch FROM spool").fetchone()[0])
+
+
+def _execute(db: sqlite3.Connection, script: str) -> None:
+    for statement in script.strip().splitlines():
+        db.execute(statement)
+
+
+def free_bytes(folder: Path) -> int:
+    """What the disk under the folder has left for us."""
+    disk = os.statvfs(folder)
+    return disk.f_bavail * disk.f_frsize
 
 
 def _one(db: sqlite3.Connection, query: str) -> int:
     return int(db.execute(query).fetchone()[0])
 
 
-def _store_error(error: sqlite3.Error, path: Path) -> StoreError:
+def _store_error(error: sqlite3.Error, path: Path, *, low: bool = False) -> StoreError:
     match getattr(error, "sqlite_errorname", ""):
+        case "SQLITE_FULL" if low:
+            return StoreError(f"the disk of the spool {path} is full", "make room on it: what else is there?")
         case "SQLITE_FULL":
             return StoreError(f"the spool {path} is full", "bring the server back, or give it more with spool_mb")
         case "SQLITE_BUSY" | "SQLITE_LOCKED":

@@ -3,14 +3,15 @@
 A row stays in the spool until the server itself says, in an application acknowledgement of this spool's epoch, that
 it is committed. The broker's PUBACK is never taken for that: it only says that the broker has read the message.
 
-*Two lanes.* When a connection comes up, rows that were already waiting are the backlog; rows stored from then on are
-live. Live rows go first, and one place of the window is kept for them, so that a fresh reading never queues behind a
-week of old ones.
+What goes next, and what is under way, is `gateway.window`'s to know. The backlog is read ahead, some batches at a
+time: the spool's thread is busy committing. A batch that is sent again says anew when it is sent, because by that the
+server finds out when its rows were received (`gateway.boot`).
 
-*The window.* At most WINDOW batches are unacknowledged; each holds at most MAX_ROWS rows and BATCH_BYTES. A batch that
-is not wholly acknowledged within RESEND_S is published again, unchanged; the server recognises rows it has by
-(gateway, epoch, seq). Only rows of the window are released: an acknowledgement of anything else is ignored and counted,
-and so is one without the right seal (`gateway.seals`).
+An acknowledgement without the right seal (`gateway.seals`), or of what is not under way, is ignored and counted.
+
+*The server is heard* by what it says: it answers each heartbeat, if only with an acknowledgement of no rows. That we
+are connected to a broker says nothing about it, and neither does what a broker has retained. `silent_s` is what
+`gateway.local` goes by.
 
 *Connecting.* Each attempt has a paho client of its own, so nothing of a dead connection lives on. Waits between
 attempts have full jitter and are reset once a connection lasted STABLE_S; a broker that hangs up is given the time
@@ -26,8 +27,10 @@ import contextlib
 import logging
 import math
 import socket
-from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from bisect import bisect_right
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from itertools import islice
 from typing import Any
 
 import msgspec
@@ -38,20 +41,18 @@ from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
 from gateway.backoff import Backoff
+from gateway.boot import BOOT, steady_ns
 from gateway.config import UplinkConfig
 from gateway.identity import Secure
 from gateway.seals import Seals
 from gateway.spool import Spool, Stored
+from gateway.window import MAX_ROWS, Flight, Window, head
 from vitals import wire
 from vitals.clock import Clock
 from vitals.errors import ConfigError, LinkError, WireError
 from vitals.wire import Ack, Health, Lane, State
 
-WINDOW = 8
-BACKLOG_WINDOW = WINDOW - 1
-MAX_ROWS = wire.MAX_ROWS
-BATCH_BYTES = 60_000
-RESEND_S = 4.0
+AHEAD_ROWS = 2_000
 STABLE_S = 30.0
 CONNECT_S = 10.0
 GOODBYE_S = 2.0
@@ -61,7 +62,7 @@ MOST_QUEUED = 64
 _UNSUPPORTED_PROTOCOL = 132
 _SILENT = 141
 """The reason that paho gives when the broker has not answered for longer than it may."""
-_ENVELOPE_BYTES = 256
+_MOST_BOOTS = 16
 
 log = logging.getLogger(__name__)
 
@@ -73,97 +74,14 @@ class _Encoded(msgspec.Struct):
     epoch: str
     sent_ns: int
     rows: list[msgspec.Raw]
-    v: int = wire.VERSION
+    v: int
+    boot: str
+    mono_ns: int
+    boots: list[tuple[int, str]]
 
 
-class _Flight:
-    """A published batch and the rows of it that are not acknowledged."""
-
-    def __init__(self, lane: Lane, rows: Sequence[Stored], payload: bytes) -> None:
-        self.lane = lane
-        self.unacknowledged = [row.seq for row in rows]
-        self.payload = payload
-        self.sent_s = 0.0
-
-    def acknowledge(self, ranges: Iterable[tuple[int, int]]) -> list[int]:
-        """Take these out; returns what was taken."""
-        taken: list[int] = []
-        for low, high in ranges:
-            first, last = bisect_left(self.unacknowledged, low), bisect_right(self.unacknowledged, high)
-            taken += self.unacknowledged[first:last]
-            del self.unacknowledged[first:last]
-        return sorted(taken)
-
-
-class Window:
-    """What is under way, and what to send next: the uplink's core, without a network or a clock.
-
-    Made anew for each connection; `boundary` is the highest seq that was waiting when it came up.
-    """
-
-    def __init__(self, boundary: int) -> None:
-        self._boundary = boundary
-        self._live_seq = boundary
-        self._backlog_seq = 0
-        self.flights: list[_Flight] = []
-
-    def add(self, lane: Lane, rows: Sequence[Stored], payload: bytes) -> _Flight:
-        """Put a batch of rows, taken from the head of a lane, in the window."""
-        flight = _Flight(lane, rows, payload)
-        self.flights.append(flight)
-        if lane is Lane.OBS:
-            self._live_seq = rows[-1].seq
-        else:
-            self._backlog_seq = rows[-1].seq
-        return flight
-
-    def lanes(self) -> list[tuple[Lane, int, int | None]]:
-        """The lanes that have a place in the window, in order of precedence: lane, after which seq, up to which."""
-        free: list[tuple[Lane, int, int | None]] = []
-        if len(self.flights) < WINDOW:
-            free.append((Lane.OBS, self._live_seq, None))
-        if len(self.flights) < BACKLOG_WINDOW and self._backlog_seq < self._boundary:
-            free.append((Lane.BACKLOG, self._backlog_seq, self._boundary))
-        return free
-
-    def exhausted(self, lane: Lane) -> None:
-        """The lane has no more rows. Only the backlog can end; live rows keep coming."""
-        if lane is Lane.BACKLOG:
-            self._backlog_seq = self._boundary
-
-    def acknowledge(self, ranges: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
-        """Ranges of rows of the window that are now committed, to be released."""
-        taken = [seq for flight in self.flights for seq in flight.acknowledge(ranges)]
-        self.flights = [flight for flight in self.flights if flight.unacknowledged]
-        return as_ranges(sorted(taken))
-
-    def due(self, now_s: float) -> list[_Flight]:
-        """Batches that have waited RESEND_S for their acknowledgement."""
-        return [flight for flight in self.flights if now_s - flight.sent_s >= RESEND_S]
-
-    def next_due_s(self) -> float | None:
-        return min((flight.sent_s + RESEND_S for flight in self.flights), default=None)
-
-
-def as_ranges(seqs: Sequence[int]) -> list[tuple[int, int]]:
-    """Ascending numbers as inclusive ranges: 1 2 3 7 → (1, 3) (7, 7)."""
-    ranges: list[tuple[int, int]] = []
-    for seq in seqs:
-        if ranges and ranges[-1][1] == seq - 1:
-            ranges[-1] = (ranges[-1][0], seq)
-        else:
-            ranges.append((seq, seq))
-    return ranges
-
-
-def head(rows: Sequence[Stored]) -> Sequence[Stored]:
-    """As many rows from the start as fit one message, and at least one."""
-    room = BATCH_BYTES - _ENVELOPE_BYTES
-    for index, row in enumerate(rows):
-        room -= len(row.json) + 1
-        if room < 0 and index:
-            return rows[:index]
-    return rows
+def _from_seq(boot: tuple[int, str]) -> int:
+    return boot[0]
 
 
 class Uplink:
@@ -207,6 +125,8 @@ class Uplink:
         self._wake = asyncio.Event()
         self._protocol = _first_protocol(config)
         self._window = Window(0)
+        self._ahead: deque[Stored] = deque()
+        self._heard_s: float | None = None
         self.ignored_acks = 0
         self.connections = 0
         self.connected = asyncio.Event()
@@ -225,6 +145,10 @@ class Uplink:
         """End the connection, if there is one, and make another: the hub's identity is a new one."""
         if self._broker is not None:
             self._broker.give_up("the identity is a new one")
+
+    def silent_s(self) -> float | None:
+        """Seconds of the wall since the server itself said anything; None: never yet."""
+        return None if self._heard_s is None else asyncio.get_running_loop().time() - self._heard_s
 
     async def run(self) -> None:
         """Connect and serve, again and again."""
@@ -258,13 +182,14 @@ class Uplink:
         """One connection from start to end; raises LinkError when it ends, _ProtocolRefused."""
         self._seals.refresh()
         broker = _Broker(
-            self._name, self._config, self._protocol, self._hears, self._clock, self._seals, self._secure
+            self._name, self._config, self._protocol, self._hears, self._clock, self._hear, self._seals, self._secure
         )  # fmt: skip
         try:
             await broker.open()
             self._broker = broker
             log.info("connected to %s:%d, MQTT %s", self._config.host, self._config.port, _spoken(self._protocol))
             self._window = Window(self._spool.status.last_seq)
+            self._ahead.clear()
             self.connections += 1
             self.connected.set()
             await self._serve(broker)
@@ -294,26 +219,47 @@ class Uplink:
                 self._send(broker, flight)
 
     async def _fill(self, broker: "_Broker") -> None:
-        """Publish until the window is full or nothing waits; live rows first, each time anew."""
+        """Publish until the window is full or nothing waits; what is urgent first, each time anew."""
         while await self._sent_one(broker):
             pass
 
     async def _sent_one(self, broker: "_Broker") -> bool:
-        for lane, after_seq, up_to in self._window.lanes():
-            rows = head(await self._spool.take(after_seq, MAX_ROWS, up_to))
+        for lane, after_seq, up_to in self._window.lanes(self._spool.status):
+            rows = await self._next(lane, after_seq, up_to)
             if rows:
-                self._send(broker, self._window.add(lane, rows, self._encoded(rows)))
+                self._send(broker, self._window.add(lane, rows))
                 return True
-            self._window.exhausted(lane)
+            self._window.exhausted(lane, up_to)
         return False
+
+    async def _next(self, lane: Lane, after_seq: int, up_to: int) -> Sequence[Stored]:
+        """The lane's next batch."""
+        if lane is not Lane.BACKLOG:
+            return head(await self._spool.take(after_seq, MAX_ROWS, up_to, urgent=lane is Lane.ALARM))
+        if len(self._ahead) < MAX_ROWS:
+            after_seq = self._ahead[-1].seq if self._ahead else after_seq
+            self._ahead.extend(await self._spool.take(after_seq, AHEAD_ROWS, up_to, urgent=False))
+        rows = head(list(islice(self._ahead, MAX_ROWS)))
+        for _ in rows:
+            self._ahead.popleft()
+        return rows
 
     def _encoded(self, rows: Sequence[Stored]) -> bytes:
         raw = [msgspec.Raw(row.json) for row in rows]
-        return msgspec.json.encode(_Encoded(self._name, self._spool.epoch, self._clock.now_ns(), raw))
+        boots = self._spool.boots
+        first, last = (bisect_right(boots, row.seq, key=_from_seq) for row in (rows[0], rows[-1]))
+        concerned = boots[max(0, first - 1, last - _MOST_BOOTS) : last]
+        batch = _Encoded(
+            self._name, self._spool.epoch, self._clock.now_ns(), raw, wire.VERSION, BOOT, steady_ns(), concerned
+        )
+        return msgspec.json.encode(batch)
 
-    def _send(self, broker: "_Broker", flight: _Flight) -> None:
+    def _send(self, broker: "_Broker", flight: Flight) -> None:
         flight.sent_s = asyncio.get_running_loop().time()
-        broker.publish(wire.up(self._name, flight.lane), flight.payload)
+        broker.publish(wire.up(self._name, flight.lane), self._encoded(flight.rows))
+
+    def _hear(self) -> None:
+        self._heard_s = asyncio.get_running_loop().time()
 
     def _on_ack(self, payload: bytes) -> None:
         try:
@@ -323,6 +269,8 @@ class Uplink:
             log.warning("an acknowledgement was ignored: %s", error)
             return
         released = self._window.acknowledge(ack.ranges) if ack.epoch == self._spool.epoch else []
+        if not ack.ranges:  # the answer to a heartbeat
+            return
         if not released:
             self.ignored_acks += 1
             return
@@ -356,6 +304,7 @@ class _Broker:
         protocol: MQTTProtocolVersion,
         hears: Mapping[str, Callable[[bytes], None]],
         clock: Clock,
+        heard: Callable[[], None],
         seals: Seals,
         secure: Secure | None = None,
     ) -> None:
@@ -366,6 +315,7 @@ class _Broker:
         self._secure = secure
         self._loop = asyncio.get_running_loop()
         self._hears = hears
+        self._heard = heard
         self._answer: asyncio.Future[ReasonCode] = self._loop.create_future()
         self._ready: asyncio.Future[None] = self._loop.create_future()
         self._lost: asyncio.Future[LinkError] = self._loop.create_future()
@@ -474,6 +424,8 @@ class _Broker:
         self._hand_over(_resolve, self._lost, _lost(kind, str(reason)))
 
     def _on_message(self, client: Client, userdata: Any, message: MQTTMessage) -> None:
+        if not message.retain:  # else it may be years old
+            self._hand_over(self._heard)
         if message.topic in self._hears:
             self._hand_over(self._hears[message.topic], bytes(message.payload))
 

@@ -23,6 +23,7 @@ import server.ingest.store as ingest
 import server.oncall.store as oncall
 import server.patients.store as patients
 from server import broker, revisions
+from server.alarms import at_home
 from server.alarms.table import open_count
 from server.api import Health
 from server.broker import Running
@@ -225,11 +226,12 @@ class Server:
         now_ns, began_s = self.clock.now_ns(), time.monotonic()
         with self.db.write() as tx:
             messages, renewed = self._renew(tx, messages)
-            taken = ingest.take(tx, messages, now_ns)
+            taken = ingest.take(tx, messages, now_ns, self.clock.speed)
             ordered = heard(tx, taken.new.events)
             changed = taken.changed | taken.new.keys() | ordered
             if taken.new:
                 changed |= self._look(tx, taken.new.keys() | ordered, now_ns, taken.new)
+                changed |= at_home.trace(tx, changed)
         self.meter.took_in(taken.tally, taken.new.received_ns(), self.clock.now_ns(), time.monotonic() - began_s)
         self._tell(changed)
         return [*taken.acknowledge, *renewed]

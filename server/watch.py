@@ -194,7 +194,7 @@ def _trigger(
     if not seen:
         return None
     name, newest = max(seen, key=lambda pair: pair[1].t_ns)
-    return Trigger(newest.device, name, newest.t_ns, newest.received_ns, now_ns)
+    return Trigger(newest.device, name, newest.t_ns, newest.received_ns + newest.shift_ns, now_ns)
 
 
 def _name(one: Reading | Occurrence) -> str:

@@ -42,7 +42,11 @@ class Programme(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 def parse(text: str, where: str) -> Programme:
     """The programme in the TOML `text`; `where` names the file in errors. Raises ConfigError."""
-    programme = settings.parse(text, Programme, where)
+    return checked(settings.parse(text, Programme, where), where)
+
+
+def checked(programme: Programme, where: str) -> Programme:
+    """The same, if it can be used; `where` says in errors where it stands. Raises ConfigError."""
     for language in LANGUAGES:
         if not programme.title.get(language):
             raise ConfigError(f"{where}: [title] has no {language!r}", "give the title in " + " and ".join(LANGUAGES))

@@ -29,6 +29,8 @@ class Channel(msgspec.Struct, frozen=True):
     mdc: int | None = None
     snomed: tuple[str, ...] = ()
     shown_unit: str = ""
+    wave: bool = False
+    """A signal sampled many times a second: where there is no room for everything, it goes first."""
 
     @property
     def resolution(self) -> float:
@@ -119,6 +121,7 @@ _TABLE = (
     Channel("oxygen_flow", "Oxygen flow", "Oksygentilførsel", "L/min", 1, 0, 60, ("3151-8",), None, ("57485005",)),
     Channel("pain", "Pain", "Smerte", "{score}", 0, 0, 10, ("72514-3",), None, ("225908003",)),
     Channel("battery", "Battery", "Batteri", "%", 0, 0, 100),
+    Channel("pleth", "Pulse wave", "Pulsbølge", "1", 0, 0, 65_535, (), 150452, wave=True),
 )
 
 CHANNELS: Mapping[str, Channel] = MappingProxyType({channel.name: channel for channel in _TABLE})

@@ -14,6 +14,14 @@ DISPENSER = {
     21: "clock_unset", 22: "log_overflow", 23: "order_done", 24: "order_refused", 25: "order_unknown",
 }  # fmt: skip
 
+URGENT = frozenset(
+    {
+        "dispenser.missed", "dispenser.jam", "dispenser.dispense_fail", "dispenser.tamper", "order.unknown",
+        "local.alarm",
+    }
+)  # fmt: skip
+"""Kinds of event that somebody must hear of at once: they go before everything else that waits in a gateway."""
+
 
 class Event(msgspec.Struct, frozen=True, tag="event", omit_defaults=True):
     """Something that happened at `t_ns`. `kind` is dotted: `dispenser.missed`. `data` holds its numbers and words.

@@ -1,5 +1,7 @@
 """The messages between gateway and server, and the topics they travel on. Version 1.
 
+Three lanes go up: what is urgent (`vitals.events.URGENT`), what is new, and what has waited.
+
 Rows carry (gateway, epoch, seq): `epoch` is made anew when a spool is created, `seq` counts up within it, so the
 triple is the transport identity of a row for ever. A gateway may send any row any number of times, in any order.
 
@@ -57,22 +59,34 @@ class Lane(StrEnum):
 
 
 class Row(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
-    """One thing a device told. `device` is the device's id in the fleet; `received_ns` the gateway's clock."""
+    """One thing a device told. `device` is the device's id in the fleet; `received_ns` the gateway's clock.
+
+    `mono_ns`: the gateway's steady clock in the same moment, in nanoseconds of the wall since its boot, see `Batch`.
+    """
 
     seq: int
     device: str
     received_ns: int
     what: Block | Event | Fault
+    mono_ns: int | None = None
 
 
 class Batch(msgspec.Struct, frozen=True):
-    """Rows on their way up, at most MAX_ROWS and MAX_BYTES encoded."""
+    """Rows on their way up, at most MAX_ROWS and MAX_BYTES encoded.
+
+    `sent_ns` and `mono_ns` are the gateway's two clocks at sending. `boots`: from which `seq` on which boot was
+    running, oldest first, as far as it concerns these rows; `boot` is the one that is running now. A row of this
+    boot was received `mono_ns - row.mono_ns` before it was sent, whatever the clock said then.
+    """
 
     gateway: str
     epoch: str
     sent_ns: int
     rows: tuple[Row, ...]
     v: int = VERSION
+    boot: str = ""
+    mono_ns: int = 0
+    boots: tuple[tuple[int, str], ...] = ()
 
 
 class Ack(msgspec.Struct, frozen=True):

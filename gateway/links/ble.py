@@ -47,6 +47,7 @@ from bleak.exc import BleakError
 from drivers.catalogue import short_uuid, takes
 from drivers.contract import Card, Link, Rx
 from gateway.backoff import Backoff
+from gateway.boot import steady_ns
 from gateway.link import Connection, Inbox, NoPipe, Visit
 from gateway.links.recovery import BondHistory, Remedy
 from gateway.links.slots import Slots
@@ -116,7 +117,7 @@ class Target:
         self.device, self.rssi_dbm = device, advert.rssi
         if self.card.link is Link.ADVERT:
             told = {f"advert:{short_uuid(uuid)}": data for uuid, data in advert.service_data.items()}
-            packets = [Rx(pipe, bytes(told[pipe]), t_ns) for pipe in self.card.notify if pipe in told]
+            packets = [Rx(pipe, bytes(told[pipe]), t_ns, steady_ns()) for pipe in self.card.notify if pipe in told]
             if not packets:
                 return
             for packet in packets:
@@ -127,7 +128,7 @@ class Target:
         """It told something on a pipe (a UUID), whether or not anybody visits."""
         for ours in self.card.notify:
             if short_uuid(ours) == short_uuid(pipe):
-                self.inbox.put(Rx(ours, data, t_ns))
+                self.inbox.put(Rx(ours, data, t_ns, steady_ns()))
                 self.advertised.set()
 
     def open_inbox(self) -> Inbox:
@@ -472,7 +473,7 @@ class BleConnection:
             for pipe in self._card.read:
                 if characteristic := self._find(pipe):
                     data = await self._client.read_gatt_char(characteristic)
-                    read.append(Rx(pipe, bytes(data), self._clock.now_ns()))
+                    read.append(Rx(pipe, bytes(data), self._clock.now_ns(), steady_ns()))
         except BaseException:
             if self._inbox.waits:
                 self._inbox.lead(read)
@@ -512,7 +513,7 @@ class BleConnection:
 
     def _listener(self, pipe: str) -> Any:
         def on_value(_: BleakGATTCharacteristic, data: bytearray) -> None:
-            self._inbox.put(Rx(pipe, bytes(data), self._clock.now_ns()))
+            self._inbox.put(Rx(pipe, bytes(data), self._clock.now_ns(), steady_ns()))
 
         return on_value
 

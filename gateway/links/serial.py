@@ -16,6 +16,7 @@ from serial_asyncio_fast import SerialTransport
 
 from drivers.contract import Card, Rx, Serial
 from gateway.backoff import Backoff
+from gateway.boot import steady_ns
 from gateway.link import Connection, Inbox, Visit
 from vitals.clock import Clock
 from vitals.errors import LinkError
@@ -59,7 +60,7 @@ class SerialConnection(asyncio.Protocol):
                 await self._closed.wait()
 
     def data_received(self, data: bytes) -> None:
-        self._inbox.put(Rx(PIPE, bytes(data), self._clock.now_ns()))
+        self._inbox.put(Rx(PIPE, bytes(data), self._clock.now_ns(), steady_ns()))
 
     def connection_lost(self, exc: Exception | None) -> None:
         why = f" ({exc})" if exc else ""

@@ -1,5 +1,7 @@
 """The sentences of the timeline, in both languages."""
 
+from collections.abc import Mapping
+
 from server.alarms.model import Alarm, Trigger
 from server.api import Role
 from server.notify.words import COLOUR, ROLE, wait
@@ -43,6 +45,17 @@ SETTLED: Words = {
     "en": "The rules no longer find it; the alarm still waits for a person",
 }
 SETTLED_ITSELF: Words = {"nb": "Ordnet seg selv og er lukket", "en": "Settled by itself and is closed"}
+
+
+def told_at_home(data: Mapping[str, object]) -> Words:
+    return {
+        "nb": f"Hjemmet ble varslet av boksen sin mens serveren var borte: {data.get('nb', data.get('rule'))}",
+        "en": f"The home was told by its own box while the server was away: {data.get('en', data.get('rule'))}",
+    }
+
+
+def seen_at_home(_: Mapping[str, object]) -> Words:
+    return {"nb": "Noen i hjemmet sa at varselet var sett", "en": "Somebody in the home said that this was seen"}
 
 
 def raised(alarm: Alarm) -> Words:

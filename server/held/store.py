@@ -79,6 +79,7 @@ held_readings = sa.Table(
     sa.Column("device_t_ns", sa.BigInteger),
     sa.Column("received_ns", sa.BigInteger, nullable=False),
     sa.Column("stored_ns", sa.BigInteger, nullable=False),
+    sa.Column("shift_ns", sa.BigInteger, nullable=False, server_default="0"),
     sa.Index("held_readings_moment", "patient_id", "device", "t_ns"),
 )
 

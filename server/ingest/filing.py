@@ -4,9 +4,11 @@ What cannot be filed is set aside with its bytes; it is never dropped, and it ne
 """
 
 import hashlib
+from typing import cast
 
 import msgspec
 
+from server.ingest.correct import moved
 from server.patients.store import Whose
 from server.readings.store import Occurrence, Reading
 from triage.samples import samples_of
@@ -36,11 +38,19 @@ class Refused(msgspec.Struct, frozen=True):
 Filed = list[Reading] | list[Occurrence] | Refused
 
 
-def file(row: Row, gateway: str, epoch: str, whose: Whose, now_ns: int) -> Filed:
+def file(row: Row, gateway: str, epoch: str, whose: Whose, now_ns: int, shift_ns: int = 0) -> Filed:
     """What to keep of `row`, which came from `gateway` as number `row.seq` of `epoch`, at `now_ns`.
 
-    A block is filed whole or not at all.
+    A block is filed whole or not at all. `shift_ns` is by how much its times are wrong (`server.ingest.correct`): what
+    is filed has the right ones, and the shift beside them.
     """
+    filed = _file(moved(row, shift_ns), gateway, epoch, whose, now_ns)
+    if shift_ns and not isinstance(filed, Refused):
+        return cast(Filed, [msgspec.structs.replace(one, shift_ns=shift_ns) for one in filed])
+    return filed
+
+
+def _file(row: Row, gateway: str, epoch: str, whose: Whose, now_ns: int) -> Filed:
     if row.received_ns not in _INT64:
         return Refused("does not parse", f"received_ns {row.received_ns} is no time")
     what = row.what

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 import msgspec
 
+from server.ingest.correct import Sent
 from vitals.errors import WireError
 from vitals.seal import Key, unseal
 from vitals.wire import MAX_BYTES, VERSION, Batch, Health, Lane, Row, State, decode, gateway_of
@@ -38,6 +39,7 @@ class Parcel(msgspec.Struct, frozen=True):
     rows: tuple[Row, ...]
     spoilt: tuple[Spoilt, ...] = ()
     key: Key | None = None
+    sent: Sent = Sent()
 
     def numbers(self) -> list[int]:
         """The numbers of all rows that have one."""
@@ -52,6 +54,9 @@ class _Loose(msgspec.Struct):
     sent_ns: int
     rows: tuple[msgspec.Raw, ...]
     v: int
+    boot: str = ""
+    mono_ns: int = 0
+    boots: tuple[tuple[int, str], ...] = ()
 
 
 class _Numbered(msgspec.Struct):
@@ -100,7 +105,7 @@ def _batch(payload: bytes) -> Parcel:
         return _row_by_row(payload, error)
     numbers = [row.seq for row in batch.rows]
     if not numbers or (min(numbers) in _SEQ and max(numbers) in _SEQ):
-        return Parcel(batch.gateway, batch.epoch, batch.rows)
+        return Parcel(batch.gateway, batch.epoch, batch.rows, sent=Sent.of(batch))
     raise WireError("does not parse", "a row's seq is out of range", "count from 0")
 
 
@@ -113,7 +118,10 @@ def _row_by_row(payload: bytes, whole: WireError) -> Parcel:
     if loose.v != VERSION or len(payload) > MAX_BYTES:
         raise whole
     rows = tuple(row for row in read if isinstance(row, Row))
-    return Parcel(loose.gateway, loose.epoch, rows, tuple(row for row in read if isinstance(row, Spoilt)))
+    spoilt = tuple(row for row in read if isinstance(row, Spoilt))
+    return Parcel(
+        loose.gateway, loose.epoch, rows, spoilt, sent=Sent(loose.sent_ns, loose.boot, loose.mono_ns, loose.boots)
+    )
 
 
 def _row(raw: bytes) -> Row | Spoilt:

@@ -20,6 +20,7 @@ from server.fleet.quarantine import Unfiled, set_aside
 from server.fleet.seals import keyrings
 from server.held.model import MAY_BE_HELD
 from server.held.store import sift
+from server.ingest.correct import any_shifted, shift_ns
 from server.ingest.filing import Filed, Refused, file
 from server.ingest.lane import ordinary
 from server.ingest.parcel import Parcel, Spoilt, open_parcel
@@ -34,6 +35,7 @@ from server.readings.store import Occurrence, Reading
 from server.readings.store import file as keep
 from vitals.errors import WireError
 from vitals.events import Fault
+from vitals.seal import Key
 from vitals.wire import Ack, Health, Row, State, down, encode, gateway_of
 
 log = logging.getLogger(__name__)
@@ -84,10 +86,12 @@ class _Pile(msgspec.Struct):
     tally: Tally = msgspec.field(default_factory=Tally)
 
 
-def take(tx: sa.Connection, messages: Sequence[Message], now_ns: int) -> Taken:
-    """Store what is new in these messages, in `tx`."""
+def take(tx: sa.Connection, messages: Sequence[Message], now_ns: int, speed: float = 1.0) -> Taken:
+    """Store what is new in these messages, in `tx`. `speed` is that of our clock."""
     pile = _Pile()
     parcels: list[Parcel] = []
+    beats: list[Message] = []
+    """Answers to heartbeats: by them a home knows that it is watched."""
     claimed = [_claimed(topic) for topic, _ in messages]
     keys = keyrings(tx, claimed, now_ns)
     opened = [
@@ -110,9 +114,10 @@ def take(tx: sa.Connection, messages: Sequence[Message], now_ns: int) -> Taken:
             pile.heard.add(one.gateway)
             if isinstance(one, Health):
                 fleet.health(tx, one, now_ns)
+                beats.append(_answer(one.gateway, keys.get(gateway, ()), Ack(one.epoch, (), now_ns)))
             else:
                 parcels.append(one)
-    acknowledge = _file_all(tx, parcels, pile, now_ns)
+    acknowledge = beats + _file_all(tx, parcels, pile, now_ns, speed)
     pile.tally.aside.update(one.reason for one in pile.aside)
     return Taken(acknowledge, _write(tx, pile, now_ns), pile.changed, pile.tally)
 
@@ -127,7 +132,7 @@ def refuse(tx: sa.Connection, message: Message, why: str, now_ns: int) -> None:
     set_aside(tx, [Unfiled(_claimed(message[0]), None, "server error", why, message[1])], now_ns)
 
 
-def _file_all(tx: sa.Connection, parcels: Sequence[Parcel], pile: _Pile, now_ns: int) -> list[Message]:
+def _file_all(tx: sa.Connection, parcels: Sequence[Parcel], pile: _Pile, now_ns: int, speed: float) -> list[Message]:
     """File the new rows of all parcels onto the pile; returns an acknowledgement for each parcel."""
     owners = whose(tx, (row.device for parcel in parcels for row in parcel.rows))
     come = _come(tx, {(parcel.gateway, parcel.epoch) for parcel in parcels})
@@ -135,22 +140,23 @@ def _file_all(tx: sa.Connection, parcels: Sequence[Parcel], pile: _Pile, now_ns:
     acknowledge = []
     for parcel in parcels:
         key, numbers = (parcel.gateway, parcel.epoch), runs(parcel.numbers())
-        fresh = _file_new(parcel, come[key], owners, pile, now_ns)
+        fresh = _file_new(parcel, come[key], owners, pile, now_ns, speed)
         pile.tally.new += fresh
         pile.tally.again += len(parcel.rows) - fresh
         if numbers:
-            acknowledge.append(_answer(parcel, Ack(parcel.epoch, numbers, now_ns)))
+            key_of = (parcel.key,) if parcel.key else ()
+            acknowledge.append(_answer(parcel.gateway, key_of, Ack(parcel.epoch, numbers, now_ns)))
     _remember(tx, before, come)
     return acknowledge
 
 
-def _answer(parcel: Parcel, ack: Ack) -> Message:
-    """The acknowledgement, under the seal that the batch came with."""
-    topic, body = down(parcel.gateway, "ack"), encode(ack)
-    return topic, parcel.key.seal(topic, body) if parcel.key else body
+def _answer(gateway: str, keys: Sequence[Key], ack: Ack) -> Message:
+    """The acknowledgement, under the seal that the message came with."""
+    topic, body = down(gateway, "ack"), encode(ack)
+    return topic, keys[0].seal(topic, body) if keys else body
 
 
-def _file_new(parcel: Parcel, come: Ranges, owners: Whose, pile: _Pile, now_ns: int) -> int:
+def _file_new(parcel: Parcel, come: Ranges, owners: Whose, pile: _Pile, now_ns: int, speed: float) -> int:
     """File the rows that have not `come` before; returns how many.
 
     A row that cannot be read has not come: a whole copy of it may still be on its way.
@@ -159,18 +165,20 @@ def _file_new(parcel: Parcel, come: Ranges, owners: Whose, pile: _Pile, now_ns: 
         if spoilt.seq is not None and spoilt.seq not in come:
             pile.aside.append(_unfiled(parcel.gateway, spoilt))
     rows = _new_rows(parcel.rows, come)
-    sheaf = _ordinary(rows, parcel, owners, now_ns) if rows else None
+    sheaf = _ordinary(rows, parcel, owners, now_ns, speed) if rows else None
     if sheaf is not None:
         sheaf.rows["stored_ns"] = now_ns
         pile.sheaves.append(sheaf)
     else:
-        _file_carefully(rows, parcel, owners, pile, now_ns)
+        _file_carefully(rows, parcel, owners, pile, now_ns, speed)
     return len(rows)
 
 
-def _ordinary(rows: Sequence[Row], parcel: Parcel, owners: Whose, now_ns: int) -> Sheaf | None:
+def _ordinary(rows: Sequence[Row], parcel: Parcel, owners: Whose, now_ns: int, speed: float) -> Sheaf | None:
     """`ordinary`, but what it stumbles over goes the careful way, which finds the row."""
     try:
+        if any_shifted(rows, parcel.sent, now_ns, speed):
+            return None
         return ordinary(rows, parcel.gateway, parcel.epoch, owners, now_ns)
     except Exception:
         log.exception("a batch could not be filed in columns and is filed row by row")
@@ -194,11 +202,11 @@ def _new_rows(rows: Sequence[Row], come: Ranges) -> Sequence[Row]:
     return new
 
 
-def _file_carefully(rows: Sequence[Row], parcel: Parcel, owners: Whose, pile: _Pile, now_ns: int) -> None:
+def _file_carefully(rows: Sequence[Row], parcel: Parcel, owners: Whose, pile: _Pile, now_ns: int, speed: float) -> None:
     """Row by row: what cannot be filed is set aside, and its neighbours are not."""
     readings: list[Reading] = []
     for row in rows:
-        filed = _filed(row, parcel, owners, now_ns)
+        filed = _filed(row, parcel, owners, now_ns, speed)
         if isinstance(filed, Refused):
             pile.aside.append(_refused(parcel.gateway, row, filed))
         else:
@@ -208,13 +216,14 @@ def _file_carefully(rows: Sequence[Row], parcel: Parcel, owners: Whose, pile: _P
         pile.sheaves.append(sheaf_of(readings, now_ns))
 
 
-def _filed(row: Row, parcel: Parcel, owners: Whose, now_ns: int) -> Filed:
+def _filed(row: Row, parcel: Parcel, owners: Whose, now_ns: int, speed: float) -> Filed:
     """`file`, but a row that it stumbles over is set aside like any other that cannot be filed.
 
     It must not hold up the rows beside it; the journal and the quarantine have its bytes for whoever mends us.
     """
     try:
-        return file(row, parcel.gateway, parcel.epoch, owners, now_ns)
+        shift = shift_ns(row, parcel.sent, now_ns, speed)
+        return file(row, parcel.gateway, parcel.epoch, owners, now_ns, shift)
     except Exception as error:
         log.exception("a row could not be filed and is set aside")
         return Refused("server error", f"{type(error).__name__}: {error}")

@@ -120,6 +120,8 @@ class _Rest(msgspec.Struct, array_like=True):
     received_ns: bytes
     stored_ns: bytes
     records: list[str | None] | None
+    shift_ns: bytes = b""
+    """Empty where no time was moved."""
 
 
 class Stored(NamedTuple):
@@ -214,6 +216,7 @@ def columns(sheaf: Sheaf) -> dict[str, Any]:
         device.astype(np.uint16).tobytes(), status.astype(np.uint16).tobytes(), rows["device_t_ns"].tobytes(),
         rows["received_ns"].tobytes(), rows["stored_ns"].tobytes(),
         None if sheaf.records is None else list(sheaf.records),
+        rows["shift_ns"].tobytes() if rows["shift_ns"].any() else b"",
     )  # fmt: skip
     t_ns = rows["t_ns"]
     return {
@@ -260,6 +263,8 @@ def _part(row: Any) -> Part:
     rows["status"] = np.frombuffer(rest.status, np.uint16)
     for name in ("device_t_ns", "received_ns", "stored_ns"):
         rows[name] = np.frombuffer(getattr(rest, name), np.int64)
+    if rest.shift_ns:
+        rows["shift_ns"] = np.frombuffer(rest.shift_ns, np.int64)
     halves = np.frombuffer(identities, ">u8").reshape(-1, 2)
     rows["hi"], rows["lo"] = halves[:, 0], halves[:, 1]
     return Part(patient_id, week, part, Sheaf(rows, words, rest.statuses, rest.records))

@@ -30,8 +30,9 @@ class Fresh(Mapping[str, Sequence[Reading | Occurrence]]):
         return len(self._people)
 
     def received_ns(self) -> list[int]:
-        """The gateways' times of receipt, each once: the values of one row came at one moment."""
-        times: list[int] = [one.received_ns for one in self.events]
+        """The true times of receipt at the gateways, each once: the values of one row came at one moment."""
+        times: list[int] = [one.received_ns + one.shift_ns for one in self.events]
         if self._kept is not None:
-            times += np.unique(self._kept.sheaf.rows["received_ns"]).tolist()
+            rows = self._kept.sheaf.rows
+            times += np.unique(rows["received_ns"] + rows["shift_ns"]).tolist()
         return list(set(times)) if self.events else times

@@ -27,6 +27,8 @@ class Reading(msgspec.Struct, frozen=True):
     record: str | None
     device_t_ns: int | None
     received_ns: int
+    shift_ns: int = 0
+    """By how much `t_ns` was moved, because the gateway's clock was wrong (`server.ingest.correct`)."""
 
     @property
     def good(self) -> bool:
@@ -48,6 +50,7 @@ class Occurrence(msgspec.Struct, frozen=True):
     record: str | None
     device_t_ns: int | None
     received_ns: int
+    shift_ns: int = 0
 
 
 class Latest(msgspec.Struct, frozen=True):

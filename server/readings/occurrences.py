@@ -31,6 +31,7 @@ occurrences = sa.Table(
     sa.Column("device_t_ns", sa.BigInteger),
     sa.Column("received_ns", sa.BigInteger, nullable=False),
     sa.Column("stored_ns", sa.BigInteger, nullable=False),
+    sa.Column("shift_ns", sa.BigInteger, nullable=False, server_default="0"),
     sa.Index("events_identity", "identity", unique=True),
     sa.Index("events_sample", "patient_id", "sample", "t_ns"),
     sqlite_with_rowid=False,

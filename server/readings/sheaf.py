@@ -1,6 +1,6 @@
 """Readings as columns: what the journal, the chunks and the memory all hold.
 
-A reading is a row of ROW, 72 bytes wide; what is said in words (patient, channel, device, status) is a number into the
+A reading is a row of ROW, 80 bytes wide; what is said in words (patient, channel, device, status) is a number into the
 sheaf's own list of words, so that a sheaf means the same wherever it is put. Names of records stand beside the rows,
 for hardly any two are the same. Putting sheaves together, sorting, choosing and writing them are one step of numpy
 each, however many readings there are.
@@ -20,7 +20,7 @@ ROW = np.dtype(
     [
         ("patient", "<u4"), ("channel", "<u4"), ("device", "<u4"), ("status", "<u2"), ("decimals", "i1"),
         ("good", "u1"), ("t_ns", "<i8"), ("value", "<f8"), ("received_ns", "<i8"), ("device_t_ns", "<i8"),
-        ("stored_ns", "<i8"), ("hi", "<u8"), ("lo", "<u8"),
+        ("stored_ns", "<i8"), ("hi", "<u8"), ("lo", "<u8"), ("shift_ns", "<i8"),
     ]
 )  # fmt: skip
 """`hi` and `lo` are the identity's 16 bytes, read as two numbers with the first byte highest. `status` counts from the
@@ -84,13 +84,14 @@ class Sheaf:
         return [
             Reading(
                 words[patient], words[channel], t_ns, identity, value, decimals, statuses[status], words[device],
-                record, None if device_t_ns == NOTHING_NS else device_t_ns, received_ns,
+                record, None if device_t_ns == NOTHING_NS else device_t_ns, received_ns, shift_ns,
             )
-            for patient, channel, t_ns, identity, value, decimals, status, device, record, device_t_ns, received_ns in
+            for patient, channel, t_ns, identity, value, decimals, status, device, record, device_t_ns, received_ns,
+            shift_ns in
             zip(
                 column["patient"], column["channel"], column["t_ns"], self.identities(), column["value"],
                 column["decimals"], column["status"], column["device"], records, column["device_t_ns"],
-                column["received_ns"], strict=True,
+                column["received_ns"], column["shift_ns"], strict=True,
             )
         ]  # fmt: skip
 
@@ -115,7 +116,7 @@ def sheaf(readings: Sequence[Reading], stored_ns: int | Sequence[int]) -> Sheaf:
     words: dict[str, int] = {}
     statuses: dict[str, int] = {}
     rows = np.zeros(len(readings), ROW)
-    for name in ("t_ns", "value", "decimals", "received_ns", "good"):
+    for name in ("t_ns", "value", "decimals", "received_ns", "good", "shift_ns"):
         rows[name] = [getattr(one, name) for one in readings]
     rows["patient"] = [words.setdefault(one.patient_id, len(words)) for one in readings]
     rows["channel"] = [words.setdefault(one.channel, len(words)) for one in readings]

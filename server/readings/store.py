@@ -2,7 +2,9 @@
 
 Readings live in the journal and in chunks (`server.readings.shelf`), events, which are few, in a table of their own.
 All four times are kept: `t_ns` the best estimate of when it was true, `device_t_ns` the device's own clock,
-`received_ns` the gateway's, `stored_ns` the server's.
+`received_ns` the gateway's, `stored_ns` the server's. Where the gateway's clock was found to be wrong
+(`server.ingest.correct`), `t_ns` is the corrected time, and `shift_ns` by how much it was moved: the gateway told
+`t_ns - shift_ns`, and received it at `received_ns + shift_ns`.
 """
 
 from collections.abc import Iterable, Mapping, Sequence

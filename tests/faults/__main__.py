@@ -17,7 +17,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from server.broker import mosquitto
-from tests.faults import clocks, doses, hail, kills, overflow, reconnect
+from tests.faults import clocks, doses, hail, kills, outage, overflow, reconnect
 from tests.faults.report import HEAD, Result, line
 
 Row = Callable[[Path, int, bool], Awaitable[Result]]
@@ -34,6 +34,7 @@ ROWS: Mapping[str, tuple[Row, float, float]] = {
     "kills": (_kills("mosquitto"), 6 * MINUTE_S, 60 * MINUTE_S),
     "kills-embedded": (_kills("embedded"), 6 * MINUTE_S, 60 * MINUTE_S),
     "overflow": (lambda folder, seed, _: overflow.run(folder, seed), 3 * MINUTE_S, 3 * MINUTE_S),
+    "outage": (lambda folder, *_: outage.run(folder), 2 * MINUTE_S, 2 * MINUTE_S),
     "hail": (
         lambda folder, seed, long: hail.run(folder, 1_000_000 if long else 30_000, seed),
         5 * MINUTE_S,
@@ -48,7 +49,7 @@ ROWS: Mapping[str, tuple[Row, float, float]] = {
     "clocks": (lambda folder, *_: clocks.run(folder), 3 * MINUTE_S, 3 * MINUTE_S),
 }
 """Name: the proof, and how long it may take in the short and in the long run."""
-_NEED_MOSQUITTO = ("kills", "overflow", "reconnect")
+_NEED_MOSQUITTO = ("kills", "overflow", "outage", "reconnect")
 
 
 def main(argv: list[str]) -> int:

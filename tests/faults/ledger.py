@@ -20,7 +20,7 @@ from pathlib import Path
 
 import msgspec
 
-_ROW_BYTES, _DEVICE, _VALUE, _IDENTITY = 72, slice(8, 12), slice(24, 32), slice(56, 72)
+_ROW_BYTES, _DEVICE, _VALUE, _IDENTITY = 80, slice(8, 12), slice(24, 32), slice(56, 72)
 
 _STORED = "SELECT device, record, stored_ns FROM events WHERE record LIKE '%:%' AND kind LIKE 'dispenser.%'"
 
@@ -106,7 +106,7 @@ def shown_readings(database: Path) -> list[str]:
         gone = {name for _, _, withdrawn in _journal(db, position) for name in withdrawn}
         found: list[str] = []
         for names, rest in db.execute("SELECT identities, rest FROM chunks"):
-            devices, _, device, _, _, _, _, records = msgspec.msgpack.decode(zlib.decompress(rest))
+            devices, _, device, _, _, _, _, records, _ = msgspec.msgpack.decode(zlib.decompress(rest))
             for place in range(len(names) // 16):
                 if names[place * 16 : place * 16 + 16] not in gone:
                     number = int.from_bytes(device[place * 2 : place * 2 + 2], "little")

@@ -34,6 +34,10 @@ class Box(Dispenser):
         """Write one entry of its log, at its own time."""
         self._write(Type.LID_OPEN)
 
+    def tamper(self) -> None:
+        """The same, of somebody who breaks in: it is urgent."""
+        self._write(Type.TAMPER)
+
 
 class Source:
     """One device on its line. `offset_s`, `drift_ppm`, `is_set`: how wrong its calendar is."""
@@ -64,6 +68,15 @@ class Source:
         for _ in range(times):
             self._device.lid()
         self._tell()
+
+    def tamper(self) -> list[str]:
+        """Somebody breaks in; returns the records of it, which are written and not told yet."""
+        self._meet()
+        before = self._device.memory.log.newest_seq
+        self._device.tamper()
+        log = self._device.memory.log
+        asyncio.get_running_loop().call_soon(self._tell)
+        return [f"{self.name} {log.log_id:08x}:{seq}" for seq in range(before + 1, log.newest_seq + 1)]
 
     def beat(self) -> None:
         """The heartbeat of the protocol."""

@@ -76,6 +76,12 @@ class Part:
         )  # fmt: skip
         self._listening = asyncio.create_task(self._listen(self._process))
 
+    @property
+    def pid(self) -> int:
+        """Of the process that was started last; raises AssertionError where none runs."""
+        assert self._process is not None
+        return self._process.pid
+
     async def until_ready(self) -> None:
         """Raises TimeoutError when it does not come up."""
         async with asyncio.timeout(READY_S):
@@ -182,7 +188,7 @@ def _write_all(plan: Plan) -> None:
     _write(plan.folder / "server" / "server.toml", server)
     _write(plan.folder / "server" / "municipality.toml", _municipality(plan))
     for name in plan.gateways:
-        _write_gateway(plan, name)
+        write_gateway(plan, name)
 
 
 def _municipality(plan: Plan) -> dict[str, Any]:
@@ -209,7 +215,7 @@ def _municipality(plan: Plan) -> dict[str, Any]:
     }
 
 
-def _write_gateway(plan: Plan, name: str) -> None:
+def write_gateway(plan: Plan, name: str) -> None:
     folder = plan.folder / name
     config: dict[str, Any] = {
         "name": name,

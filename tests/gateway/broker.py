@@ -101,7 +101,7 @@ class Server:
     def _heard(self, topic: str, payload: bytes, lasts_s: int | None) -> None:
         kind = topic.split("/")[-1]
         self.lasting[kind] = lasts_s
-        if kind in (wire.Lane.OBS, wire.Lane.BACKLOG):
+        if kind in set(wire.Lane):
             batch = wire.decode(payload, wire.Batch)
             self.batches.append((kind, batch))
             self.rows |= {(batch.epoch, row.seq): row for row in batch.rows}
@@ -125,6 +125,11 @@ class Server:
 
     def say(self, gateway: str, payload: bytes, what: str = "ack") -> None:
         self._client.publish(wire.down(gateway, what), payload, qos=1)
+
+    async def leave(self, gateway: str, payload: bytes, what: str) -> None:
+        """Have the broker retain it; returns when it does."""
+        left = self._client.publish(wire.down(gateway, what), payload, qos=1, retain=True)
+        await asyncio.to_thread(left.wait_for_publish, 10)
 
     async def until(self, holds: Callable[["Server"], bool], timeout_s: float = 15) -> None:
         async with asyncio.timeout(timeout_s), self._news:

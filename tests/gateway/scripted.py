@@ -90,8 +90,8 @@ class InMemory:
         for words in opening:
             self.arrive(words)
 
-    def arrive(self, words: str) -> None:
-        self._inbox.put(Rx("2a5f", words.encode(), T0_NS))
+    def arrive(self, words: str, t_ns: int = T0_NS, mono_ns: int | None = None) -> None:
+        self._inbox.put(Rx("2a5f", words.encode(), t_ns, mono_ns))
 
     def drop(self) -> None:
         self._inbox.end(LinkError("the device walked away", "bring it back"))

@@ -1,23 +1,32 @@
 """The gateway as a process of its own: a pty and a virtual radio below, a real broker above."""
 
 import asyncio
+import json
 import os
 import pty
 import re
 import signal
 import sys
+import time
 import tomllib
 import tty
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import httpx
 import pytest
 
 import gateway
-from gateway import devices
+from gateway import app, devices
+from gateway.boot import steady_ns
+from gateway.spool import Heard, Spool
 from tests.gateway.broker import PASSWORD, Broker, Server
+from tests.ports import free_port
+from vitals.block import Block
 from vitals.clock import NS, ManualClock
+from vitals.events import Event
+from vitals.wire import Ack, Row, encode
 
 ROOT = Path(__file__).parents[2]
 
@@ -133,6 +142,55 @@ async def test_a_dispenser_that_answers_nonsense_on_its_port_is_seen_and_its_fau
     assert server.healths[-1].devices[0].link == "connected"
     os.close(far)
     os.close(near)
+
+
+@pytest.mark.processes
+async def test_a_hub_whose_server_is_away_tells_its_home_and_says_when_it_is_back(
+    lasting_broker: Broker, server: Server, tmp_path: Path
+) -> None:
+    """The broker is there all the time: that alone does not mean that anybody watches."""
+    (tmp_path / "data").mkdir()
+    spool = await Spool.open(tmp_path / "data" / app.SPOOL_FILE)
+    now_ns, mono_ns = time.time_ns(), steady_ns()
+    for ago_ns in (90 * NS, 60 * NS, 30 * NS):
+        block = Block("spo2", (now_ns - ago_ns,), (82.0,))
+        await spool.put([Heard("oxi-1", now_ns - ago_ns, block, mono_ns - ago_ns)])
+    await spool.close()
+    at, said = f"127.0.0.1:{free_port()}", tmp_path / "said"
+    said.touch()
+    speaks = f"import sys; open({str(said)!r}, 'a').write(sys.argv[1] + chr(10))"
+    rest = (
+        f'[local]\nprogramme = "{ROOT}/configs/programmes/copd.toml"\nlanguage = "en"\naway_after_s = 0.5\n'
+        f'listen = "{at}"\ntell = {json.dumps([sys.executable, "-c", speaks])}\n'
+    )
+    server.acknowledges = False
+    async with process(configuration(tmp_path, lasting_broker, rest)) as child, httpx.AsyncClient() as browser:
+        await server.until(lambda server: any(lane == "alarm" for lane, _ in server.batches), 40)
+        [(_, batch)] = [one for one in server.batches if one[0] == "alarm"][:1]
+        assert {row.what.kind for row in batch.rows if isinstance(row.what, Event)} == {"local.alarm"}
+        shown = (await browser.get(f"http://{at}/")).text
+        assert "<h1>RED</h1>" in shown
+        [word] = re.findall(r'name="word" value="(\w+)"', shown)
+        assert (await browser.post(f"http://{at}/seen", data={"word": word})).status_code == 303
+        await server.until(lambda server: any(_kind(row) == "local.seen" for row in server.rows.values()), 40)
+        server.acknowledges = True
+        for _, batch in list(server.batches):
+            server.acknowledge(batch)
+        async with asyncio.timeout(20):
+            while "reached again" not in said.read_text():
+                server.say("home-01", encode(Ack("", (), time.time_ns())))  # as heartbeats are answered
+                await asyncio.sleep(0.05)
+        child.send_signal(signal.SIGTERM)
+        _, log = await asyncio.wait_for(child.communicate(), 10)
+    assert child.returncode == 0, log.decode()
+    assert b"Traceback" not in log
+    first, *_, last = said.read_text().splitlines()
+    assert first.startswith("Important. SpO₂ 82 %")
+    assert last.startswith("The service is reached again")
+
+
+def _kind(row: Row) -> str:
+    return row.what.kind if isinstance(row.what, Event) else ""
 
 
 @pytest.mark.processes

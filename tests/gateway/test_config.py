@@ -132,3 +132,16 @@ def test_check_says_what_is_wrong_on_stderr_and_exits_with_2(
     assert said.out == ""
     assert said.err.count("\n") == 1
     assert "none.toml cannot be read" in said.err
+
+
+@pytest.mark.parametrize(("limits", "code"), [("{ spo2_floor = 88 }", 0), ("{ spo2_flor = 88 }", 2)])
+def test_check_tries_what_is_to_watch_over_the_home(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], limits: str, code: int
+) -> None:
+    programme = ROOT / "configs" / "programmes" / "copd.toml"
+    (tmp_path / "gateway.toml").write_text(
+        f'name = "home-01"\n[uplink]\n[local]\nprogramme = "{programme}"\nlimits = {limits}\ntell = ["say"]\n'
+    )
+    assert main(["check", str(tmp_path / "gateway.toml")]) == code
+    said = capsys.readouterr()
+    assert ("did you mean 'spo2_floor'" in said.err) == bool(code)

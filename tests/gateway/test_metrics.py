@@ -15,7 +15,7 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families 
 from prometheus_client.parser import text_string_to_metric_families as read_text
 
 from drivers.contract import Rx
-from gateway import VERSION, metrics
+from gateway import VERSION, door, metrics
 from gateway.config import UplinkConfig, load
 from gateway.metrics import Parts, serve
 from gateway.raw import Bytes
@@ -189,7 +189,7 @@ async def test_only_that_page_is_there_and_only_to_be_read(spool: Spool) -> None
 async def test_whoever_asks_badly_is_hung_up_on_and_the_next_is_answered(
     spool: Spool, monkeypatch: pytest.MonkeyPatch, said: bytes
 ) -> None:
-    monkeypatch.setattr(metrics, "ASK_S", 0.2)
+    monkeypatch.setattr(door, "ASK_S", 0.2)
     hub = Hub(spool)
     async with hub.asked() as monitor:
         await monitor.get("/metrics")
@@ -208,7 +208,7 @@ async def test_whoever_holds_the_line_does_not_hold_up_the_end(spool: Spool) -> 
     writers = []
     async with hub.asked() as monitor:
         await monitor.get("/metrics")
-        for _ in range(metrics.MOST_AT_ONCE - 1):
+        for _ in range(door.MOST_AT_ONCE - 1):
             _, writer = await asyncio.open_connection(*hub.at)
             writers.append(writer)
         assert (await monitor.get("/metrics")).status_code == 200
@@ -221,7 +221,7 @@ async def test_whoever_holds_the_line_does_not_hold_up_the_end(spool: Spool) -> 
 async def test_a_port_that_is_taken_is_said_once_and_had_when_it_is_free(
     spool: Spool, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(metrics, "AGAIN_S", 0.01)
+    monkeypatch.setattr(door, "AGAIN_S", 0.01)
     hub = Hub(spool)
     squatter = await asyncio.start_server(lambda *_: None, *hub.at)
     said = asyncio.Event()
@@ -235,8 +235,8 @@ async def test_a_port_that_is_taken_is_said_once_and_had_when_it_is_free(
                 said.set()
 
     listening = Listening()
-    caplog.set_level(logging.DEBUG, "gateway.metrics")
-    metrics.log.addHandler(listening)
+    caplog.set_level(logging.DEBUG, "gateway.door")
+    door.log.addHandler(listening)
     try:
         async with hub.asked() as monitor:
             await said.wait()
@@ -250,7 +250,7 @@ async def test_a_port_that_is_taken_is_said_once_and_had_when_it_is_free(
                     continue
             assert answer.status_code == 200
     finally:
-        metrics.log.removeHandler(listening)
+        door.log.removeHandler(listening)
     errors = [one for one in caplog.records if one.levelname == "ERROR"]
     assert ["metrics cannot be served on" in one.getMessage() for one in errors] == [True]
 

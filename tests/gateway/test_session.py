@@ -8,12 +8,13 @@ import pytest
 
 from drivers.contract import Bookmark, Out, Rx, Tx
 from gateway import session as session_module
+from gateway.boot import steady_ns
 from gateway.link import Connection, NoPipe, Open
 from gateway.session import Session
 from gateway.spool import Spool
 from tests.gateway.scripted import T0_NS, InMemory, OnSerial, Scripted, pulse
 from vitals.block import Block
-from vitals.clock import ManualClock
+from vitals.clock import NS, ManualClock
 from vitals.errors import LinkError
 from vitals.events import Fault
 from vitals.wire import Row
@@ -84,6 +85,34 @@ async def test_a_full_spool_releases_nothing_and_ends_the_connection(
     connection = InMemory("b1")
     assert not await Session("oxi-1", Scripted, spool, CLOCK).visit(opens(connection))
     assert connection.sent == []
+    assert connection.closed
+
+
+async def test_when_the_hubs_clock_is_set_meanwhile_the_time_goes_on_as_before_and_the_device_is_read_anew(
+    spool: Spool,
+) -> None:
+    """A driver has compared the device's clock with ours as it was: a record dated across the jump would be off by it.
+
+    The rows say when they came by the steady clock, so that the server moves all of them alike.
+    """
+    hour_ns = 3_600 * NS
+    connection = InMemory()
+
+    def on_send(text: str) -> None:
+        mono_ns = steady_ns()
+        if text == "hello":
+            connection.arrive("l88", T0_NS, mono_ns)
+            connection.arrive("l87 b1", T0_NS + hour_ns, mono_ns)  # the network told the time between the two
+        elif text == "ack 1":
+            connection.arrive("l86", T0_NS + hour_ns, mono_ns)
+
+    connection.on_send = on_send
+    assert await Session("oxi-1", Scripted, spool, CLOCK).visit(opens(connection))
+    rows = [msgspec.json.decode(row.json, type=Row) for row in await spool.take(0, 100)]
+    levels = {row.what.value[0]: row for row in rows if isinstance(row.what, Block) and row.what.channel == "battery"}
+    assert levels.keys() == {88, 87, 86}
+    assert all(abs(row.received_ns - T0_NS) < 2 * NS and row.mono_ns for row in levels.values())
+    assert connection.sent == ["hello", "ack 1"], "what was stored is released all the same"
     assert connection.closed
 
 

@@ -1,11 +1,14 @@
 """The spool keeps what it says it kept."""
 
 import asyncio
+import contextlib
 import math
 import os
 import signal
 import sqlite3
+import subprocess
 import sys
+from itertools import pairwise
 from pathlib import Path
 
 import msgspec
@@ -13,12 +16,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from gateway import boot as boot_module
+from gateway import spool as spool_module
+from gateway.boot import BOOT
 from gateway.ledger import Entry
-from gateway.spool import FAULTS_PER_HOUR, Heard, Spool, wipe
+from gateway.spool import FAULTS_PER_HOUR, RESERVE_BYTES, Heard, Spool, Stored, wipe
 from tests.gateway.scripted import T0_NS, pulse
 from vitals.block import Block
 from vitals.errors import StoreError
-from vitals.events import Fault
+from vitals.events import Event, Fault
 from vitals.wire import Command, Row
 
 
@@ -50,7 +56,7 @@ async def test_no_number_is_used_twice_not_even_after_everything_was_released_an
     await spool.close()
     again = await Spool.open(path)
     assert again.epoch == spool.epoch
-    assert again.status == (0, None, 3)
+    assert again.status[:3] == (0, None, 3)
     await again.put([heard(4)])
     assert [row.seq for row in await again.take(0, 10)] == [4]
     await again.close()
@@ -157,7 +163,7 @@ async def test_a_spool_of_a_later_version_is_not_touched(tmp_path: Path) -> None
     db = sqlite3.connect(path)
     db.execute("PRAGMA user_version = 9")
     db.close()
-    with pytest.raises(StoreError, match="version 9, this gateway writes 1"):
+    with pytest.raises(StoreError, match="version 9, this gateway writes 2"):
         await Spool.open(path)
 
 
@@ -263,3 +269,168 @@ async def test_a_spool_that_is_wiped_forgets_what_was_measured_and_no_order(tmp_
     await again.put([heard(1)])
     assert [row.seq for row in await again.take(0, 10)] == [3], "no number is used twice"
     await again.close()
+
+
+def wave(first: int, t_ns: int = T0_NS, samples: int = 100) -> Heard:
+    times = tuple(t_ns + n * 10_000_000 for n in range(samples))
+    return Heard("oxi-1", t_ns, Block("pleth", times, tuple(float(first + n) for n in range(samples))), 7)
+
+
+def _run(*command: str) -> None:
+    subprocess.run(command, check=True)
+
+
+async def filled(spool: Spool, at_once: int) -> int:
+    """Put until it refuses; how many rows it took."""
+    kept = 0
+    refused = None
+    while refused is None:
+        rows = [heard(n) for n in range(kept, kept + at_once)]
+        [refused] = await asyncio.gather(spool.put(rows), return_exceptions=True)
+        kept += 0 if refused else at_once
+    assert "full" in str(refused)
+    return kept
+
+
+def rows_of(stored: list[Stored]) -> list[Row]:
+    return [msgspec.json.decode(one.json, type=Row) for one in stored]
+
+
+async def test_waves_are_shed_first_oldest_first_and_each_stretch_leaves_a_gap(tmp_path: Path) -> None:
+    spool = await Spool.open(tmp_path / "spool.sqlite", max_bytes=100 * 4096)
+    told: list[Heard] = [heard(1)]
+    await spool.put(told)
+    for n in range(300):
+        told += [wave(n, T0_NS + n * 10**9), heard(n)]
+        await spool.put(told[-2:])
+    assert not spool.full
+    rows = rows_of(await spool.take(0, 10_000))
+    vital = [row.what.value[0] for row in rows if isinstance(row.what, Block) and row.what.channel == "pulse_rate"]
+    assert vital == [1, *range(300)], "a vital sign is never shed"
+    left = [row.seq for row in rows if isinstance(row.what, Block) and row.what.channel == "pleth"]
+    gaps = [row.what for row in rows if isinstance(row.what, Event)]
+    assert gaps
+    assert {gap.kind for gap in gaps} == {"gap"}
+    assert sum(int(gap.data["rows"]) for gap in gaps) + len(left) == 300, "each wave is there or in a gap"
+    assert gaps[0].data["from_seq"] == 2, "the oldest first"
+    assert all(int(gap.data["to_seq"]) < left[0] for gap in gaps)
+    assert all(int(before.data["to_seq"]) < int(after.data["from_seq"]) for before, after in pairwise(gaps))
+    first = gaps[0]
+    count = int(first.data["rows"])
+    assert (first.data["channel"], first.data["samples"]) == ("pleth", count * 100)
+    assert (first.data["from_ns"], first.data["to_ns"]) == (T0_NS, T0_NS + (count - 1) * 10**9 + 990_000_000)
+    assert spool.status.queued == len(rows)
+    await spool.close()
+
+
+async def test_when_the_waves_are_gone_it_refuses_as_ever(tmp_path: Path) -> None:
+    spool = await Spool.open(tmp_path / "spool.sqlite", max_bytes=60 * 4096)
+    await spool.put([wave(n) for n in range(20)])
+    kept = await filled(spool, 10)
+    rows = rows_of(await spool.take(0, 10_000))
+    assert [row.what.value[0] for row in rows if isinstance(row.what, Block)] == list(range(kept))
+    assert sum(int(row.what.data["rows"]) for row in rows if isinstance(row.what, Event)) == 20
+    await spool.close()
+
+
+async def test_a_refused_put_sheds_nothing(tmp_path: Path) -> None:
+    """Shedding and storing are one transaction: there is no gap where nothing was gained by it."""
+    spool = await Spool.open(tmp_path / "spool.sqlite", max_bytes=60 * 4096)
+    await spool.put([wave(n) for n in range(45)])
+    before = await spool.take(0, 10_000)
+    with pytest.raises(StoreError, match="full"):
+        await spool.put([heard(n) for n in range(5000)])
+    assert await spool.take(0, 10_000) == before
+    await spool.close()
+
+
+async def test_on_a_disk_that_is_nearly_full_it_refuses_while_it_can_still_delete(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    free = 100 << 20
+    monkeypatch.setattr(spool_module, "free_bytes", lambda folder: free)
+    spool = await Spool.open(tmp_path / "spool.sqlite")
+    await spool.put([heard(n) for n in range(1000)])
+    free = RESERVE_BYTES - 1
+    with pytest.raises(StoreError, match=r"the disk of the spool .* is full: make room on it"):
+        await spool.put([heard(n) for n in range(1000)])
+    assert spool.status.low
+    spool.release([(1, spool.status.last_seq)])
+    await spool.flushed()
+    assert spool.status.queued == 0
+    await spool.put([heard(7)])  # into the room of what was deleted: the file does not grow
+    free = 100 << 20
+    await spool.put([heard(n) for n in range(5000)])
+    assert not spool.status.low
+    await spool.close()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may mount a small disk")
+async def test_on_a_disk_that_others_have_filled_rows_are_still_released(tmp_path: Path) -> None:
+    """A real small disk: it is filled to the last byte behind the spool's back, and what is acknowledged still goes."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    _run("mount", "-t", "tmpfs", "-o", "size=24m", "tmpfs", str(disk))
+    try:
+        spool = await Spool.open(disk / "spool.sqlite")
+        kept = await filled(spool, 2000)
+        with (disk / "others").open("wb", buffering=0) as others:
+            others.write(bytes(spool_module.free_bytes(disk) - (8 << 20)))
+        for first in range(1, spool.status.last_seq, 500):
+            spool.release([(first, first + 499)])
+            await spool.flushed()
+        assert (kept > 2000, spool.status.queued) == (True, 0)
+        await spool.close()
+    finally:
+        _run("umount", "-l", str(disk))
+
+
+async def test_what_is_urgent_is_taken_by_itself(spool: Spool) -> None:
+    missed = Heard("disp-1", T0_NS, Event("dispenser.missed", T0_NS))
+    await spool.put([heard(1), missed, heard(2), missed])
+    assert [one.seq for one in await spool.take(0, 10, urgent=True)] == [2, 4]
+    assert [one.seq for one in await spool.take(0, 10, urgent=False)] == [1, 3]
+    assert [one.seq for one in await spool.take(0, 10)] == [1, 2, 3, 4]
+    assert spool.status.urgent_seq == 4
+
+
+async def test_a_spool_of_the_version_before_is_brought_up(tmp_path: Path) -> None:
+    path = tmp_path / "spool.sqlite"
+    with contextlib.closing(sqlite3.connect(path)) as db:
+        db.executescript(
+            "CREATE TABLE row"
+            " (seq INTEGER PRIMARY KEY AUTOINCREMENT, received_ns INTEGER NOT NULL, json BLOB NOT NULL);"
+            "CREATE TABLE bookmark (device TEXT PRIMARY KEY, text TEXT NOT NULL) WITHOUT ROWID;"
+            "CREATE TABLE spool (epoch TEXT NOT NULL); INSERT INTO spool VALUES ('0123456789abcdef');"
+            "CREATE TABLE raw (device TEXT, n INTEGER, received_ns INTEGER NOT NULL, pipe TEXT NOT NULL,"
+            " data BLOB NOT NULL, tried TEXT, told INTEGER NOT NULL DEFAULT 0, PRIMARY KEY (device, n)) WITHOUT ROWID;"
+            "INSERT INTO raw VALUES ('oxi-1', 1, 5, '2a5f', x'01', NULL, 0); PRAGMA user_version = 1"
+        )
+        db.execute("INSERT INTO row VALUES (41, 9, ?)", (msgspec.json.encode(Row(41, "oxi-1", 9, pulse(72))),))
+        db.commit()
+    spool = await Spool.open(path)
+    await spool.put([heard(73)])
+    assert (spool.epoch, await values(spool)) == ("0123456789abcdef", [72, 73])
+    assert spool.boots == [(42, BOOT)], "of which boot the old row is, nobody can say"
+    [left], _ = await spool.raw_left("oxi-1")
+    assert (left.rx.data, left.rx.mono_ns) == (b"\x01", None)
+    await spool.close()
+
+
+async def test_it_remembers_which_rows_are_of_which_boot_for_as_long_as_there_are_any(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "spool.sqlite"
+    for number, boot in enumerate(("first", "first", "second", "idle", "third"), 1):
+        monkeypatch.setattr(boot_module.prepare, "__defaults__", (boot,))
+        spool = await Spool.open(path)
+        if boot != "idle":
+            await spool.put([heard(number)])
+        await spool.close()
+    assert spool.boots == [(1, "first"), (3, "second"), (4, "third")]
+    again = await Spool.open(path)
+    again.release([(1, 3)])
+    await again.close()
+    last = await Spool.open(path)
+    assert last.boots == [(4, "third")]
+    await last.close()

@@ -4,7 +4,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from itertools import pairwise
+from itertools import islice, pairwise
 from pathlib import Path
 
 import pytest
@@ -12,13 +12,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway import uplink as uplink_module
+from gateway import window as window_module
+from gateway.boot import BOOT, steady_ns
 from gateway.config import UplinkConfig
 from gateway.seals import Seals
-from gateway.spool import Heard, Spool, Stored
-from gateway.uplink import BACKLOG_WINDOW, WINDOW, Uplink, Window, as_ranges, head
+from gateway.spool import Heard, Spool, Status, Stored
+from gateway.uplink import Uplink
+from gateway.window import BACKLOG_WINDOW, LIVE_WINDOW, WINDOW, Window, as_ranges, head
 from tests.gateway.broker import PASSWORD, Broker, Server
 from tests.gateway.scripted import T0_NS, pulse
 from vitals.clock import RunningClock
+from vitals.events import Event
 from vitals.wire import Ack, Health, Lane, encode
 
 
@@ -125,7 +129,7 @@ async def test_it_speaks_both_protocols(
 async def test_a_broker_killed_again_and_again_loses_nothing(
     spool: Spool, mortal_broker: Broker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(uplink_module, "RESEND_S", 0.5)
+    monkeypatch.setattr(window_module, "RESEND_S", 0.5)
     server = await Server(mortal_broker).start()
     async with running(spool, mortal_broker, tmp_path) as uplink:
         for round_ in range(3):
@@ -143,7 +147,7 @@ async def test_a_broker_killed_again_and_again_loses_nothing(
 async def test_a_puback_is_not_an_acknowledgement_and_unacknowledged_rows_come_again(
     spool: Spool, lasting_broker: Broker, server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(uplink_module, "RESEND_S", 0.1)
+    monkeypatch.setattr(window_module, "RESEND_S", 0.1)
     server.acknowledges = False
     async with running(spool, lasting_broker, tmp_path):
         await put(spool, 72)
@@ -163,8 +167,68 @@ async def test_a_server_that_never_acknowledges_gets_a_window_and_no_more_and_li
         await server.until(lambda server: len(server.batches) == BACKLOG_WINDOW)
         await put(spool, 72)
         await server.until(lambda server: server.batches[-1][0] == "obs")
-        assert len(server.batches) == WINDOW
+        assert len(server.batches) == LIVE_WINDOW
         assert spool.status.queued == 3001
+
+
+async def test_what_is_urgent_goes_first_and_passes_when_both_other_lanes_are_full(
+    spool: Spool, lasting_broker: Broker, server: Server, tmp_path: Path
+) -> None:
+    server.acknowledges = False
+    waited = [Heard("disp-1", T0_NS, Event("dispenser.missed", T0_NS))]
+    await put(spool, *range(3000))
+    await spool.put(waited)
+    async with running(spool, lasting_broker, tmp_path):
+        await server.until(lambda server: len(server.batches) == BACKLOG_WINDOW)
+        lane, first = server.batches[0]
+        assert (lane, [row.seq for row in first.rows]) == ("alarm", [3001])
+        await put(spool, 72, 73)
+        await server.until(lambda server: server.batches[-1][0] == "obs")
+        await put(spool, 74)
+        await spool.put([Heard("disp-1", T0_NS, Event("dispenser.jam", T0_NS))])
+        await server.until(lambda server: server.batches[-1][0] == "alarm")
+        assert len(server.batches) == WINDOW
+        server.acknowledges = True
+        for _, batch in list(server.batches):
+            server.acknowledge(batch)
+        await emptied(spool)
+    assert len(server.rows) == 3005, "each in one lane, none left behind"
+
+
+async def test_a_batch_that_is_sent_again_says_when_it_was(
+    spool: Spool, lasting_broker: Broker, server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By the two clocks at sending the server dates the rows, so they must be those of this copy."""
+    monkeypatch.setattr(window_module, "RESEND_S", 0.1)
+    server.acknowledges = False
+    before_ns = steady_ns()
+    async with running(spool, lasting_broker, tmp_path):
+        await spool.put([Heard("oxi-1", T0_NS, pulse(72), before_ns)])
+        await server.until(lambda server: len(server.batches) >= 2)
+    first, second = (batch for _, batch in server.batches[:2])
+    assert first.rows == second.rows
+    assert first.rows[0].mono_ns == before_ns < first.mono_ns < second.mono_ns
+    assert first.sent_ns < second.sent_ns
+    assert (first.boot, first.boots) == (BOOT, ((1, BOOT),))
+
+
+async def test_the_server_is_heard_by_what_it_says_and_not_by_the_broker(
+    spool: Spool, lasting_broker: Broker, server: Server, tmp_path: Path
+) -> None:
+    told: list[bytes] = []
+    await server.leave("home-01", b"of last year", "command")
+    async with running(spool, lasting_broker, tmp_path, on_command=told.append) as uplink:
+        await server.until(lambda server: bool(server.healths))
+        async with asyncio.timeout(10):
+            while not told:  # noqa: ASYNC110 - nobody is told
+                await asyncio.sleep(0.01)
+        assert uplink.silent_s() is None
+        server.say("home-01", encode(Ack(spool.epoch, (), T0_NS)))  # what a heartbeat is answered with
+        async with asyncio.timeout(10):
+            while uplink.silent_s() is None:  # noqa: ASYNC110 - nobody is told
+                await asyncio.sleep(0.01)
+        assert uplink.ignored_acks == 0
+    await server.leave("home-01", b"", "command")
 
 
 async def test_an_acknowledgement_of_another_spool_or_of_nonsense_releases_nothing(
@@ -315,20 +379,24 @@ Ranges = st.lists(st.tuples(st.integers(1, 60), st.integers(0, 20)).map(lambda p
 def test_the_window_releases_only_what_was_sent_and_acknowledged_and_each_row_once(
     boundary: int, steps: list[int | list[tuple[int, int]]]
 ) -> None:
+    """Every seventh row is urgent."""
     window = Window(boundary)
     newest = boundary + 30
+    status = Status(newest, None, newest, newest - newest % 7)
     sent: set[int] = set()
     released: set[int] = set()
     for step in steps:
         if isinstance(step, int):
-            for lane, after, up_to in window.lanes()[:1] if step % 2 else window.lanes()[-1:]:
-                last = newest if up_to is None else up_to
-                rows = [Stored(seq, b"") for seq in range(after + 1, min(after + step, last) + 1)]
-                if rows:
-                    window.add(lane, rows, b"")
-                    assert not sent & {row.seq for row in rows}, "a row is taken once"
-                    assert (lane is Lane.OBS) == (rows[0].seq > boundary)
-                    sent |= {row.seq for row in rows}
+            for lane, after, up_to in window.lanes(status)[:1] if step % 2 else window.lanes(status)[-1:]:
+                waiting = (seq for seq in range(after + 1, up_to + 1) if (seq % 7 == 0) == (lane is Lane.ALARM))
+                rows = [Stored(seq, b"") for seq in islice(waiting, step)]
+                if not rows:
+                    window.exhausted(lane, up_to)
+                    continue
+                window.add(lane, rows)
+                assert not sent & {row.seq for row in rows}, "a row is taken once"
+                assert lane is Lane.ALARM or (lane is Lane.OBS) == (rows[0].seq > boundary)
+                sent |= {row.seq for row in rows}
         else:
             freed = {seq for low, high in window.acknowledge(step) for seq in range(low, high + 1)}
             named = {seq for low, high in step for seq in range(low, high + 1)}

@@ -114,7 +114,8 @@ class Town:
 
     def beat(self, gateway: str = "gw-1", devices: tuple[DeviceHealth, ...] = (), queued: int = 0) -> None:
         told = Health(gateway, "e", self.clock.now_ns(), "0.1", queued, devices=devices)
-        assert self.server.receive(up(gateway, "health"), encode(told)) == []
+        [(_, answer)] = self.server.receive(up(gateway, "health"), encode(told))
+        assert decode(answer, Ack).ranges == ()
 
     def will(self, gateway: str = "gw-1") -> None:
         """The gateway's last will is published."""

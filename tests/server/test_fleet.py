@@ -5,7 +5,7 @@ import pytest
 
 from server.alarms.table import all_open
 from server.fleet.store import GatewayRow, devices_of, gateways
-from tests.server.conftest import START_NS, Town, spo2
+from tests.server.conftest import START_NS, Town, acknowledged, spo2
 from vitals.clock import NS
 from vitals.wire import DeviceHealth, Health, encode, up
 
@@ -210,6 +210,6 @@ def test_a_heartbeat_tells_of_the_devices_and_whose_they_are(town: Town) -> None
 @pytest.mark.parametrize("oldest", [2**63, -(2**70)])
 def test_a_heartbeat_with_impossible_numbers_is_set_aside(town: Town, oldest: int) -> None:
     told = Health("gw-1", "e", START_NS, "0.1", 1, oldest_ns=oldest)
-    assert town.server.receive(up("gw-1", "health"), encode(told)) == []
+    assert acknowledged(town.server.receive(up("gw-1", "health"), encode(told))) == []
     assert town.aside() == ["server error"]
     assert town.server.receive(*town.batch(town.rows(spo2(94, START_NS + NS))))

@@ -151,6 +151,41 @@ def test_a_server_that_is_killed_before_it_stored_gets_the_message_again(town: T
     assert town.values("eva") == [94]
 
 
+def test_an_alarm_is_stored_before_all_that_came_before_it_and_answered_in_its_turn(running: Running) -> None:
+    """The server is busy with a first message while others come, an alarm last."""
+    stored: list[str] = []
+    answered: list[int] = []
+    busy, come, done = threading.Event(), threading.Semaphore(0), threading.Event()
+
+    def receive(messages: Sequence[tuple[str, bytes]]) -> list[tuple[str, bytes]]:
+        stored.extend(payload.decode() for _, payload in messages)
+        busy.set()
+        if "first" in stored[-1]:
+            for _ in range(42):
+                assert come.acquire(timeout=WAIT_S)
+        if len(stored) == 42:
+            done.set()
+        return []
+
+    inbox = Inbox(running.endpoint, receive)
+    hear, ack = inbox._client.on_message, inbox._client.ack
+    inbox._client.on_message = lambda *heard: (hear(*heard), come.release())  # type: ignore[misc]
+    inbox._client.ack = lambda number, qos: (answered.append(number), ack(number, qos))[1]  # type: ignore[method-assign]
+    inbox.start()
+    assert inbox.wait_until_listening(WAIT_S)
+    with Gateway(running) as home:
+        home.publish(("hjemvakt/1/gw-1/up/obs", b"first"))
+        assert busy.wait(WAIT_S)
+        for number in range(40):
+            home.publish(("hjemvakt/1/gw-1/up/backlog", b"%d" % number + bytes(20_000)))
+        home.publish(("hjemvakt/1/gw-1/up/alarm", b"alarm"))
+        assert done.wait(WAIT_S)
+    inbox.stop()
+    assert (stored[0], stored[1]) == ("first", "alarm")
+    assert answered == sorted(answered)
+    assert len(answered) >= 41
+
+
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
 def test_an_ear_whose_thread_has_ended_says_so() -> None:
     """Nothing would be stored any more, and the broker would still look well."""
@@ -159,7 +194,7 @@ def test_an_ear_whose_thread_has_ended_says_so() -> None:
         raise SystemExit
 
     inbox = Inbox(Endpoint("127.0.0.1", 1, "server", "", mqtt5=True), receive)
-    inbox._heard.put(_Heard(0, 1, ("hjemvakt/1/gw-1/up/obs", b"{}")))
+    inbox._heard.put(_Heard(1, 1, 0, 1, ("hjemvakt/1/gw-1/up/obs", b"{}")))
     inbox._thread.start()
     inbox._thread.join(WAIT_S)
     assert inbox.problem() == "the thread that stores readings has stopped"

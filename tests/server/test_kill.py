@@ -18,7 +18,7 @@ import httpx
 import pytest
 import sqlalchemy as sa
 
-from gateway import uplink
+from gateway import window
 from gateway.config import UplinkConfig
 from gateway.spool import Heard, Spool
 from gateway.uplink import Uplink
@@ -193,7 +193,7 @@ async def _story(
 
     `kills` is given what is acknowledged and what is measured, and leaves the server running.
     """
-    monkeypatch.setattr(uplink, "RESEND_S", 0.5)
+    monkeypatch.setattr(window, "RESEND_S", 0.5)
     (folder / "password").write_text("gw-1-secret")
     os.chmod(folder / "password", 0o600)
     spool = await Spool.open(folder / "spool.sqlite")

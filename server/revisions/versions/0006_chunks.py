@@ -82,10 +82,11 @@ def _in_order(tx: sa.Connection, name: str) -> Iterator[dict[str, list[Any]]]:
     """The rows of a table by when they were stored: `what` as the fields of a struct, and `stored_ns`."""
     shape = Reading if name == "readings" else Occurrence
     table = sa.Table(name, sa.MetaData(), autoload_with=tx, resolve_fks=False)
-    columns = [table.c[field] for field in shape.__struct_fields__]
+    fields = [name for name in shape.__struct_fields__ if name in table.c]  # those that there were then
+    columns = [table.c[name] for name in fields]
     query = sa.select(*columns, table.c.stored_ns).order_by(table.c.stored_ns, table.c.patient_id, table.c.t_ns)
     for part in tx.execute(query).mappings().partitions(AT_ONCE):
         yield {
-            "what": [{field: row[field] for field in shape.__struct_fields__} for row in part],
+            "what": [{name: row[name] for name in fields} for row in part],
             "stored_ns": [row["stored_ns"] for row in part],
         }

@@ -1,0 +1,90 @@
+"""When it really was: a gateway's wrong clock, found out by its steady one.
+
+A gateway sends, with each batch, what its clock and its steady clock show at that moment, and with each row what both
+showed when the row was received. Where we know when a batch was sent, a row of the same boot was received so long
+before that as the steady clock says:
+
+    received = sent - (steady clock at sending - steady clock at receipt)
+
+When it was sent we know from the gateway's clock, if that agrees with ours; and if that is ahead, from our own: nothing
+comes before it is sent, so the moment it came is nearer to the truth than any later one. A clock that is *behind* may
+as well be a message that waited in a broker: then nothing is proved, and the time stays as told.
+
+What that differs from the time as told is the row's shift. The device's times in the row were reckoned by the same
+clock at the same moment (a device's own clock is compared with the gateway's, or was set by it), so they move with it.
+
+Nothing is rewritten: the row is in the journal as it came, and what is filed carries its shift beside the moved time.
+A shift below JUMP_S is the noise of two clocks read one after the other, and is none. Of a row of another boot nothing
+is proved either.
+"""
+
+from collections.abc import Sequence
+
+import msgspec
+import numpy as np
+
+from vitals.clock import NS
+from vitals.events import Fault
+from vitals.wire import Batch, Row
+
+JUMP_S = 0.5
+AHEAD_S = 2.0
+BEHIND_S = 60.0
+"""A gateway's clock that is no further ahead of ours or behind it is right: two clocks never agree entirely, and the
+message was on its way for a while."""
+
+
+class Sent(msgspec.Struct, frozen=True):
+    """The gateway's clocks when it sent a batch, as in `vitals.wire.Batch`."""
+
+    sent_ns: int = 0
+    boot: str = ""
+    mono_ns: int = 0
+    boots: tuple[tuple[int, str], ...] = ()
+
+    @classmethod
+    def of(cls, batch: Batch) -> "Sent":
+        return cls(batch.sent_ns, batch.boot, batch.mono_ns, batch.boots)
+
+    def same_boot(self, seq: int) -> bool:
+        """Whether the row of that number was received in the boot that sent it."""
+        boots = [boot for from_seq, boot in self.boots if from_seq <= seq]
+        return bool(boots) and boots[-1] == self.boot
+
+
+def shift_ns(row: Row, sent: Sent, now_ns: int, speed: float = 1.0) -> int:
+    """By how much the times in `row` must be moved to be right; 0 where they are, or nobody can say.
+
+    `now_ns` is our clock when the batch came, `speed` how fast it goes.
+    """
+    if row.mono_ns is None or not 0 <= row.mono_ns <= sent.mono_ns or not sent.same_boot(row.seq):
+        return 0
+    ahead_s = (sent.sent_ns - now_ns) / NS / max(1.0, speed)
+    if ahead_s < -BEHIND_S:
+        return 0
+    received_ns = (now_ns if ahead_s > AHEAD_S else sent.sent_ns) - round((sent.mono_ns - row.mono_ns) * speed)
+    shift = received_ns - row.received_ns
+    return shift if abs(shift) >= JUMP_S * NS * max(1.0, speed) else 0
+
+
+def any_shifted(rows: Sequence[Row], sent: Sent, now_ns: int, speed: float = 1.0) -> bool:
+    """Whether `shift_ns` of any of these is not 0; mostly known at a glance."""
+    said = [row.mono_ns for row in rows]
+    if said.count(None) == len(said):
+        return False
+    if None not in said:
+        ahead = sent.sent_ns - now_ns > AHEAD_S * NS * max(1.0, speed)
+        since = (sent.mono_ns - np.array(said, np.int64)) * speed
+        off_ns = (now_ns if ahead else sent.sent_ns) - since - np.array([row.received_ns for row in rows], np.int64)
+        if (np.abs(off_ns) < JUMP_S * NS * max(1.0, speed) / 2).all():
+            return False
+    return any(shift_ns(row, sent, now_ns, speed) for row in rows)
+
+
+def moved(row: Row, by_ns: int) -> Row:
+    """The row with its times of measurement moved; what the device's and the gateway's clocks said stays."""
+    if not by_ns or isinstance(row.what, Fault):
+        return row
+    t_ns = row.what.t_ns
+    there = t_ns + by_ns if isinstance(t_ns, int) else tuple(one + by_ns for one in t_ns)
+    return msgspec.structs.replace(row, what=msgspec.structs.replace(row.what, t_ns=there))
