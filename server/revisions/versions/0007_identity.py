@@ -15,15 +15,20 @@ def upgrade() -> None:
         sa.Column("made_ns", sa.BigInteger(), nullable=False),
         sa.Column("made_by", sa.Text(), nullable=False),
         sa.Column("ends_ns", sa.BigInteger(), nullable=False),
-        sa.Column("serial", sa.Text(), nullable=True),
+        sa.Column(
+            "serial",
+            sa.Text(),
+            nullable=True,
+            comment="of the certificate that was given for it; NULL: it is not used yet",
+        ),
         sa.ForeignKeyConstraint(["gateway"], ["gateways.id"]),
         sa.PrimaryKeyConstraint("digest"),
     )
     op.create_table(
         "certificates",
-        sa.Column("serial", sa.Text(), nullable=False),
+        sa.Column("serial", sa.Text(), nullable=False, comment="hexadecimal"),
         sa.Column("gateway", sa.Text(), nullable=False),
-        sa.Column("key", sa.Text(), nullable=False),
+        sa.Column("key", sa.Text(), nullable=False, comment="SHA-256 of the public key, hexadecimal"),
         sa.Column("pem", sa.Text(), nullable=False),
         sa.Column("issued_ns", sa.BigInteger(), nullable=False),
         sa.Column("not_after_ns", sa.BigInteger(), nullable=False),
