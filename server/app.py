@@ -46,6 +46,7 @@ from server.orders.store import heard
 from server.patients.programmes import Programmes
 from server.patients.programmes import load as load_programmes
 from server.readings.fold import catch_up, fold
+from server.readings.memory import memory_of
 from server.version import program_version
 from server.watch import ROUND_S, New, Watch
 from server.worklist import Rows
@@ -96,6 +97,7 @@ class Server:
         started_ns = self.clock.now_ns()
         with self.db.write() as tx:
             self._apply(tx, started_ns)
+            memory_of(tx)  # made now: the first readings need not wait for it
         self.meter = Meter()
         self.meter.registry.register(Standing(self, program_version()))
         rows = Rows(self.db, self.programmes, self.clock)
