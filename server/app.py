@@ -54,6 +54,7 @@ from server.orders.store import heard
 from server.patients.programmes import Programmes
 from server.patients.programmes import load as load_programmes
 from server.readings.fold import catch_up, fold
+from server.readings.memory import memory_of
 from server.version import program_version
 from server.watch import ROUND_S, New, Watch
 from server.worklist import Rows
@@ -76,6 +77,9 @@ FOLD_READINGS = 100_000
 
 GARBAGE = 20_000
 """So many new objects before their garbage is looked for; a batch of readings makes thousands, and all of them go."""
+
+LOOKED_AT = 1_000
+"""So many people in one transaction when everybody is looked at: a tenth of a second that readings wait."""
 
 STOP_S = 3
 """So long may requests and streams take to end when the server is asked to stop."""
@@ -209,6 +213,7 @@ class Server:
             catch_up(self.db)
             with self.db.write() as tx:
                 self._apply(tx, now_ns)
+                memory_of(tx)  # made now: the first readings need not wait for it
             undo.pop_all()
 
     def _apply(self, tx: sa.Connection, now_ns: int) -> None:
@@ -243,8 +248,8 @@ class Server:
         given = [one for topic, payload in messages if is_renewal(topic) for one in self.desk.renew(tx, topic, payload)]
         return [one for one in messages if not is_renewal(one[0])], given
 
-    def _look(self, tx: sa.Connection, people: Collection[str] | None, now_ns: int, new: New) -> set[str]:
-        """Run the rules for these people (None: everybody); returns those whose alarms changed.
+    def _look(self, tx: sa.Connection, people: Collection[str], now_ns: int, new: New) -> set[str]:
+        """Run the rules for these people; returns those whose alarms changed.
 
         Where they fail, the one they fail on is found by halving: everybody else is looked at all the same, the
         readings are kept, and whoever is left is looked at again with the next tick.
@@ -260,7 +265,7 @@ class Server:
                 if troubled(error):
                     raise
                 failures += 1
-                named = sorted(patients.ids(tx) if group is None else group)
+                named = sorted(group)
                 if len(named) > 1 and failures < MOST_FAILURES:
                     groups += [named[: len(named) // 2], named[len(named) // 2 :]]
                     continue
@@ -274,8 +279,10 @@ class Server:
         with self.db.write() as tx:
             again, self._again = self._again, {}
             changed = fleet.grown_old(tx, now_ns - round(self.config.fleet.offline_after_s * NS))
-            if everybody or again or changed:
-                changed |= self._look(tx, None if everybody else again.keys() | changed, now_ns, {})
+            people = sorted(patients.ids(tx) if everybody else again.keys() | changed)
+        for start in range(0, len(people), LOOKED_AT):
+            with self.db.write() as tx:  # between two of them readings are taken in
+                changed |= self._look(tx, people[start : start + LOOKED_AT], now_ns, {})
         self._looked_ns = now_ns if everybody else looked_ns
         return changed
 

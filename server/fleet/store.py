@@ -217,7 +217,8 @@ def online_of(tx: sa.Connection, patient_ids: Collection[str] | None) -> dict[st
     """Whether the gateway of each of these patients (None: of everybody) who has one can be heard."""
     columns = gateway_table.c
     query = sa.select(columns.patient_id, columns.online).where(columns.patient_id.is_not(None)).order_by(columns.id)
-    return dict(row.tuple() for row in in_parts(tx, query, columns.patient_id, patient_ids))
+    rows = in_parts(tx, query, columns.patient_id, patient_ids)
+    return {patient_id: online for patient_id, online in rows}  # noqa: C416  rows are no pairs to mypy
 
 
 def gateways(tx: sa.Connection) -> list[GatewayRow]:

@@ -150,7 +150,7 @@ def _weeks(sheaf: Sheaf) -> Iterator[tuple[tuple[str, int], Sheaf]]:
 def _filled(part: Sheaf, new: Sheaf) -> tuple[Sheaf, Sheaf]:
     """The part with as much of the new as it has room for, and the rest."""
     room = PART - len(part)
-    both = join([part, new.cut(0, room)])
+    both = join([part, new.cut(0, room).alone()])
     return both.take(np.lexsort(_order(both))), new.cut(room, len(new))
 
 

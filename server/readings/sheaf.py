@@ -72,6 +72,15 @@ class Sheaf:
         records = self.records
         return Sheaf(self.rows[start:stop], self.words, self.statuses, None if records is None else records[start:stop])
 
+    def alone(self) -> "Sheaf":
+        """The same with no more words than its own: a cut has those of all that it was cut from."""
+        rows = self.rows.copy()
+        names = ("patient", "channel", "device")
+        used, places = np.unique(np.concatenate([rows[name] for name in names]), return_inverse=True)
+        for name, column in zip(names, places.reshape(3, len(rows)), strict=True):
+            rows[name] = column
+        return Sheaf(rows, [self.words[number] for number in used.tolist()], self.statuses, self.records)
+
     def identities(self) -> list[bytes]:
         """16 bytes each."""
         return identities(self.rows)

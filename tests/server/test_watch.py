@@ -200,3 +200,14 @@ def rung(town: Town, patient: str) -> int:
     with town.server.db.read() as tx:
         number = tx.scalar(sa.select(alarms.c.id).where(alarms.c.patient_id == patient, alarms.c.kind == "clinical"))
         return sum(one.alarm_id == str(number) for one in messages(tx))
+
+
+def test_everybody_is_looked_at_also_where_they_are_more_than_one_transaction_takes(
+    town: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("server.app.LOOKED_AT", 1)
+    for gateway in ("gw-1", "gw-2"):
+        town.beat(gateway)
+    town.tick(minutes=10)
+    with town.server.db.read() as tx:
+        assert {one.patient_id for one in all_open(tx) if one.kind == "technical"} == {"eva", "odd"}

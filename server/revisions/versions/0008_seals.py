@@ -28,6 +28,11 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["gateway"], ["gateways.id"]),
         sa.PrimaryKeyConstraint("gateway"),
     )
-    op.add_column("gateways", sa.Column("config_version", sa.BigInteger(), nullable=False, server_default="0"))
+    op.add_column(
+        "gateways",
+        sa.Column(
+            "config_version", sa.BigInteger(), nullable=False, server_default="0", comment="from afar, as it says"
+        ),
+    )
     op.add_column("gateways", sa.Column("config_hash", sa.Text(), nullable=False, server_default=""))
     op.add_column("gateways", sa.Column("config_refused", sa.Text(), nullable=False, server_default=""))

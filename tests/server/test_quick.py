@@ -1,0 +1,32 @@
+"""Statements that go the short way say the same as those that go the long one."""
+
+import pytest
+import sqlalchemy as sa
+
+from server.patients.store import patients, patients_of
+from server.quick import Quick, in_parts
+from tests.server.conftest import Town
+
+NAMED = Quick(sa.select(patients.c.name, patients.c.id).where(patients.c.id == sa.bindparam("who")))
+MOVED = Quick(patients.update().where(patients.c.id == sa.bindparam("who")).values(place=sa.bindparam("to")))
+
+
+def test_values_go_in_by_name_and_again_with_others(town: Town) -> None:
+    with town.server.db.read() as tx:
+        assert [NAMED.rows(tx, who=who) for who in ("eva", "odd", "nobody")] == [[("Eva", "eva")], [("Odd", "odd")], []]
+
+
+def test_many_are_written_and_none_is_no_error(town: Town) -> None:
+    with town.server.db.write() as tx:
+        MOVED.many(tx, [{"who": "eva", "to": "here"}, {"to": "there", "who": "odd"}])
+        MOVED.many(tx, [])
+    with town.server.db.read() as tx:
+        assert {one.id: one.place for one in patients_of(tx, None)} == {"eva": "here", "odd": "there"}
+
+
+def test_more_names_than_a_question_takes_are_asked_in_parts(town: Town, monkeypatch: pytest.MonkeyPatch) -> None:
+    query = sa.select(patients.c.id).order_by(patients.c.id)
+    monkeypatch.setattr("server.quick.AT_ONCE", 2)
+    with town.server.db.read() as tx:
+        for names, found in ((None, ["eva", "odd"]), ([], []), (["x", "odd", "a", "eva", "b"], ["eva", "odd"])):
+            assert [one for (one,) in in_parts(tx, query, patients.c.id, names)] == found
