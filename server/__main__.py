@@ -160,7 +160,8 @@ def _revoke(said: argparse.Namespace) -> int:
 
     with _database(load(said.config)) as db, db.write() as tx:
         ended = revoke(tx, said.gateway, said.reason, _person(), time.time_ns())
-    print(f"{said.gateway} is revoked, {ended} certificates ended; a running server sends it away now")
+    many = "" if ended == 1 else "s"
+    print(f"{said.gateway} is revoked, {ended} certificate{many} ended; a running server sends it away now")
     return OK
 
 

@@ -2,8 +2,8 @@
 
 A code has three parts, written as one in groups of four:
 
-    K7QM-2XWP-9RT | A-5HJ4-C8NV-0ZDS-3G | T
-    the secret      the authority's mark  a check
+    K7QM-2XWP-9RT | A-5HJ4-C8NV-0ZDS-3G8 | 4
+    the secret      the authority's mark   a check
 
 The *secret* is drawn by the server, good once and for a short while. The *mark* is the beginning of the hash of the
 authority's certificate: whoever has the code knows the right server by it, so no certificate needs to be carried to
