@@ -5,6 +5,7 @@ the user's cache under its version; it is built beside it and renamed, so it is 
 `python -m tests.influxd` builds it and says where it is.
 """
 
+import fcntl
 import os
 import platform
 import shutil
@@ -46,9 +47,14 @@ def ready() -> tuple[Path, float]:
         raise BuildError("InfluxDB is not built, and there is no Go to build it with", "install golang-go")
     begun = time.monotonic()
     program.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix="making-", dir=program.parent) as making:
-        _build(Path(making))
-        (Path(making) / "influxd").replace(program)
+    with (
+        program.with_name(f"{program.name}.lock").open("w") as turn,
+        tempfile.TemporaryDirectory(prefix="making-", dir=program.parent) as making,
+    ):
+        fcntl.flock(turn, fcntl.LOCK_EX)  # tests run in several processes
+        if not program.exists():
+            _build(Path(making))
+            (Path(making) / "influxd").replace(program)
     return program, time.monotonic() - begun
 
 

@@ -48,7 +48,7 @@ def test_what_a_gateway_sends_is_in_influxdb_and_the_page_of_metrics_is_right(
         until(lambda: influxd.count(bucket) == 9)
         town.send(spo2(89, START_NS + 10 * NS), first=9)
         until(lambda: influxd.count(bucket) == 10)
-        until(lambda: feed.lag_rows() == 0)
+        until(lambda: feed.written() == 10 and feed.lag_rows() == 0)
         families = Feeds(feed).collect()
         assert told(families) == section("Server, for a store outside")
         numbers = {sample.name: sample.value for one in families for sample in one.samples}
