@@ -1,4 +1,4 @@
-"""A real PostgreSQL of our own for the tests: its own folder, its own socket, with fsync, gone when they end.
+"""A real PostgreSQL of our own for the tests: its own folder, its own socket, with fsync, gone when they end, however.
 
 Its text is sorted as in Norwegian, not by code points: what relies on an order it did not ask for is found out.
 PostgreSQL refuses to run as root, so where the tests do, it runs as the system's own user for it.
@@ -7,6 +7,7 @@ PostgreSQL refuses to run as root, so where the tests do, it runs as the system'
 import os
 import pwd
 import shutil
+import signal
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -18,6 +19,7 @@ import psycopg
 from server import revisions
 from server.config import Database as DatabaseConfig
 from server.db import Database
+from tests.waiting import until
 
 WAIT_S = 60
 _TEMPLATE = "town"
@@ -37,11 +39,13 @@ class Cluster:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self._made = 0
+        self._process: subprocess.Popen[bytes] | None = None
         if os.getuid() == 0:
             owner = pwd.getpwnam("postgres")
             os.chown(folder, owner.pw_uid, owner.pw_gid)
         locale = ("--locale-provider=icu", "--icu-locale=nb-NO")
-        self._run("initdb", "--no-sync", "--auth=trust", "--username=hjemvakt", "--encoding=UTF8", *locale)
+        words = ("--no-sync", "--auth=trust", "--username=hjemvakt", "--encoding=UTF8", *locale)
+        subprocess.run([*self._command("initdb"), *words], cwd=folder, check=True, stdout=subprocess.DEVNULL)
         with (folder / "data" / "postgresql.conf").open("a") as settings:
             settings.writelines(f"{name} = {value}\n" for name, value in _SETTINGS.items())
             settings.write(f"unix_socket_directories = '{folder}'\n")
@@ -51,15 +55,18 @@ class Cluster:
 
     def start(self) -> None:
         """Start it and wait until it answers, recovered from whatever there was."""
-        self._run("pg_ctl", "start", "--wait", f"--timeout={WAIT_S}", "--silent", f"--log={self.folder / 'log'}")
+        with (self.folder / "log").open("ab") as log:
+            command = self._command("postgres", "setpriv", "--pdeathsig=INT")  # it ends with tests that are killed
+            self._process = subprocess.Popen(command, cwd=self.folder, stdout=log, stderr=log)
+        until(self._answers, WAIT_S)
 
     def stop(self) -> None:
         """Stop it in order: connections are closed, and the next start has nothing to recover."""
-        self._run("pg_ctl", "stop", "--mode=fast", f"--timeout={WAIT_S}", "--silent")
+        self._end(signal.SIGINT)
 
     def kill(self) -> None:
         """End it at once, as a crash does: nothing is written any more, and the next start recovers from the log."""
-        self._run("pg_ctl", "stop", "--mode=immediate", f"--timeout={WAIT_S}", "--silent")
+        self._end(signal.SIGQUIT)
 
     @contextmanager
     def dead(self) -> Iterator[None]:
@@ -78,11 +85,11 @@ class Cluster:
         db.close()
 
     @contextmanager
-    def database(self, *, empty: bool = False) -> Iterator[DatabaseConfig]:
+    def database(self) -> Iterator[DatabaseConfig]:
         """A database that nobody else uses, dropped at the end."""
         self._made += 1
         name = f"town_{self._made}"
-        self._say(f"CREATE DATABASE {name} TEMPLATE {'template0' if empty else _TEMPLATE}")
+        self._say(f"CREATE DATABASE {name} TEMPLATE {_TEMPLATE}")
         try:
             yield DatabaseConfig(self.url(name))
         finally:
@@ -92,13 +99,26 @@ class Cluster:
         with psycopg.connect(self.url("postgres"), autocommit=True) as connection:
             connection.execute(what.encode())
 
-    def _run(self, program: str, *words: str) -> None:
+    def _answers(self) -> bool:
+        assert self._process is not None
+        assert self._process.poll() is None, (self.folder / "log").read_text()
+        try:
+            self._say("SELECT 1")
+        except psycopg.OperationalError:
+            return False
+        return True
+
+    def _end(self, how: signal.Signals) -> None:
+        assert self._process is not None
+        self._process.send_signal(how)
+        self._process.wait(WAIT_S)
+
+    def _command(self, program: str, *how: str) -> list[str]:
+        """`program` on our data, as the system's own user for it where we are root."""
         folder = binaries()
         assert folder is not None
-        as_owner = ["setpriv", "--reuid=postgres", "--regid=postgres", "--init-groups"] if os.getuid() == 0 else []
-        command = [*as_owner, str(folder / program), f"--pgdata={self.folder / 'data'}", *words]
-        done = subprocess.run(command, cwd=self.folder, check=False, capture_output=True, text=True, timeout=WAIT_S * 2)
-        assert done.returncode == 0, f"{program}: {done.stdout}{done.stderr}"
+        owner = ["setpriv", "--reuid=postgres", "--regid=postgres", "--init-groups"] if os.getuid() == 0 else []
+        return [*owner, *how, str(folder / program), "-D", str(self.folder / "data")]
 
 
 @contextmanager
