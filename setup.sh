@@ -8,6 +8,8 @@ command_of() {
         mosquitto) echo mosquitto /usr/sbin/mosquitto ;;
         chromium) echo chromium /usr/bin/chromium ;;
         qemu-system-x86) echo qemu-system-x86_64 ;;
+        strace) echo strace ;;
+        iproute2) echo ip ;;
         python3-venv) echo "" ;;
     esac
 }
@@ -17,6 +19,8 @@ left_out() {
         mosquitto) echo "without it the server starts its embedded broker, and the tests of mosquitto are left out" ;;
         chromium) echo "without it the tests in a browser are left out" ;;
         qemu-system-x86) echo "without it the proofs on the real Linux Bluetooth stack are left out" ;;
+        strace) echo "without it the proof of a power cut is left out" ;;
+        iproute2) echo "without it the proof of a silent partition is left out" ;;
         python3-venv) echo "without it no environment can be made" ;;
     esac
 }
