@@ -28,7 +28,7 @@ from gateway.spool import Spool
 from gateway.tasks import ended
 from gateway.uplink import Uplink
 from vitals.clock import NS, Clock
-from vitals.wire import Health
+from vitals.wire import SPOOL_FULL, Health
 
 if TYPE_CHECKING:
     from gateway.links.ble import Radio
@@ -193,7 +193,7 @@ def _health_of(
 
 def _notes(clock: Clock, spool: Spool, radio: "Radio | None") -> tuple[str, ...]:
     unset = () if _is_set(clock) else ("the clock was not set: no device is read until the hub knows the time",)
-    full = ("the spool is full: devices keep their records until the server takes rows",) if spool.full else ()
+    full = (SPOOL_FULL,) if spool.full else ()
     return (*unset, *full, *(radio.notes() if radio else ()))
 
 

@@ -13,9 +13,10 @@ a new row for an old one.
 point past a row that was lost. So is how far an order has come (`gateway.ledger`), and what
 is forgotten of the bytes that the rows were made of (`gateway.raw`).
 
-*A full spool* (`max_page_count`; on a truly full disk SQLite could not even delete) refuses: `put` raises StoreError
-and the device, not being released, keeps its record. Nothing that waits here is ever thrown away to make room. What
-could fill it is a babbling device, so faults are capped: FAULTS_PER_HOUR rows of a device, the rest only counted.
+*A full spool* refuses, and so does one on a full disk: `put` raises StoreError and the device, not being released,
+keeps its record. Nothing that waits here is ever thrown away to make room. What the server has is deleted all the
+same, for which room is kept (`gateway.reserve`), and new rows take its place. What could fill the spool is a babbling
+device, so faults are capped: FAULTS_PER_HOUR rows of a device, the rest only counted.
 
 *A row is checked before it is kept*: encoded as the wire's JSON, read back as the server will read it, and no longer
 than MAX_ROW_BYTES. One row that does not parse would block the batch it travels in for ever. Such a row is a bug of
@@ -38,6 +39,7 @@ from typing import NamedTuple, TypeVar
 import msgspec
 
 from gateway import ledger, raw
+from gateway.reserve import LOG_BYTES, PAGE_BYTES, Reserve
 from vitals.block import Block
 from vitals.errors import StoreError
 from vitals.events import Event, Fault
@@ -46,7 +48,6 @@ from vitals.wire import Row
 GATHER_S = 0.01
 FAULTS_PER_HOUR = 60
 MAX_ROW_BYTES = 30_000
-PAGE_BYTES = 4096
 SCHEMA_VERSION = 1
 
 _HOUR_NS = 3_600_000_000_000
@@ -252,11 +253,13 @@ def _said(done: "asyncio.Future[None]") -> None:
 class _File:
     """The SQLite file; everything here runs in the spool's one thread."""
 
-    def __init__(self, db: sqlite3.Connection, path: Path, epoch: str) -> None:
+    def __init__(self, db: sqlite3.Connection, path: Path, epoch: str, reserve: Reserve) -> None:
         self._db = db
         self._path = path
+        self._reserve = reserve
         self._encoder = msgspec.json.Encoder()
         self._decoder = msgspec.json.Decoder(Row)
+        self._unreleased: Ranges = []
         self.epoch = epoch
         self._last_seq = _one(db, "SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'row'")
         self._queued = _one(db, "SELECT count(*) FROM row")
@@ -264,15 +267,24 @@ class _File:
     def write(self, puts: Sequence[_Put], ranges: Ranges) -> tuple[list[StoreError | None], Status]:
         """All in one transaction; where that fails, each put in its own, so that each learns its own fate.
 
-        Releases go first: they make room.
+        Releases go first: they make room. Those that fail are tried again with the next.
         """
+        ranges, self._unreleased = [*self._unreleased, *ranges], []
         errors: list[StoreError | None] = [None] * len(puts)
-        if self._tried(puts, ranges) is not None:
-            self._tried((), ranges)
-            errors = [self._tried([put], ()) for put in puts]
+        if self._written(puts, ranges) is not None:
+            if self._written((), ranges) is not None:
+                self._unreleased = ranges
+            errors = [self._written([put], ()) for put in puts]
         return errors, self.status()
 
-    def _tried(self, puts: Sequence[_Put], ranges: Ranges) -> StoreError | None:
+    def _written(self, puts: Sequence[_Put], ranges: Ranges) -> StoreError | None:
+        """Try, and where the room is not enough, take more and try again."""
+        while error := self._tried(puts, ranges):
+            if getattr(error, "sqlite_errorname", "") != "SQLITE_FULL" or not self._reserve.grow():
+                return _store_error(error, self._path, limited=self._reserve.exhausted())
+        return None
+
+    def _tried(self, puts: Sequence[_Put], ranges: Ranges) -> sqlite3.Error | None:
         last_seq, queued = self._last_seq, self._queued
         try:
             self._db.execute("BEGIN IMMEDIATE")
@@ -285,7 +297,7 @@ class _File:
             self._last_seq, self._queued = last_seq, queued
             with contextlib.suppress(sqlite3.Error):  # a full disk has rolled back by itself
                 self._db.execute("ROLLBACK")
-            return _store_error(error, self._path)
+            return error
         return None
 
     def _insert(self, put: _Put) -> None:
@@ -338,32 +350,35 @@ class _File:
 
     def room(self) -> Room:
         pages = _one(self._db, "PRAGMA page_count") - _one(self._db, "PRAGMA freelist_count")
-        most = _one(self._db, "PRAGMA max_page_count")
-        return Room(pages * PAGE_BYTES, most * PAGE_BYTES, raw.size(self._db))
+        return Room(pages * PAGE_BYTES, self._reserve.most_pages * PAGE_BYTES, raw.size(self._db))
 
     def close(self) -> None:
         self._db.close()
+        self._reserve.close()
 
 
 def _open(path: Path, max_bytes: int) -> tuple[_File, Status]:
-    db = None
+    db = reserve = None
     try:
         db = sqlite3.connect(path, isolation_level=None, timeout=0)
         db.execute("PRAGMA locking_mode = EXCLUSIVE")
         db.execute("PRAGMA journal_mode = WAL")
         db.execute("PRAGMA synchronous = FULL")
         db.execute("PRAGMA cache_size = -512")
+        db.execute("PRAGMA temp_store = MEMORY")  # a full disk has no room for that either
         db.execute("PRAGMA wal_autocheckpoint = 256")
-        db.execute("PRAGMA journal_size_limit = 1048576")
-        db.execute(f"PRAGMA max_page_count = {max(16, max_bytes // PAGE_BYTES)}")
+        db.execute(f"PRAGMA journal_size_limit = {LOG_BYTES}")
         epoch = _schema(db, path)
         ledger.prepare(db)
         raw.prepare(db)
-        file = _File(db, path, epoch)
+        reserve = Reserve(db, path, max(16, max_bytes // PAGE_BYTES))
+        file = _File(db, path, epoch, reserve)
         return file, file.status()
     except BaseException as error:
         if db is not None:
             db.close()
+        if reserve is not None:
+            reserve.close()
         if isinstance(error, sqlite3.Error):
             raise _store_error(error, path) from error
         raise
@@ -391,10 +406,12 @@ def _one(db: sqlite3.Connection, query: str) -> int:
     return int(db.execute(query).fetchone()[0])
 
 
-def _store_error(error: sqlite3.Error, path: Path) -> StoreError:
+def _store_error(error: sqlite3.Error, path: Path, *, limited: bool = False) -> StoreError:
     match getattr(error, "sqlite_errorname", ""):
-        case "SQLITE_FULL":
+        case "SQLITE_FULL" if limited:
             return StoreError(f"the spool {path} is full", "bring the server back, or give it more with spool_mb")
+        case "SQLITE_FULL":
+            return StoreError(f"the disk of the spool {path} is full", "make room on it, or bring the server back")
         case "SQLITE_BUSY" | "SQLITE_LOCKED":
             return StoreError(f"another process has the spool {path}", "stop the other gateway")
         case "SQLITE_NOTADB" | "SQLITE_CORRUPT":

@@ -21,7 +21,7 @@ import server.fleet.store as fleet
 import server.ingest.store as ingest
 import server.oncall.store as oncall
 import server.patients.store as patients
-from server import broker, revisions
+from server import broker, revisions, trouble
 from server.alarms.table import open_count
 from server.api import Health
 from server.broker import Running
@@ -177,8 +177,8 @@ class Server:
             events = [one for new in taken.new.values() for one in new if isinstance(one, Occurrence)]
             ordered = heard(tx, events)
             changed = taken.changed | taken.new.keys() | ordered
-            if taken.new:
-                changed |= self._look(tx, taken.new.keys() | ordered, now_ns, taken.new)
+            if look := taken.new.keys() | ordered | taken.look:
+                changed |= self._look(tx, look, now_ns, taken.new)
         received_ns = (one.received_ns for new in taken.new.values() for one in new)
         self.meter.took_in(taken.tally, received_ns, self.clock.now_ns(), time.monotonic() - began_s)
         self._tell(changed)
@@ -247,9 +247,8 @@ class Server:
     def _part(self, name: str, work: Callable[[], Iterable[str]]) -> None:
         try:
             self._tell(work())
-        except Exception as error:
-            log.exception("%s failed in this tick; the next one tries again", name)
-            self._problems[name] = type(error).__name__
+        except Exception as error:  # noqa: BLE001 - it is logged and shown, and the other parts go on
+            self._problems[name] = trouble.report(log, self._problems.get(name), error, f"{name} in this tick")
         else:
             self._problems.pop(name, None)
 

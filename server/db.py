@@ -24,7 +24,8 @@ class Database:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.engine = sa.create_engine(f"sqlite:///{path}", connect_args={"timeout": 30})
+        # An error must not carry what was to be stored into the log.
+        self.engine = sa.create_engine(f"sqlite:///{path}", connect_args={"timeout": 30}, hide_parameters=True)
         self._writing = threading.RLock()
         event.listen(self.engine, "connect", _prepare)
         event.listen(self.engine, "begin", _begin)

@@ -9,6 +9,9 @@ the silence of its devices is not known (`triage.rules.silence`).
 
 So are orders that nobody knows the end of (`server.orders`): they speak until a person has looked.
 
+So is a gateway that cannot keep what its devices tell, because its spool or its disk is full: nothing is lost yet, but
+the devices' own memories are not endless.
+
 So is the gateway's clock: one that is far off puts readings at a wrong time, or into quarantine where they alarm
 nobody.
 """
@@ -79,6 +82,7 @@ class Watch:
                     if kind is Kind.TECHNICAL:
                         reasons += self._silence(homes.get(one.id, []), now_ns)
                         reasons += self._clocks(homes.get(one.id, []), now_ns)
+                        reasons += _full(homes.get(one.id, []), now_ns)
                     reasons += order_reasons(to_look_at.get(one.id, ()), kind, now_ns)
                     if not reasons and (one.id, kind.value) not in listening:
                         continue
@@ -137,6 +141,18 @@ class Watch:
         heard_ms = None if pulse.last_heard_ns is None else float(pulse.last_heard_ns // MS)
         because = {"last_heard_ms": heard_ms, "limit_s": self._offline_after_s}
         return [Reason("gateway_silent", "1", level, because, _words(pulse, self._offline_after_s), now_ns)]
+
+
+def _full(home: Sequence[Pulse], now_ns: int) -> list[Reason]:
+    """A reason for the first gateway of this home that keeps nothing more, if any."""
+    full = next((pulse.id for pulse in home if pulse.full), None)
+    if full is None:
+        return []
+    words = {
+        "nb": f"Gatewayen {full} har ikke plass til flere målinger: apparatene beholder sine til det er plass igjen",
+        "en": f"The gateway {full} has no room for more readings: the devices keep theirs until it has",
+    }
+    return [Reason("gateway_full", "1", Level.MEDIUM, {}, words, now_ns)]
 
 
 def _by_programme(people: Iterable[PatientRecord]) -> dict[str, list[PatientRecord]]:

@@ -16,7 +16,7 @@ from server.fleet.quarantine import QuarantineRecord as QuarantineRecord
 from server.fleet.quarantine import quarantine as quarantine
 from server.fleet.quarantine import quarantined
 from server.patients.store import assignments
-from vitals.wire import Health
+from vitals.wire import SPOOL_FULL, Health
 
 gateway_table = sa.Table(
     "gateways",
@@ -88,7 +88,8 @@ class Counts(msgspec.Struct, frozen=True):
 class Pulse(msgspec.Struct, frozen=True):
     """When a gateway was last heard of. `since_ns`: what its silence is counted from, see `pulses`.
 
-    `ahead_ns`: by how much its clock was ahead of ours at its last heartbeat; None before the first.
+    `ahead_ns`: by how much its clock was ahead of ours at its last heartbeat; None before the first. `full`: it could
+    not keep what its devices told.
     """
 
     id: str
@@ -97,6 +98,7 @@ class Pulse(msgspec.Struct, frozen=True):
     last_heard_ns: int | None
     since_ns: int
     ahead_ns: int | None
+    full: bool
 
 
 class Queue(msgspec.Struct, frozen=True):
@@ -135,13 +137,18 @@ def heard(tx: sa.Connection, gateways: Iterable[str], now_ns: int) -> set[str]:
     return patients
 
 
-def health(tx: sa.Connection, told: Health, now_ns: int) -> None:
-    """Keep what a heartbeat says of the gateway and of its devices."""
+def health(tx: sa.Connection, told: Health, now_ns: int) -> set[str]:
+    """Keep what a heartbeat says of the gateway and of its devices; returns the patient to look at, if any.
+
+    What a gateway complains of may be over before the next round of looking.
+    """
+    this = gateway_table.c.id == told.gateway
+    patient_id, notes = tx.execute(sa.select(gateway_table.c.patient_id, gateway_table.c.notes).where(this)).one()
     values = {
         "epoch": told.epoch, "software": told.software, "queued": told.queued, "oldest_ns": told.oldest_ns,
         "strangers": list(told.strangers), "notes": list(told.notes), "ahead_ns": told.t_ns - now_ns,
     }  # fmt: skip
-    tx.execute(gateway_table.update().where(gateway_table.c.id == told.gateway).values(values))
+    tx.execute(gateway_table.update().where(this).values(values))
     for one in told.devices:
         row = {
             "driver": one.driver, "link": one.link, "last_seen_ns": one.last_seen_ns, "battery": one.battery,
@@ -149,6 +156,7 @@ def health(tx: sa.Connection, told: Health, now_ns: int) -> None:
         }  # fmt: skip
         added = insert(device_table).values(gateway=told.gateway, device=one.device, **row)
         tx.execute(added.on_conflict_do_update(index_elements=["gateway", "device"], set_=row))
+    return {patient_id} if patient_id is not None and notes != list(told.notes) else set()
 
 
 def gone(tx: sa.Connection, gateway: str) -> set[str]:
@@ -178,12 +186,16 @@ def pulses(tx: sa.Connection, started_ns: int) -> list[Pulse]:
     """
     columns = gateway_table.c
     query = sa.select(
-        columns.id, columns.place, columns.patient_id, columns.last_heard_ns, columns.known_since_ns, columns.ahead_ns
-    )
+        columns.id, columns.place, columns.patient_id, columns.last_heard_ns, columns.known_since_ns, columns.ahead_ns,
+        columns.notes,
+    )  # fmt: skip
     return [
-        Pulse(id, place, patient_id, heard_ns, max(heard_ns or 0, known_since_ns, started_ns), ahead_ns)
-        for id, place, patient_id, heard_ns, known_since_ns, ahead_ns in tx.execute(query.order_by(columns.id))
-    ]
+        Pulse(
+            id, place, patient_id, heard_ns, max(heard_ns or 0, known_since_ns, started_ns), ahead_ns,
+            SPOOL_FULL in notes,
+        )
+        for id, place, patient_id, heard_ns, known_since_ns, ahead_ns, notes in tx.execute(query.order_by(columns.id))
+    ]  # fmt: skip
 
 
 def gateways(tx: sa.Connection) -> list[GatewayRow]:

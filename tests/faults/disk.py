@@ -23,7 +23,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-_CALLS = "openat,write,pwrite64,ftruncate,fsync,fdatasync,unlink,unlinkat,rename,renameat,renameat2"
+_CALLS = "openat,write,pwrite64,ftruncate,fallocate,fsync,fdatasync,unlink,unlinkat,rename,renameat,renameat2"
 _LINE = re.compile(r"(?P<pid>\d+) +(?P<rest>.*)")
 _RESUMED = re.compile(r"<\.\.\. \w+ resumed>")
 _CALL = re.compile(r"(?P<name>\w+)\((?P<arguments>.*)\) += (?P<result>-?\d+).*", re.DOTALL)
@@ -40,8 +40,8 @@ SHARES = (0.0, 0.1, 0.5, 0.9, 1.0)
 class Change:
     """One thing that was asked for. `begun`: how many changes had been done when it was asked, see `Disk.do`.
 
-    `kind`: make, write (`data` at `at`), size (to `at`), sync, remove, move (to `data`, a path); say: `data`, which the
-    program wrote into the file SAID for whoever reads the record.
+    `kind`: make, write (`data` at `at`), size (to `at`), room (at least to `at`), sync, remove, move (to `data`, a path);
+    say: `data`, which the program wrote into the file SAID for whoever reads the record.
     """
 
     kind: str
@@ -85,7 +85,7 @@ class Disk:
                 self._sync_names(change.begun)
             case "sync":
                 _sync(self._names[change.path], change.begun)
-            case "write" | "size":
+            case "write" | "size" | "room":
                 self._names[change.path].promised.append((self._done, change))
 
     def after_cut(self, draw: random.Random) -> dict[str, bytes]:
@@ -133,7 +133,7 @@ def _found(file: _File, sector: int, share: float, draw: random.Random) -> bytes
 
 def _torn(change: Change, sector: int) -> Iterator[tuple[int, bytes]]:
     """The change in pieces that do not cross a sector's edge."""
-    if change.kind == "size":
+    if change.kind in ("size", "room"):
         yield change.at, b""
     at, data = change.at, change.data
     while data:
@@ -208,7 +208,7 @@ def _change(name: str, arguments: str, result: int, begun: int) -> Change | None
             return Change("remove", paths[0].decode(), begun)
         return Change("move", paths[0].decode(), begun, data=paths[1])
     of = _FILE.match(arguments)
-    if of is None:
+    if of is None or arguments.startswith("(deleted)", of.end()):  # a file that is gone with its program
         return None
     path, rest = _bytes(of[1]).decode(), arguments[of.end() :]
     match name:
@@ -216,6 +216,9 @@ def _change(name: str, arguments: str, result: int, begun: int) -> Change | None
             return Change("sync", path, begun)
         case "ftruncate":
             return Change("size", path, begun, at=int(rest.lstrip(", ")))
+        case "fallocate":
+            _, at, size = rest.removeprefix(", ").split(", ")
+            return Change("room", path, begun, at=int(at) + int(size))
         case "pwrite64":
             data, _, at = rest.removeprefix(', "').rpartition('", ')
             return Change("write", path, begun, at=int(at.split(", ")[1]), data=_bytes(data)[:result])

@@ -65,6 +65,13 @@ def test_a_file_that_was_cut_may_be_as_long_as_before() -> None:
     assert sorted(files[FILE] for files in found(disk)) == [b"x", b"xyz"]
 
 
+def test_room_that_was_taken_reads_as_zeros_and_cuts_nothing_off() -> None:
+    disk = made(Change("write", FILE, 2, data=b"xyz"), Change("sync", FILE, 3), Change("room", FILE, 4, at=2))
+    assert found(disk) == [{FILE: b"xyz"}]
+    disk.do(Change("room", FILE, 5, at=4))
+    assert sorted(files[FILE] for files in found(disk)) == [b"xyz", b"xyz\0"]
+
+
 def hexed(text: str) -> str:
     return "".join(f"\\x{byte:02x}" for byte in text.encode())
 
@@ -80,7 +87,9 @@ def test_what_strace_wrote_is_read_across_threads_and_failures(tmp_path: Path) -
         f"8  <... fdatasync resumed>) = 0\n"
         f'8  write(5<{said}>, "{hexed("put 1")}", 5) = 5\n'
         f'8  write(6<{other}>, "{hexed("put 1")}", 5) = 5\n'
+        f'8  pwrite64(6<{other}>(deleted), "{hexed("x")}", 1, 0) = 1\n'
         f"8  ftruncate(4<{a}>, 8) = 0\n"
+        f"8  fallocate(4<{a}>, 0, 4, 12) = 0\n"
         f'8  unlink("{a}") = 0\n'
         f"8  +++ exited with 0 +++\n",
         encoding="ascii",
@@ -91,5 +100,6 @@ def test_what_strace_wrote_is_read_across_threads_and_failures(tmp_path: Path) -
         Change("sync", FILE, 1),
         Change("say", "/data/said", 3, data=b"put 1"),
         Change("size", FILE, 4, at=8),
-        Change("remove", FILE, 5),
+        Change("room", FILE, 5, at=16),
+        Change("remove", FILE, 6),
     ]

@@ -66,6 +66,8 @@ class Part:
         self._process: asyncio.subprocess.Process | None = None
         self._listening: asyncio.Task[None] | None = None
         self.ready = asyncio.Event()
+        self.said = ""
+        """The line in which it said so."""
 
     async def start(self) -> None:
         """Start it; `ready` is set when it says so."""
@@ -101,6 +103,7 @@ class Part:
             async for line in process.stderr:
                 log.write(line)
                 if self._mark in line:
+                    self.said = line.decode()
                     self.ready.set()
 
 

@@ -1,0 +1,164 @@
+"""Row 5: the disk is full, in a home and then at the server, to the last byte, and whatever becomes free is taken.
+
+Each part has a small file system of its own, which a neighbour fills (`tests.faults.small_disk`) under load.
+
+    gateway   The server is away, so that what is measured has to wait. The spool must refuse and the devices keep their
+              records. The server comes back while the disk is still full: what it acknowledges must be deleted, so
+              that everything gets through a full disk; and it must raise a technical alarm. Then once more without
+              the server, and the disk has room again: the devices must be rid of their records soon.
+    server    It must stop to acknowledge, say so to a monitor, and go on by itself when there
+              is room. What it acknowledged meanwhile must be stored.
+
+Nothing is lost and nothing doubled in either.
+"""
+
+import asyncio
+import json
+import signal
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from gateway.tasks import ended
+from tests.faults.kills import loaded, until_stored
+from tests.faults.ledger import Count, compare, looking_into, sound, stored
+from tests.faults.load import Source, flow
+from tests.faults.report import Result
+from tests.faults.small_disk import Neighbour, small_disk
+from tests.faults.town import Plan, Town
+
+PER_S = 200
+GATEWAY_MB, SERVER_MB = 16, 48
+RECOVERED_S = 10.0
+REFUSING = 200
+"""So many records in the devices' memories: nobody takes them any more."""
+HELD_S = 8.0
+"""The server's disk stays full for so long."""
+_LOOK_S = 0.1
+_WAIT_S = 60.0
+
+
+async def run(folder: Path) -> Result:
+    """Fill the one, then the other, and count."""
+    home, home_figures, home_well = await _gateway(folder / "gateway")
+    house, house_figures, house_well = await _server(folder / "server")
+    count = Count(
+        home.measured + house.measured, home.lost + house.lost, home.doubled + house.doubled,
+        home.strange + house.strange,
+    )  # fmt: skip
+    return Result(
+        "disk full", home.whole and house.whole and home_well and house_well, count, (*home_figures, *house_figures)
+    )
+
+
+async def _gateway(folder: Path) -> tuple[Count, Sequence[str], bool]:
+    plan = Plan(folder, "auto", ("home-1",))
+    with small_disk(folder / "home-1" / "data", GATEWAY_MB) as neighbour:
+        town = Town(plan)
+        async with loaded(plan) as (ledger, sources), town.running():
+            flowing = asyncio.create_task(flow(sources, PER_S))
+            try:
+                refused_s = await _until_refusing(town, neighbour, sources)
+                full_s = await _through_a_full_disk(town, sources)
+                alarm = await _until(lambda: "gateway_full" in _alarms(plan.database), _WAIT_S)
+                await _until_refusing(town, neighbour, sources)
+            finally:
+                await ended([flowing])
+            neighbour.leave()
+            recovered_s = await _until(lambda: not any(source.kept for source in sources), _WAIT_S)
+            await town.server.start()
+            await town.server.until_ready()
+            await until_stored(plan.database, set(ledger.records()))
+            measured = ledger.records()
+        count = compare(measured, stored(plan.database))
+    figures = (
+        f"gateway: refused {refused_s:.1f} s after its disk was full, and the devices kept their records",
+        f"gateway: on the full disk, {full_s:.1f} s after the server was back every record was through;"
+        f" technical alarm {'raised' if alarm < _WAIT_S else 'MISSING'}",
+        f"gateway: with room again the devices were rid of their records in {recovered_s:.1f} s",
+    )
+    return count, figures, sound(plan.database) and max(full_s, alarm) < _WAIT_S and recovered_s <= RECOVERED_S
+
+
+async def _until_refusing(town: Town, neighbour: Neighbour, sources: Sequence[Source]) -> float:
+    """The server goes, the disk fills; returns how long it took until the devices kept their records."""
+    await town.server.end(signal.SIGTERM)
+    await asyncio.to_thread(neighbour.leave)
+    await asyncio.to_thread(neighbour.come)
+    return await _until(lambda: min(len(source.kept) for source in sources) > REFUSING, _WAIT_S)
+
+
+async def _through_a_full_disk(town: Town, sources: Sequence[Source]) -> float:
+    """The server is back, the disk still full; returns how long it took until the devices had nothing left."""
+    await town.server.start()
+    await town.server.until_ready()
+    return await _until(lambda: all(len(source.kept) < REFUSING / 4 for source in sources), _WAIT_S)
+
+
+async def _server(folder: Path) -> tuple[Count, Sequence[str], bool]:
+    plan = Plan(folder, "auto", ("home-1", "home-2"))
+    data = folder / "server" / "data"
+    with small_disk(data, SERVER_MB) as neighbour:
+        town = Town(plan)
+        async with loaded(plan) as (ledger, sources), town.running():
+            web = town.server.said.partition("ready ")[2].split()[0]
+            flowing = asyncio.create_task(flow(sources, PER_S))
+            try:
+                await until_stored(plan.database, set(ledger.records()))
+                await asyncio.to_thread(neighbour.come)
+                said_s = await _until(lambda: _says(web, "the disk is full"), _WAIT_S)
+                await asyncio.sleep(HELD_S)
+                waiting = ledger.count - len(stored(plan.database))
+                still = _says(web, "the disk is full")
+                await asyncio.to_thread(neighbour.leave)
+                freed_s, due = time.monotonic(), set(ledger.records())
+                recovered_s = await until_stored(plan.database, due) - freed_s
+                well_s = await _until(lambda: _well(web), _WAIT_S) + recovered_s
+            finally:
+                await ended([flowing])
+            await until_stored(plan.database, set(ledger.records()))
+            measured = ledger.records()
+        count = compare(measured, stored(plan.database))
+        whole = sound(plan.database)
+    figures = (
+        f"server: /api/health said so {said_s:.1f} s after its disk was full; {waiting:,} records waited in the homes",
+        f"server: with room again everything was stored in {recovered_s:.1f} s, and all was well in {well_s:.1f} s",
+    )
+    kept = whole and still and waiting > 0 and said_s < _WAIT_S and well_s <= RECOVERED_S
+    return count, figures, kept
+
+
+async def _until(condition: Callable[[], bool], most_s: float) -> float:
+    """Wait for it, at most so long; returns how long it took."""
+    begun_s = time.monotonic()
+    while time.monotonic() - begun_s < most_s:
+        if await asyncio.to_thread(condition):
+            break
+        await asyncio.sleep(_LOOK_S)
+    return time.monotonic() - begun_s
+
+
+def _alarms(database: Path) -> set[str]:
+    """The rules that have raised a technical alarm."""
+    with looking_into(database) as db:
+        found = db.execute("SELECT reasons FROM alarms WHERE kind = 'technical'").fetchall()
+    return {reason["rule"] for (reasons,) in found for reason in json.loads(reasons)}
+
+
+def _health(web: str) -> dict[str, object]:
+    try:
+        with urllib.request.urlopen(f"{web}/api/health", timeout=5) as answer:
+            return dict(json.load(answer))
+    except (urllib.error.URLError, OSError, ValueError) as error:
+        return {"status": "silent", "problems": [str(error)]}
+
+
+def _says(web: str, word: str) -> bool:
+    """Whether the server, asked by a monitor, complains of something with this word."""
+    return any(word in problem for problem in _health(web)["problems"])  # type: ignore[attr-defined]
+
+
+def _well(web: str) -> bool:
+    return _health(web)["status"] == "ok"
