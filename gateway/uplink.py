@@ -11,8 +11,11 @@ week of old ones.
 is not wholly acknowledged within RESEND_S is published again, unchanged; the server recognises rows it has by
 (gateway, epoch, seq). Only rows of the window are released: an acknowledgement of anything else is ignored and counted.
 
-*Connecting.* Each attempt has a paho client of its own, so nothing of a dead connection lives on. Waits between
-attempts have full jitter and are reset once a connection lasted STABLE_S. With `protocol = "auto"` MQTT 5 is tried
+*Connecting.* Each attempt has a paho client of its own, so nothing of a dead connection lives on. A broker that says no,
+or does not finish what it began, has enough to do: waits before the next attempt have full jitter and grow, and are
+reset once a connection lasted STABLE_S. Where nobody answers at all, the network is away: knocking costs nobody
+anything, and goes on at short intervals until somebody opens (decision 0017). A connection whose packets are not
+answered for SILENT_S is dead, whatever the silence is due to. With `protocol = "auto"` MQTT 5 is tried
 first; a broker that refuses it, or hangs up on it, is tried with 3.1.1, and what worked is remembered.
 
 paho runs in its own thread; its callbacks do nothing but hand over to the event loop. TCP_NODELAY is set because small
@@ -21,8 +24,10 @@ batches one way and small acknowledgements the other are the worst case of Nagle
 
 import asyncio
 import contextlib
+import errno
 import logging
 import math
+import random
 import socket
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -52,10 +57,17 @@ STABLE_S = 30.0
 CONNECT_S = 10.0
 GOODBYE_S = 2.0
 KEEPALIVE_S = 30
+SILENT_S = 10.0
+KNOCK_S = 4.0
+"""So long is waited for the broker's machine to answer at all."""
+KNOCK_PAUSE_S = 1.0
 MOST_QUEUED = 64
 """Messages paho may hold that the broker has not taken; more would only be copies of the window."""
 _UNSUPPORTED_PROTOCOL = 132
 _ENVELOPE_BYTES = 256
+_NO_WAY = (errno.EHOSTUNREACH, errno.ENETUNREACH, errno.ENETDOWN, errno.EHOSTDOWN, errno.EADDRNOTAVAIL)
+_WATCHED = {"TCP_USER_TIMEOUT": round(SILENT_S * 1000), "TCP_KEEPIDLE": 10, "TCP_KEEPINTVL": 5, "TCP_KEEPCNT": 2}
+"""An idle connection is asked after 10 s, and given up when the questions too are left unanswered for SILENT_S."""
 
 log = logging.getLogger(__name__)
 
@@ -195,20 +207,42 @@ class Uplink:
         """Connect and serve, again and again."""
         loop = asyncio.get_running_loop()
         backoff = Backoff(self._config.reconnect_max_s)
+        knocked = False
         while True:
             began_s = loop.time()
             try:
                 await self._connection()
             except (LinkError, ConfigError) as error:  # the password file may be away while a person mends it
                 log.warning("%s", error)
+                if isinstance(error, _Silence) and not knocked:
+                    await self._knock()
+                    knocked = True
+                    continue
             except _ProtocolRefused as error:
                 if self._turn_protocol():
                     log.info("%s; trying MQTT %s", error, _spoken(self._protocol))
                     continue
                 log.warning("%s", error)
+            knocked = False
             if loop.time() - began_s >= STABLE_S:
                 backoff.reset()
             await asyncio.sleep(backoff.next_s())
+
+    async def _knock(self) -> None:
+        """Returns when the broker's machine answers, be it with a no."""
+        while True:
+            try:
+                async with asyncio.timeout(KNOCK_S):
+                    _, writer = await asyncio.open_connection(self._config.host, self._config.port)
+            except OSError as error:
+                if not _is_silence(error):
+                    return
+            else:
+                writer.close()
+                with contextlib.suppress(OSError):
+                    await writer.wait_closed()
+                return
+            await asyncio.sleep(random.uniform(0, KNOCK_PAUSE_S))
 
     async def _connection(self) -> None:
         """One connection from start to end; raises LinkError when it ends, _ProtocolRefused."""
@@ -292,6 +326,10 @@ class _ProtocolRefused(Exception):
     """The broker does not speak this protocol, or hung up before it answered."""
 
 
+class _Silence(LinkError):
+    """Nobody answered, not even to say no: the network between is away, or the machine at its other end."""
+
+
 class _Broker:
     """One connection to the broker: a paho client and the bridge from its thread."""
 
@@ -325,7 +363,8 @@ class _Broker:
         if self._config.tls:
             _use_tls(client, self._config.tls)
         client.will_set(wire.state(self._name), self._state(online=False), qos=1, retain=True)
-        client.on_socket_open = _no_delay
+        client.on_socket_open = _tune
+        client.connect_timeout = KNOCK_S
         client.on_connect = self._on_connect
         client.on_subscribe = self._on_subscribe
         client.on_disconnect = self._on_disconnect
@@ -339,7 +378,8 @@ class _Broker:
         try:
             await asyncio.to_thread(self._client.connect, self._config.host, self._config.port, KEEPALIVE_S)
         except (OSError, ValueError) as error:
-            raise LinkError(f"the broker {where} is not reached ({error})", "it is tried again") from error
+            kind = _Silence if _is_silence(error) else LinkError
+            raise kind(f"the broker {where} is not reached ({error})", "it is tried again") from error
         self._client.loop_start()
         answer = await self._first(self._answer, where)
         if answer is None or answer.value == _UNSUPPORTED_PROTOCOL:
@@ -433,8 +473,18 @@ def _use_tls(client: Client, tls: Tls) -> None:
         raise ConfigError(f"the authority {tls.ca} cannot be used ({error})", "see [uplink] tls.ca") from error
 
 
-def _no_delay(client: Client, userdata: Any, sock: Any) -> None:
+def _is_silence(error: Exception) -> bool:
+    """No answer, no route, or no name for the address; not a refusal."""
+    return isinstance(error, TimeoutError | socket.gaierror) or getattr(error, "errno", None) in _NO_WAY
+
+
+def _tune(client: Client, userdata: Any, sock: Any) -> None:
+    """No waiting for more to send; and the connection ends when nothing of ours is answered for SILENT_S."""
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for name, value in _WATCHED.items():
+        if hasattr(socket, name):  # Linux has them all
+            sock.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
 
 
 def _first_protocol(config: UplinkConfig) -> MQTTProtocolVersion:

@@ -93,7 +93,7 @@ class Server:
         self.publish: Callable[[Sequence[Message]], None] = lambda messages: None
         """Sends messages to gateways; one that is lost is sent again by whoever it is due to."""
         self.tick_age_s: Callable[[], float] = lambda: 0.0
-        self._watch = Watch(self.programmes, config.fleet.offline_after_s, started_ns, self.clock.speed)
+        self._watch = Watch(self.programmes, config.fleet.silent_after_s, started_ns, self.clock.speed)
         self._problems: dict[str, str] = {}
         self._stuck: dict[int, str] = {}
         """Alarms that cannot climb, and why."""

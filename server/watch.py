@@ -55,11 +55,14 @@ New = Mapping[str, Sequence[Reading | Occurrence]]
 
 
 class Watch:
-    """`started_ns`: when this server came up. `speed`: clock seconds in a second of the wall."""
+    """`silent_after_s`: a gateway unheard for so long raises an alarm. `started_ns`: when this server came up.
 
-    def __init__(self, programmes: Programmes, offline_after_s: float, started_ns: int, speed: float = 1.0) -> None:
+    `speed`: clock seconds in a second of the wall.
+    """
+
+    def __init__(self, programmes: Programmes, silent_after_s: float, started_ns: int, speed: float = 1.0) -> None:
         self._programmes = programmes
-        self._offline_after_s = offline_after_s
+        self._silent_after_s = silent_after_s
         self._started_ns = started_ns
         self._clock_off_s = max(CLOCK_OFF_S, ON_THE_WAY_S * speed)
         self._heard_since_ns: dict[str, int] = {}
@@ -106,7 +109,7 @@ class Watch:
         """The same, and it is remembered since when each can be heard."""
         for pulse in heard:
             not_yet = pulse.last_heard_ns is None or pulse.last_heard_ns < self._started_ns
-            if not_yet or now_ns - pulse.since_ns > max(self._offline_after_s, SETTLE_S) * NS:
+            if not_yet or now_ns - pulse.since_ns > max(self._silent_after_s, SETTLE_S) * NS:
                 self._heard_since_ns.pop(pulse.id, None)
             else:
                 self._heard_since_ns.setdefault(pulse.id, now_ns)
@@ -114,7 +117,7 @@ class Watch:
 
     def _settled(self, pulse: Pulse, now_ns: int) -> bool:
         """Not silent, and heard for so long that what it had waiting has come."""
-        silent = now_ns - pulse.since_ns > self._offline_after_s * NS
+        silent = now_ns - pulse.since_ns > self._silent_after_s * NS
         return not silent and now_ns - self._heard_since_ns.get(pulse.id, now_ns) >= SETTLE_S * NS
 
     def _clocks(self, home: Sequence[Pulse], now_ns: int) -> list[Reason]:
@@ -133,14 +136,14 @@ class Watch:
         if not home:
             return []
         pulse = min(home, key=lambda one: one.since_ns)
-        heard_ns, limit_s = np.array([pulse.since_ns], np.int64), np.array([self._offline_after_s])
+        heard_ns, limit_s = np.array([pulse.since_ns], np.int64), np.array([self._silent_after_s])
         level = Level(int(gateway_silent(now_ns, heard_ns, limit_s)[0]))
         if level <= Level.CALM:
             return []
         # The moment rather than the growing age: the same silence is one reason, not a new one with every look.
         heard_ms = None if pulse.last_heard_ns is None else float(pulse.last_heard_ns // MS)
-        because = {"last_heard_ms": heard_ms, "limit_s": self._offline_after_s}
-        return [Reason("gateway_silent", "1", level, because, _words(pulse, self._offline_after_s), now_ns)]
+        because = {"last_heard_ms": heard_ms, "limit_s": self._silent_after_s}
+        return [Reason("gateway_silent", "1", level, because, _words(pulse, self._silent_after_s), now_ns)]
 
 
 def _full(home: Sequence[Pulse], now_ns: int) -> list[Reason]:

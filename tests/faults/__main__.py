@@ -17,7 +17,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from server.broker import mosquitto
-from tests.faults import clocks, disk, doses, full_disk, hail, kills, overflow, power, small_disk
+from tests.faults import clocks, disk, doses, full_disk, hail, kills, overflow, partition, power, small_disk, street
 from tests.faults.report import HEAD, Result, line
 
 Row = Callable[[Path, int, bool], Awaitable[Result]]
@@ -40,6 +40,7 @@ ROWS: Mapping[str, tuple[Row, float, float]] = {
         60 * MINUTE_S,
     ),
     "doses": (lambda folder, seed, _: doses.run(folder, 1_000, seed), 5 * MINUTE_S, 5 * MINUTE_S),
+    "partition": (lambda folder, seed, _: partition.run(folder, seed), 6 * MINUTE_S, 6 * MINUTE_S),
     "full-disk": (lambda folder, *_: full_disk.run(folder), 5 * MINUTE_S, 5 * MINUTE_S),
     "power": (lambda folder, seed, _: power.run(folder, seed), 4 * MINUTE_S, 4 * MINUTE_S),
     "clocks": (lambda folder, *_: clocks.run(folder), 3 * MINUTE_S, 3 * MINUTE_S),
@@ -54,6 +55,7 @@ def _no_mosquitto() -> str | None:
 LACKS: Mapping[str, Callable[[], str | None]] = {
     "kills": _no_mosquitto,
     "overflow": _no_mosquitto,
+    "partition": lambda: _no_mosquitto() or street.lacks(),
     "full-disk": small_disk.lacks,
     "power": disk.lacks,
 }

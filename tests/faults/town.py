@@ -40,6 +40,12 @@ class Plan:
     port: int = field(default_factory=free_port)
     clocks: Mapping[str, Mapping[str, float | int]] = field(default_factory=dict)
     server_clock: Mapping[str, float | int] = field(default_factory=dict)
+    within: Mapping[str, str] = field(default_factory=dict)
+    """Part -> the network namespace that it runs in; the others run in this process's."""
+    host: str = "127.0.0.1"
+    """Where the broker is, for the gateways and the server."""
+    hasty: bool = True
+    """Gateways that beat often and are never away for long; else as they are by default."""
     accounts: Sequence[str] = ()
     """Gateways that are known to the server and have no process."""
     password: str = field(default_factory=lambda: secrets.token_hex(12), repr=False)
@@ -58,9 +64,10 @@ class Plan:
 class Part:
     """One process, started until it says `ready`, killed, started again."""
 
-    def __init__(self, name: str, arguments: Sequence[str], ready: bytes, log: Path) -> None:
+    def __init__(self, name: str, arguments: Sequence[str], ready: bytes, log: Path, namespace: str | None) -> None:
         self.name = name
-        self._arguments = arguments
+        within = ("ip", "netns", "exec", namespace) if namespace else ()
+        self._command = (*within, sys.executable, "-m", *arguments)
         self._mark = ready
         self._log = log
         self._process: asyncio.subprocess.Process | None = None
@@ -73,7 +80,7 @@ class Part:
         """Start it; `ready` is set when it says so."""
         self.ready.clear()
         self._process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", *self._arguments, cwd=ROOT, stdin=asyncio.subprocess.DEVNULL,
+            *self._command, cwd=ROOT, stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.PIPE, start_new_session=True,
         )  # fmt: skip
         self._listening = asyncio.create_task(self._listen(self._process))
@@ -114,13 +121,13 @@ class Town:
         self.plan = plan
         _write_all(plan)
         folder = plan.folder
-        self.server = Part(
-            "server", ("server", "run", str(folder / "server" / "server.toml")), b"ready http://", folder / "server.log"
-        )
-        self.gateways = [
-            Part(name, ("gateway", "run", str(folder / name / "gateway.toml")), b": running, ", folder / f"{name}.log")
-            for name in plan.gateways
-        ]
+        self.server = self._part("server", "server", b"ready http://")
+        self.gateways = [self._part(name, "gateway", b": running, ") for name in plan.gateways]
+
+    def _part(self, name: str, program: str, ready: bytes) -> Part:
+        folder = self.plan.folder
+        arguments = (program, "run", str(folder / name / f"{program}.toml"))
+        return Part(name, arguments, ready, folder / f"{name}.log", self.plan.within.get(name))
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator["Town"]:
@@ -171,7 +178,7 @@ async def answers(port: int) -> bool:
 
 
 def _write_all(plan: Plan) -> None:
-    broker: dict[str, Any] = {"kind": plan.broker, "port": plan.port}
+    broker: dict[str, Any] = {"kind": plan.broker, "host": plan.host, "port": plan.port}
     if plan.broker == "external":
         broker["password_file"] = str(_secret(plan.folder / "server" / "password", plan.password))
     server: dict[str, Any] = {
@@ -216,17 +223,19 @@ def _write_gateway(plan: Plan, name: str) -> None:
     folder = plan.folder / name
     config: dict[str, Any] = {
         "name": name,
-        "heartbeat_s": 5.0,
         "uplink": {
+            "host": plan.host,
             "port": plan.port,
             "password_file": str(_secret(folder / "password", plan.password)),
-            "reconnect_max_s": 1.0,
         },
         "devices": [
             {"id": device, "driver": "hjemvakt-dispenser", "port": str(plan.line(device))}
             for device in plan.devices(name)
         ],
     }
+    if plan.hasty:
+        config["heartbeat_s"] = 5.0
+        config["uplink"]["reconnect_max_s"] = 1.0
     if name in plan.clocks:
         config["clock"] = dict(plan.clocks[name])
     _write(folder / "gateway.toml", config)
