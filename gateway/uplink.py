@@ -11,9 +11,9 @@ week of old ones.
 is not wholly acknowledged within RESEND_S is published again, unchanged; the server recognises rows it has by
 (gateway, epoch, seq). Only rows of the window are released: an acknowledgement of anything else is ignored and counted.
 
-*Connecting.* Each attempt has a paho client of its own, so nothing of a dead connection lives on. A broker that says no,
-or does not finish what it began, has enough to do: waits before the next attempt have full jitter and grow, and are
-reset once a connection lasted STABLE_S. Where nobody answers at all, the network is away: knocking costs nobody
+*Connecting.* Each attempt has a paho client of its own, so nothing of a dead connection lives on. A broker that says
+no, or does not finish what it began, has enough to do: waits before the next attempt have full jitter and grow, and
+are reset once a connection lasted STABLE_S. Where nobody answers at all, the network is away: knocking costs nobody
 anything, and goes on at short intervals until somebody opens (decision 0017). A connection whose packets are not
 answered for SILENT_S is dead, whatever the silence is due to. With `protocol = "auto"` MQTT 5 is tried
 first; a broker that refuses it, or hangs up on it, is tried with 3.1.1, and what worked is remembered.

@@ -40,8 +40,8 @@ SHARES = (0.0, 0.1, 0.5, 0.9, 1.0)
 class Change:
     """One thing that was asked for. `begun`: how many changes had been done when it was asked, see `Disk.do`.
 
-    `kind`: make, write (`data` at `at`), size (to `at`), room (at least to `at`), sync, remove, move (to `data`, a path);
-    say: `data`, which the program wrote into the file SAID for whoever reads the record.
+    `kind`: make, write (`data` at `at`), size (to `at`), room (at least to `at`), sync, remove, move (to `data`, a
+    path); say: `data`, which the program wrote into the file SAID for whoever reads the record.
     """
 
     kind: str

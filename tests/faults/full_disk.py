@@ -18,16 +18,16 @@ import signal
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from gateway.tasks import ended
 from tests.faults.kills import loaded, until_stored
-from tests.faults.ledger import Count, compare, looking_into, sound, stored
+from tests.faults.ledger import Count, compare, sound, stored, technical_alarms
 from tests.faults.load import Source, flow
 from tests.faults.report import Result
 from tests.faults.small_disk import Neighbour, small_disk
-from tests.faults.town import Plan, Town
+from tests.faults.town import Plan, Town, until
 
 PER_S = 200
 GATEWAY_MB, SERVER_MB = 16, 48
@@ -36,7 +36,6 @@ REFUSING = 200
 """So many records in the devices' memories: nobody takes them any more."""
 HELD_S = 8.0
 """The server's disk stays full for so long."""
-_LOOK_S = 0.1
 _WAIT_S = 60.0
 
 
@@ -62,12 +61,12 @@ async def _gateway(folder: Path) -> tuple[Count, Sequence[str], bool]:
             try:
                 refused_s = await _until_refusing(town, neighbour, sources)
                 full_s = await _through_a_full_disk(town, sources)
-                alarm = await _until(lambda: "gateway_full" in _alarms(plan.database), _WAIT_S)
+                alarm = await until(lambda: "gateway_full" in technical_alarms(plan.database), _WAIT_S)
                 await _until_refusing(town, neighbour, sources)
             finally:
                 await ended([flowing])
             neighbour.leave()
-            recovered_s = await _until(lambda: not any(source.kept for source in sources), _WAIT_S)
+            recovered_s = await until(lambda: not any(source.kept for source in sources), _WAIT_S)
             await town.server.start()
             await town.server.until_ready()
             await until_stored(plan.database, set(ledger.records()))
@@ -87,14 +86,14 @@ async def _until_refusing(town: Town, neighbour: Neighbour, sources: Sequence[So
     await town.server.end(signal.SIGTERM)
     await asyncio.to_thread(neighbour.leave)
     await asyncio.to_thread(neighbour.come)
-    return await _until(lambda: min(len(source.kept) for source in sources) > REFUSING, _WAIT_S)
+    return await until(lambda: min(len(source.kept) for source in sources) > REFUSING, _WAIT_S)
 
 
 async def _through_a_full_disk(town: Town, sources: Sequence[Source]) -> float:
     """The server is back, the disk still full; returns how long it took until the devices had nothing left."""
     await town.server.start()
     await town.server.until_ready()
-    return await _until(lambda: all(len(source.kept) < REFUSING / 4 for source in sources), _WAIT_S)
+    return await until(lambda: all(len(source.kept) < REFUSING / 4 for source in sources), _WAIT_S)
 
 
 async def _server(folder: Path) -> tuple[Count, Sequence[str], bool]:
@@ -108,14 +107,14 @@ async def _server(folder: Path) -> tuple[Count, Sequence[str], bool]:
             try:
                 await until_stored(plan.database, set(ledger.records()))
                 await asyncio.to_thread(neighbour.come)
-                said_s = await _until(lambda: _says(web, "the disk is full"), _WAIT_S)
+                said_s = await until(lambda: _says(web, "the disk is full"), _WAIT_S)
                 await asyncio.sleep(HELD_S)
                 waiting = ledger.count - len(stored(plan.database))
                 still = _says(web, "the disk is full")
                 await asyncio.to_thread(neighbour.leave)
                 freed_s, due = time.monotonic(), set(ledger.records())
                 recovered_s = await until_stored(plan.database, due) - freed_s
-                well_s = await _until(lambda: _well(web), _WAIT_S) + recovered_s
+                well_s = await until(lambda: _well(web), _WAIT_S) + recovered_s
             finally:
                 await ended([flowing])
             await until_stored(plan.database, set(ledger.records()))
@@ -128,23 +127,6 @@ async def _server(folder: Path) -> tuple[Count, Sequence[str], bool]:
     )
     kept = whole and still and waiting > 0 and said_s < _WAIT_S and well_s <= RECOVERED_S
     return count, figures, kept
-
-
-async def _until(condition: Callable[[], bool], most_s: float) -> float:
-    """Wait for it, at most so long; returns how long it took."""
-    begun_s = time.monotonic()
-    while time.monotonic() - begun_s < most_s:
-        if await asyncio.to_thread(condition):
-            break
-        await asyncio.sleep(_LOOK_S)
-    return time.monotonic() - begun_s
-
-
-def _alarms(database: Path) -> set[str]:
-    """The rules that have raised a technical alarm."""
-    with looking_into(database) as db:
-        found = db.execute("SELECT reasons FROM alarms WHERE kind = 'technical'").fetchall()
-    return {reason["rule"] for (reasons,) in found for reason in json.loads(reasons)}
 
 
 def _health(web: str) -> dict[str, object]:

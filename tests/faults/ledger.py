@@ -12,6 +12,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import msgspec
+
 _STORED = "SELECT device, record, stored_ns FROM events WHERE record LIKE '%:%' AND kind LIKE 'dispenser.%'"
 
 
@@ -93,6 +95,13 @@ def quarantined(database: Path) -> Counter[str]:
     """What was set aside, by reason."""
     with looking_into(database) as db:
         return Counter(dict(db.execute("SELECT reason, sum(times) FROM quarantine GROUP BY reason")))
+
+
+def technical_alarms(database: Path) -> set[str]:
+    """The rules for which there is a technical alarm, open or closed."""
+    with looking_into(database) as db:
+        found = db.execute("SELECT reasons FROM alarms WHERE kind = 'technical'").fetchall()
+    return {reason["rule"] for (reasons,) in found for reason in msgspec.json.decode(reasons)}
 
 
 def sound(database: Path) -> bool:

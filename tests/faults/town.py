@@ -10,7 +10,8 @@ import os
 import secrets
 import signal
 import sys
-from collections.abc import AsyncIterator, Mapping, Sequence
+import time
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -23,6 +24,7 @@ from tests.ports import free_port
 
 ROOT = Path(__file__).parents[2]
 READY_S = 40.0
+_LOOK_S = 0.05
 _SINCE = datetime(2020, 1, 1, tzinfo=UTC)
 _DEVICES_EACH = 2
 
@@ -120,7 +122,6 @@ class Town:
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
         _write_all(plan)
-        folder = plan.folder
         self.server = self._part("server", "server", b"ready http://")
         self.gateways = [self._part(name, "gateway", b": running, ") for name in plan.gateways]
 
@@ -164,6 +165,16 @@ class Town:
         except ProcessLookupError:
             return False
         return True
+
+
+async def until(condition: Callable[[], bool], most_s: float) -> float:
+    """Wait for what another process does, at most so long; returns how many seconds it took."""
+    begun_s = time.monotonic()
+    while time.monotonic() - begun_s < most_s:
+        if await asyncio.to_thread(condition):
+            break
+        await asyncio.sleep(_LOOK_S)
+    return time.monotonic() - begun_s
 
 
 async def answers(port: int) -> bool:
