@@ -99,6 +99,10 @@ class Inbox:
         self._client.loop_stop()
         self._client._reset_sockets()  # paho itself leaves its wake-up pair open until the garbage is collected
 
+    def failing(self) -> bool:
+        """Whether what comes cannot be stored now; it is tried again until it can."""
+        return self._failure is not None
+
     def problem(self) -> str | None:
         """What is wrong with it now, or None."""
         if self._failure:

@@ -187,6 +187,14 @@ async def test_a_heart_beats_and_a_session_that_ends_ends_the_stream(ward, monke
     assert heard == ["hello", "beat", "beat"]
 
 
+async def test_every_beat_says_whether_what_the_homes_send_is_stored(ward, monkeypatch):
+    monkeypatch.setattr(live, "BEAT_S", 0.01)
+    answers, deaf = iter([True, True, False]), iter([False, True, False])
+    ward.hub.deaf = lambda: next(deaf)
+    said = [json.loads(event.data)["deaf"] async for event in ward.hub.stream("nurse", None, lambda: next(answers))]
+    assert said == [False, True, False]
+
+
 async def test_time_alone_makes_a_value_stale_on_every_screen(ward):
     ward.hear(Level.HIGH)
     ward.hub.worklist("nurse")
