@@ -215,7 +215,8 @@ class Uplink:
             except (LinkError, ConfigError) as error:  # the password file may be away while a person mends it
                 log.warning("%s", error)
                 if isinstance(error, _Silence) and not knocked:
-                    await self._knock()
+                    if await self._knock():
+                        backoff.reset()  # the network was away: what failed before was due to that
                     knocked = True
                     continue
             except _ProtocolRefused as error:
@@ -228,20 +229,22 @@ class Uplink:
                 backoff.reset()
             await asyncio.sleep(backoff.next_s())
 
-    async def _knock(self) -> None:
-        """Returns when the broker's machine answers, be it with a no."""
+    async def _knock(self) -> bool:
+        """Returns when the broker's machine answers, be it with a no; whether it did not at first."""
+        silent = False
         while True:
             try:
                 async with asyncio.timeout(KNOCK_S):
                     _, writer = await asyncio.open_connection(self._config.host, self._config.port)
             except OSError as error:
                 if not _is_silence(error):
-                    return
+                    return silent
             else:
                 writer.close()
                 with contextlib.suppress(OSError):
                     await writer.wait_closed()
-                return
+                return silent
+            silent = True
             await asyncio.sleep(random.uniform(0, KNOCK_PAUSE_S))
 
     async def _connection(self) -> None:

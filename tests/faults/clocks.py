@@ -1,4 +1,4 @@
-"""Row 5: every clock is wrong in its own way, and no record is merged with another or dropped.
+"""Row 9: every clock is wrong in its own way, and no record is merged with another or dropped.
 
 Gateways whose clocks are an hour ahead, an hour behind, in 1970, or drift by five minutes in an hour, each read devices
 with calendars that are an hour off, unset, in 1970, or drifting as much. Every device makes two records in the same

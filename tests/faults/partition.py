@@ -27,7 +27,7 @@ SHOWN_S = 50.0
 BACK_S = 5.0
 ALARM_S = 110.0
 """The alarm is due after 90 s of silence, and the last sign of life may have come 20 s earlier or just now."""
-LONGER_S = (1.0, 12.0)
+LONGER_S = (1.0, 8.0)
 """The street stays closed for so long after that."""
 _GATEWAY = "home-1"
 

@@ -49,6 +49,8 @@ class Attempts:
         monkeypatch.setattr(uplink, "_connection", self._connect)
         monkeypatch.setattr(uplink, "_knock", self._knocked)
         monkeypatch.setattr("gateway.uplink.Backoff.next_s", self._waits)
+        monkeypatch.setattr("gateway.uplink.Backoff.reset", lambda _: self.before[-1].append("patient again"))
+        self.silent = False
 
     async def _connect(self) -> None:
         outcome = next(self._outcomes, None)
@@ -59,8 +61,9 @@ class Attempts:
         self.before.append([])
         raise outcome
 
-    async def _knocked(self) -> None:
+    async def _knocked(self) -> bool:
         self.before[-1].append("knocked")
+        return self.silent
 
     def _waits(self) -> float:
         self.before[-1].append("waited")
@@ -98,6 +101,17 @@ async def test_what_is_done_before_the_next_attempt(
     running.cancel()
     await asyncio.wait([running])
     assert attempts.before == before
+
+
+async def test_a_silence_explains_what_failed_before_it(uplink: Uplink, monkeypatch: pytest.MonkeyPatch) -> None:
+    attempts = Attempts(uplink, monkeypatch, [REFUSAL, SILENCE])
+    attempts.silent = True
+    running = asyncio.create_task(uplink.run())
+    async with asyncio.timeout(5):
+        await attempts.over.wait()
+    running.cancel()
+    await asyncio.wait([running])
+    assert attempts.before == [[], ["waited"], ["knocked", "patient again"]]
 
 
 @pytest.fixture
@@ -147,7 +161,7 @@ async def test_it_knocks_for_as_long_as_nobody_answers(
 @pytest.mark.usefixtures("quick")
 async def test_a_no_is_an_answer_and_so_is_an_open_door(spool: Spool, tmp_path: Path) -> None:
     async with asyncio.timeout(5):
-        await made(spool, free_port())._knock()
+        assert not await made(spool, free_port())._knock()
         door = await asyncio.start_server(lambda _, writer: writer.close(), "127.0.0.1", 0)
         async with door:
-            await made(spool, door.sockets[0].getsockname()[1])._knock()
+            assert not await made(spool, door.sockets[0].getsockname()[1])._knock()
