@@ -29,7 +29,7 @@ from gateway.spool import Spool
 from gateway.tasks import ended
 from gateway.uplink import Uplink
 from vitals.clock import Clock
-from vitals.wire import Health
+from vitals.wire import SPOOL_FULL, Health
 
 if TYPE_CHECKING:
     from gateway.local import Local
@@ -133,8 +133,8 @@ def _started_local(config: Config, local: "Local | None", parts: asyncio.TaskGro
 def _notes(clock: Clock, spool: Spool, local: "Local | None") -> tuple[str, ...]:
     unset = () if is_set(clock) else ("the clock was not set: no device is read until the hub knows the time",)
     status = spool.status
-    full = ("the spool is full: devices keep their records until the server takes rows",) if spool.full else ()
-    low = ("the hub's disk is nearly full: make room on it",) if status.low else ()
+    full = (SPOOL_FULL,) if spool.full else ()
+    low = ("the hub's disk is full: make room on it",) if status.low else ()
     rows = status.shed - spool.shed_before
     shed = (f"the spool was nearly full: {rows} rows of waves were thrown away",) if rows else ()
     blind = ("the home could not be watched here while the server was away",) if local and local.blind else ()

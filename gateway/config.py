@@ -152,7 +152,7 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True):
     name: str
     uplink: UplinkConfig
     data: str = "data"
-    heartbeat_s: Positive = 60.0
+    heartbeat_s: Positive = 20.0
     spool_mb: Annotated[int, Meta(ge=1)] = 256
     clock: RunningClock = RunningClock()
     radio: RadioConfig = RadioConfig()

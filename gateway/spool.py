@@ -13,11 +13,11 @@ a new row for an old one.
 point past a row that was lost. So is how far an order has come (`gateway.ledger`), and what
 is forgotten of the bytes that the rows were made of (`gateway.raw`).
 
-*A full spool* refuses: `put` raises StoreError and the device, not being released, keeps its record. Before that,
-waves are shed, which leaves a durable gap (`gateway.shed`); nothing else that waits here is ever thrown away to make
-room. What could fill it is a babbling device, so faults are capped: FAULTS_PER_HOUR rows of a device, the rest only
-counted. The cap is SQLite's own (`max_page_count`), and it shrinks with the disk: RESERVE_BYTES stay free, because on a
-truly full disk SQLite could not even delete.
+*A full spool* refuses, and so does one on a full disk: `put` raises StoreError and the device, not being released,
+keeps its record. Before that, waves are shed, which leaves a durable gap (`gateway.shed`); nothing else that waits here
+is ever thrown away to make room. What the server has is deleted all the same, for which room is kept
+(`gateway.reserve`), and new rows take its place. What could fill the spool is a babbling device, so faults are capped:
+FAULTS_PER_HOUR rows of a device, the rest only counted.
 
 *A row has a rank*: what is urgent is taken by itself, ahead of the others. It carries the steady clock's time beside
 the clock's (`gateway.boot`).
@@ -32,7 +32,6 @@ The file is locked: a second gateway on the same folder is refused.
 import asyncio
 import contextlib
 import logging
-import os
 import secrets
 import sqlite3
 from collections import Counter
@@ -44,6 +43,7 @@ from typing import NamedTuple, TypeVar
 import msgspec
 
 from gateway import boot, ledger, raw, shed
+from gateway.reserve import LOG_BYTES, PAGE_BYTES, Reserve
 from vitals.block import Block
 from vitals.errors import StoreError
 from vitals.events import Event, Fault
@@ -52,9 +52,6 @@ from vitals.wire import Row
 GATHER_S = 0.01
 FAULTS_PER_HOUR = 60
 MAX_ROW_BYTES = 30_000
-PAGE_BYTES = 4096
-RESERVE_BYTES = 16 << 20
-"""Of the disk, for what SQLite writes in order to delete: its log grows by some megabytes before it is written back."""
 SCHEMA_VERSION = 2
 
 _HOUR_NS = 3_600_000_000_000
@@ -286,13 +283,13 @@ def _said(done: "asyncio.Future[None]") -> None:
 class _File:
     """The SQLite file; everything here runs in the spool's one thread."""
 
-    def __init__(self, db: sqlite3.Connection, path: Path, epoch: str, max_bytes: int) -> None:
+    def __init__(self, db: sqlite3.Connection, path: Path, epoch: str, reserve: Reserve) -> None:
         self._db = db
         self._path = path
-        self._most_pages = max(16, max_bytes // PAGE_BYTES)
-        self._pages = 0
-        """As many as the file may grow to, as last told to SQLite."""
+        self._reserve = reserve
+        self._unreleased: Ranges = []
         self._low = False
+        """Whether the disk gives no more."""
         self._shed_rows = _one(db, "SELECT shed FROM spool")
         self._encoder = msgspec.json.Encoder()
         self._decoder = msgspec.json.Decoder(Row)
@@ -301,31 +298,35 @@ class _File:
         self._queued = _one(db, "SELECT count(*) FROM row")
         self._urgent_seq = _one(db, f"SELECT coalesce(max(seq), 0) FROM row WHERE rank = {shed.URGENT}")
         self.boots = boot.prepare(db, self._last_seq + 1)
-        self._fit()
-
-    def _fit(self) -> None:
-        """Let the file grow as far as it may and the disk allows."""
-        free = free_bytes(self._path.parent)
-        self._low = free < RESERVE_BYTES
-        there = _one(self._db, "PRAGMA page_count")
-        pages = max(there, min(self._most_pages, there + max(0, free - RESERVE_BYTES) // PAGE_BYTES))
-        if pages != self._pages:
-            self._db.execute(f"PRAGMA max_page_count = {pages}")
-            self._pages = pages
 
     def write(self, puts: Sequence[_Put], ranges: Ranges) -> tuple[list[StoreError | None], Status]:
         """All in one transaction; where that fails, each put in its own, so that each learns its own fate.
 
-        Releases go first: they make room.
+        Releases go first: they make room. Those that fail are tried again with the next.
         """
+        ranges, self._unreleased = [*self._unreleased, *ranges], []
         errors: list[StoreError | None] = [None] * len(puts)
-        self._fit()
-        if self._tried(puts, ranges) is not None:
-            self._tried((), ranges)
-            errors = [self._tried([put], ()) for put in puts]
+        if self._low:
+            self._low = not self._reserve.grow()
+        if self._written(puts, ranges) is not None:
+            if self._written((), ranges) is not None:
+                self._unreleased = ranges
+            errors = [self._written([put], ()) for put in puts]
         return errors, self.status()
 
-    def _tried(self, puts: Sequence[_Put], ranges: Ranges) -> StoreError | None:
+    def _written(self, puts: Sequence[_Put], ranges: Ranges) -> StoreError | None:
+        """Try, and where the room is not enough, take more and try again; where there is none, make do with it."""
+        while error := self._tried(puts, ranges):
+            full = getattr(error, "sqlite_errorname", "") == "SQLITE_FULL"
+            if full and self._reserve.grow():
+                continue
+            if full and not self._low and not self._reserve.exhausted():
+                self._low = True  # what we have is all there is: waves are shed by that
+                continue
+            return _store_error(error, self._path, low=self._low)
+        return None
+
+    def _tried(self, puts: Sequence[_Put], ranges: Ranges) -> sqlite3.Error | None:
         before = self._last_seq, self._queued, self._urgent_seq, self._shed_rows
         try:
             self._db.execute("BEGIN IMMEDIATE")
@@ -340,12 +341,12 @@ class _File:
             self._last_seq, self._queued, self._urgent_seq, self._shed_rows = before
             with contextlib.suppress(sqlite3.Error):  # a full disk has rolled back by itself
                 self._db.execute("ROLLBACK")
-            return _store_error(error, self._path, low=self._low)
+            return error
         return None
 
     def _shed(self, coming: Sequence[Heard]) -> None:
         """Make room for what comes, where it is getting tight and there are waves; their gap is told in their place."""
-        most = self._pages * PAGE_BYTES
+        most = self._most_pages() * PAGE_BYTES
         if self._used_pages() * PAGE_BYTES < shed.FROM * most:
             return
         gaps, rows = shed.make_room(self._db, round(shed.SHARE * most))
@@ -413,33 +414,42 @@ class _File:
         )
 
     def room(self) -> Room:
-        return Room(self._used_pages() * PAGE_BYTES, self._pages * PAGE_BYTES, raw.size(self._db))
+        return Room(self._used_pages() * PAGE_BYTES, self._most_pages() * PAGE_BYTES, raw.size(self._db))
 
     def _used_pages(self) -> int:
         return _one(self._db, "PRAGMA page_count") - _one(self._db, "PRAGMA freelist_count")
 
+    def _most_pages(self) -> int:
+        """As many as the file may have; what it has, where the disk gives no more."""
+        return _one(self._db, "PRAGMA page_count") if self._low else self._reserve.most_pages
+
     def close(self) -> None:
         self._db.close()
+        self._reserve.close()
 
 
 def _open(path: Path, max_bytes: int) -> tuple[_File, Status]:
-    db = None
+    db = reserve = None
     try:
         db = sqlite3.connect(path, isolation_level=None, timeout=0)
         db.execute("PRAGMA locking_mode = EXCLUSIVE")
         db.execute("PRAGMA journal_mode = WAL")
         db.execute("PRAGMA synchronous = FULL")
         db.execute("PRAGMA cache_size = -512")
+        db.execute("PRAGMA temp_store = MEMORY")  # a full disk has no room for that either
         db.execute("PRAGMA wal_autocheckpoint = 256")
-        db.execute("PRAGMA journal_size_limit = 1048576")
+        db.execute(f"PRAGMA journal_size_limit = {LOG_BYTES}")
         epoch = _schema(db, path)
         ledger.prepare(db)
         raw.prepare(db)
-        file = _File(db, path, epoch, max_bytes)
+        reserve = Reserve(db, path, max(16, max_bytes // PAGE_BYTES))
+        file = _File(db, path, epoch, reserve)
         return file, file.status()
     except BaseException as error:
         if db is not None:
             db.close()
+        if reserve is not None:
+            reserve.close()
         if isinstance(error, sqlite3.Error):
             raise _store_error(error, path) from error
         raise
@@ -494,12 +504,6 @@ def _execute(db: sqlite3.Connection, script: str) -> None:
         db.execute(statement)
 
 
-def free_bytes(folder: Path) -> int:
-    """What the disk under the folder has left for us."""
-    disk = os.statvfs(folder)
-    return disk.f_bavail * disk.f_frsize
-
-
 def _one(db: sqlite3.Connection, query: str) -> int:
     return int(db.execute(query).fetchone()[0])
 
@@ -507,7 +511,7 @@ def _one(db: sqlite3.Connection, query: str) -> int:
 def _store_error(error: sqlite3.Error, path: Path, *, low: bool = False) -> StoreError:
     match getattr(error, "sqlite_errorname", ""):
         case "SQLITE_FULL" if low:
-            return StoreError(f"the disk of the spool {path} is full", "make room on it: what else is there?")
+            return StoreError(f"the disk of the spool {path} is full", "make room on it, or bring the server back")
         case "SQLITE_FULL":
             return StoreError(f"the spool {path} is full", "bring the server back, or give it more with spool_mb")
         case "SQLITE_BUSY" | "SQLITE_LOCKED":

@@ -13,9 +13,12 @@ An acknowledgement without the right seal (`gateway.seals`), or of what is not u
 are connected to a broker says nothing about it, and neither does what a broker has retained. `silent_s` is what
 `gateway.local` goes by.
 
-*Connecting.* Each attempt has a paho client of its own, so nothing of a dead connection lives on. Waits between
-attempts have full jitter and are reset once a connection lasted STABLE_S; a broker that hangs up is given the time
-that its whole fleet needs to come back. With `protocol = "auto"` MQTT 5 is tried
+*Connecting.* Each attempt has a paho client of its own, so nothing of a dead connection lives on. A broker that says
+no, or does not finish what it began, has enough to do: waits before the next attempt have full jitter and grow, and
+are reset once a connection lasted STABLE_S; one that hangs up on all of its fleet is given the time that this needs to
+come back. Where nobody answers at all, the network is away: knocking costs nobody
+anything, and goes on at short intervals until somebody opens (decision 0017). A connection whose packets are not
+answered for SILENT_S is dead, whatever the silence is due to. With `protocol = "auto"` MQTT 5 is tried
 first; a broker that refuses it, or hangs up on it, is tried with 3.1.1, and what worked is remembered.
 
 paho runs in its own thread; its callbacks do nothing but hand over to the event loop. TCP_NODELAY is set because small
@@ -24,8 +27,10 @@ batches one way and small acknowledgements the other are the worst case of Nagle
 
 import asyncio
 import contextlib
+import errno
 import logging
 import math
+import random
 import socket
 from bisect import bisect_right
 from collections import deque
@@ -57,12 +62,19 @@ STABLE_S = 30.0
 CONNECT_S = 10.0
 GOODBYE_S = 2.0
 KEEPALIVE_S = 30
+SILENT_S = 10.0
+KNOCK_S = 4.0
+"""So long is waited for the broker's machine to answer at all."""
+KNOCK_PAUSE_S = 1.0
 MOST_QUEUED = 64
 """Messages paho may hold that the broker has not taken; more would only be copies of the window."""
 _UNSUPPORTED_PROTOCOL = 132
 _SILENT = 141
 """The reason that paho gives when the broker has not answered for longer than it may."""
 _MOST_BOOTS = 16
+_NO_WAY = (errno.EHOSTUNREACH, errno.ENETUNREACH, errno.ENETDOWN, errno.EHOSTDOWN, errno.EADDRNOTAVAIL)
+_WATCHED = {"TCP_USER_TIMEOUT": round(SILENT_S * 1000), "TCP_KEEPIDLE": 10, "TCP_KEEPINTVL": 5, "TCP_KEEPCNT": 2}
+"""An idle connection is asked after 10 s, and given up when the questions too are left unanswered for SILENT_S."""
 
 log = logging.getLogger(__name__)
 
@@ -154,6 +166,7 @@ class Uplink:
         """Connect and serve, again and again."""
         loop = asyncio.get_running_loop()
         backoff = Backoff(self._config.reconnect_max_s)
+        knocked = False
         while True:
             began_s, hung_up = loop.time(), False
             try:
@@ -161,11 +174,17 @@ class Uplink:
             except (LinkError, ConfigError) as error:  # the password file may be away while a person mends it
                 log.warning("%s", error)
                 hung_up = isinstance(error, _HungUp)
+                if isinstance(error, _Silence) and not knocked:
+                    if await self._knock():
+                        backoff.reset()  # the network was away: what failed before was due to that
+                    knocked = True
+                    continue
             except _ProtocolRefused as error:
                 if self._turn_protocol():
                     log.info("%s; trying MQTT %s", error, _spoken(self._protocol))
                     continue
                 log.warning("%s", error)
+            knocked = False
             if loop.time() - began_s >= STABLE_S:
                 backoff.reset()
             if hung_up and self._secure:
@@ -177,6 +196,24 @@ class Uplink:
         self._heartbeat_s = heartbeat_s / self._clock.speed
         self._beat_s = 0.0
         self._wake.set()
+
+    async def _knock(self) -> bool:
+        """Returns when the broker's machine answers, be it with a no; whether it did not at first."""
+        silent = False
+        while True:
+            try:
+                async with asyncio.timeout(KNOCK_S):
+                    _, writer = await asyncio.open_connection(self._config.host, self._config.port)
+            except OSError as error:
+                if not _is_silence(error):
+                    return silent
+            else:
+                writer.close()
+                with contextlib.suppress(OSError):
+                    await writer.wait_closed()
+                return silent
+            silent = True
+            await asyncio.sleep(random.uniform(0, KNOCK_PAUSE_S))
 
     async def _connection(self) -> None:
         """One connection from start to end; raises LinkError when it ends, _ProtocolRefused."""
@@ -294,6 +331,10 @@ class _ProtocolRefused(Exception):
     """The broker does not speak this protocol, or hung up before it answered."""
 
 
+class _Silence(LinkError):
+    """Nobody answered, not even to say no: the network between is away, or the machine at its other end."""
+
+
 class _Broker:
     """One connection to the broker: a paho client and the bridge from its thread."""
 
@@ -334,7 +375,8 @@ class _Broker:
             client.tls_set_context(self._secure.context())
         topic = wire.state(self._name)
         client.will_set(topic, self._seals.seal(topic, self._state(online=False)), qos=1, retain=True)
-        client.on_socket_open = _no_delay
+        client.on_socket_open = _tune
+        client.connect_timeout = KNOCK_S
         client.on_connect = self._on_connect
         client.on_subscribe = self._on_subscribe
         client.on_disconnect = self._on_disconnect
@@ -348,7 +390,8 @@ class _Broker:
         try:
             await asyncio.to_thread(self._client.connect, self._config.host, self._config.port, KEEPALIVE_S)
         except (OSError, ValueError) as error:
-            raise LinkError(f"the broker {where} is not reached ({error})", "it is tried again") from error
+            kind = _Silence if _is_silence(error) else LinkError
+            raise kind(f"the broker {where} is not reached ({error})", "it is tried again") from error
         self._client.loop_start()
         answer = await self._first(self._answer, where)
         if answer is None or answer.value == _UNSUPPORTED_PROTOCOL:
@@ -448,8 +491,18 @@ def _lost(kind: type[LinkError], why: str) -> LinkError:
     return kind(f"the connection to the broker was lost ({why})", "it is tried again")
 
 
-def _no_delay(client: Client, userdata: Any, sock: Any) -> None:
+def _is_silence(error: Exception) -> bool:
+    """No answer, no route, or no name for the address; not a refusal."""
+    return isinstance(error, TimeoutError | socket.gaierror) or getattr(error, "errno", None) in _NO_WAY
+
+
+def _tune(client: Client, userdata: Any, sock: Any) -> None:
+    """No waiting for more to send; and the connection ends when nothing of ours is answered for SILENT_S."""
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for name, value in _WATCHED.items():
+        if hasattr(socket, name):  # Linux has them all
+            sock.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
 
 
 def _first_protocol(config: UplinkConfig) -> MQTTProtocolVersion:

@@ -87,7 +87,7 @@ class Window:
 
     def due(self, now_s: float) -> list[Flight]:
         """Batches that have waited RESEND_S for their acknowledgement."""
-        return [flight for flight in self.flights if now_s - flight.sent_s >= RESEND_S]
+        return [flight for flight in self.flights if now_s >= flight.sent_s + RESEND_S]
 
     def next_due_s(self) -> float | None:
         return min((flight.sent_s + RESEND_S for flight in self.flights), default=None)

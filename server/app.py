@@ -22,7 +22,7 @@ import server.fleet.store as fleet
 import server.ingest.store as ingest
 import server.oncall.store as oncall
 import server.patients.store as patients
-from server import broker, revisions
+from server import broker, revisions, trouble
 from server.alarms import at_home
 from server.alarms.table import open_count
 from server.api import Health
@@ -120,7 +120,7 @@ class Server:
         self.publish: Callable[[Sequence[Message]], None] = lambda messages: None
         """Sends messages to gateways; one that is lost is sent again by whoever it is due to."""
         self.tick_age_s: Callable[[], float] = lambda: 0.0
-        self._watch = Watch(self.programmes, config.fleet.offline_after_s, started_ns, self.clock.speed)
+        self._watch = Watch(self.programmes, config.fleet.silent_after_s, started_ns, self.clock.speed)
         self._problems: dict[str, str] = {}
         self._stuck: dict[int, str] = {}
         """Alarms that cannot climb, and why."""
@@ -234,8 +234,8 @@ class Server:
             taken = ingest.take(tx, messages, now_ns, self.clock.speed)
             ordered = heard(tx, taken.new.events)
             changed = taken.changed | taken.new.keys() | ordered
-            if taken.new:
-                changed |= self._look(tx, taken.new.keys() | ordered, now_ns, taken.new)
+            if look := taken.new.keys() | ordered | taken.look:
+                changed |= self._look(tx, look, now_ns, taken.new)
                 changed |= at_home.trace(tx, changed)
         self.meter.took_in(taken.tally, taken.new.received_ns(), self.clock.now_ns(), time.monotonic() - began_s)
         self._tell(changed)
@@ -327,10 +327,8 @@ class Server:
     def _part(self, name: str, work: Callable[[], Iterable[str]]) -> None:
         try:
             self._tell(work())
-        except Exception as error:
-            # A database that is away would fill the log with where it was missed, every second.
-            log.error("%s failed in this tick; the next one tries again", name, exc_info=not troubled(error))
-            self._problems[name] = type(error).__name__
+        except Exception as error:  # noqa: BLE001 - it is logged and shown, and the other parts go on
+            self._problems[name] = trouble.report(log, self._problems.get(name), error, f"{name} in this tick")
         else:
             self._problems.pop(name, None)
 
@@ -387,6 +385,7 @@ async def run(config: Config) -> None:
         stack.callback(running.stop)
         inbox = Inbox(running.endpoint, server.receive_many)
         server.publish = inbox.publish
+        server.hub.deaf = inbox.failing
         inbox.start()
         stack.callback(inbox.stop)
         meter = server.meter

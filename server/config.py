@@ -97,9 +97,19 @@ class Database(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Fleet(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A gateway unheard for this long is offline."""
+    """A gateway unheard for `offline_after_s` is shown as offline, and raises an alarm after `alarm_after_s`.
 
-    offline_after_s: Seconds = 90.0
+    The alarm comes later (and never sooner): a router that starts again takes a minute or two, and nobody shall be
+    called for that.
+    """
+
+    offline_after_s: Seconds = 45.0
+    alarm_after_s: Seconds = 90.0
+
+    @property
+    def silent_after_s(self) -> float:
+        """When the alarm comes."""
+        return max(self.offline_after_s, self.alarm_after_s)
 
 
 class Metrics(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

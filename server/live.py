@@ -6,6 +6,9 @@ numbered `<epoch>-<n>` and the last RING are kept: a screen that lost its connec
 the rest. One whose number is of another epoch (the server was restarted) or too old, or whose queue of QUEUE fills up,
 is told to `resync`, to fetch everything anew; nothing is ever silently left out.
 
+While nothing can be stored (a full disk), nothing changes either, and a screen that stood still would look calm. So
+every beat says whether the server stores what it hears (`deaf`).
+
 Two audiences see two versions: carers see everything, administrators see rows without what was measured. The worklist
 is encoded once per audience and version, not once per request. Time alone makes a value stale without any event, so
 the pump rebuilds all rows every REFRESH_S.
@@ -85,6 +88,8 @@ class Hub:
 
     def __init__(self, rows: Rows, clock: Clock, *, phones_for_all: bool = True) -> None:
         self.epoch = uuid4().hex[:12]
+        self.deaf: Callable[[], bool] = lambda: False
+        """Whether what the gateways send cannot be stored now."""
         self._build = rows
         self._clock = clock
         self._phones_for_all = phones_for_all
@@ -143,14 +148,14 @@ class Hub:
         client = Client(role, loop)
         start = self._join(client, last_event_id)
         try:
-            hello = {"epoch": self.epoch, "now_ms": self._clock.now_ns() // MS, "speed": self._clock.speed}
+            hello: dict[str, object] = {"epoch": self.epoch, **self._beat(), "speed": self._clock.speed}
             yield ServerSentEvent(json.dumps(hello), event="hello", id=f"{self.epoch}-{start}")
             beat_at = loop.time() + BEAT_S
             while True:
                 if loop.time() >= beat_at:
                     if not await asyncio.to_thread(allowed):
                         return
-                    yield ServerSentEvent(json.dumps({"now_ms": self._clock.now_ns() // MS}), event="beat")
+                    yield ServerSentEvent(json.dumps(self._beat()), event="beat")
                     beat_at = loop.time() + BEAT_S
                 if client.waiting:
                     event = client.waiting.popleft()
@@ -196,6 +201,9 @@ class Hub:
             with self._lock:
                 self._rows = None
                 self._send(self._event("resync", "{}", "{}"))
+
+    def _beat(self) -> dict[str, int | bool]:
+        return {"now_ms": self._clock.now_ns() // MS, "deaf": self.deaf()}
 
     def _wake(self) -> None:
         pump = self._pump

@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Annotated
 
+import sqlalchemy as sa
 from fastapi import FastAPI, Header, HTTPException, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import FileResponse, HTMLResponse, JSONResponse
@@ -19,6 +20,7 @@ from sse_starlette import EventSourceResponse
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from server import trouble
 from server.access.door import Anyone, Door
 from server.access.routes import router as access
 from server.alarms.model import Refused
@@ -94,6 +96,7 @@ def build(house: House, *, door: Door | None = None, dist: Path = DIST) -> FastA
     app.state.gate = Gate(house.config.metrics)
     app.add_middleware(Guard)
     app.add_exception_handler(RequestValidationError, _unfit)
+    app.add_exception_handler(sa.exc.OperationalError, _not_stored)
     app.add_exception_handler(Refused, _conflict)
     app.add_exception_handler(held.Refused, _answered)
     for router in (
@@ -238,6 +241,14 @@ async def _unfit(_request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
     said = "; ".join(f"{'.'.join(map(str, one['loc'][1:])) or one['loc'][0]}: {one['msg']}" for one in error.errors())
     return _problem(422, f"{said}; correct it and send it again")
+
+
+async def _not_stored(_request: Request, error: Exception) -> Response:
+    """What was asked for is not done. Where only our own mistake can be the cause, it is answered as one."""
+    found = trouble.known(error)
+    if found is None:
+        raise error
+    return _problem(503, f"the server cannot store anything: {found}; tell an administrator, and then try again")
 
 
 async def _conflict(_request: Request, error: Exception) -> Response:

@@ -9,6 +9,9 @@ the silence of its devices is not known (`triage.rules.silence`).
 
 So are orders that nobody knows the end of (`server.orders`): they speak until a person has looked.
 
+So is a gateway that cannot keep what its devices tell, because its spool or its disk is full: nothing is lost yet, but
+the devices' own memories are not endless.
+
 So is the gateway's clock: one that is far off puts readings at a wrong time, or into quarantine where they alarm
 nobody.
 """
@@ -53,11 +56,14 @@ New = Mapping[str, Sequence[Reading | Occurrence]]
 
 
 class Watch:
-    """`started_ns`: when this server came up. `speed`: clock seconds in a second of the wall."""
+    """`silent_after_s`: a gateway unheard for so long raises an alarm. `started_ns`: when this server came up.
 
-    def __init__(self, programmes: Programmes, offline_after_s: float, started_ns: int, speed: float = 1.0) -> None:
+    `speed`: clock seconds in a second of the wall.
+    """
+
+    def __init__(self, programmes: Programmes, silent_after_s: float, started_ns: int, speed: float = 1.0) -> None:
         self._programmes = programmes
-        self._offline_after_s = offline_after_s
+        self._silent_after_s = silent_after_s
         self._started_ns = started_ns
         self._clock_off_s = max(CLOCK_OFF_S, ON_THE_WAY_S * speed)
         self._heard_since_ns: dict[str, int] = {}
@@ -85,6 +91,7 @@ class Watch:
                     if kind is Kind.TECHNICAL:
                         reasons += self._silence(homes.get(one.id, []), now_ns)
                         reasons += self._clocks(homes.get(one.id, []), now_ns)
+                        reasons += _full(homes.get(one.id, []), now_ns)
                     reasons += order_reasons(to_look_at.get(one.id, ()), kind, now_ns)
                     if not reasons and (one.id, kind.value) not in listening:
                         continue
@@ -110,7 +117,7 @@ class Watch:
 
     def _since_ns(self, pulse: Pulse, now_ns: int) -> int | None:
         not_yet = pulse.last_heard_ns is None or pulse.last_heard_ns < self._started_ns
-        if not_yet or now_ns - pulse.since_ns > max(self._offline_after_s, SETTLE_S) * NS:
+        if not_yet or now_ns - pulse.since_ns > max(self._silent_after_s, SETTLE_S) * NS:
             return None
         return self._heard_since_ns.get(pulse.id, now_ns)
 
@@ -123,7 +130,7 @@ class Watch:
 
     def _settled(self, pulse: Pulse, now_ns: int) -> bool:
         """Not silent, and heard for so long that what it had waiting has come."""
-        silent = now_ns - pulse.since_ns > self._offline_after_s * NS
+        silent = now_ns - pulse.since_ns > self._silent_after_s * NS
         return not silent and now_ns - self._heard_since_ns.get(pulse.id, now_ns) >= SETTLE_S * NS
 
     def _clocks(self, home: Sequence[Pulse], now_ns: int) -> list[Reason]:
@@ -142,14 +149,26 @@ class Watch:
         if not home:
             return []
         pulse = min(home, key=lambda one: one.since_ns)
-        heard_ns, limit_s = np.array([pulse.since_ns], np.int64), np.array([self._offline_after_s])
+        heard_ns, limit_s = np.array([pulse.since_ns], np.int64), np.array([self._silent_after_s])
         level = Level(int(gateway_silent(now_ns, heard_ns, limit_s)[0]))
         if level <= Level.CALM:
             return []
         # The moment rather than the growing age: the same silence is one reason, not a new one with every look.
         heard_ms = None if pulse.last_heard_ns is None else float(pulse.last_heard_ns // MS)
-        because = {"last_heard_ms": heard_ms, "limit_s": self._offline_after_s}
-        return [Reason("gateway_silent", "1", level, because, _words(pulse, self._offline_after_s), now_ns)]
+        because = {"last_heard_ms": heard_ms, "limit_s": self._silent_after_s}
+        return [Reason("gateway_silent", "1", level, because, _words(pulse, self._silent_after_s), now_ns)]
+
+
+def _full(home: Sequence[Pulse], now_ns: int) -> list[Reason]:
+    """A reason for the first gateway of this home that keeps nothing more, if any."""
+    full = next((pulse.id for pulse in home if pulse.full), None)
+    if full is None:
+        return []
+    words = {
+        "nb": f"Gatewayen {full} har ikke plass til flere målinger: apparatene beholder sine til det er plass igjen",
+        "en": f"The gateway {full} has no room for more readings: the devices keep theirs until it has",
+    }
+    return [Reason("gateway_full", "1", Level.MEDIUM, {}, words, now_ns)]
 
 
 def _by_programme(people: Iterable[PatientRecord]) -> dict[str, list[PatientRecord]]:

@@ -47,6 +47,9 @@ ORDER_STEPS = {
 }
 """What a gateway tells of an order: `Event("order.<step>", ...)`. `data["order"]` is the command's `order`."""
 
+SPOOL_FULL = "the spool is full: devices keep their records until the server takes rows or the disk has room"
+"""The note of a gateway that cannot keep what its devices tell. It is more than a note: the server raises an alarm."""
+
 _ORDER = re.compile("[0-9a-f]{16}")
 
 

@@ -22,7 +22,8 @@ from vitals.clock import Clock
 from vitals.errors import LinkError
 
 MOST_UNSENT = 65_536
-RETRY_MOST_S = 30.0
+RETRY_MOST_S = 5.0
+"""A port costs little to try, and a device whose records found no room must not wait long when there is room again."""
 CLOSE_S = 5.0
 PIPE = "serial"
 

@@ -16,7 +16,7 @@ from server.fleet.quarantine import Unfiled, quarantined
 from server.fleet.quarantine import quarantine as quarantine
 from server.patients.store import assignments
 from server.quick import in_parts
-from vitals.wire import Health
+from vitals.wire import SPOOL_FULL, Health
 
 gateway_table = sa.Table(
     "gateways",
@@ -99,7 +99,8 @@ class Counts(msgspec.Struct, frozen=True):
 class Pulse(msgspec.Struct, frozen=True):
     """When a gateway was last heard of. `since_ns`: what its silence is counted from, see `pulses`.
 
-    `ahead_ns`: by how much its clock was ahead of ours at its last heartbeat; None before the first.
+    `ahead_ns`: by how much its clock was ahead of ours at its last heartbeat; None before the first. `full`: it could
+    not keep what its devices told.
     """
 
     id: str
@@ -108,6 +109,7 @@ class Pulse(msgspec.Struct, frozen=True):
     last_heard_ns: int | None
     since_ns: int
     ahead_ns: int | None
+    full: bool
 
 
 class Queue(msgspec.Struct, frozen=True):
@@ -155,11 +157,14 @@ def heard(tx: sa.Connection, gateways: Iterable[str], now_ns: int) -> set[str]:
     return patients
 
 
-def health(tx: sa.Connection, told: Health, now_ns: int) -> None:
-    """Keep what a heartbeat says of the gateway and of its devices.
+def health(tx: sa.Connection, told: Health, now_ns: int) -> set[str]:
+    """Keep what a heartbeat says of the gateway and of its devices; returns the patient to look at, if any.
 
-    Where its devices are set from here, those it does not name any more are its no longer.
+    What a gateway complains of may be over before the next round of looking. Where its devices are set from here,
+    those it does not name any more are its no longer.
     """
+    this = gateway_table.c.id == told.gateway
+    patient_id, notes = tx.execute(sa.select(gateway_table.c.patient_id, gateway_table.c.notes).where(this)).one()
     values = {
         "epoch": told.epoch, "software": told.software, "queued": told.queued, "oldest_ns": told.oldest_ns,
         "strangers": list(told.strangers), "notes": list(told.notes), "ahead_ns": told.t_ns - now_ns,
@@ -168,13 +173,14 @@ def health(tx: sa.Connection, told: Health, now_ns: int) -> None:
     if told.config_version:
         named = device_table.c.device.in_([one.device for one in told.devices])
         tx.execute(device_table.delete().where(device_table.c.gateway == told.gateway, ~named))
-    tx.execute(gateway_table.update().where(gateway_table.c.id == told.gateway).values(values))
+    tx.execute(gateway_table.update().where(this).values(values))
     for one in told.devices:
         row = {
             "driver": one.driver, "link": one.link, "last_seen_ns": one.last_seen_ns, "battery": one.battery,
             "faults": one.faults, "orders": list(one.orders), "told_ns": now_ns,
         }  # fmt: skip
         upsert(tx, device_table, {"gateway": told.gateway, "device": one.device}, row)
+    return {patient_id} if patient_id is not None and notes != list(told.notes) else set()
 
 
 def gone(tx: sa.Connection, gateway: str) -> set[str]:
@@ -204,13 +210,17 @@ def pulses(tx: sa.Connection, started_ns: int, patient_ids: Collection[str] | No
     """
     columns = gateway_table.c
     query = sa.select(
-        columns.id, columns.place, columns.patient_id, columns.last_heard_ns, columns.known_since_ns, columns.ahead_ns
-    )
+        columns.id, columns.place, columns.patient_id, columns.last_heard_ns, columns.known_since_ns, columns.ahead_ns,
+        columns.notes,
+    )  # fmt: skip
     rows = in_parts(tx, query.order_by(columns.id), columns.patient_id, patient_ids)
     return [
-        Pulse(id, place, patient_id, heard_ns, max(heard_ns or 0, known_since_ns, started_ns), ahead_ns)
-        for id, place, patient_id, heard_ns, known_since_ns, ahead_ns in rows
-    ]
+        Pulse(
+            id, place, patient_id, heard_ns, max(heard_ns or 0, known_since_ns, started_ns), ahead_ns,
+            SPOOL_FULL in notes,
+        )
+        for id, place, patient_id, heard_ns, known_since_ns, ahead_ns, notes in rows
+    ]  # fmt: skip
 
 
 def online_of(tx: sa.Connection, patient_ids: Collection[str] | None) -> dict[str, bool]:

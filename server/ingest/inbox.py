@@ -27,6 +27,7 @@ from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
+from server import trouble
 from server.broker import Endpoint
 from server.ingest.store import Message
 from vitals.wire import ROOT, Lane, retained
@@ -115,6 +116,10 @@ class Inbox:
         self._client.loop_stop()
         self._client._reset_sockets()  # paho itself leaves its wake-up pair open until the garbage is collected
 
+    def failing(self) -> bool:
+        """Whether what comes cannot be stored now; it is tried again until it can."""
+        return self._failure is not None
+
     def problem(self) -> str | None:
         """What is wrong with it now, or None."""
         if self._failure:
@@ -174,13 +179,14 @@ class Inbox:
         while not self._stopping.is_set():
             try:
                 answers = self._receive(messages)
-            except Exception as error:  # whatever it is, the readings must not be lost for it
-                self._failure = type(error).__name__
-                log.exception("storing %d messages failed, trying again", len(messages))
+            except Exception as error:  # noqa: BLE001 - whatever it is, the readings must not be lost for it
+                self._failure = trouble.report(log, self._failure, error, f"storing {len(messages)} messages")
                 self._stopping.wait(pause_s)
                 pause_s = min(pause_s * 2, _RETRY_S[1])
                 continue
-            self._failure = None
+            if self._failure:
+                log.info("messages are stored again")
+                self._failure = None
             for topic, payload in answers:
                 self._client.publish(topic, payload, qos=1)
             return True

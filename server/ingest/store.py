@@ -67,11 +67,15 @@ class Tally(msgspec.Struct):
 
 
 class Taken(msgspec.Struct):
-    """What a batch of messages came to. `new`: what was filed, by patient. `changed`: whose gateway came or went."""
+    """What a batch of messages came to. `new`: what was filed, by patient. `changed`: whose gateway came or went.
+
+    `look`: patients at whom the rules must look though nothing is new of them.
+    """
 
     acknowledge: list[Message]
     new: Fresh
     changed: set[str]
+    look: set[str]
     tally: Tally
 
 
@@ -83,6 +87,7 @@ class _Pile(msgspec.Struct):
     aside: list[Unfiled] = []
     heard: set[str] = set()
     changed: set[str] = set()
+    look: set[str] = set()
     tally: Tally = msgspec.field(default_factory=Tally)
 
 
@@ -113,13 +118,13 @@ def take(tx: sa.Connection, messages: Sequence[Message], now_ns: int, speed: flo
         else:
             pile.heard.add(one.gateway)
             if isinstance(one, Health):
-                fleet.health(tx, one, now_ns)
+                pile.look |= fleet.health(tx, one, now_ns)
                 beats.append(_answer(one.gateway, keys.get(gateway, ()), Ack(one.epoch, (), now_ns)))
             else:
                 parcels.append(one)
     acknowledge = beats + _file_all(tx, parcels, pile, now_ns, speed)
     pile.tally.aside.update(one.reason for one in pile.aside)
-    return Taken(acknowledge, _write(tx, pile, now_ns), pile.changed, pile.tally)
+    return Taken(acknowledge, _write(tx, pile, now_ns), pile.changed, pile.look, pile.tally)
 
 
 def stored(tx: sa.Connection) -> int:

@@ -27,6 +27,7 @@ _FRAME = {
 }
 _OWN = {
     "gateway_silent": {"en": "Gateway silent", "nb": "Boksen er stille"},
+    "gateway_full": {"en": "Gateway full", "nb": "Boksen er full"},
     "gateway_clock": {"en": "Gateway clock wrong", "nb": "Boksens klokke er feil"},
     **{
         f"order_{kind}_unknown": {

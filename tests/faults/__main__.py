@@ -17,7 +17,21 @@ from dataclasses import replace
 from pathlib import Path
 
 from server.broker import mosquitto
-from tests.faults import clocks, doses, hail, kills, outage, overflow, reconnect
+from tests.faults import (
+    clocks,
+    disk,
+    doses,
+    full_disk,
+    hail,
+    kills,
+    outage,
+    overflow,
+    partition,
+    power,
+    reconnect,
+    small_disk,
+    street,
+)  # fmt: skip
 from tests.faults.report import HEAD, Result, line
 
 Row = Callable[[Path, int, bool], Awaitable[Result]]
@@ -46,10 +60,28 @@ ROWS: Mapping[str, tuple[Row, float, float]] = {
         3 * MINUTE_S,
         15 * MINUTE_S,
     ),
+    "partition": (lambda folder, seed, _: partition.run(folder, seed), 6 * MINUTE_S, 6 * MINUTE_S),
+    "full-disk": (lambda folder, *_: full_disk.run(folder), 5 * MINUTE_S, 5 * MINUTE_S),
+    "power": (lambda folder, seed, _: power.run(folder, seed), 4 * MINUTE_S, 4 * MINUTE_S),
     "clocks": (lambda folder, *_: clocks.run(folder), 3 * MINUTE_S, 3 * MINUTE_S),
 }
 """Name: the proof, and how long it may take in the short and in the long run."""
-_NEED_MOSQUITTO = ("kills", "overflow", "outage", "reconnect")
+
+
+def _no_mosquitto() -> str | None:
+    return None if mosquitto.find() else "mosquitto is not installed"
+
+
+LACKS: Mapping[str, Callable[[], str | None]] = {
+    "kills": _no_mosquitto,
+    "overflow": _no_mosquitto,
+    "outage": _no_mosquitto,
+    "reconnect": _no_mosquitto,
+    "partition": lambda: _no_mosquitto() or street.lacks(),
+    "full-disk": small_disk.lacks,
+    "power": disk.lacks,
+}
+"""Name: why it cannot be proved on this machine, or None."""
 
 
 def main(argv: list[str]) -> int:
@@ -76,8 +108,8 @@ async def _all(names: list[str], folder: Path, seed: int, long: bool) -> int:
     print(f"seed {seed}, {'long' if long else 'short'} run\n{HEAD}", flush=True)
     broken = 0
     for name in names:
-        if name in _NEED_MOSQUITTO and mosquitto.find() is None:
-            print(f"{name:24} LEFT OUT: mosquitto is not installed", flush=True)
+        if name in LACKS and (why := LACKS[name]()):
+            print(f"{name:24} LEFT OUT: {why}", flush=True)
             continue
         result = await _one(name, folder / name, seed, long)
         broken += result is None or not result.kept

@@ -1,4 +1,4 @@
-"""Row 4: a dispenser, its gateway or the line between them dies somewhere between an order and its act.
+"""Row 10: a dispenser, its gateway or the line between them dies somewhere between an order and its act.
 
 In one process, because the cut must fall between two given steps: the simulator's firmware, the real driver, the
 gateway's own session, orders and spool on a real file, and a clock that is moved by hand. The gateway's waiting for

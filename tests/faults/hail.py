@@ -1,4 +1,4 @@
-"""Row 3: messages duplicated, shuffled and corrupted, through a real broker to a real server.
+"""Row 7: messages duplicated, shuffled and corrupted, through a real broker to a real server.
 
 This row is its own gateway, since a real one sends nothing wrong: it publishes batches of readings under the names of
 a few gateways and listens for their acknowledgements. Every batch goes out once to four times, anywhere among a

@@ -168,6 +168,13 @@ def quarantined(database: Path) -> Counter[str]:
         return Counter(dict(db.execute("SELECT reason, sum(times) FROM quarantine GROUP BY reason")))
 
 
+def technical_alarms(database: Path) -> set[str]:
+    """The rules for which there is a technical alarm, open or closed."""
+    with looking_into(database) as db:
+        found = db.execute("SELECT reasons FROM alarms WHERE kind = 'technical'").fetchall()
+    return {reason["rule"] for (reasons,) in found for reason in msgspec.json.decode(reasons)}
+
+
 def sound(database: Path) -> bool:
     """Whether SQLite itself finds nothing wrong with the file."""
     with looking_into(database) as db:

@@ -10,7 +10,8 @@ import os
 import secrets
 import signal
 import sys
-from collections.abc import AsyncIterator, Mapping, Sequence
+import time
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -23,6 +24,7 @@ from tests.ports import free_port
 
 ROOT = Path(__file__).parents[2]
 READY_S = 40.0
+_LOOK_S = 0.05
 _SINCE = datetime(2020, 1, 1, tzinfo=UTC)
 _DEVICES_EACH = 2
 
@@ -40,6 +42,12 @@ class Plan:
     port: int = field(default_factory=free_port)
     clocks: Mapping[str, Mapping[str, float | int]] = field(default_factory=dict)
     server_clock: Mapping[str, float | int] = field(default_factory=dict)
+    within: Mapping[str, str] = field(default_factory=dict)
+    """Part -> the network namespace that it runs in; the others run in this process's."""
+    host: str = "127.0.0.1"
+    """Where the broker is, for the gateways and the server."""
+    hasty: bool = True
+    """Gateways that beat often and are never away for long; else as they are by default."""
     accounts: Sequence[str] = ()
     """Gateways that are known to the server and have no process."""
     password: str = field(default_factory=lambda: secrets.token_hex(12), repr=False)
@@ -58,20 +66,23 @@ class Plan:
 class Part:
     """One process, started until it says `ready`, killed, started again."""
 
-    def __init__(self, name: str, arguments: Sequence[str], ready: bytes, log: Path) -> None:
+    def __init__(self, name: str, arguments: Sequence[str], ready: bytes, log: Path, namespace: str | None) -> None:
         self.name = name
-        self._arguments = arguments
+        within = ("ip", "netns", "exec", namespace) if namespace else ()
+        self._command = (*within, sys.executable, "-m", *arguments)
         self._mark = ready
         self._log = log
         self._process: asyncio.subprocess.Process | None = None
         self._listening: asyncio.Task[None] | None = None
         self.ready = asyncio.Event()
+        self.said = ""
+        """The line in which it said so."""
 
     async def start(self) -> None:
         """Start it; `ready` is set when it says so."""
         self.ready.clear()
         self._process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", *self._arguments, cwd=ROOT, stdin=asyncio.subprocess.DEVNULL,
+            *self._command, cwd=ROOT, stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.PIPE, start_new_session=True,
         )  # fmt: skip
         self._listening = asyncio.create_task(self._listen(self._process))
@@ -107,6 +118,7 @@ class Part:
             async for line in process.stderr:
                 log.write(line)
                 if self._mark in line:
+                    self.said = line.decode()
                     self.ready.set()
 
 
@@ -116,14 +128,13 @@ class Town:
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
         _write_all(plan)
-        folder = plan.folder
-        self.server = Part(
-            "server", ("server", "run", str(folder / "server" / "server.toml")), b"ready http://", folder / "server.log"
-        )
-        self.gateways = [
-            Part(name, ("gateway", "run", str(folder / name / "gateway.toml")), b": running, ", folder / f"{name}.log")
-            for name in plan.gateways
-        ]
+        self.server = self._part("server", "server", b"ready http://")
+        self.gateways = [self._part(name, "gateway", b": running, ") for name in plan.gateways]
+
+    def _part(self, name: str, program: str, ready: bytes) -> Part:
+        folder = self.plan.folder
+        arguments = (program, "run", str(folder / name / f"{program}.toml"))
+        return Part(name, arguments, ready, folder / f"{name}.log", self.plan.within.get(name))
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator["Town"]:
@@ -162,6 +173,16 @@ class Town:
         return True
 
 
+async def until(condition: Callable[[], bool], most_s: float) -> float:
+    """Wait for what another process does, at most so long; returns how many seconds it took."""
+    begun_s = time.monotonic()
+    while time.monotonic() - begun_s < most_s:
+        if await asyncio.to_thread(condition):
+            break
+        await asyncio.sleep(_LOOK_S)
+    return time.monotonic() - begun_s
+
+
 async def answers(port: int) -> bool:
     """Whether somebody listens there."""
     try:
@@ -174,7 +195,7 @@ async def answers(port: int) -> bool:
 
 
 def _write_all(plan: Plan) -> None:
-    broker: dict[str, Any] = {"kind": plan.broker, "port": plan.port}
+    broker: dict[str, Any] = {"kind": plan.broker, "host": plan.host, "port": plan.port}
     if plan.broker == "external":
         broker["password_file"] = str(_secret(plan.folder / "server" / "password", plan.password))
     server: dict[str, Any] = {
@@ -219,17 +240,19 @@ def write_gateway(plan: Plan, name: str) -> None:
     folder = plan.folder / name
     config: dict[str, Any] = {
         "name": name,
-        "heartbeat_s": 5.0,
         "uplink": {
+            "host": plan.host,
             "port": plan.port,
             "password_file": str(_secret(folder / "password", plan.password)),
-            "reconnect_max_s": 1.0,
         },
         "devices": [
             {"id": device, "driver": "hjemvakt-dispenser", "port": str(plan.line(device))}
             for device in plan.devices(name)
         ],
     }
+    if plan.hasty:
+        config["heartbeat_s"] = 5.0
+        config["uplink"]["reconnect_max_s"] = 1.0
     if name in plan.clocks:
         config["clock"] = dict(plan.clocks[name])
     _write(folder / "gateway.toml", config)

@@ -7,7 +7,7 @@ from server.alarms.table import all_open
 from server.fleet.store import GatewayRow, devices_of, gateways
 from tests.server.conftest import START_NS, Town, acknowledged, spo2
 from vitals.clock import NS
-from vitals.wire import DeviceHealth, Health, encode, up
+from vitals.wire import SPOOL_FULL, DeviceHealth, Health, encode, up
 
 
 def gateway(town: Town, name: str = "gw-1") -> GatewayRow:
@@ -30,12 +30,21 @@ def test_a_gateway_is_online_from_its_first_sign_of_life_until_its_heartbeat_is_
     assert (gateway(town).online, gateway(town).last_heard_ns) == (False, None)
     town.beat()
     assert (gateway(town).online, gateway(town).last_heard_ns) == (True, START_NS)
-    town.tick(seconds=90)
+    town.tick(seconds=45)
     assert gateway(town).online
     town.tick(seconds=1)
     assert not gateway(town).online
     town.send(spo2(94, START_NS))
     assert gateway(town).online
+
+
+def test_a_gateway_is_shown_offline_before_anybody_is_called_for_it(town: Town) -> None:
+    both_beat(town)
+    town.tick(seconds=46)
+    assert not gateway(town).online
+    assert alarms(town) == {}
+    town.tick(seconds=45)
+    assert alarms(town)["eva technical"] == ["gateway_silent"]
 
 
 def test_the_last_will_shows_it_offline_at_once_but_only_the_heartbeat_raises_the_alarm(town: Town) -> None:
@@ -166,6 +175,17 @@ def test_a_gateway_whose_clock_is_far_off_is_found(town: Town, off_s: int, words
         both_beat(town)
         town.tick(minutes=1)
     assert alarms(town) == {}, "set right, it settles"
+
+
+def test_a_gateway_that_keeps_nothing_more_raises_an_alarm_at_once_which_settles(town: Town) -> None:
+    both_beat(town)
+    told = Health("gw-1", "e", town.clock.now_ns(), "0.1", 900, notes=(SPOOL_FULL, "the adapter is switched off"))
+    town.server.receive(up("gw-1", "health"), encode(told))
+    assert alarms(town) == {"eva technical": ["gateway_full"]}
+    for _ in range(13):
+        both_beat(town)
+        town.tick(minutes=1)
+    assert alarms(town) == {}
 
 
 def wrong_beat(town: Town, off_s: int) -> None:

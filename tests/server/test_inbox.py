@@ -120,6 +120,7 @@ def test_while_the_database_cannot_take_it_nothing_is_acknowledged_and_then_all_
         assert inbox.problem() in (None, "readings cannot be stored: OSError")
         full.clear()
         home.wait_until_stored({0})
+        assert not inbox.failing()
     inbox.stop()
     assert town.values("eva") == [94]
 

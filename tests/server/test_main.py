@@ -52,7 +52,7 @@ def test_the_example_configuration_can_be_used(capsys: pytest.CaptureFixture[str
         ("server.toml", "acknowledge_expires_s = 3600", "acknowledge_expires_s = -1", "`acknowledge_expires_s`"),
         ("server.toml", "tick_s = 1.0", "clock.speed = 0.0", "time goes forward"),
         ("server.toml", "tick_s = 1.0", "clock.speed = 60.0", "[clock] speed 60 from nowhere: give start_ns"),
-        ("server.toml", "offline_after_s = 90", "offline_after_s = 0", "`fleet.offline_after_s`"),
+        ("server.toml", "offline_after_s = 45", "offline_after_s = 0", "`fleet.offline_after_s`"),
         ("server.toml", "port = 8080", "port = 99999", "`web.port`"),
         ("server.toml", "port = 1883", "port = 0", "`broker.port`"),
         ("ladders.toml", 'priority = "high"', 'priority = "medium"', "ladders"),

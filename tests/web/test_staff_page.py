@@ -72,6 +72,18 @@ def test_a_broken_link_is_told_and_stays_told(ward: Ward, signed_in: SignIn) -> 
     assert_accessible(page)
 
 
+def test_a_server_that_cannot_store_says_so_for_as_long_as_it_cannot(ward: Ward, signed_in: SignIn) -> None:
+    page = signed_in("kari")
+    told = page.get_by_text("Serveren kan ikke lagre det hjemmene sender.")
+    expect(page.get_by_role("region", name="Kliniske alarmer")).to_be_attached()
+    expect(told).to_have_count(0)
+    ward.server.hub.deaf = lambda: True
+    expect(told).to_be_visible(timeout=20_000)
+    assert_accessible(page)
+    ward.server.hub.deaf = lambda: False
+    expect(told).to_have_count(0, timeout=20_000)
+
+
 def test_the_patients_page_answers_why_and_the_alarm_is_closed_with_an_outcome(ward: Ward, signed_in: SignIn) -> None:
     ward.deteriorate()
     page = signed_in("kari")

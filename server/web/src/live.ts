@@ -15,11 +15,13 @@ const REFETCH_CURVES_MS = 2_000;
 
 export interface Link {
   broken: boolean;
+  /// The server answers, and cannot store what the homes send.
+  deaf: boolean;
   /// The server's time when it was last heard.
   heardMs: number;
 }
 
-let link: Link = { broken: false, heardMs: nowMs() };
+let link: Link = { broken: false, deaf: false, heardMs: nowMs() };
 const listeners = new Set<() => void>();
 
 function setLink(next: Link): void {
@@ -78,7 +80,7 @@ export function listen(queries: QueryClient): () => void {
 
   const heard = () => {
     heardWallMs = performance.now();
-    setLink({ broken: false, heardMs: nowMs() });
+    setLink({ ...link, broken: false, heardMs: nowMs() });
   };
   const on = <T>(name: string, act: (data: T) => void) =>
     source?.addEventListener(name, (event) => {
@@ -92,14 +94,18 @@ export function listen(queries: QueryClient): () => void {
 
   const open = () => {
     source = new EventSource("/api/stream");
-    on<{ now_ms: number; speed: number }>("hello", ({ now_ms, speed }) => {
+    on<{ now_ms: number; deaf: boolean; speed: number }>("hello", ({ now_ms, deaf, speed }) => {
       setClock(now_ms, speed);
+      setLink({ ...link, deaf });
       // The list asked for before the stream stood may already be old; after a break everything may be.
       if (greeted) anew();
       else void queries.invalidateQueries({ queryKey: ["worklist"] });
       greeted = true;
     });
-    on<{ now_ms: number }>("beat", ({ now_ms }) => setClock(now_ms));
+    on<{ now_ms: number; deaf: boolean }>("beat", ({ now_ms, deaf }) => {
+      setClock(now_ms);
+      setLink({ ...link, deaf });
+    });
     on<WorklistRow>("row", (row) => {
       arrived.set(row.patient.id, { row, wallMs: performance.now() });
       queries.setQueryData<Worklist>(["worklist"], (list) => list && patchRow(list, row));

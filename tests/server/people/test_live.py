@@ -71,7 +71,8 @@ async def test_an_alarm_reaches_two_screens(ward):
 async def test_hello_says_what_time_it_is_there(ward):
     screen = Screen(ward.hub)
     name, hello = await screen.next()
-    assert (name, hello) == ("hello", {"epoch": ward.hub.epoch, "now_ms": ward.now_ns // MS, "speed": 1.0})
+    said = {"epoch": ward.hub.epoch, "now_ms": ward.now_ns // MS, "deaf": False, "speed": 1.0}
+    assert (name, hello) == ("hello", said)
     await screen.close()
 
 
@@ -185,6 +186,14 @@ async def test_a_heart_beats_and_a_session_that_ends_ends_the_stream(ward, monke
     answers = iter([True, True, False])
     heard = [event.event async for event in ward.hub.stream("nurse", None, lambda: next(answers))]
     assert heard == ["hello", "beat", "beat"]
+
+
+async def test_every_beat_says_whether_what_the_homes_send_is_stored(ward, monkeypatch):
+    monkeypatch.setattr(live, "BEAT_S", 0.01)
+    answers, deaf = iter([True, True, False]), iter([False, True, False])
+    ward.hub.deaf = lambda: next(deaf)
+    said = [json.loads(event.data)["deaf"] async for event in ward.hub.stream("nurse", None, lambda: next(answers))]
+    assert said == [False, True, False]
 
 
 async def test_time_alone_makes_a_value_stale_on_every_screen(ward):

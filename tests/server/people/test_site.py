@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import hashlib
 import json
+import sqlite3
 
 import httpx
 import pytest
@@ -555,6 +556,18 @@ async def test_our_own_mistake_says_nothing_of_itself_and_has_the_headers_too(vi
     assert "frame-ancestors" in answer.headers["content-security-policy"]
     assert "secret" not in answer.text
     assert "a request failed" in caplog.text
+
+
+async def test_whoever_asks_while_the_disk_is_full_is_told_so_and_whom_to_call(visitor, ward):
+    def health():
+        full = sqlite3.OperationalError("database or disk is full")
+        full.sqlite_errorname = "SQLITE_FULL"
+        raise sa.exc.OperationalError("INSERT", {}, full)
+
+    ward.health = health
+    answer = await visitor.get("/api/health")
+    assert answer.status_code == 503
+    assert "the disk is full: make room on it; tell an administrator" in answer.json()["detail"]
 
 
 async def test_nothing_inline_and_nothing_from_elsewhere_may_run_on_the_page(visitor):

@@ -34,6 +34,9 @@ export const en: Words = {
     broken: (since) => `No contact with the server since ${since}.`,
     brokenWhat:
       "What is shown may be old, and new alarms do not reach this page. Phone the duty number instead until contact is back.",
+    deaf: "The server cannot store what the homes send.",
+    deafWhat:
+      "What is shown grows old, and no new alarm is raised, neither here nor by phone. Call whoever runs the server, and look after the patients in another way until this is gone.",
     restored: "Contact with the server is back.",
     notDevice:
       "Not a certified medical device. Secondary notification: no substitute for contact with the patient or the emergency number 113.",

@@ -28,6 +28,9 @@ export const nb = {
     broken: (since: string) => `Ingen forbindelse med serveren siden ${since}.`,
     brokenWhat:
       "Det som vises kan være gammelt, og nye alarmer kommer ikke fram hit. Bruk vakttelefonen til forbindelsen er tilbake.",
+    deaf: "Serveren kan ikke lagre det hjemmene sender.",
+    deafWhat:
+      "Det som vises blir gammelt, og ingen ny alarm blir til, verken her eller på telefon. Ring den som drifter serveren, og følg med på pasientene på annen måte til dette er borte.",
     restored: "Forbindelsen er tilbake.",
     notDevice: "Ikke sertifisert medisinsk utstyr. Sekundær varsling: erstatter ikke kontakt med pasienten eller 113.",
     version: (v: string) => `Hjemvakt ${v}`,

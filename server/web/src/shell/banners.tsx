@@ -1,4 +1,4 @@
-/// The two things a nurse must not overlook: that time is simulated, and that the link is broken.
+/// What a nurse must not overlook: that time is simulated, that the link is broken, that nothing new is taken in.
 import { useEffect, useRef } from "react";
 import { say } from "../announce";
 import type { About } from "../api";
@@ -26,6 +26,14 @@ export function Banners({ about }: { about: About }) {
             <WifiSlashIcon />
             <p>
               <b>{words.shell.broken(format.clockSeconds(link.heardMs))}</b> {words.shell.brokenWhat}
+            </p>
+          </div>
+        )}
+        {link.deaf && !link.broken && (
+          <div className="banner banner-broken">
+            <WifiSlashIcon />
+            <p>
+              <b>{words.shell.deaf}</b> {words.shell.deafWhat}
             </p>
           </div>
         )}
