@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from server.db import metadata
 from server.quick import Quick
-from server.readings.sheaf import NOTHING_NS, ROW, Sheaf, identity_bytes
+from server.readings.sheaf import ROW, Sheaf, identity_bytes
 from vitals.clock import NS
 
 WEEK_NS = 7 * 86_400 * NS
@@ -292,4 +292,3 @@ _WHOLE = sa.select(chunks.c.patient_id, chunks.c.week, chunks.c.part, chunks.c.s
 _encoder = msgspec.msgpack.Encoder()
 _seen_decoder = msgspec.msgpack.Decoder(Seen)
 _rest_decoder = msgspec.msgpack.Decoder(_Rest)
-assert np.iinfo(np.int64).min == NOTHING_NS

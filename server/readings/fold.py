@@ -5,7 +5,7 @@ rows never change. The transaction itself only writes: the chunks, whose devices
 """
 
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -18,7 +18,6 @@ from server.readings.contract import Withdrawn
 from server.readings.journal import Filed
 from server.readings.memory import memory_of
 from server.readings.sheaf import Sheaf, join
-from server.readings.shelf import all_withdrawn
 
 _AT_ONCE = 200
 
@@ -63,7 +62,7 @@ def catch_up(db: Database) -> None:
 
 def planned(tx: sa.Connection, rows: Sequence[Filed]) -> Plan:
     """What the chunks must become, for these rows to be in them; `rows` are the next ones, in their order."""
-    gone = all_withdrawn(rows)
+    gone = _withdrawn(rows)
     weeks = dict(_weeks(_counting(rows, gone)))
     parts = _without(tx, [one for row in rows for one in row.withdrawn], gone)
     open_parts = chunks.last_parts(tx, weeks.keys())
@@ -89,7 +88,7 @@ def planned(tx: sa.Connection, rows: Sequence[Filed]) -> Plan:
     return plan
 
 
-def write(tx: sa.Connection, plan: Plan, store: str = STORE) -> None:
+def write(tx: sa.Connection, plan: Plan) -> None:
     """Write it."""
     table = chunks.chunks
     this = (
@@ -111,7 +110,7 @@ def write(tx: sa.Connection, plan: Plan, store: str = STORE) -> None:
     new = [{"device": device, "patient_id": patient} for device, patient in sorted(plan.sources - known)]
     if new:
         tx.execute(sources.insert(), new)
-    tx.execute(positions.update().where(positions.c.store == store).values(seq=plan.up_to))
+    tx.execute(positions.update().where(positions.c.store == STORE).values(seq=plan.up_to))
 
 
 def _first(rows: list[Filed]) -> list[Filed]:
@@ -131,6 +130,11 @@ def _counting(rows: Sequence[Filed], gone: dict[bytes, int]) -> Sheaf:
     seqs = np.repeat([one.seq for one in rows], [len(one.sheaf) for one in rows]).tolist()
     which = [gone.get(name, -1) <= seq for name, seq in zip(sheaf.identities(), seqs, strict=True)]
     return sheaf.take(np.flatnonzero(np.array(which, np.bool_)))
+
+
+def _withdrawn(rows: Iterable[Filed]) -> dict[bytes, int]:
+    """What these rows withdraw, each with the last row that does."""
+    return {withdrawn.identity: one.seq for one in rows for withdrawn in one.withdrawn}
 
 
 def _weeks(sheaf: Sheaf) -> Iterator[tuple[tuple[str, int], Sheaf]]:

@@ -14,7 +14,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from server.readings.model import Reading
-from triage.samples import DOUBTED
 
 ROW = np.dtype(
     [
@@ -176,11 +175,6 @@ def identities(rows: Rows) -> list[bytes]:
 def identity_bytes(rows: Rows) -> bytes:
     """The identities of rows, one behind the other."""
     return np.stack([rows["hi"], rows["lo"]], axis=1).astype(">u8").tobytes()
-
-
-def good_statuses(statuses: Iterable[str]) -> list[bool]:
-    """Which of them leave a value to be trusted."""
-    return [DOUBTED.isdisjoint(one.split()) for one in statuses]
 
 
 _encoder = msgspec.msgpack.Encoder()

@@ -301,8 +301,3 @@ def merged(pieces: Sequence[Values]) -> Values:
     t_ns, value, flags = (np.concatenate([one[column] for one in pieces]) for column in range(3))
     order = np.lexsort((value, t_ns))
     return Values(t_ns[order], value[order], flags[order])
-
-
-def all_withdrawn(rows: Iterable[Filed]) -> dict[bytes, int]:
-    """What these rows withdraw, each with the last row that does."""
-    return {withdrawn.identity: one.seq for one in rows for withdrawn in one.withdrawn}

@@ -24,8 +24,8 @@ class Kept:
     def __init__(self, filed: Filed) -> None:
         sheaf = filed.sheaf
         self.seq = filed.seq
-        self.filed = filed
         self.sheaf = sheaf.take(np.lexsort([sheaf.rows[name] for name in ("value", "t_ns", "channel", "patient")]))
+        self.filed = filed._replace(sheaf=self.sheaf)  # in one order only: the other would be as large
         self.spans: dict[str, tuple[int, int]] = {}
         patient = self.sheaf.rows["patient"]
         if len(patient):
