@@ -27,6 +27,8 @@ from server.alarms.model import Refused
 from server.alarms.routes import router as alarms
 from server.api import About, Answered, Conflict, Health, Worklist
 from server.audit.store import Looks
+from server.corrections import store as corrections
+from server.corrections.routes import router as corrections_routes
 from server.db import troubled
 from server.fleet.routes import router as fleet
 from server.held import store as held
@@ -99,8 +101,10 @@ def build(house: House, *, door: Door | None = None, dist: Path = DIST) -> FastA
     app.add_exception_handler(sa.exc.OperationalError, _not_stored)
     app.add_exception_handler(Refused, _conflict)
     app.add_exception_handler(held.Refused, _answered)
+    app.add_exception_handler(corrections.Refused, _answered)
     for router in (
-        access, patients, readings, orders, alarms, questions, phone, fleet, identity, for_hubs, home_page, metrics,
+        access, patients, readings, corrections_routes, orders, alarms, questions, phone, fleet, identity, for_hubs,
+        home_page, metrics,
     ):  # fmt: skip
         app.include_router(router)
     _own_routes(app)
@@ -258,5 +262,5 @@ async def _conflict(_request: Request, error: Exception) -> Response:
 
 
 async def _answered(_request: Request, error: Exception) -> Response:
-    assert isinstance(error, held.Refused)
+    assert isinstance(error, held.Refused | corrections.Refused)
     return JSONResponse(Answered(detail=f"{error.text}; {error.mend}", who=error.who).model_dump(), 409)

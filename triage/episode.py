@@ -7,6 +7,9 @@ episode stacks the worst reason of each rule that spoke in it. `step` is called 
     a rule is calm          lets the episode settle, once all its rules have been calm for `Pace.settle_s`
     a rule does not know    does neither: what it said stands
 
+unless a person has since said that what it saw was wrong (`doubt`). Then what it said no longer holds the episode up,
+and what it says next is news.
+
 Settling is a mark, not an end. An episode is never lowered and never closed here; a named person closes it, and the
 caller then forgets it, so that what still stands opens the next one.
 
@@ -39,7 +42,8 @@ class Episode(msgspec.Struct, frozen=True):
 
     `level` is the worst level that has counted; `since_ns` says since when each of LOW, MEDIUM and HIGH (or worse) has
     been held (None: it is not). `calm_ns` is since when all its rules have been calm, `settled_ns` when that had
-    lasted long enough; both None while something speaks.
+    lasted long enough; both None while something speaks. `doubted` names the rules that saw what was wrong, and have
+    not spoken since.
     """
 
     level: Level
@@ -48,6 +52,7 @@ class Episode(msgspec.Struct, frozen=True):
     since_ns: tuple[int | None, int | None, int | None]
     calm_ns: int | None = None
     settled_ns: int | None = None
+    doubted: dict[str, int] = {}
 
 
 class Opened(msgspec.Struct, frozen=True, tag="opened"):
@@ -67,7 +72,7 @@ class Raised(msgspec.Struct, frozen=True, tag="raised"):
 
 class Repeated(msgspec.Struct, frozen=True, tag="repeated"):
     """A reason that is news without raising the episode: of a rule that had not spoken in it, that now says worse than
-    it had, or that speaks again after the episode had settled."""
+    it had, that speaks again after the episode had settled, or after what it had seen was found to be wrong."""
 
     reason: Reason
 
@@ -97,7 +102,7 @@ def step(
     said = {reason.rule for reason in speaking}
     unsure = (set(unknown) | {reason.rule for reason in reasons if reason.level == Level.UNKNOWN}) - said
     before = episode or Episode(Level.CALM, None, (), (None, None, None))
-    held = [reason for reason in before.reasons if reason.rule in unsure]
+    held = [reason for reason in before.reasons if reason.rule in unsure and reason.rule not in before.doubted]
     since_ns = _since(before, speaking, held, now_ns)
     level = max(before.level, _counting(since_ns, speaking, now_ns, pace))
 
@@ -109,11 +114,27 @@ def step(
         opened_ns=now_ns if before.opened_ns is None and level > Level.CALM else before.opened_ns,
         reasons=_stacked(before.reasons, speaking),
         since_ns=since_ns,
+        doubted={rule: ns for rule, ns in before.doubted.items() if rule not in said},
     )
     if after.opened_ns is None:
         return after, []
     after = _settling(after, bool(speaking), bool(held), now_ns, pace)
-    return after, _changes(before, after, speaking)
+    return after, _changes(before, after, speaking, now_ns)
+
+
+def doubt(episode: Episode, rules: Iterable[str], now_ns: int) -> Episode:
+    """The episode once it is known that what these rules saw was wrong.
+
+    What they say at the same moment is of what is left, and no more news than it would have been.
+    """
+    spoke = {reason.rule for reason in episode.reasons}
+    return msgspec.structs.replace(episode, doubted=episode.doubted | dict.fromkeys(spoke.intersection(rules), now_ns))
+
+
+def trust(episode: Episode, rules: Collection[str]) -> Episode:
+    """The episode once it is known that what these rules saw was right after all."""
+    still = {rule: ns for rule, ns in episode.doubted.items() if rule not in rules}
+    return msgspec.structs.replace(episode, doubted=still)
 
 
 def _worst_first(reason: Reason) -> tuple[int, str]:
@@ -175,19 +196,20 @@ def _settling(episode: Episode, speaking: bool, held: bool, now_ns: int, pace: P
     return msgspec.structs.replace(episode, calm_ns=calm_ns, settled_ns=settled_ns)
 
 
-def _changes(before: Episode, after: Episode, speaking: Sequence[Reason]) -> list[Change]:
+def _changes(before: Episode, after: Episode, speaking: Sequence[Reason], now_ns: int) -> list[Change]:
     if before.opened_ns is None:
         return [Opened(after.level, speaking[0])]
     changes: list[Change] = []
     if after.level > before.level:
         changes.append(Raised(after.level, before.level, speaking[0]))
     said = {reason.rule: reason.level for reason in before.reasons}
-    fresh = [reason for reason in speaking if _is_news(reason, said, before)]
+    fresh = [reason for reason in speaking if _is_news(reason, said, before, now_ns)]
     changes += [Repeated(reason) for reason in fresh if not (changes and reason == speaking[0])]
     if after.settled_ns is not None and before.settled_ns is None and after.calm_ns is not None:
         changes.append(Settled(after.calm_ns))
     return changes
 
 
-def _is_news(reason: Reason, said: Mapping[str, Level], before: Episode) -> bool:
-    return before.settled_ns is not None or reason.level > said.get(reason.rule, Level.CALM)
+def _is_news(reason: Reason, said: Mapping[str, Level], before: Episode, now_ns: int) -> bool:
+    anew = before.settled_ns is not None or before.doubted.get(reason.rule, now_ns) < now_ns
+    return anew or reason.level > said.get(reason.rule, Level.CALM)

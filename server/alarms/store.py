@@ -6,6 +6,7 @@ with the messages that tell of it, or not at all.
 """
 
 from collections.abc import Collection, Sequence
+from typing import Literal
 
 import msgspec
 import sqlalchemy as sa
@@ -19,11 +20,25 @@ from server.notify import outbox
 from server.notify.words import message
 from server.oncall.store import answering
 from server.patients.store import patient
-from triage.episode import Change, Episode, Opened, Raised, Repeated, Settled, step
+from triage.episode import Change, Episode, Opened, Raised, Repeated, Settled, doubt, step, trust
 from vitals.alarm import Kind, Reason
 from vitals.clock import NS
 
-__all__ = ["Trigger", "acknowledge", "advance", "close", "escalate", "expire", "judge", "open_count"]
+__all__ = [
+    "Corrected",
+    "Trigger",
+    "acknowledge",
+    "advance",
+    "close",
+    "corrected",
+    "escalate",
+    "expire",
+    "judge",
+    "open_count",
+]
+
+Corrected = Literal["invalidated", "reinstated"]
+"""What a person said of readings."""
 
 
 def judge(
@@ -51,6 +66,27 @@ def judge(
         return _open(tx, patient_id, kind, reasons, unknown, now_ns, trigger)
     _remember(tx, alarm, episode)
     return False
+
+
+def corrected(
+    tx: sa.Connection, patient_id: str, rules: Collection[str], values: Collection[float], now_ns: int, what: Corrected,
+    text: words.Words, name: str,
+) -> None:  # fmt: skip
+    """Hear that `name` has corrected readings of a patient, which `rules` look at and which had these values.
+
+    It is written on the open clinical alarm in which one of these rules spoke. Where the numbers of a rule's reason
+    show that it saw them, what it said is doubted, or no longer (`triage.episode`); also in an alarm that is closed and
+    quiet, which else would take what comes next for what it was closed for.
+    """
+    alarm = table.standing(tx, patient_id, "clinical", now_ns)
+    spoke = [reason for reason in alarm.reasons if reason.rule in rules] if alarm else []
+    if alarm is None or not spoke:
+        return
+    saw = {reason.rule for reason in spoke if not set(values).isdisjoint(reason.because.values())}
+    episode = msgspec.json.decode(alarm.episode, type=Episode)
+    _remember(tx, alarm, doubt(episode, saw, now_ns) if what == "invalidated" else trust(episode, saw))
+    if alarm.state is not State.CLOSED:
+        timeline.add(tx, alarm.id, now_ns, what, text, name)
 
 
 def acknowledge(tx: sa.Connection, alarm: Alarm, name: str, now_ns: int, expires_s: float, note: str = "") -> Alarm:
@@ -196,7 +232,8 @@ def _close_itself(tx: sa.Connection, alarm: Alarm, now_ns: int) -> Alarm:
 
 
 def _remember(tx: sa.Connection, alarm: Alarm, episode: Episode) -> None:
-    """A closed alarm that is quiet goes on listening, so that it knows news from what it was closed for."""
+    """What triage knows, and nobody sees. A closed alarm that is quiet goes on listening, so that it knows news from
+    what it was closed for."""
     memory = msgspec.json.encode(episode)
     if memory != alarm.episode:
         table.save(tx, msgspec.structs.replace(alarm, episode=memory))

@@ -36,6 +36,7 @@ from server.held.model import (
 )
 from server.notify import outbox
 from server.patients.store import slot_at
+from server.readings.invalid import INVALID
 from server.readings.sheaf import sheaf
 from server.readings.store import EVER_NS, Reading, file, known, series, stored_already, take_back
 from vitals.clock import NS
@@ -278,6 +279,7 @@ def _own_weights(tx: sa.Connection, patient_id: str, t_ns: int) -> list[Weighing
 def _confirmed_ns(tx: sa.Connection, patient_id: str) -> int | None:
     """When the newest weight was taken of which somebody has said that it is the patient's."""
     theirs = (held.c.patient_id == patient_id) & (held.c.said == "hers") & (held_readings.c.channel == "weight")
+    theirs &= held_readings.c.identity.not_in(INVALID)
     newest = sa.select(sa.func.max(held_readings.c.t_ns)).join_from(held_readings, held).where(theirs)
     confirmed_ns: int | None = tx.scalar(newest)
     return confirmed_ns

@@ -3,9 +3,19 @@
 import msgspec
 
 from triage.samples import DOUBTED
+from vitals.clock import NS
 
 EVER_NS = -(2**63), 2**63 - 1
 """The first and the last moment there are."""
+
+LATE_S = 900.0
+"""What is stored so long after it was measured came late: on its ordinary way a reading takes seconds, and minutes over
+a line that comes and goes. It is three times what a gateway's clock may be wrong before that is an alarm of its own."""
+
+
+def is_late(t_ns: int, stored_ns: int) -> bool:
+    """Whether what was measured then, and stored then, came late."""
+    return stored_ns - t_ns > LATE_S * NS
 
 
 class Reading(msgspec.Struct, frozen=True):

@@ -11,7 +11,7 @@ from server.quick import Quick
 from server.readings.chunks import Values
 from server.readings.model import Occurrence
 
-_ASK = 1_000
+ASK = 1_000
 """So many identities in one question: a database has a limit."""
 _TRUSTED = 0x90
 """The flags of a value without decimals that is to be trusted."""
@@ -55,9 +55,9 @@ def known(tx: sa.Connection, table: sa.Table, identities: Iterable[bytes]) -> li
     """Those of `identities` that the table has, in a column of that name."""
     asked = list(identities)
     found: list[bytes] = []
-    for start in range(0, len(asked), _ASK):
+    for start in range(0, len(asked), ASK):
         column = table.c.identity
-        found += tx.scalars(sa.select(column).where(column.in_(asked[start : start + _ASK])))
+        found += tx.scalars(sa.select(column).where(column.in_(asked[start : start + ASK])))
     return found
 
 

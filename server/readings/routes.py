@@ -22,6 +22,12 @@ _DISPENSER = "dispenser."
 Moment = Annotated[int | None, Query(ge=0, le=2**43, description="milliseconds since 1970")]
 
 
+def checked_channel(channel: str) -> None:
+    """That there is such a channel, or a 422 that says which there are."""
+    if channel not in CHANNELS:
+        raise HTTPException(422, f"there is no channel {channel!r}; use one of {', '.join(CHANNELS)}")
+
+
 @router.get("/readings", operation_id="getReadings", responses=problems(401, 403, 404, 422))
 def get_readings(
     patient_id: str,
@@ -33,8 +39,7 @@ def get_readings(
     to_ms: Moment = None,
 ) -> Readings:
     """One channel between two moments; the last seven days if neither is given."""
-    if channel not in CHANNELS:
-        raise HTTPException(422, f"there is no channel {channel!r}; use one of {', '.join(CHANNELS)}")
+    checked_channel(channel)
     with here.db.read() as tx:
         record = find(tx, patient_id)
     looks.saw(here.clock.now_ns(), account.id, "readings", patient_id)

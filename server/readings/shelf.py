@@ -4,6 +4,7 @@ It is made from the database, so it holds nothing that the database does not. Wh
 at once, and by everybody else, whole, when it is committed. If it is not, it never was.
 """
 
+import itertools
 import threading
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -14,6 +15,7 @@ import sqlalchemy as sa
 from server.readings import chunks, journal
 from server.readings.chunks import WEEK_NS, Stored, Values
 from server.readings.contract import Withdrawn
+from server.readings.invalid import every_invalid, invalid
 from server.readings.journal import Filed
 from server.readings.model import Occurrence
 from server.readings.sheaf import Sheaf, identities, join
@@ -44,7 +46,7 @@ class Shelf:
         self._ended: list[Any] = []
         self._early: tuple[tuple[int, int], list[Kept]] = (0, 0), []
         self._sieve = Sieve(expected=chunks.stored(tx) * 5 // 4)
-        for halves in chunks.every_identity(tx):
+        for halves in itertools.chain(chunks.every_identity(tx), every_invalid(tx)):
             self._sieve.add(halves[:, 0], halves[:, 1])
         self._tail, self._folded, self._names = self._load(tx)
 
@@ -87,15 +89,18 @@ class Shelf:
         return sheaf.take(np.flatnonzero(keep))
 
     def known(self, tx: sa.Connection, sheaf: Sheaf) -> set[bytes]:
-        """The identities of those that are stored; exactly, wherever they came from. For whoever may write."""
+        """The identities of those that are stored; exactly, wherever they came from. What is invalid is stored, too.
+
+        For whoever may write.
+        """
         self._settle(tx)
         gone = self._gone(tx)
-        found: set[bytes] = set()
+        every = sheaf.identities()
+        found = self._names.intersection(every)
+        found |= invalid(tx, set(every) - found)
         asked: dict[int, set[bytes]] = {}
-        for device, name in zip(sheaf.rows["device"].tolist(), sheaf.identities(), strict=True):
-            if name in self._names:
-                found.add(name)
-            elif name not in gone:
+        for device, name in zip(sheaf.rows["device"].tolist(), every, strict=True):
+            if name not in found and name not in gone:
                 asked.setdefault(device, set()).add(name)
         for device, names in asked.items():
             found |= chunks.known(tx, sheaf.words[device], names)

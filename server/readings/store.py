@@ -27,6 +27,7 @@ from server.readings.occurrences import occurrences as occurrences
 from server.readings.sheaf import Sheaf, sheaf
 from server.readings.tail import Kept
 from triage.grid import Need, Samples
+from vitals.clock import NS
 
 
 def keep(tx: sa.Connection, taken: Sequence[Reading], stored_ns: int) -> list[Reading]:
@@ -61,21 +62,39 @@ def file(
     return memory_of(tx).shelf.filed(tx, stored_ns, new, new_events, counted=counted)
 
 
+def measured(tx: sa.Connection, patient_id: str, device: str | None, t_ns: int) -> list[tuple[Reading, int]]:
+    """What a device (None: any) measured of a patient at one moment, by channel, each with when it was stored."""
+    found = memory_of(tx).shelf.at(tx, patient_id, t_ns)
+    pairs = zip(found.readings(), found.rows["stored_ns"].tolist(), strict=True)
+    return sorted((pair for pair in pairs if device in (None, pair[0].device)), key=lambda pair: pair[0].channel)
+
+
+def withdraw(tx: sa.Connection, filed: Sequence[Reading], now_ns: int) -> None:
+    """From now on these do not count. They must be kept elsewhere, and known by their identity."""
+    gone = [Withdrawn(one.patient_id, one.channel, one.t_ns, one.identity) for one in filed]
+    if gone:
+        memory_of(tx).shelf.filed(tx, now_ns, nothing(), withdrawn=gone)
+
+
 def take_back(
     tx: sa.Connection, patient_id: str, device: str, t_ns: int, channels: Iterable[str], now_ns: int
 ) -> list[tuple[Reading, int]]:
     """Withdraw what a device measured at one moment, and return it with when it was stored: it is kept elsewhere."""
-    names, shelf = set(channels), memory_of(tx).shelf
-    found = shelf.at(tx, patient_id, t_ns)
-    which = [
-        (one, stored_ns)
-        for one, stored_ns in zip(found.readings(), found.rows["stored_ns"].tolist(), strict=True)
-        if one.device == device and one.channel in names
-    ]
-    if which:
-        gone = [Withdrawn(patient_id, one.channel, t_ns, one.identity) for one, _ in which]
-        shelf.filed(tx, now_ns, nothing(), withdrawn=gone)
-    return sorted(which, key=lambda pair: pair[0].channel)
+    names = set(channels)
+    which = [pair for pair in measured(tx, patient_id, device, t_ns) if pair[0].channel in names]
+    withdraw(tx, [one for one, _ in which], now_ns)
+    return which
+
+
+def newest_moments(tx: sa.Connection, patient_id: str, channel: str, count: int, until_ns: int) -> list[int]:
+    """When the newest `count` readings of a channel were measured, the newest first; nothing later than `until_ns`."""
+    moments: list[int] = []
+    for days in (2, 30, None):  # most is measured often, and what is not has little to look through
+        since_ns = EVER_NS[0] if days is None else until_ns - days * 86_400 * NS
+        moments = memory_of(tx).shelf.values(tx, patient_id, channel, since_ns, until_ns).t_ns[-count:].tolist()
+        if len(moments) == count:
+            break
+    return sorted(set(moments), reverse=True)
 
 
 def stored_already(tx: sa.Connection, asked: Sequence[Reading]) -> set[bytes]:

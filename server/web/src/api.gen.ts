@@ -312,6 +312,66 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/patients/{patient_id}/readings/invalidate": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Invalidate Reading
+         * @description Say that a reading is wrong: it counts no longer, and the rules look at what is left before this returns.
+         */
+        post: operations["invalidateReading"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/patients/{patient_id}/readings/latest": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Latest Readings
+         * @description The newest readings of a channel one by one, with what was said to be wrong.
+         */
+        get: operations["getLatestReadings"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/patients/{patient_id}/readings/reinstate": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Reinstate Reading
+         * @description Take back that readings are wrong: they count again, and the rules look at them before this returns.
+         */
+        post: operations["reinstateReading"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/phone": {
         parameters: {
             query?: never;
@@ -631,6 +691,35 @@ export interface components {
             who: string | null;
         };
         /**
+         * CorrectionView
+         * @description Readings that were said to be wrong. `undone_…`: who has taken it back since, and why.
+         */
+        CorrectionView: {
+            /** Device */
+            device: string;
+            /** Id */
+            id: string;
+            /** Note */
+            note: string;
+            /** Readings */
+            readings: components["schemas"]["HeldValue"][];
+            /**
+             * Reason
+             * @enum {string}
+             */
+            reason: "wrong_person" | "device_error" | "measured_wrongly" | "other";
+            /** T Ms */
+            t_ms: number;
+            /** Undone By */
+            undone_by: string | null;
+            /** Undone Ms */
+            undone_ms: number | null;
+            /** Undone Why */
+            undone_why: string | null;
+            /** Who */
+            who: string;
+        };
+        /**
          * DeviceView
          * @description `link`: never, idle, connected, lost.
          */
@@ -807,7 +896,7 @@ export interface components {
         };
         /**
          * HeldValue
-         * @description One value of a weighing or of a blood pressure that is held.
+         * @description One value with its moment: of a measurement that is held, or beside another.
          */
         HeldValue: {
             /** Channel */
@@ -819,6 +908,90 @@ export interface components {
             t_ms: number;
             /** Unit */
             unit: string;
+            /** Value */
+            value: number;
+        };
+        /**
+         * Invalid
+         * @description Why a reading does not count, and who said so. `correction`: what to name to undo it.
+         */
+        Invalid: {
+            /** Correction */
+            correction: string;
+            /** Note */
+            note: string;
+            /**
+             * Reason
+             * @enum {string}
+             */
+            reason: "wrong_person" | "device_error" | "measured_wrongly" | "other";
+            /** T Ms */
+            t_ms: number;
+            /** Who */
+            who: string;
+        };
+        /**
+         * Invalidate
+         * @description Why a reading is wrong. `alone`: only this one value, and not all that the device measured at that moment.
+         *
+         *     `other` wants a note.
+         */
+        Invalidate: {
+            /**
+             * Alone
+             * @default false
+             */
+            alone: boolean;
+            /**
+             * Note
+             * @default
+             */
+            note: string;
+            /** Reading */
+            reading: string;
+            /**
+             * Reason
+             * @enum {string}
+             */
+            reason: "wrong_person" | "device_error" | "measured_wrongly" | "other";
+        };
+        /**
+         * LatestReadings
+         * @description The newest readings of a channel, the newest first, those that do not count among them.
+         */
+        LatestReadings: {
+            /** Channel */
+            channel: string;
+            label: components["schemas"]["Text"];
+            /** Readings */
+            readings: components["schemas"]["Measured"][];
+            /** Unit */
+            unit: string;
+        };
+        /**
+         * Measured
+         * @description One reading of a channel. `id`: what to name to say that it is wrong. `late`: it came long after it was measured.
+         *
+         *     `also`: what the same device measured at the same moment, and what of it counts or does not as this one.
+         */
+        Measured: {
+            /** Also */
+            also: components["schemas"]["HeldValue"][];
+            /** Arrived Ms */
+            arrived_ms: number;
+            /** Decimals */
+            decimals: number;
+            /** Device */
+            device: string;
+            /** Id */
+            id: string;
+            invalid: components["schemas"]["Invalid"] | null;
+            /** Late */
+            late: boolean;
+            /** Status */
+            status: string[];
+            /** T Ms */
+            t_ms: number;
             /** Value */
             value: number;
         };
@@ -1103,6 +1276,16 @@ export interface components {
             text: components["schemas"]["Text"];
             /** Version */
             version: string;
+        };
+        /**
+         * Reinstate
+         * @description Why what was said to be wrong counts again after all.
+         */
+        Reinstate: {
+            /** Correction */
+            correction: string;
+            /** Why */
+            why: string;
         };
         /**
          * Revocation
@@ -2201,6 +2384,208 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    invalidateReading: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                patient_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Invalidate"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CorrectionView"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Answered"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getLatestReadings: {
+        parameters: {
+            query: {
+                channel: string;
+            };
+            header?: never;
+            path: {
+                patient_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LatestReadings"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    reinstateReading: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                patient_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Reinstate"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CorrectionView"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Answered"];
                 };
             };
             /** @description Unprocessable Entity */
