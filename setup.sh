@@ -10,6 +10,7 @@ command_of() {
         postgresql) echo initdb /usr/lib/postgresql/*/bin/initdb ;;
         qemu-system-x86) echo qemu-system-x86_64 ;;
         strace) echo strace ;;
+        golang-go) echo go /usr/local/go/bin/go ;;
         iproute2) echo ip ;;
         python3-venv) echo "" ;;
     esac
@@ -21,6 +22,7 @@ left_out() {
         chromium) echo "without it the tests in a browser are left out" ;;
         postgresql) echo "without it the tests of the server on a real PostgreSQL are left out" ;;
         qemu-system-x86) echo "without it the proofs on the real Linux Bluetooth stack are left out" ;;
+        golang-go) echo "without it no InfluxDB can be built, and the tests over a real one are left out" ;;
         strace) echo "without it the proof of a power cut is left out" ;;
         iproute2) echo "without it the proof of a silent partition is left out" ;;
         python3-venv) echo "without it no environment can be made" ;;

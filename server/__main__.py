@@ -171,11 +171,12 @@ def _database(config: "Config") -> Iterator["Database"]:
     from server import revisions
     from server.db import Database
 
-    path = config.data / "hjemvakt.sqlite"
-    if not path.exists():
-        raise ConfigError(f"there is no database {path}", "start the server once: it learns its gateways then")
-    db = Database(path)
+    where = config.database.where(config.data)
+    if isinstance(where, Path) and not where.exists():
+        raise ConfigError(f"there is no database {where}", "start the server once: it learns its gateways then")
+    db = Database(where)
     try:
+        db.reach()
         revisions.upgrade(db)
         yield db
     finally:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 import sqlalchemy as sa
 
-from server.db import Database, metadata
+from server.db import Database, Number, metadata
 from server.readings.lines import Refusal
 from vitals.clock import Clock
 
@@ -26,7 +26,7 @@ sinks = sa.Table(
 sink_refusals = sa.Table(
     "sink_refusals",
     metadata,
-    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("id", Number, primary_key=True),
     sa.Column("sink", sa.Text, sa.ForeignKey("sinks.name"), nullable=False),
     sa.Column("t_ns", sa.BigInteger, nullable=False),
     sa.Column("first_seq", sa.BigInteger, nullable=False),

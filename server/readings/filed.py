@@ -11,7 +11,6 @@ import sqlalchemy as sa
 
 from server.readings import chunks, journal
 from server.readings.sheaf import NOTHING_NS, Sheaf, join
-from server.readings.shelf import all_withdrawn
 
 AT_ONCE = 20_000
 """Rows in the memory at one time."""
@@ -44,7 +43,7 @@ class Filed(msgspec.Struct, frozen=True):
 def filed(tx: sa.Connection, wanted: Wanted) -> Iterator[Filed]:
     """Them, by patient, time and channel. One patient's are in memory at a time, with the journal's tail."""
     rows = list(journal.filed(tx, chunks.position(tx)))
-    gone = all_withdrawn(rows)
+    gone = {one.identity: row.seq for row in rows for one in row.withdrawn}
     tail = join([_still(one.sheaf, gone, one.seq) for one in rows])
     of_tail = {tail.words[number] for number in np.unique(tail.rows["patient"]).tolist()}
     for patient in sorted(of_tail.union(chunks.patients(tx))):

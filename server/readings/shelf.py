@@ -209,6 +209,8 @@ class Shelf:
     def _settle(self, tx: sa.Connection) -> None:
         """Where a transaction ended and nobody said how, its connection was lost: the database knows."""
         lost = self._pending
+        if lost is None and (written := journal.last_seq(tx)) > self._last_seq():
+            self._follow(tx, written)
         if lost is None or lost.tx is tx or not lost.tx.closed:
             return
         loaded = self._load(tx)
@@ -218,6 +220,21 @@ class Shelf:
         for tell in self._ended:
             tell(lost.kept, False)  # its own view is no more,
             tell(lost.kept, True)  # and it may be that all of it was stored
+
+    def _last_seq(self) -> int:
+        """The newest row of the journal that is here or in chunks."""
+        return self._tail.kept[-1].seq if self._tail.kept else self._tail.floor
+
+    def _follow(self, tx: sa.Connection, up_to: int) -> None:
+        """Another server has written up to that row: this one was standing by, and takes over."""
+        rows = [Kept(one) for one in journal.filed(tx, self._last_seq()) if one.seq <= up_to]
+        loaded = self._load(tx)
+        with self._lock:
+            self._tail, self._folded, self._names = loaded
+            for one in rows:
+                self._sieve.add(one.sheaf.rows["hi"], one.sheaf.rows["lo"])
+        for tell in self._ended:
+            tell(rows, True)
 
     def _conclude(self, wire: Any) -> None:
         pending = self._pending

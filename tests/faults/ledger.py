@@ -17,10 +17,12 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import msgspec
 
-_ROW_BYTES, _DEVICE, _VALUE, _IDENTITY = 80, slice(8, 12), slice(24, 32), slice(56, 72)
+_ROW = struct.Struct("<IIIHbBqdqqq8s8sq")
+_NO_TIME = -(2**63)
 
 _STORED = "SELECT device, record, stored_ns FROM events WHERE record LIKE '%:%' AND kind LIKE 'dispenser.%'"
 
@@ -38,6 +40,23 @@ class Count:
     def whole(self) -> bool:
         """Whether each was stored exactly once, and nothing else."""
         return self.measured > 0 and not (self.lost or self.doubled or self.strange)
+
+
+class Packed(NamedTuple):
+    """A reading of the journal, as `docs/reference/storage.md` tells it."""
+
+    patient: str
+    channel: str
+    device: str
+    status: list[str]
+    t_ns: int
+    value: float
+    received_ns: int
+    device_t_ns: int | None
+    stored_ns: int
+    record: str | None
+    identity: bytes
+    shift_ns: int
 
 
 def compare(measured: Iterable[str], stored: Iterable[str]) -> Count:
@@ -123,13 +142,26 @@ def promised_readings(database: Path) -> list[str]:
 def values(database: Path) -> list[float]:
     """What every reading in the journal says, as often as it is there."""
     with looking_into(database) as db:
-        packed = [msgspec.msgpack.decode(blob)[0] for (blob,) in db.execute("SELECT blob FROM journal")]
-    columns = [msgspec.msgpack.decode(one)[0] for one in packed]
-    return [value for data in columns for row in _rows(data) for value in struct.unpack("<d", row[_VALUE])]
+        blobs = [blob for (blob,) in db.execute("SELECT blob FROM journal")]
+    return [reading.value for blob in blobs for reading in unpacked(blob)[0]]
 
 
-def _rows(data: bytes) -> list[bytes]:
-    return [data[start : start + _ROW_BYTES] for start in range(0, len(data), _ROW_BYTES)]
+def unpacked(blob: bytes) -> tuple[list[Packed], list[bytes]]:
+    """The readings of a row of the journal, and the identities that it withdraws."""
+    packed, _, withdrawn = msgspec.msgpack.decode(blob)
+    data, words, statuses, records = msgspec.msgpack.decode(packed)
+    count = len(data) // _ROW.size
+    readings = [
+        Packed(
+            words[patient], words[channel], words[device], statuses[status].split(), t_ns, value, received_ns,
+            None if device_t_ns == _NO_TIME else device_t_ns, stored_ns, record, high[::-1] + low[::-1], shift_ns,
+        )
+        for (
+            patient, channel, device, status, _, _, t_ns, value, received_ns, device_t_ns, stored_ns, high, low,
+            shift_ns,
+        ), record in zip(_ROW.iter_unpack(data), records or [None] * count, strict=True)
+    ]  # fmt: skip
+    return readings, [bytes(one["identity"]) for one in withdrawn]
 
 
 def _counting(db: sqlite3.Connection, after_seq: int) -> Iterator[str]:
@@ -147,19 +179,8 @@ def _journal(db: sqlite3.Connection, after_seq: int) -> Iterator[tuple[int, list
     """Row by row: its number, its readings by identity, and the identities that it withdraws."""
     for seq, crc, blob in db.execute("SELECT seq, crc, blob FROM journal WHERE seq > ? ORDER BY seq", (after_seq,)):
         assert zlib.crc32(blob) == crc, f"row {seq} of the journal is damaged"
-        packed, _, withdrawn = msgspec.msgpack.decode(blob)
-        data, words, _, records = msgspec.msgpack.decode(packed)
-        rows = _rows(data)
-        devices = [words[int.from_bytes(row[_DEVICE], "little")] for row in rows]
-        named = zip(rows, devices, records or [None] * len(rows), strict=True)
-        found = [(_name(row), f"{device} {record}") for row, device, record in named]
-        yield seq, found, [bytes(one["identity"]) for one in withdrawn]
-
-
-def _name(row: bytes) -> bytes:
-    """The identity: two numbers of eight bytes, low byte first."""
-    high, low = row[_IDENTITY][:8], row[_IDENTITY][8:]
-    return high[::-1] + low[::-1]
+        readings, withdrawn = unpacked(blob)
+        yield seq, [(one.identity, f"{one.device} {one.record}") for one in readings], withdrawn
 
 
 def quarantined(database: Path) -> Counter[str]:

@@ -343,7 +343,7 @@ async def test_a_refused_put_sheds_nothing(tmp_path: Path) -> None:
     await spool.close()
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root may mount a small disk")
+@pytest.mark.root
 async def test_on_a_disk_that_others_have_filled_rows_are_still_released(tmp_path: Path) -> None:
     """A real small disk: it is filled to the last byte behind the spool's back, and what is acknowledged still goes."""
     disk = tmp_path / "disk"

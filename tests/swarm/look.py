@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 import msgspec
 
+from tests.faults.ledger import Packed, unpacked
 from tests.swarm.bodies import Key, name_of
 from vitals import wire
 from vitals.errors import WireError
@@ -95,15 +96,12 @@ _DOUBTED = {
 }  # fmt: skip
 
 _NEW = """
-SELECT patient_id, device, channel, t_ns, value, record, device_t_ns, status, received_ns, identity, 0 FROM readings
-WHERE stored_ns >= :since UNION ALL
 SELECT patient_id, device, channel, t_ns, value, record, device_t_ns, status, received_ns, identity, 1
 FROM held_readings WHERE stored_ns >= :since UNION ALL
 SELECT patient_id, device, kind, t_ns, 0.0, record, device_t_ns, '', received_ns, identity, 0 FROM events
 WHERE stored_ns >= :since
 """
-_FILED = """
-SELECT channel, t_ns, value, status FROM readings WHERE patient_id = :patient UNION ALL
+_HAPPENED = """
 SELECT kind, t_ns, coalesce(json_extract(data, '$.dose_id'), 0),
        CASE WHEN json_extract(data, '$.time_critical') THEN 'critical' ELSE '' END FROM events
 WHERE patient_id = :patient
@@ -118,6 +116,9 @@ class Look:
 
     def __init__(self, path: Path) -> None:
         self._db = sqlite3.connect(f"file:{path}?mode=ro", uri=True, isolation_level=None)
+        self._seq = 0
+        self._filed: dict[bytes, list[Packed]] = {}
+        """What counts of the journal up to that row, by identity: more than one reading of any is one too many."""
 
     def close(self) -> None:
         self._db.close()
@@ -125,19 +126,16 @@ class Look:
     def stored_since(self, since_ns: int) -> list[tuple[bytes, Reading]]:
         """What was stored at `since_ns` or later, each with what the server itself knows it by."""
         found = []
+        for one in self._readings():
+            if one.stored_ns >= since_ns:
+                name = name_of(one.record, one.device_t_ns, one.status, one.t_ns)
+                reading = Reading(
+                    one.patient, one.device, one.channel, one.t_ns, one.value, name, one.received_ns, False
+                )
+                found.append((one.identity, reading))
         for (
-            patient,
-            device,
-            channel,
-            t_ns,
-            value,
-            record,
-            device_t_ns,
-            status,
-            received_ns,
-            identity,
-            held,
-        ) in self._db.execute(_NEW, {"since": since_ns}):
+            patient, device, channel, t_ns, value, record, device_t_ns, status, received_ns, identity, held,
+        ) in self._db.execute(_NEW, {"since": since_ns}):  # fmt: skip
             name = name_of(record, device_t_ns, status.split(), t_ns)
             found.append((identity, Reading(patient, device, channel, t_ns, value, name, received_ns, bool(held))))
         return found
@@ -145,12 +143,25 @@ class Look:
     def filed(self, patient: str) -> dict[str, list[Sample]]:
         """What is filed under the patient, by channel or kind of event, oldest first."""
         found: dict[str, list[Sample]] = {}
-        for channel, t_ns, value, status in self._db.execute(_FILED, {"patient": patient}):
-            name = f"{channel}_critical" if status == "critical" else channel
-            found.setdefault(name, []).append(Sample(t_ns, value, _DOUBTED.isdisjoint(status.split())))
+        for one in self._readings():
+            if one.patient == patient:
+                good = _DOUBTED.isdisjoint(one.status)
+                found.setdefault(one.channel, []).append(Sample(one.t_ns, one.value, good))
+        for kind, t_ns, value, critical in self._db.execute(_HAPPENED, {"patient": patient}):
+            found.setdefault(f"{kind}_critical" if critical else kind, []).append(Sample(t_ns, value, True))
         for samples in found.values():
             samples.sort()
         return found
+
+    def _readings(self) -> list[Packed]:
+        for seq, blob in self._db.execute("SELECT seq, blob FROM journal WHERE seq > ? ORDER BY seq", (self._seq,)):
+            readings, withdrawn = unpacked(blob)
+            for name in withdrawn:
+                self._filed.pop(name, None)
+            for one in readings:
+                self._filed.setdefault(one.identity, []).append(one)
+            self._seq = seq
+        return [one for them in self._filed.values() for one in them]
 
     def aside(self, after_id: int) -> tuple[list[Aside], int]:
         """What was set aside since that number, and the highest number now."""
@@ -183,8 +194,9 @@ class Look:
 
     def counts(self) -> dict[str, int]:
         """How much there is of everything."""
-        tables = ("readings", "held_readings", "events", "quarantine", "alarms")
-        return {name: self._db.execute(f"SELECT count(*) FROM {name}").fetchone()[0] for name in tables}
+        tables = ("held_readings", "events", "quarantine", "alarms")
+        found = {name: self._db.execute(f"SELECT count(*) FROM {name}").fetchone()[0] for name in tables}
+        return {"readings": len(self._readings()), **found}
 
 
 def batch_of(topic: str, payload: bytes) -> Batch | None:

@@ -61,10 +61,17 @@ class Broker:
         self.delivered: Callable[[str, str, bytes], None] = lambda name, topic, payload: None
 
     def connect(
-        self, name: str, config: object, protocol: object, hears: Mapping[str, Callable[[bytes], None]], clock: Clock
+        self,
+        name: str,
+        config: object,
+        protocol: object,
+        hears: Mapping[str, Callable[[bytes], None]],
+        clock: Clock,
+        heard: Callable[[], None],
+        *more: object,
     ) -> "Link":
-        """In the place of `gateway.uplink._Broker`."""
-        return Link(self, name, hears, clock)
+        """In the place of `gateway.uplink._Broker`; no gateway here has been claimed, so nothing is sealed."""
+        return Link(self, name, hears, clock, heard)
 
     def crash(self) -> None:
         """It dies, with all that it had."""
@@ -147,8 +154,16 @@ class Broker:
 class Link:
     """One connection of one gateway."""
 
-    def __init__(self, broker: Broker, name: str, hears: Mapping[str, Callable[[bytes], None]], clock: Clock) -> None:
+    def __init__(
+        self,
+        broker: Broker,
+        name: str,
+        hears: Mapping[str, Callable[[bytes], None]],
+        clock: Clock,
+        heard: Callable[[], None],
+    ) -> None:
         self._broker = broker
+        self._heard = heard
         self._name = name
         self._hears = hears
         self._clock = clock
@@ -191,6 +206,7 @@ class Link:
                 self._broker.up_from(wire.state(self._name), self._state(online=False))
 
     def hear(self, topic: str, payload: bytes) -> None:
+        self._heard()
         if topic in self._hears:
             self._hears[topic](payload)
 

@@ -13,9 +13,12 @@ import sqlalchemy as sa
 import server.alarms.store as alarm_store
 import server.held.store as held
 import server.ingest.filing as filing
+import server.ingest.store as ingest_store
 import triage.programme
+from gateway.reserve import Reserve
 from gateway.spool import _File
-from gateway.uplink import Uplink, as_ranges
+from gateway.uplink import Uplink
+from gateway.window import as_ranges
 from server.app import Server
 from server.fleet.store import Pulse
 from server.ingest.store import Message
@@ -74,8 +77,8 @@ def numbers_from_the_start_again(stack: ExitStack) -> None:
     """A spool that was emptied and opened again counts from what it holds."""
     real = _File.__init__
 
-    def opened(self: _File, db: sqlite3.Connection, path: Path, epoch: str) -> None:
-        real(self, db, path, epoch)
+    def opened(self: _File, db: sqlite3.Connection, path: Path, epoch: str, reserve: Reserve) -> None:
+        real(self, db, path, epoch, reserve)
         self._last_seq = db.execute("SELECT coalesce(max(seq), 0) FROM row").fetchone()[0]
 
     _in_place_of(stack, _File, "__init__", opened)
@@ -83,7 +86,13 @@ def numbers_from_the_start_again(stack: ExitStack) -> None:
 
 def known_only_by_its_row(stack: ExitStack) -> None:
     """A record that is read a second time is a second reading."""
-    _in_place_of(stack, filing, "_known_by", lambda what, transport: ("row", transport))
+    _in_place_of(stack, filing, "known_by", lambda what, transport: ("row", transport))
+    _row_by_row(stack)
+
+
+def _row_by_row(stack: ExitStack) -> None:
+    """Nothing takes the ordinary lane: what is planted in `server.ingest.filing` is for all rows."""
+    _in_place_of(stack, ingest_store, "ordinary", lambda *_: None)
 
 
 def the_patient_of_the_hour(stack: ExitStack) -> None:
@@ -95,6 +104,7 @@ def the_patient_of_the_hour(stack: ExitStack) -> None:
         return (whose.patient_at(device, now_ns) or found) if isinstance(found, str) else found
 
     _in_place_of(stack, filing, "_patient", patient)
+    _row_by_row(stack)
 
 
 def a_held_reading_forgotten(stack: ExitStack) -> None:
@@ -106,7 +116,7 @@ def no_look_at_what_came(stack: ExitStack) -> None:
     """The rules run with the engine only."""
     real = Server._look
 
-    def look(self: Server, tx: sa.Connection, people: Collection[str] | None, now_ns: int, new: New) -> set[str]:
+    def look(self: Server, tx: sa.Connection, people: Collection[str], now_ns: int, new: New) -> set[str]:
         return set() if new else real(self, tx, people, now_ns, new)
 
     _in_place_of(stack, Server, "_look", look)
@@ -127,9 +137,10 @@ def heard_though_taken_back(stack: ExitStack) -> None:
     """The server remembers a heartbeat that its disk had no room for (it once did)."""
     real = Watch._listened
 
-    def listened(self: Watch, heard: Iterable[Pulse], now_ns: int) -> dict[str, int]:
-        self._heard_since_ns = real(self, heard, now_ns)
-        return self._heard_since_ns
+    def listened(self: Watch, heard: Iterable[Pulse], now_ns: int) -> dict[str, int | None]:
+        found = real(self, heard, now_ns)
+        self._remember(found)
+        return found
 
     _in_place_of(stack, Watch, "_listened", listened)
 

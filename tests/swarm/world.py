@@ -20,7 +20,7 @@ from functools import partial
 from pathlib import Path
 from unittest import mock
 
-from gateway import uplink
+from gateway import uplink, window
 from gateway.spool import Heard
 from tests.swarm import home as homes
 from tests.swarm.acts import ROOM, Acts
@@ -277,7 +277,7 @@ def run(seed: int, steps: int, folder: Path) -> Done:
     """Live the world of that seed; raises Failed."""
     loop = SwarmLoop()
     try:
-        with _repeatable(seed), mock.patch.object(uplink, "RESEND_S", _RESEND_S):
+        with _repeatable(seed), mock.patch.object(window, "RESEND_S", _RESEND_S):
             world = World(seed, folder, loop)
             loop.set_exception_handler(world.unheard)
             with mock.patch.object(uplink, "_Broker", world.broker.connect):

@@ -3,6 +3,8 @@
 import sqlalchemy as sa
 from alembic import op
 
+from server.db import Number
+
 revision = "0009"
 down_revision = "0008"
 
@@ -17,7 +19,7 @@ def upgrade() -> None:
     )
     op.create_table(
         "sink_refusals",
-        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("id", Number, nullable=False),
         sa.Column("sink", sa.Text(), nullable=False),
         sa.Column("t_ns", sa.BigInteger(), nullable=False),
         sa.Column("first_seq", sa.BigInteger(), nullable=False),
