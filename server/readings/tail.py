@@ -65,7 +65,7 @@ class Kept:
     def at(self, patient_id: str, t_ns: int) -> Sheaf:
         """All that one patient's devices measured at one moment."""
         start, stop = self.spans.get(patient_id, (0, 0))
-        return self.sheaf.take(np.flatnonzero(self.sheaf.rows["t_ns"][start:stop] == t_ns) + start)
+        return self.sheaf.take(np.flatnonzero(self.sheaf.rows["t_ns"][start:stop] == t_ns) + start).alone()
 
 
 class View(NamedTuple):
