@@ -49,7 +49,10 @@ class User(Shape):
 
 
 class Value(Shape):
-    """The newest reading of a channel. `stale`: older than the plan allows, so it must not be read as current."""
+    """The newest reading of a channel. `stale`: older than the plan allows, so it must not be read as current.
+
+    `late`: it came long after it was measured.
+    """
 
     channel: str
     label: Text
@@ -57,6 +60,8 @@ class Value(Shape):
     decimals: int
     unit: str
     t_ms: int
+    arrived_ms: int
+    late: bool
     stale: bool
     status: list[str]
     low: float | None

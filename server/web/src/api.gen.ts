@@ -1350,8 +1350,12 @@ export interface components {
         /**
          * Value
          * @description The newest reading of a channel. `stale`: older than the plan allows, so it must not be read as current.
+         *
+         *     `late`: it came long after it was measured.
          */
         Value: {
+            /** Arrived Ms */
+            arrived_ms: number;
             /** Channel */
             channel: string;
             /** Decimals */
@@ -1359,6 +1363,8 @@ export interface components {
             /** High */
             high: number | null;
             label: components["schemas"]["Text"];
+            /** Late */
+            late: boolean;
             /** Low */
             low: number | null;
             /** Stale */
