@@ -227,12 +227,19 @@ class DeviceView(Shape):
     """The kinds of order that it takes."""
 
 
+class Channel(Shape):
+    channel: str
+    label: Text
+
+
 class PatientPage(Shape):
     patient: PatientBrief
     phone: str
     conditions: list[str]
     limits: dict[str, float | None]
     latest: list[Value]
+    emptied: list[Channel]
+    """Of which nothing counts that was measured: somebody has said of all of it that it is wrong."""
     news2: News2 | None
     gateway: str | None
     gateway_online: bool | None

@@ -641,6 +641,12 @@ export interface components {
             /** Who */
             who: string | null;
         };
+        /** Channel */
+        Channel: {
+            /** Channel */
+            channel: string;
+            label: components["schemas"]["Text"];
+        };
         /**
          * ClaimCode
          * @description What a technician types on a hub, good once and for so many hours.
@@ -1116,6 +1122,8 @@ export interface components {
             conditions: string[];
             /** Devices */
             devices: components["schemas"]["DeviceView"][];
+            /** Emptied */
+            emptied: components["schemas"]["Channel"][];
             /** Gateway */
             gateway: string | null;
             /** Gateway Online */
