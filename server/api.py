@@ -53,7 +53,10 @@ class User(Shape):
 
 
 class Value(Shape):
-    """The newest reading of a channel. `stale`: older than the plan allows, so it must not be read as current."""
+    """The newest reading of a channel. `stale`: older than the plan allows, so it must not be read as current.
+
+    `late`: it came long after it was measured.
+    """
 
     channel: str
     label: Text
@@ -61,6 +64,8 @@ class Value(Shape):
     decimals: int
     unit: str
     t_ms: int
+    arrived_ms: int
+    late: bool
     stale: bool
     status: list[str]
     low: float | None
@@ -226,12 +231,19 @@ class DeviceView(Shape):
     """The kinds of order that it takes."""
 
 
+class Channel(Shape):
+    channel: str
+    label: Text
+
+
 class PatientPage(Shape):
     patient: PatientBrief
     phone: str
     conditions: list[str]
     limits: dict[str, float | None]
     latest: list[Value]
+    emptied: list[Channel]
+    """Of which nothing counts that was measured: somebody has said of all of it that it is wrong."""
     news2: News2 | None
     gateway: str | None
     gateway_online: bool | None

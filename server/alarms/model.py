@@ -14,6 +14,9 @@ of the milder one, because it was given for something else.
 
 Closing is a judgement on what was known then. The same finding goes on being true for a while after a nurse has acted
 on it, so for QUIET_S it does not open a second alarm; a worse one, or a rule that was not among the reasons, does.
+
+Nor does what comes late and was measured before what the alarm arose from, if it says the same: it is written on the
+alarm that was closed. What is measured after that is news, however late it comes.
 """
 
 from enum import StrEnum
@@ -22,6 +25,7 @@ import msgspec
 
 from server.api import AlarmKind, AlarmState, Priority
 from server.escalation.model import Climb, rest, resume
+from server.readings.model import is_late
 from vitals.alarm import Level, Reason
 from vitals.clock import NS
 from vitals.errors import HjemvaktError
@@ -79,6 +83,11 @@ class Trigger(msgspec.Struct, frozen=True):
     taken_ns: int
     received_ns: int
     stored_ns: int
+
+    @property
+    def late(self) -> bool:
+        """Whether it came long after it was measured."""
+        return is_late(self.taken_ns, self.stored_ns)
 
 
 class Alarm(msgspec.Struct, frozen=True):

@@ -21,7 +21,7 @@ from server.notify.words import message
 from server.oncall.store import answering
 from server.patients.store import patient
 from triage.episode import Change, Episode, Opened, Raised, Repeated, Settled, doubt, step, trust
-from vitals.alarm import Kind, Reason
+from vitals.alarm import Kind, Level, Reason
 from vitals.clock import NS
 
 __all__ = [
@@ -56,12 +56,17 @@ def judge(
     """
     alarm = table.standing(tx, patient_id, kind.value, now_ns)
     if alarm is None:
+        closed = table.last_closed(tx, patient_id, kind.value) if trigger and trigger.late else None
+        if closed is not None and reasons and _judged(tx, closed, reasons, trigger):
+            return _hear_late(tx, closed, reasons, unknown, now_ns)
         return _open(tx, patient_id, kind, reasons, unknown, now_ns, trigger)
-    episode, changes = step(msgspec.json.decode(alarm.episode, type=Episode), reasons, unknown, now_ns)
+    before = msgspec.json.decode(alarm.episode, type=Episode)
+    episode, changes = step(before, reasons, unknown, now_ns)
     assert episode is not None, "an episode that was open stays open"
     if alarm.state is not State.CLOSED:
         return _follow(tx, alarm, episode, changes, now_ns, trigger)
-    if any(isinstance(change, Raised | Repeated) for change in changes):
+    news = any(isinstance(change, Raised | Repeated) for change in changes) or _anew(alarm, before, reasons, trigger)
+    if news and not _judged(tx, alarm, reasons, trigger):
         table.save(tx, msgspec.structs.replace(alarm, quiet_until_ns=None))
         return _open(tx, patient_id, kind, reasons, unknown, now_ns, trigger)
     _remember(tx, alarm, episode)
@@ -183,7 +188,7 @@ def _open(
     timeline.add(tx, alarm.id, now_ns, "raised", words.raised(alarm))
     for reason in episode.reasons:
         timeline.add(tx, alarm.id, now_ns, "reason", reason.text)
-    table.save(tx, advance(tx, alarm, now_ns))
+    table.save(tx, advance(tx, alarm, now_ns, words.LATE if trigger and trigger.late else None))
     return True
 
 
@@ -217,7 +222,7 @@ def _changed(tx: sa.Connection, alarm: Alarm, change: Change, now_ns: int, trigg
         timeline.add(tx, alarm.id, now_ns, "reason", change.reason.text)
         ladder = in_force(tx, alarm.kind, PRIORITY[change.level])
         alarm = model.worsen(alarm, change.level, begin(ladder, now_ns, before=alarm.climb))
-        return advance(tx, alarm, now_ns, why)
+        return advance(tx, alarm, now_ns, words.joined(why, words.LATE) if trigger and trigger.late else why)
     if isinstance(change, Repeated):
         timeline.add(tx, alarm.id, now_ns, "reason", change.reason.text)
     elif isinstance(change, Settled) and not model.closes_itself(alarm):
@@ -239,6 +244,41 @@ def _remember(tx: sa.Connection, alarm: Alarm, episode: Episode) -> None:
         table.save(tx, msgspec.structs.replace(alarm, episode=memory))
 
 
+def _judged(tx: sa.Connection, alarm: Alarm, reasons: Sequence[Reason], trigger: Trigger | None) -> bool:
+    """Whether what came now is late, older than what a closed alarm arose from, and says nothing that it did not."""
+    if trigger is None or not trigger.late or alarm.closed_by is None:
+        return False
+    arose_ns = timeline.last_ns(tx, alarm.id, "taken")
+    doubted = msgspec.json.decode(alarm.episode, type=Episode).doubted
+    said = {reason.rule: reason.level for reason in alarm.reasons if reason.rule not in doubted}
+    known = all(reason.level <= said.get(reason.rule, Level.CALM) for reason in reasons)
+    return known and arose_ns is not None and trigger.taken_ns <= arose_ns
+
+
+def _hear_late(
+    tx: sa.Connection, alarm: Alarm, reasons: Sequence[Reason], unknown: Collection[str], now_ns: int
+) -> bool:
+    """A closed alarm that had settled hears what came late to it, and is quiet about that (`_anew`) for a while."""
+    episode, _ = step(msgspec.json.decode(alarm.episode, type=Episode), reasons, unknown, now_ns)
+    for reason in reasons:
+        timeline.add(tx, alarm.id, now_ns, "late", words.came_after(reason.text))
+    quiet_ns = now_ns + round(model.QUIET_S[alarm.level] * NS)
+    table.save(tx, msgspec.structs.replace(alarm, quiet_until_ns=quiet_ns, episode=msgspec.json.encode(episode)))
+    return True
+
+
+def _anew(alarm: Alarm, before: Episode, reasons: Sequence[Reason], trigger: Trigger | None) -> bool:
+    """Whether something that came in time makes a rule say what it has not said.
+
+    An alarm that had settled when it was closed is quiet only about what came late to it. The sentence tells the two
+    apart: it has the numbers that the finding is made of.
+    """
+    if not alarm.settled or trigger is None or trigger.late:
+        return False
+    said = {reason.rule: reason.text for reason in before.reasons}
+    return any(said.get(reason.rule) != reason.text for reason in reasons)
+
+
 def _newest_first(episode: Episode) -> tuple[Reason, ...]:
     return tuple(sorted(episode.reasons, key=lambda reason: (-reason.t_ns, -reason.level)))
 
@@ -249,4 +289,4 @@ def _trace(tx: sa.Connection, alarm: Alarm, trigger: Trigger | None) -> None:
         return
     timeline.add(tx, alarm.id, trigger.taken_ns, "taken", words.taken(trigger))
     timeline.add(tx, alarm.id, trigger.received_ns, "received", words.RECEIVED)
-    timeline.add(tx, alarm.id, trigger.stored_ns, "stored", words.STORED)
+    timeline.add(tx, alarm.id, trigger.stored_ns, "stored", words.stored(trigger))

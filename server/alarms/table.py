@@ -81,6 +81,13 @@ def due(tx: sa.Connection, now_ns: int) -> list[int]:
     return list(tx.scalars(sa.select(alarms.c.id).where(_is_open(), alarms.c.due_ns <= now_ns).order_by(*order)))
 
 
+def last_closed(tx: sa.Connection, patient_id: str, kind: AlarmKind) -> Alarm | None:
+    """The alarm of that patient and kind that was closed last."""
+    mine = alarms.c.patient_id == patient_id, alarms.c.kind == kind
+    query = sa.select(alarms).where(~_is_open(), *mine)
+    return next(iter(_many(tx, query.order_by(alarms.c.closed_ns.desc(), alarms.c.id.desc()).limit(1))), None)
+
+
 def all_open(tx: sa.Connection, patient_ids: Sequence[str] | None = None) -> list[Alarm]:
     """Every open alarm, or those of some patients."""
     query = sa.select(alarms).where(_is_open()).order_by(alarms.c.id)

@@ -22,6 +22,13 @@ def add(tx: sa.Connection, alarm_id: int, t_ns: int, what: str, text: dict[str, 
     tx.execute(timeline.insert().values(alarm_id=alarm_id, t_ns=t_ns, what=what, who=who, nb=text["nb"], en=text["en"]))
 
 
+def last_ns(tx: sa.Connection, alarm_id: int, what: str) -> int | None:
+    """The latest time of that kind of entry."""
+    mine = (timeline.c.alarm_id == alarm_id) & (timeline.c.what == what)
+    found: int | None = tx.scalar(sa.select(sa.func.max(timeline.c.t_ns)).where(mine))
+    return found
+
+
 def entries(tx: sa.Connection, alarm_ids: list[int]) -> dict[int, list[sa.Row[tuple[object, ...]]]]:
     """The entries of each alarm, in the order they were written."""
     found: dict[int, list[sa.Row[tuple[object, ...]]]] = {alarm_id: [] for alarm_id in alarm_ids}

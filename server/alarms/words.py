@@ -7,6 +7,7 @@ from server.api import Role
 from server.notify.words import COLOUR, ROLE, wait
 from vitals.alarm import Level
 from vitals.channels import CHANNELS
+from vitals.clock import NS
 
 Words = dict[str, str]
 
@@ -39,7 +40,27 @@ def taken(trigger: Trigger) -> Words:
 
 
 RECEIVED: Words = {"nb": "Mottatt av boksen i hjemmet", "en": "Received by the gateway in the home"}
-STORED: Words = {"nb": "Lagret på serveren", "en": "Stored on the server"}
+LATE: Words = {"nb": "Målingen kom sent.", "en": "The reading came late."}
+"""In a message, too: it says nothing of anybody's health."""
+
+
+def stored(trigger: Trigger) -> Words:
+    text = {"nb": "Lagret på serveren", "en": "Stored on the server"}
+    if not trigger.late:
+        return text
+    after = wait((trigger.stored_ns - trigger.taken_ns) / NS)
+    return {"nb": f"{text['nb']}, {after} etter målingen", "en": f"{text['en']}, {after} after it was measured"}
+
+
+def came_after(reason: Words) -> Words:
+    """What a closed alarm says of what came late to it."""
+    return {"nb": f"Kom sent, målt før alarmen: {reason['nb']}", "en": f"Came late, measured before it: {reason['en']}"}
+
+
+def joined(*texts: Words) -> Words:
+    return {language: " ".join(text[language] for text in texts) for language in texts[0]}
+
+
 SETTLED: Words = {
     "nb": "Reglene finner det ikke lenger; alarmen venter fortsatt på en person",
     "en": "The rules no longer find it; the alarm still waits for a person",

@@ -145,6 +145,12 @@ def standing(tx: sa.Connection, patient_id: str, channel: str, count: int) -> li
     return _many(tx, _stands(patient_id) & corrections.c.id.in_(its), count)
 
 
+def channels(tx: sa.Connection, patient_id: str) -> set[str]:
+    """The channels of which something does not count."""
+    query = sa.select(corrected.c.channel).distinct().join_from(corrected, corrections).where(_stands(patient_id))
+    return set(tx.scalars(query))
+
+
 def noted(reason: str, note: str) -> str:
     """The reason with a person's note after it."""
     return f"{reason}: {note}" if note else reason

@@ -1,15 +1,16 @@
 """Readings that count, and those that do not, as the page sees them."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 import sqlalchemy as sa
 
-from server.api import CorrectionView, HeldValue, Invalid, LatestReadings, Measured
+from server.api import Channel, CorrectionView, HeldValue, Invalid, LatestReadings, Measured
 from server.corrections import store
 from server.corrections.store import Correction, Stored
 from server.readings.model import Reading, is_late
 from server.readings.store import measured, newest_moments
 from server.readings.views import label, shown_decimals, unit
+from vitals.channels import CHANNELS
 from vitals.clock import MS
 
 SHOWN = 10
@@ -24,6 +25,12 @@ def latest_readings(tx: sa.Connection, patient_id: str, channel: str, now_ns: in
         found += _of_channel(correction.readings, channel, correction)
     newest = sorted(found, key=lambda one: one.t_ms, reverse=True)[:SHOWN]
     return LatestReadings(channel=channel, label=label(channel), unit=unit(channel), readings=newest)
+
+
+def emptied(tx: sa.Connection, patient_id: str, newest: Collection[str]) -> list[Channel]:
+    """The channels of which something was measured and nothing counts; `newest`: those of which something does."""
+    gone = store.channels(tx, patient_id).difference(newest)
+    return [Channel(channel=name, label=label(name)) for name in CHANNELS if name in gone]
 
 
 def view(correction: Correction) -> CorrectionView:

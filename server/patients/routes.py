@@ -6,6 +6,7 @@ from fastapi import APIRouter, HTTPException
 from server.access.door import Carer
 from server.alarms.views import of_patient
 from server.api import PatientPage
+from server.corrections.views import emptied
 from server.fleet.store import devices_of, gateways
 from server.fleet.views import device_view
 from server.held import views as held
@@ -45,6 +46,7 @@ def get_patient(patient_id: str, account: Carer, here: Here, looks: Seen) -> Pat
             conditions=list(record.conditions),
             limits=dict(limits),
             latest=values(record, newest, limits, here.programmes, now_ns),
+            emptied=emptied(tx, patient_id, newest),
             news2=news2([newest], [limits], now_ns)[0],
             gateway=gateway.id if gateway else None,
             gateway_online=gateway.online if gateway else None,

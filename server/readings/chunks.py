@@ -202,18 +202,18 @@ def last_parts(tx: sa.Connection, weeks: Collection[tuple[str, int]]) -> dict[tu
 def columns(sheaf: Sheaf) -> dict[str, Any]:
     """A part's columns. `sheaf`: of one patient and week, in the order (channel's name, time, value)."""
     rows = sheaf.rows
-    numbers, starts = np.unique(rows["channel"], return_index=True)
-    order = np.argsort(starts)
-    names = [sheaf.words[number] for number in numbers[order]]
-    stops = [*np.sort(starts)[1:].tolist(), len(rows)]
+    channel = rows["channel"]
+    starts = [0, *(np.flatnonzero(channel[1:] != channel[:-1]) + 1).tolist()]
+    names = [sheaf.words[channel[start]] for start in starts]
+    stops = [*starts[1:], len(rows)]
     seen = Seen(
         names, stops, rows["t_ns"].tobytes(), rows["value"].tobytes(), flags(rows["good"], rows["decimals"]).tobytes()
     )
-    devices, device = np.unique(rows["device"], return_inverse=True)
-    statuses, status = np.unique(rows["status"], return_inverse=True)
+    devices, device = _numbered(rows["device"])
+    statuses, status = _numbered(rows["status"])
     rest = _Rest(
         [sheaf.words[number] for number in devices], [sheaf.statuses[number] for number in statuses],
-        device.astype(np.uint16).tobytes(), status.astype(np.uint16).tobytes(), rows["device_t_ns"].tobytes(),
+        device, status, rows["device_t_ns"].tobytes(),
         rows["received_ns"].tobytes(), rows["stored_ns"].tobytes(),
         None if sheaf.records is None else list(sheaf.records),
         rows["shift_ns"].tobytes() if rows["shift_ns"].any() else b"",
@@ -247,6 +247,14 @@ def every_identity(tx: sa.Connection) -> Iterator[NDArray[np.uint64]]:
 def stored(tx: sa.Connection) -> int:
     """How many readings are in chunks."""
     return tx.scalar(sa.select(sa.func.coalesce(sa.func.sum(chunks.c.count), 0))) or 0
+
+
+def _numbered(column: NDArray[Any]) -> tuple[list[int], bytes]:
+    """What is in a column, each once, and the column as places in that; mostly it is all the same."""
+    if (column == column[0]).all():
+        return [int(column[0])], bytes(2 * len(column))
+    values, places = np.unique(column, return_inverse=True)
+    return values.tolist(), places.astype(np.uint16).tobytes()
 
 
 def _part(row: Any) -> Part:

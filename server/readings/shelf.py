@@ -316,10 +316,11 @@ def _counting(rows: Iterable[Kept]) -> set[bytes]:
 
 def merged(pieces: Sequence[Values]) -> Values:
     """All of them, by time and value."""
-    if not pieces:
-        return _NONE
-    if len(pieces) == 1:
-        return pieces[0]
-    t_ns, value, flags = (np.concatenate([one[column] for one in pieces]) for column in range(3))
+    if len(pieces) < 2:
+        return pieces[0] if pieces else _NONE
+    pieces = sorted(pieces, key=lambda one: int(one.t_ns[0]))
+    t_ns, value, flags = (np.concatenate(column) for column in zip(*pieces, strict=True))
+    if all(before.t_ns[-1] < after.t_ns[0] for before, after in itertools.pairwise(pieces)):
+        return Values(t_ns, value, flags)
     order = np.lexsort((value, t_ns))
     return Values(t_ns[order], value[order], flags[order])

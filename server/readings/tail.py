@@ -5,7 +5,6 @@ are a slice, and known by its seq. Whoever reads says up to which seq the chunks
 what is later; so nothing is read twice or left out, however long ago he began to look.
 """
 
-import itertools
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
@@ -19,53 +18,53 @@ from server.readings.sheaf import Sheaf, identities
 class Kept:
     """One row of the journal. `spans`: where each patient's readings are. `patients`: all whom it says something of."""
 
-    __slots__ = ("_codes", "filed", "patients", "seq", "sheaf", "spans")
+    __slots__ = ("_columns", "_series", "filed", "patients", "seq", "sheaf", "spans")
 
     def __init__(self, filed: Filed) -> None:
         sheaf = filed.sheaf
         self.seq = filed.seq
         self.sheaf = sheaf.take(np.lexsort([sheaf.rows[name] for name in ("value", "t_ns", "channel", "patient")]))
         self.filed = filed._replace(sheaf=self.sheaf)  # in one order only: the other would be as large
+        rows = self.sheaf.rows
+        self._columns = Values(rows["t_ns"].copy(), rows["value"].copy(), flags(rows["good"], rows["decimals"]))
         self.spans: dict[str, tuple[int, int]] = {}
-        patient = self.sheaf.rows["patient"]
-        if len(patient):
-            starts = [0, *(np.flatnonzero(patient[1:] != patient[:-1]) + 1).tolist(), len(patient)]
-            for start, stop in itertools.pairwise(starts):
-                self.spans[sheaf.words[patient[start]]] = start, stop
+        self._series: dict[tuple[str, str], tuple[int, int]] = {}
+        patient, channel = rows["patient"], rows["channel"]
+        first = np.ones(len(rows), np.bool_)  # of its patient and channel
+        first[1:] = (patient[1:] != patient[:-1]) | (channel[1:] != channel[:-1])
+        starts = np.flatnonzero(first)
+        stops = [*starts[1:].tolist(), len(rows)] if len(rows) else []
+        named = zip(patient[starts].tolist(), channel[starts].tolist(), starts.tolist(), stops, strict=True)
+        for who, what, start, stop in named:
+            name = sheaf.words[who]
+            self._series[name, sheaf.words[what]] = start, stop
+            self.spans[name] = self.spans.get(name, (start, stop))[0], stop
         self.patients = set(self.spans)
         self.patients.update(one.patient_id for one in filed.events)
         self.patients.update(one.patient_id for one in filed.withdrawn)
-        self._codes = {sheaf.words[code]: code for code in np.unique(self.sheaf.rows["channel"]).tolist()}
 
     def channels(self, patient_id: str) -> Iterator[tuple[str, int, int]]:
         """The channels of one patient, and where each one's rows are."""
-        start, stop = self.spans[patient_id]
-        code = self.sheaf.rows["channel"][start:stop]
-        cuts = [0, *(np.flatnonzero(code[1:] != code[:-1]) + 1).tolist(), len(code)]
-        for first, end in itertools.pairwise(cuts):
-            yield self.sheaf.words[code[first]], start + first, start + end
+        start, end = self.spans[patient_id]
+        while start < end:
+            channel = self.sheaf.words[self.sheaf.rows["channel"][start]]
+            first, start = self._series[patient_id, channel]
+            yield channel, first, start
 
     def cut(self, patient_id: str, channel: str, from_ns: int, to_ns: int) -> slice:
         """Where the rows of one channel of one patient between two moments are, both inclusive."""
-        start, stop = self.spans.get(patient_id, (0, 0))
-        if start == stop or channel not in self._codes:
-            return slice(0, 0)
-        rows, code = self.sheaf.rows[start:stop], self._codes[channel]
-        channels = rows["channel"]
-        first, end = int(channels.searchsorted(code, "left")), int(channels.searchsorted(code, "right"))
-        t_ns = rows["t_ns"][first:end]
-        start += first
+        start, stop = self._series.get((patient_id, channel), (0, 0))
+        t_ns = self._columns.t_ns[start:stop]
         return slice(start + int(t_ns.searchsorted(from_ns, "left")), start + int(t_ns.searchsorted(to_ns, "right")))
 
     def values(self, where: slice) -> Values:
         """These rows."""
-        rows = self.sheaf.rows[where]
-        return Values(rows["t_ns"], rows["value"], flags(rows["good"], rows["decimals"]))
+        return self._columns.only(where)
 
     def at(self, patient_id: str, t_ns: int) -> Sheaf:
         """All that one patient's devices measured at one moment."""
         start, stop = self.spans.get(patient_id, (0, 0))
-        return self.sheaf.take(np.flatnonzero(self.sheaf.rows["t_ns"][start:stop] == t_ns) + start)
+        return self.sheaf.take(np.flatnonzero(self.sheaf.rows["t_ns"][start:stop] == t_ns) + start).alone()
 
 
 class View(NamedTuple):

@@ -12,7 +12,7 @@ import numpy as np
 from server.api import News2, Text, Value
 from server.patients.programmes import Programmes
 from server.patients.store import PatientRecord
-from server.readings.store import Latest
+from server.readings.model import Latest, is_late
 from triage.rules.news2 import PARAMETERS, points
 from vitals.channels import CHANNELS
 from vitals.clock import MS, NS
@@ -95,6 +95,8 @@ def _value(one: Latest, limits: Mapping[str, float], stale_s: float, now_ns: int
         decimals=shown_decimals(one.channel, one.decimals),
         unit=unit(one.channel),
         t_ms=one.t_ns // MS,
+        arrived_ms=one.stored_ns // MS,
+        late=is_late(one.t_ns, one.stored_ns),
         stale=(now_ns - one.t_ns) / NS > stale_s,
         status=list(one.status),
         low=limits.get(LOW.get(one.channel, "")),

@@ -645,6 +645,12 @@ export interface components {
             /** Who */
             who: string | null;
         };
+        /** Channel */
+        Channel: {
+            /** Channel */
+            channel: string;
+            label: components["schemas"]["Text"];
+        };
         /**
          * ClaimCode
          * @description What a technician types on a hub, good once and for so many hours.
@@ -1119,6 +1125,8 @@ export interface components {
             conditions: string[];
             /** Devices */
             devices: components["schemas"]["DeviceView"][];
+            /** Emptied */
+            emptied: components["schemas"]["Channel"][];
             /** Gateway */
             gateway: string | null;
             /** Gateway Online */
@@ -1348,8 +1356,12 @@ export interface components {
         /**
          * Value
          * @description The newest reading of a channel. `stale`: older than the plan allows, so it must not be read as current.
+         *
+         *     `late`: it came long after it was measured.
          */
         Value: {
+            /** Arrived Ms */
+            arrived_ms: number;
             /** Channel */
             channel: string;
             /** Decimals */
@@ -1357,6 +1369,8 @@ export interface components {
             /** High */
             high: number | null;
             label: components["schemas"]["Text"];
+            /** Late */
+            late: boolean;
             /** Low */
             low: number | null;
             /** Stale */

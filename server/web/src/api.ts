@@ -19,6 +19,10 @@ export type Worklist = Schemas["Worklist"];
 export type PatientPage = Schemas["PatientPage"];
 export type DeviceView = Schemas["DeviceView"];
 export type Readings = Schemas["Readings"];
+export type LatestReadings = Schemas["LatestReadings"];
+export type Measured = Schemas["Measured"];
+export type InvalidateBody = Schemas["Invalidate"];
+export type Wrong = InvalidateBody["reason"];
 export type DispenserEvent = Schemas["DispenserEvent"];
 export type OrderNew = Schemas["OrderNew"];
 export type OrderLook = Schemas["OrderLook"];
@@ -68,6 +72,19 @@ export const api = {
     answer(
       client.GET("/api/patients/{patient_id}/readings", {
         params: { path: { patient_id }, query: { channel, from_ms, to_ms } },
+      }),
+    ),
+  latestReadings: (patient_id: string, channel: string) =>
+    answer(
+      client.GET("/api/patients/{patient_id}/readings/latest", { params: { path: { patient_id }, query: { channel } } }),
+    ),
+  invalidate: (patient_id: string, body: InvalidateBody) =>
+    answer(client.POST("/api/patients/{patient_id}/readings/invalidate", { params: { path: { patient_id } }, body })),
+  reinstate: (patient_id: string, correction: string, why: string) =>
+    answer(
+      client.POST("/api/patients/{patient_id}/readings/reinstate", {
+        params: { path: { patient_id } },
+        body: { correction, why },
       }),
     ),
   dispenser: (patient_id: string, from_ms: number, to_ms: number) =>

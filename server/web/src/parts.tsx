@@ -94,6 +94,11 @@ export function Values({ values, nowMs, limits = false }: { values: Value[]; now
                 {status && <dd className="value-status">{status}</dd>}
               </>
             )}
+            {value.late && (
+              <dd className="value-status">
+                {words.value.late(format.when(value.t_ms, nowMs), format.when(value.arrived_ms, nowMs))}
+              </dd>
+            )}
           </div>
         );
       })}

@@ -7,6 +7,7 @@ import { type Readings, type Value, api } from "../api";
 import * as format from "../format";
 import { useSay, useWords } from "../i18n";
 import { FailedToLoad, Values } from "../parts";
+import { Latest } from "./latest";
 import { HOUR_MS, line } from "./range";
 
 const HEIGHT = 116;
@@ -46,6 +47,7 @@ export function Chart({ patient, value, range_ms, now }: ChartProps) {
           <Table readings={readings.data} label={label} now={now} />
         </>
       )}
+      <Latest patient={patient} channel={value.channel} label={label} now={now} />
     </figure>
   );
 }

@@ -16,6 +16,7 @@ import { nextPatient } from "../worklist/order";
 import { Alarm, ClosedAlarm } from "./alarm";
 import { Chart } from "./chart";
 import { Dispenser } from "./dispenser";
+import { Latest } from "./latest";
 import { Orders } from "./orders";
 import { Questions } from "./questions";
 import { RANGES, type Range } from "./range";
@@ -165,6 +166,7 @@ function NextPatient({ id }: { id: string }) {
 
 function Trends({ page, now }: { page: Page; now: number }) {
   const words = useWords();
+  const say = useSay();
   const [range, setRange] = useState<Range>("h24");
   const range_ms = RANGES[range];
   return (
@@ -189,6 +191,11 @@ function Trends({ page, now }: { page: Page; now: number }) {
         {page.latest.length === 0 && <p className="none">{words.worklist.noReading}</p>}
         {page.latest.map((value) => (
           <Chart key={value.channel} patient={page.patient.id} value={value} range_ms={range_ms} now={now} />
+        ))}
+        {page.emptied.map(({ channel, label }) => (
+          <div key={channel} className="chart">
+            <Latest patient={page.patient.id} channel={channel} label={say(label)} now={now} />
+          </div>
         ))}
         <p className="hint">
           {words.patient.trendsWhat} {words.patient.hollow}

@@ -28,6 +28,7 @@ export const CalmRow = memo(function CalmRow({ row, now }: CalmRowProps) {
           return (
             <span key={value.channel}>
               {inWords(value.label)} {value.stale ? <s>{shown}</s> : <b>{shown}</b>}
+              {value.late && ` (${words.value.came(format.when(value.arrived_ms, now))})`}
             </span>
           );
         })}
