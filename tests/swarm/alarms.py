@@ -18,7 +18,7 @@ transaction may or may not have had its look (power failed in the engine's turn)
 """
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import replace
 
 from tests.swarm import evaluator
@@ -60,8 +60,8 @@ class Alarms:
 
     def check(self, now_ns: int, looked_at: Iterable[str], *, sure: bool) -> None:
         """`looked_at`: whom the server has looked at in what it has just committed (`sure`), or may have."""
-        self._listen(now_ns, sure=sure)
         names = set(looked_at)
+        self._listen(now_ns, names if sure else set())
         alarms = self._look.alarms()
         fresh = {one.patient for one in alarms if self._news(one)}
         if not names and not fresh:
@@ -79,18 +79,18 @@ class Alarms:
         """Whether it is not as it was when last looked at."""
         return self._alarms.get(alarm.id) != alarm
 
-    def _listen(self, now_ns: int, *, sure: bool) -> None:
-        """Since when the server knows each gateway to be heard, if it has looked."""
+    def _listen(self, now_ns: int, surely: Set[str]) -> None:
+        """Since when the server knows each gateway to be heard, if it has looked; `surely`: at whom it has."""
         for pulse in self._look.pulses():
             silent_s = (now_ns - self._since_ns(pulse.heard_ns, pulse.known_ns)) / NS
             not_yet = pulse.heard_ns is None or pulse.heard_ns < self._started_ns
             if not_yet or silent_s > max(self._offline_s, LONG_SILENCE_S):
                 self._late.pop(pulse.patient, None)
-                if sure:
+                if pulse.patient in surely:
                     self._early.pop(pulse.patient, None)
             else:
                 self._early.setdefault(pulse.patient, now_ns)
-                if sure:
+                if pulse.patient in surely:
                     self._late.setdefault(pulse.patient, now_ns)
 
     def _since_ns(self, heard_ns: int | None, known_ns: int) -> int:

@@ -71,7 +71,7 @@ class Town:
         """The configuration, with the municipality's file beside it."""
         path = folder / "municipality.toml"
         path.write_text(tomli_w.dumps(self._municipality()), encoding="utf-8")
-        fleet = Fleet(self.offline_s)
+        fleet = Fleet(self.offline_s, self.offline_s)
         return Config("Swarm", folder / "server", path, CONFIGS / "ladders.toml", demo=True, fleet=fleet)
 
     def _patient(self, name: str) -> Patient:
