@@ -35,7 +35,6 @@ test: .venv/dev.stamp web
 	@$(BIN)/python -m tests.influxd || test -z "$(CI)"
 	@$(if $(ARGS),$(BIN)/pytest $(ARGS),$(EVERY_TEST))
 	@$(MAKE) --no-print-directory test-bluez ARGS=
-	@$(if $(CI),$(MAKE) --no-print-directory faults ARGS=)
 
 # In a small virtual machine: real kernel, real BlueZ, and on its adapter a virtual radio (tests/bluez).
 test-bluez: .venv/dev.stamp

@@ -8,6 +8,7 @@ A table, a row for each proof, with what was measured. Ends with 1 when a promis
 import argparse
 import asyncio
 import logging
+import os
 import shutil
 import sys
 import tempfile
@@ -110,6 +111,7 @@ async def _all(names: list[str], folder: Path, seed: int, long: bool) -> int:
     for name in names:
         if name in LACKS and (why := LACKS[name]()):
             print(f"{name:24} LEFT OUT: {why}", flush=True)
+            broken += bool(os.environ.get("CI"))  # which leaves nothing out
             continue
         result = await _one(name, folder / name, seed, long)
         broken += result is None or not result.kept
