@@ -4,7 +4,7 @@ It is nobody else's: no public authority is asked, because a broker that believe
 believe. Its files stand in `<data>/authority/`, readable by the server alone:
 
     authority.key, authority.pem    signs certificates (EC P-256)
-    signing.key                     signs what the server tells hubs (Ed25519)
+    signing.key                     signs what the server tells hubs (`server.fleet.seals`)
     crl.pem                         the certificates that no longer count
 
 A hub's certificate says its name and nothing else. The name is the server's choice: what the request claims to be is
@@ -29,9 +29,10 @@ import msgspec
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec, ed25519
+from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+from server.fleet.seals import Signer
 from vitals.errors import StoreError, WireError
 from vitals.identity import mark
 
@@ -72,6 +73,7 @@ class Authority:
         self._folder = folder
         self._key = key
         self._certificate = certificate
+        self._signer = Signer(folder)
         self.pem = _pem(certificate)
         self.mark = mark(certificate.public_bytes(serialization.Encoding.DER))
 
@@ -85,8 +87,6 @@ class Authority:
                 _begin(key_file, certificate_file)
             key = serialization.load_pem_private_key(key_file.read_bytes(), None)
             certificate = x509.load_pem_x509_certificate(certificate_file.read_bytes())
-            if not (folder / "signing.key").exists():
-                write_private(folder / "signing.key", _key_pem(ed25519.Ed25519PrivateKey.generate()))
         except (OSError, ValueError) as error:
             raise StoreError(
                 f"the authority in {folder} cannot be used ({error})", "restore that folder from the backup"
@@ -97,9 +97,8 @@ class Authority:
 
     @property
     def orders_key(self) -> bytes:
-        """The public half of `signing.key`, PEM."""
-        key = serialization.load_pem_private_key((self._folder / "signing.key").read_bytes(), None)
-        return public_pem(key.public_key())
+        """With which hubs look at what the server signed (`server.fleet.seals`), PEM."""
+        return self._signer.public_pem()
 
     def issue_hub(self, name: str, request: str, now: datetime, lasts: timedelta = LASTS) -> Issued:
         """A certificate of that `name` for the key in `request` (PKCS#10, PEM); raises WireError.
@@ -191,14 +190,6 @@ def key_hash(key: ec.EllipticCurvePublicKey) -> str:
     return digest.finalize().hex()
 
 
-def public_pem(key: object) -> bytes:
-    """A public key as PEM."""
-    made: bytes = key.public_bytes(  # type: ignore[attr-defined]
-        serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
-    )
-    return made
-
-
 def ends(certificate_pem: bytes) -> datetime:
     """When a certificate ends."""
     return x509.load_pem_x509_certificate(certificate_pem).not_valid_after_utc
@@ -270,7 +261,7 @@ def _pem(certificate: x509.Certificate) -> bytes:
     return certificate.public_bytes(serialization.Encoding.PEM)
 
 
-def _key_pem(key: ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey) -> bytes:
+def _key_pem(key: ec.EllipticCurvePrivateKey) -> bytes:
     return key.private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     )
