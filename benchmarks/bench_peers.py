@@ -26,6 +26,9 @@ from typing import Any, NamedTuple
 import paho.mqtt.client as mqtt
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from benchmarks.bench_ingest import MESSAGES, PEOPLE, over_mqtt
 from hjemvakt.demo.__main__ import free_port
 from server.broker import mosquitto
 
@@ -73,6 +76,9 @@ def main() -> None:
                 print(f"{peer.name:<28}LEFT OUT: {error}")
                 continue
         print(f"{peer.name:<28}{rate:>12,.0f}{share:>15.0%}", flush=True)
+    print("\nHjemvakt, stored, triaged and acknowledged, 200 to a message as a hub sends a backlog:")
+    with tempfile.TemporaryDirectory() as folder:
+        over_mqtt(Path(folder), PEOPLE[0], MESSAGES)
 
 
 def measure(peer: Peer, folder: Path, broker: str) -> tuple[float, float]:
