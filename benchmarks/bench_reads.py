@@ -57,7 +57,7 @@ def main() -> None:
 
 def _fill(db: Database, plain: sqlite3.Connection, readings: int) -> None:
     a_day = readings // DAYS
-    folded_s = appended_s = 0.0
+    appended_s = 0.0
     plainly = []
     for day in range(DAYS):
         sheaf = _day(day, a_day)
@@ -66,14 +66,12 @@ def _fill(db: Database, plain: sqlite3.Connection, readings: int) -> None:
             for start in range(0, len(sheaf), 20_000):
                 journal.append(tx, NOW_NS, sheaf.cut(start, start + 20_000))
         appended_s += time.process_time() - began_s
-        if day < DAYS - 1 and day % 7 == 6:
-            folded_s += _fold(db)
         plainly.append(sheaf.rows[["patient", "channel", "t_ns", "value"]].copy())
     _plain(plain, np.concatenate(plainly))
     with db.write() as tx:
         rows = list(journal.filed(tx, 0))[-len(range(0, a_day, 20_000)) :]
         last = rows[0].seq
-    folded_s += _fold(db, before=last)
+    folded_s = _fold(db, before=last)
     began_s = time.perf_counter()
     with db.read() as tx:
         memory_of(tx)
@@ -92,12 +90,12 @@ def _fill(db: Database, plain: sqlite3.Connection, readings: int) -> None:
     )
 
 
-def _fold(db: Database, before: int | None = None) -> float:
+def _fold(db: Database, before: int) -> float:
     began_s = time.process_time()
     while True:
         with db.write() as tx:
             at = fold.chunks.position(tx)
-            rows = [one for one in journal.filed(tx, at, 100) if before is None or one.seq < before]
+            rows = [one for one in journal.filed(tx, at, 250) if one.seq < before]
             if not rows:
                 return time.process_time() - began_s
             fold.write(tx, fold.planned(tx, rows))

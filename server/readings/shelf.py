@@ -135,7 +135,8 @@ class Shelf:
         for part in chunks.parts(tx, patient_id, t_ns // WEEK_NS, t_ns) if folded else ():
             found.append(_still(part.sheaf.take(np.flatnonzero(part.sheaf.rows["t_ns"] == t_ns)), view, -1))
         for kept in view.kept:
-            found.append(_still(kept.at(patient_id, t_ns), view, kept.seq))
+            if (sheaf := kept.at(patient_id, t_ns)) is not None:
+                found.append(_still(sheaf, view, kept.seq))
         return join(found)
 
     def unfolded(self) -> tuple[list[Filed], int]:

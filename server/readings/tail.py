@@ -61,10 +61,11 @@ class Kept:
         """These rows."""
         return self._columns.only(where)
 
-    def at(self, patient_id: str, t_ns: int) -> Sheaf:
-        """All that one patient's devices measured at one moment."""
+    def at(self, patient_id: str, t_ns: int) -> Sheaf | None:
+        """All that one patient's devices measured at one moment; None for nothing."""
         start, stop = self.spans.get(patient_id, (0, 0))
-        return self.sheaf.take(np.flatnonzero(self.sheaf.rows["t_ns"][start:stop] == t_ns) + start).alone()
+        places = np.flatnonzero(self._columns.t_ns[start:stop] == t_ns) + start
+        return self.sheaf.take(places).alone() if len(places) else None
 
 
 class View(NamedTuple):
