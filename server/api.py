@@ -72,7 +72,8 @@ class Value(Shape):
 
 
 class ReasonView(Shape):
-    """Why: the rule, its version, its numbers and its sentence."""
+    """Why: the rule, its version, its numbers and its sentence. `doubted`: somebody has said that a reading it saw is
+    invalid, and the rule has said nothing since."""
 
     rule: str
     version: str
@@ -80,6 +81,7 @@ class ReasonView(Shape):
     text: Text
     because: dict[str, float | None]
     t_ms: int
+    doubted: bool
 
 
 class AlarmBrief(Shape):
