@@ -76,7 +76,8 @@ class Value(Shape):
 
 
 class ReasonView(Shape):
-    """Why: the rule, its version, its numbers and its sentence."""
+    """Why: the rule, its version, its numbers and its sentence. `doubted`: somebody has said that a reading it saw is
+    invalid, and the rule has said nothing since."""
 
     rule: str
     version: str
@@ -84,6 +85,7 @@ class ReasonView(Shape):
     text: Text
     because: dict[str, float | None]
     t_ms: int
+    doubted: bool
 
 
 class AlarmBrief(Shape):

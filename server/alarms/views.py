@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from typing import Any, Literal
 
+import msgspec
 import sqlalchemy as sa
 
 from server.access.door import CARE
@@ -11,6 +12,7 @@ from server.alarms import table, timeline
 from server.alarms.model import PRIORITY, Alarm, State
 from server.api import AlarmBrief, AlarmView, PatientBrief, ReasonView, Text, TimelineEntry
 from server.escalation.model import next_role
+from triage.episode import Episode
 from vitals.alarm import Reason
 from vitals.clock import MS
 
@@ -62,6 +64,7 @@ def _actions(alarm: Alarm, account: Account) -> list[Literal["acknowledge", "esc
 
 def _brief(alarm: Alarm) -> dict[str, Any]:
     next_ns = alarm.climb.next_step_ns
+    doubted = msgspec.json.decode(alarm.episode, type=Episode).doubted
     return {
         "id": str(alarm.id),
         "kind": alarm.kind,
@@ -69,7 +72,7 @@ def _brief(alarm: Alarm) -> dict[str, Any]:
         "state": alarm.state.value,
         "raised_ms": alarm.raised_ns // MS,
         "settled": alarm.settled,
-        "reasons": [_reason(reason) for reason in alarm.reasons],
+        "reasons": [_reason(reason, reason.rule in doubted) for reason in alarm.reasons],
         "acknowledged_by": alarm.acknowledged_by,
         "acknowledged_ms": _ms(alarm.acknowledged_ns),
         "acknowledge_expires_ms": _ms(alarm.expires_ns),
@@ -79,10 +82,11 @@ def _brief(alarm: Alarm) -> dict[str, Any]:
     }
 
 
-def _reason(reason: Reason) -> ReasonView:
+def _reason(reason: Reason, doubted: bool) -> ReasonView:
     return ReasonView(
         rule=reason.rule, version=reason.version, priority=PRIORITY[reason.level],
         text=Text(nb=reason.text["nb"], en=reason.text["en"]), because=reason.because, t_ms=reason.t_ns // MS,
+        doubted=doubted,
     )  # fmt: skip
 
 

@@ -4,7 +4,7 @@ import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
-from triage.episode import Episode, Opened, Pace, Raised, Repeated, Settled, step
+from triage.episode import Episode, Opened, Pace, Raised, Repeated, Settled, doubt, step, trust
 from vitals.alarm import Level, Reason
 from vitals.clock import NS
 
@@ -189,3 +189,28 @@ def test_without_a_wait_every_alarming_moment_is_in_an_open_episode(story):
         if worst > Level.CALM:
             assert episode.opened_ns is not None
             assert episode.level >= worst
+
+
+def test_what_a_rule_saw_that_was_wrong_does_not_keep_the_episode_up():
+    episode, _ = tell((0, [MEDIUM], set()))
+    for stands, doubted in ((True, episode), (False, doubt(episode, {"spo2_floor", "weight_gain"}, NOW + MINUTE))):
+        for minutes in (1, 12):
+            doubted, _ = step(doubted, [], {"spo2_floor"}, NOW + minutes * MINUTE)
+        assert (doubted.settled_ns is None) is stands
+        assert doubted.reasons == (MEDIUM,), "what was said is still told"
+
+
+def test_what_it_says_next_is_news_once_but_not_what_it_says_of_what_is_left():
+    episode, _ = tell((0, [HIGH], set()))
+    doubted = doubt(episode, {"spo2_floor"}, NOW + MINUTE)
+    left, changes = step(doubted, [HIGH], set(), NOW + MINUTE)
+    assert (changes, left.doubted) == ([], {})
+    told, changes = step(doubted, [MEDIUM], set(), NOW + 2 * MINUTE)
+    assert changes == [Repeated(MEDIUM)]
+    assert step(told, [MEDIUM], set(), NOW + 3 * MINUTE)[1] == []
+
+
+def test_only_a_rule_that_has_spoken_is_doubted_and_what_was_right_after_all_stands_again():
+    episode, _ = tell((0, [HIGH], set()))
+    assert doubt(episode, {"weight_gain"}, NOW) == episode
+    assert trust(doubt(episode, {"spo2_floor"}, NOW), {"spo2_floor"}) == episode

@@ -61,7 +61,7 @@ def test_a_reading_is_said_to_be_wrong_and_counts_again_when_that_is_undone(gues
     assert gone.locator("s").inner_text() == "82 %"
     assert saturations(guest) == [94.0]
     expect(page.locator("figure").filter(has_text="Siste målinger: SpO₂").locator("dl")).to_contain_text("94 %")
-    page.get_by_text("Hendelser").first.wait_for()
+    expect(page.locator(".reason").filter(has_text="SpO₂ 82 %")).to_contain_text("Målingen er merket som ugyldig.")
     expect(page.locator(".timeline")).to_contain_text("er ugyldig: det var ikke pasienten – søsteren på besøk")
     assert_accessible(page)
     gone.get_by_role("button", name="Angre … 82 %").click()

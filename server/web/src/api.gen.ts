@@ -1265,13 +1265,16 @@ export interface components {
         };
         /**
          * ReasonView
-         * @description Why: the rule, its version, its numbers and its sentence.
+         * @description Why: the rule, its version, its numbers and its sentence. `doubted`: somebody has said that a reading it saw is
+         *     invalid, and the rule has said nothing since.
          */
         ReasonView: {
             /** Because */
             because: {
                 [key: string]: number | null;
             };
+            /** Doubted */
+            doubted: boolean;
             /**
              * Priority
              * @enum {string}

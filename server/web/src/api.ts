@@ -76,7 +76,9 @@ export const api = {
     ),
   latestReadings: (patient_id: string, channel: string) =>
     answer(
-      client.GET("/api/patients/{patient_id}/readings/latest", { params: { path: { patient_id }, query: { channel } } }),
+      client.GET("/api/patients/{patient_id}/readings/latest", {
+        params: { path: { patient_id }, query: { channel } },
+      }),
     ),
   invalidate: (patient_id: string, body: InvalidateBody) =>
     answer(client.POST("/api/patients/{patient_id}/readings/invalidate", { params: { path: { patient_id } }, body })),

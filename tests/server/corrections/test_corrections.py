@@ -56,6 +56,8 @@ async def test_an_alarm_that_rested_on_it_says_so_settles_and_is_closed_by_nobod
     alarm = home.alarm()
     assert alarm is not None
     assert not alarm.settled
+    page = (await (await home.person("siri")).get("/api/patients/eva")).json()
+    assert [one["doubted"] for one in page["alarms"][0]["reasons"]] == [True, True], "they saw the visitor's 82 %"
     home.tick(minutes=11)
     alarm = home.alarm()
     assert alarm is not None, "a clinical alarm waits for a person"

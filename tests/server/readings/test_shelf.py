@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from server import revisions
+from server.corrections.store import Correction, invalidate, reinstate
 from server.db import Database
 from server.patients.store import patients
 from server.readings import chunks, journal
@@ -72,6 +73,7 @@ class Life(RuleBasedStateMachine):
         self._path = Path(self._stack.enter_context(tempfile.TemporaryDirectory())) / "db.sqlite"
         self._db = opened(self._path)
         self._truth: dict[bytes, tuple[Reading, int]] = {}
+        self._wrong: dict[bytes, Correction] = {}
         self._stored_ns = 1
 
     def teardown(self) -> None:
@@ -93,7 +95,8 @@ class Life(RuleBasedStateMachine):
         self._stored_ns += 1
         before = dict(self._truth)
         for one in given:
-            self._truth.setdefault(one.identity, (one, self._stored_ns))
+            if one.identity not in self._wrong:
+                self._truth.setdefault(one.identity, (one, self._stored_ns))
         with contextlib.suppress(ZeroDivisionError), self._db.write() as tx:
             new = keep(tx, given, self._stored_ns)
             assert {one.identity for one in new} == self._truth.keys() - before.keys()
@@ -130,6 +133,41 @@ class Life(RuleBasedStateMachine):
         if fails:
             self._truth = before
 
+    @precondition(lambda self: self._truth)
+    @rule(draw=st.data(), fails=st.booleans(), alone=st.booleans())
+    def says_that_it_is_wrong(self, draw: st.DataObject, fails: bool, alone: bool) -> None:
+        name = draw.draw(st.sampled_from(sorted(self._truth)))
+        one, _ = self._truth[name]
+        before = dict(self._truth), dict(self._wrong)
+        with contextlib.suppress(ZeroDivisionError), self._db.write() as tx:
+            done = invalidate(tx, one.patient_id, one.t_ns, name, "other", "", alone=alone, who="w", name="W", now_ns=5)
+            assert done is not None
+            for other, stored_ns in done.correction.readings:
+                assert self._truth.pop(other.identity) == (other, stored_ns)
+                self._wrong[other.identity] = done.correction
+            assert name in self._wrong
+            self._look(tx)
+            if fails:
+                raise ZeroDivisionError
+        if fails:
+            self._truth, self._wrong = before
+
+    @precondition(lambda self: self._wrong)
+    @rule(draw=st.data(), fails=st.booleans())
+    def takes_that_back(self, draw: st.DataObject, fails: bool) -> None:
+        correction = self._wrong[draw.draw(st.sampled_from(sorted(self._wrong)))]
+        before = dict(self._truth), dict(self._wrong)
+        with contextlib.suppress(ZeroDivisionError), self._db.write() as tx:
+            reinstate(tx, correction, "why", who="w", name="W", now_ns=6)
+            for other, stored_ns in correction.readings:
+                del self._wrong[other.identity]
+                self._truth[other.identity] = other, stored_ns
+            self._look(tx)
+            if fails:
+                raise ZeroDivisionError
+        if fails:
+            self._truth, self._wrong = before
+
     @rule()
     def folds(self) -> None:
         fold(self._db)
@@ -150,6 +188,8 @@ class Life(RuleBasedStateMachine):
     def _look(self, tx: sa.Connection) -> None:
         truth = [one for one, _ in self._truth.values()]
         assert stored_already(tx, truth) == self._truth.keys()
+        wrong = [one for correction in self._wrong.values() for one, _ in correction.readings]
+        assert stored_already(tx, wrong) == self._wrong.keys(), "what does not count is known all the same"
         assert not stored_already(tx, [reading(99, 0, 60.0, device="d")])
         newest = latest(tx, None)
         needs = {channel: Need(30 * 86_400, 3) for channel in CHANNELS}

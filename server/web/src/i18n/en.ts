@@ -218,6 +218,7 @@ export const en: Words = {
     earlier: "Earlier alarms",
     rule: (rule, version) => `Rule ${rule}, version ${version}`,
     numbers: "The rule's numbers",
+    doubted: "The reading is marked as invalid.",
     timeline: "Timeline",
     acknowledge: "Acknowledge",
     escalate: "Escalate …",

@@ -212,6 +212,7 @@ export const nb = {
     earlier: "Tidligere alarmer",
     rule: (rule: string, version: string) => `Regel ${rule}, versjon ${version}`,
     numbers: "Regelens tall",
+    doubted: "Målingen er merket som ugyldig.",
     timeline: "Hendelser",
     acknowledge: "Kvitter",
     escalate: "Eskaler …",

@@ -74,7 +74,8 @@ function Reason({ reason, now }: { reason: ReasonView; now: number }) {
   const numbers = Object.entries(reason.because);
   return (
     <div className="reason">
-      <p className="reason-text">{inWords(reason.text)}</p>
+      <p className="reason-text">{reason.doubted ? <s>{inWords(reason.text)}</s> : inWords(reason.text)}</p>
+      {reason.doubted && <p>{words.patient.doubted}</p>}
       <details>
         <summary>{words.patient.numbers}</summary>
         <dl className="because">

@@ -33,9 +33,7 @@ export function Latest({ patient, channel, label, now }: LatestProps) {
   return (
     <details onToggle={(event) => setOpen(event.currentTarget.open)}>
       <summary>{words.latest.title(label)}</summary>
-      {latest.isError && !latest.data && (
-        <FailedToLoad error={latest.error} retry={() => void latest.refetch()} />
-      )}
+      {latest.isError && !latest.data && <FailedToLoad error={latest.error} retry={() => void latest.refetch()} />}
       {latest.data?.readings.length === 0 && <p className="none">{words.latest.none}</p>}
       {latest.data && latest.data.readings.length > 0 && (
         <ul className="latest" aria-label={words.latest.title(label)}>
@@ -55,7 +53,8 @@ export function Latest({ patient, channel, label, now }: LatestProps) {
 }
 
 /// "82 %".
-const value = (one: Measured, of: LatestReadings): string => shown({ ...one, channel: of.channel, label: of.label, unit: of.unit });
+const value = (one: Measured, of: LatestReadings): string =>
+  shown({ ...one, channel: of.channel, label: of.label, unit: of.unit });
 
 /// "82 % 08:05", for a button or a dialog.
 const named = (one: Measured, of: LatestReadings, now: number): string =>

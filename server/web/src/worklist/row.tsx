@@ -107,7 +107,10 @@ function Alarm({ alarm, patient, now, act }: { alarm: AlarmBrief; patient: Patie
       <div className="alarm-why">
         <ul className="reasons">
           {alarm.reasons.map((reason) => (
-            <li key={`${reason.rule} ${reason.t_ms}`}>{inWords(reason.text)}</li>
+            <li key={`${reason.rule} ${reason.t_ms}`}>
+              {reason.doubted ? <s>{inWords(reason.text)}</s> : inWords(reason.text)}
+              {reason.doubted && ` – ${words.patient.doubted}`}
+            </li>
           ))}
         </ul>
         <Waiting alarm={alarm} now={now} waits={waits} />
