@@ -43,6 +43,7 @@ corrected = sa.Table(
     sa.Column("device_t_ns", sa.BigInteger),
     sa.Column("received_ns", sa.BigInteger, nullable=False),
     sa.Column("stored_ns", sa.BigInteger, nullable=False),
+    sa.Column("shift_ns", sa.BigInteger, nullable=False, server_default="0"),
 )
 
 INVALID = (

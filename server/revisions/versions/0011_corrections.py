@@ -39,6 +39,7 @@ def upgrade() -> None:
         sa.Column("device_t_ns", sa.BigInteger()),
         sa.Column("received_ns", sa.BigInteger(), nullable=False),
         sa.Column("stored_ns", sa.BigInteger(), nullable=False),
+        sa.Column("shift_ns", sa.BigInteger(), nullable=False, server_default="0"),
         sa.ForeignKeyConstraint(["correction_id"], ["corrections.id"]),
         sa.PrimaryKeyConstraint("identity", "correction_id"),
     )
