@@ -267,7 +267,10 @@ def test_a_client_of_mqtt_5_is_let_in_or_sent_away_at_once(running: Running) -> 
 
 def test_a_client_that_is_gone_before_it_is_answered_leaves_no_socket_behind(running: Running) -> None:
     """Hung up on with a reset, at every step of getting in; what is left open would be a warning at the collection."""
-    connect, subscribe = _connect_packet("gw-b", "gw-b-secret"), b"\x82\x1f\x00\x01\x00\x1ahjemvakt/1/gw-b/down/ack/\x01"
+    connect, subscribe = (
+        _connect_packet("gw-b", "gw-b-secret"),
+        b"\x82\x1f\x00\x01\x00\x1ahjemvakt/1/gw-b/down/ack/\x01",
+    )
     for sent in (b"", connect[:9], connect, connect + subscribe, connect + b"\xf0\xff\xff\xff\xff"):
         for _ in range(20):
             with socket.create_connection((running.endpoint.host, running.endpoint.port)) as wire:
