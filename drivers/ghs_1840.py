@@ -46,7 +46,7 @@ LONGEST = 65_540
 """Bytes of an observation: its length has 16 bits."""
 
 KINDS: Mapping[int, str] = MappingProxyType(
-    {channel.mdc: channel.name for channel in CHANNELS.values() if channel.mdc is not None}
+    {channel.mdc: channel.name for channel in CHANNELS.values() if channel.mdc is not None and not channel.wave}
     | {149546: "pulse_rate"}  # of a cuff
     | dict.fromkeys((160188, 160192, 160196, 160200, 160204, 160212, 160364, 160368), "glucose")
 )

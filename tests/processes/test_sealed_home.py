@@ -66,7 +66,7 @@ class Town:
 
     def _part(self, name: str, config: str, mark: bytes) -> Part:
         program = "server" if name == "server" else "gateway"
-        return Part(name, (program, "run", str(self.folder / name / config)), mark, self.folder / f"{name}.log")
+        return Part(name, (program, "run", str(self.folder / name / config)), mark, self.folder / f"{name}.log", None)
 
     def line(self, number: int) -> Path:
         return self.folder / "lines" / f"box-{number}"

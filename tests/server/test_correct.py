@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from server.ingest.correct import AHEAD_S, BEHIND_S, JUMP_S, Sent, moved, shift_ns
-from server.readings.store import occurrences, readings
+from server.readings import journal
+from server.readings.store import occurrences
 from tests.server.conftest import START_NS, Town, acknowledged, broken
 from vitals.block import Block
 from vitals.clock import NS
@@ -47,10 +48,9 @@ def spo2(value: float, t_ns: int) -> Block:
 
 
 def times(town: Town) -> list[tuple[int, int, int, int | None]]:
-    columns = readings.c
     with town.server.db.read() as tx:
-        rows = tx.execute(sa.select(columns.t_ns, columns.shift_ns, columns.received_ns, columns.device_t_ns))
-        return sorted((row[0], row[1], row[2], row[3]) for row in rows)
+        filed = [one for entry in journal.read(tx, 0, 1_000) for one in entry.readings]
+    return sorted((one.t_ns, one.shift_ns, one.received_ns, one.device_t_ns) for one in filed)
 
 
 @pytest.mark.parametrize("off_s", [HOUR, -HOUR, 300, -300, -START_NS / NS], ids=lambda off_s: f"{off_s:+.0f} s")

@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from server.config import Database as DatabaseConfig
 from server.config import load
 from server.db import Database, troubled
-from server.ingest.store import journal
+from server.fleet.quarantine import quarantined
 from server.postgres import address
 from tests.postgres import Cluster
 from tests.server.conftest import START_NS, Town, acknowledged, spo2
@@ -184,7 +184,7 @@ def test_what_a_failed_statement_was_about_stands_in_no_error(town: Town) -> Non
 
 def test_numbers_have_64_bits(town: Town) -> None:
     with town.server.db.write() as tx:
-        tx.execute(sa.text("SELECT setval(pg_get_serial_sequence('journal', 'seq'), 5000000000)"))
+        tx.execute(sa.text("SELECT setval(pg_get_serial_sequence('quarantine', 'id'), 5000000000)"))
         small = tx.execute(
             sa.text(
                 "SELECT table_name, column_name FROM information_schema.columns "
@@ -192,9 +192,9 @@ def test_numbers_have_64_bits(town: Town) -> None:
             )
         ).all()
     assert small == []
-    assert town.send(spo2(94, START_NS)) == [(0, 0)]
+    assert town.send(spo2(300, START_NS)) == [(0, 0)]
     with town.server.db.read() as tx:
-        assert tx.scalar(sa.select(sa.func.max(journal.c.seq))) == 5_000_000_001
+        assert tx.scalar(sa.select(sa.func.max(quarantined.c.id))) == 5_000_000_001
 
 
 def test_text_with_a_nul_in_it_is_kept_and_acknowledged(town: Town) -> None:

@@ -280,10 +280,15 @@ def run(seed: int, steps: int, folder: Path) -> Done:
         with _repeatable(seed), mock.patch.object(window, "RESEND_S", _RESEND_S):
             world = World(seed, folder, loop)
             loop.set_exception_handler(world.unheard)
-            with mock.patch.object(uplink, "_Broker", world.broker.connect):
+            steady = mock.patch.object(uplink, "steady_ns", partial(_steady_ns, loop))
+            with mock.patch.object(uplink, "_Broker", world.broker.connect), steady:
                 return loop.run_until_complete(world.run(steps))
     finally:
         loop.close()
+
+
+def _steady_ns(loop: SwarmLoop) -> int:
+    return round(loop.time() * NS)
 
 
 @contextmanager
