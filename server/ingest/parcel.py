@@ -112,6 +112,7 @@ def _batch(payload: bytes) -> Parcel:
 def _row_by_row(payload: bytes, whole: WireError) -> Parcel:
     try:
         loose = msgspec.json.decode(payload, type=_Loose)
+        _without(payload, loose.rows).decode()  # a field whose name was damaged would be passed over
         read = [_row(bytes(raw)) for raw in loose.rows]
     except (msgspec.DecodeError, UnicodeDecodeError):
         raise whole from None
@@ -122,6 +123,13 @@ def _row_by_row(payload: bytes, whole: WireError) -> Parcel:
     return Parcel(
         loose.gateway, loose.epoch, rows, spoilt, sent=Sent(loose.sent_ns, loose.boot, loose.mono_ns, loose.boots)
     )
+
+
+def _without(payload: bytes, rows: Sequence[msgspec.Raw]) -> bytes:
+    """What is around the rows."""
+    for raw in rows:
+        payload = payload.replace(bytes(raw), b"", 1)
+    return payload
 
 
 def _row(raw: bytes) -> Row | Spoilt:

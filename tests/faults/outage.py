@@ -39,7 +39,7 @@ EVENT_EACH = 10
 """Every so many rows is an entry of the dispenser; the others are readings."""
 _PUT = 1_000
 _HOME = "home-1"
-_TAMPER_EACH_S = 0.02
+_TAMPER_EACH_S = 0.01
 _LOOK_S = 0.02
 _ON = "SELECT record, device FROM events WHERE patient_id = 'p-1' AND sample = 'dispenser.tamper'"
 _COME = "SELECT coalesce(sum(last_seq - first_seq + 1), 0) FROM received"

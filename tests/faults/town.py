@@ -66,7 +66,9 @@ class Plan:
 class Part:
     """One process, started until it says `ready`, killed, started again."""
 
-    def __init__(self, name: str, arguments: Sequence[str], ready: bytes, log: Path, namespace: str | None) -> None:
+    def __init__(
+        self, name: str, arguments: Sequence[str], ready: bytes, log: Path, namespace: str | None = None
+    ) -> None:
         self.name = name
         within = ("ip", "netns", "exec", namespace) if namespace else ()
         self._command = (*within, sys.executable, "-m", *arguments)

@@ -169,6 +169,13 @@ def test_what_cannot_be_filed_is_set_aside_and_its_neighbours_are_not(
     assert town.aside() == [reason]
 
 
+def test_a_batch_with_the_name_of_a_field_damaged_is_set_aside_whole(town: Town) -> None:
+    """A field that nobody knows is passed over when it is read, and what it said would be lost without a word."""
+    topic, payload = town.batch(town.rows(spo2(94, START_NS)))
+    assert town.server.receive(topic, broken(payload, b'"boots"', b'"bo\xf8ts"')) == []
+    assert (town.values("eva"), town.aside()) == ([], ["does not parse"])
+
+
 def test_a_row_that_does_not_parse_does_not_spoil_its_batch(town: Town) -> None:
     topic, payload = town.batch(town.rows(spo2(93, START_NS), spo2(94, START_NS), spo2(95, START_NS + NS)))
     spoilt = broken(payload, b"[94]", b'"ninety-four"')
