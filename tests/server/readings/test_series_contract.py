@@ -18,6 +18,7 @@ from server.readings.contract import Buckets, Entry, SeriesStore, Withdrawn
 from server.readings.embedded import Embedded
 from server.readings.model import Reading
 from tests.server.conftest import START_NS
+from tests.server.readings.influx_server import new_influx
 from vitals.clock import NS
 
 DAY = 86_400 * NS
@@ -38,11 +39,12 @@ def embedded(folder: Path) -> Iterator[SeriesStore]:
     db.close()
 
 
-STORES: dict[str, Callable[[Path], Made]] = {"embedded": embedded}
+STORES: dict[str, Callable[[Path], Made]] = {"embedded": embedded, "influx": new_influx}
 """By name: how to make an empty store for PEOPLE."""
+NAMES = [pytest.param(name, marks=[pytest.mark.influx] if name == "influx" else []) for name in STORES]
 
 
-@pytest.fixture(params=STORES)
+@pytest.fixture(params=NAMES)
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[SeriesStore]:
     with STORES[request.param](tmp_path) as made:
         yield made
@@ -148,7 +150,7 @@ STEPS = st.lists(
 
 @settings(max_examples=30, deadline=None)
 @given(steps=STEPS, together=st.integers(1, 4), span=st.tuples(st.integers(-21, 21), st.integers(0, 42)))
-@pytest.mark.parametrize("name", STORES)
+@pytest.mark.parametrize("name", NAMES)
 def test_a_store_is_what_was_entered_and_not_withdrawn(
     name: str,
     steps: list[list[tuple[int, int, str, bool]]],
