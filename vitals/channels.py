@@ -104,6 +104,8 @@ _TABLE = (
     Channel("glucose", "Glucose", "Glukose", "mmol/L", 1, 0.5, 60, ("15074-8",), 160184, ("434912009",)),
     Channel("peak_flow", "Peak flow", "Peak flow", "L/min", 0, 20, 1000, ("19935-6",), 152584, ("18491006",)),
     Channel("fev1", "FEV1", "FEV1", "L", 2, 0.1, 9, ("20150-9",), 152586),
+    Channel("fvc", "FVC", "FVC", "L", 2, 0.1, 12),
+    Channel("ketone", "Ketones", "Ketoner", "mmol/L", 1, 0, 20),
     Channel("steps", "Steps", "Skritt", "{steps}", 0, 0, 200_000, ("55423-8",)),
     # 0 alert, 1 new confusion, 2 voice, 3 pain, 4 unresponsive: the order of ACVPU (RCP 2017).
     Channel(
@@ -120,6 +122,16 @@ _TABLE = (
     ),
     Channel("oxygen_flow", "Oxygen flow", "Oksygentilførsel", "L/min", 1, 0, 60, ("3151-8",), None, ("57485005",)),
     Channel("pain", "Pain", "Smerte", "{score}", 0, 0, 10, ("72514-3",), None, ("225908003",)),
+    # What the patient says, 0 for no or none: the questions and what may be answered stand in `vitals.answers`.
+    Channel("breathlessness", "Breathlessness", "Tung pust", "{grade}", 0, 0, 4),
+    Channel("swelling", "Swollen legs", "Hovne bein", "{grade}", 0, 0, 4),
+    Channel("chest_pain", "Chest pain", "Brystsmerter", "{grade}", 0, 0, 4),
+    Channel("concern", "Worried or unwell", "Bekymret eller uvel", "{yes}", 0, 0, 1),
+    Channel("face_droop", "Face drooping", "Skjevt ansikt", "{yes}", 0, 0, 1),
+    Channel("arm_weakness", "Arm weakness", "Svak arm", "{yes}", 0, 0, 1),
+    Channel("speech_trouble", "Speech trouble", "Talevansker", "{yes}", 0, 0, 1),
+    Channel("cat_score", "COPD Assessment Test", "KOLS-vurdering (CAT)", "{score}", 0, 0, 40),
+    Channel("exact_score", "EXACT", "EXACT", "{score}", 0, 0, 100),
     Channel("battery", "Battery", "Batteri", "%", 0, 0, 100),
     Channel("pleth", "Pulse wave", "Pulsbølge", "1", 0, 0, 65_535, (), 150452, wave=True),
 )

@@ -1,0 +1,19 @@
+"""`hjemvakt triage COMMAND`: each command is a file beside this one, imported only when it is asked for."""
+
+import argparse
+import importlib
+from collections.abc import Callable, Sequence
+from typing import cast
+
+_COMMANDS: dict[str, str] = {}
+"""What each command is for. Its module has the command's name and a `main(argv) -> exit code`."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; returns the exit code: 0 well, 1 it failed, 2 what was asked makes no sense."""
+    parser = argparse.ArgumentParser(prog="hjemvakt triage", description="The triage rules, put to use.")
+    commands = parser.add_subparsers(title="commands", dest="command", metavar="COMMAND", required=True)
+    for name, meaning in _COMMANDS.items():
+        commands.add_parser(name, help=meaning, add_help=False)
+    chosen, rest = parser.parse_known_args(argv)
+    return cast(Callable[[list[str]], int], importlib.import_module(f"hjemvakt.triage.{chosen.command}").main)(rest)
