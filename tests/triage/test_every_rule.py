@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from triage import sentence
 from triage.catalogue import catalogue
 from triage.contract import Rule
+from triage.course import USUAL
 from triage.grid import Sample, window
 from triage.run import Verdicts, run
 from vitals.alarm import Level
@@ -81,6 +82,7 @@ def test_the_input_is_only_read_and_the_answer_has_its_shape(rule, data, homes):
         array for series in (*seen.channel.values(), *seen.event.values()) for array in (series.t_ns, series.value)
     ]
     arrays += [*seen.quality.values(), *seen.limit.values()]
+    arrays += [array for track in seen.track.values() for array in vars(track).values()]
     before = [array.tobytes() for array in arrays]
     finding = rule.judge(seen)
     assert [array.tobytes() for array in arrays] == before
@@ -146,6 +148,7 @@ def test_the_rule_says_who_it_is_and_where_it_comes_from(rule):
     assert set(rule.title) >= set(sentence.LANGUAGES)
     assert rule.reads or rule.events
     assert set(rule.reads) <= set(CHANNELS)
+    assert set(rule.tracks) <= set(USUAL), "triage.course.USUAL says what is usual of a channel"
     assert rule.samples >= 1
     assert "Source:" in (inspect.getdoc(rule.judge) or "")
     assert "Source:" in (sys.modules[rule.judge.__module__].__doc__ or "")
