@@ -128,6 +128,7 @@ def _view(window: Window, rule: Rule, seen: dict[tuple[str, float, int], tuple[S
         event={name: part(name, window.event)[0] for name in rule.events},
         limit={name: window.limit[name] for name in rule.limits},
         quality={name: trusted for name, (_, trusted) in channel.items() if trusted is not None},
+        track={name: window.track[name] for name in rule.tracks},
     )
 
 

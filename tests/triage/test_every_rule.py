@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from triage import sentence
 from triage.catalogue import catalogue
 from triage.contract import Rule
+from triage.course import USUAL
 from triage.grid import Sample, window
 from triage.run import Verdicts, run
 from vitals.alarm import Audience, Level
@@ -86,6 +87,7 @@ def test_the_input_is_only_read_and_the_answer_has_its_shape(rule, data, homes):
         array for series in (*seen.channel.values(), *seen.event.values()) for array in (series.t_ns, series.value)
     ]
     arrays += [*seen.quality.values(), *seen.limit.values()]
+    arrays += [array for track in seen.track.values() for array in vars(track).values()]
     before = [array.tobytes() for array in arrays]
     finding = rule.judge(seen)
     assert [array.tobytes() for array in arrays] == before
@@ -154,6 +156,7 @@ def test_the_rule_says_who_it_is_and_where_it_comes_from(rule):
     assert set(rule.title) >= set(sentence.LANGUAGES)
     assert rule.reads or rule.events
     assert set(rule.reads) <= set(CHANNELS)
+    assert set(rule.tracks) <= set(USUAL), "triage.course.USUAL says what is usual of a channel"
     assert rule.samples >= 1
     assert all(set(row) <= set(rule.limits) for row in rule.order)
     assert "Source:" in (inspect.getdoc(rule.judge) or "")
