@@ -9,9 +9,14 @@ from collections.abc import Callable, Mapping
 from decimal import ROUND_HALF_UP, Decimal
 from typing import NamedTuple
 
-from vitals.alarm import Level
+from vitals.alarm import Audience, Level
 from vitals.clock import NS
 
+PATIENT, KIN, NURSE = Audience.PATIENT, Audience.KIN, Audience.NURSE
+GLUCOSE_LIMITS = (
+    "glucose_urgent", "glucose_low", "glucose_high", "ketone_high", "ketone_urgent", "glucose_stale_s",
+    "ketone_stale_s",
+)  # fmt: skip
 UNKNOWN, CALM, LOW, MEDIUM, HIGH = Level.UNKNOWN, Level.CALM, Level.LOW, Level.MEDIUM, Level.HIGH
 
 
@@ -25,6 +30,18 @@ class Seen(NamedTuple):
 
 Patient = Mapping[str, list[Seen]]
 Limits = Mapping[str, float]
+
+
+class Told(NamedTuple):
+    """A verdict that is not for a nurse."""
+
+    level: Level
+    audience: Audience
+
+
+def verdict(opinion: Level | Told) -> Told:
+    """An opinion in full. A level alone is for a nurse."""
+    return opinion if isinstance(opinion, Told) else Told(opinion, NURSE)
 
 
 def missing(*numbers: float) -> bool:
@@ -56,6 +73,107 @@ def spo2_floor(patient: Patient, limit: Limits) -> Level:
     if len(below) >= 2 or any(value <= limit["spo2_floor"] - limit["spo2_alone"] for value in below):
         return HIGH
     return MEDIUM if below else CALM
+
+
+def spo2_drop(patient: Patient, limit: Limits) -> Level:
+    readings = trusted(warm(patient, limit), limit["spo2_stale_s"])
+    limits = limit["spo2_drop"], limit["spo2_agree_s"], limit["perfusion_least"], limit["spo2_stale_s"]
+    if not readings or missing(*limits):
+        return UNKNOWN
+    usual = limit["spo2_usual"]
+    if missing(usual):
+        newest = readings[-1].age_ns
+        earlier = [s.value for s in readings if 86_400 * NS < s.age_ns - newest <= 14 * 86_400 * NS]
+        if len(earlier) < 4:
+            return UNKNOWN
+        usual = statistics.median(earlier)
+    recent = close_to_newest(readings, limit["spo2_agree_s"])
+    low = [s for s in recent if round(usual - s.value, 3) >= limit["spo2_drop"]]
+    return MEDIUM if len(low) >= 2 else LOW if low else CALM
+
+
+def spirometry(patient: Patient, limit: Limits) -> Level:
+    if missing(limit["spirometry_sds"], limit["spirometry_stale_s"]):
+        return UNKNOWN
+    found = []
+    for name in ("fev1", "fvc"):
+        blows = trusted(patient[name], limit["spirometry_stale_s"])
+        if not blows:
+            continue
+        newest = blows[-1]
+        week = [s.value for s in close_to_newest(blows, 7 * 86_400) if s.age_ns != newest.age_ns]
+        if len(week) >= 4:
+            usual = statistics.fmean(week)
+            sd = max(statistics.stdev(week), 0.03 * usual)
+            found.append(MEDIUM if newest.value < usual - limit["spirometry_sds"] * sd else CALM)
+    return max(found, default=UNKNOWN)
+
+
+def cat_rise(patient: Patient, limit: Limits) -> Level:
+    told = trusted(patient["cat_score"], limit["cat_stale_s"])
+    if not told or missing(limit["cat_rise"], limit["cat_stale_s"]):
+        return UNKNOWN
+    usual = limit["cat_usual"]
+    if missing(usual):
+        earlier = [s.value for s in told if 0 < s.age_ns - told[-1].age_ns <= 91 * 86_400 * NS]
+        if not earlier:
+            return CALM
+        usual = statistics.median(earlier)
+    rise = told[-1].value - usual
+    return MEDIUM if rise >= 2 * limit["cat_rise"] else LOW if rise >= limit["cat_rise"] else CALM
+
+
+def exact_rise(patient: Patient, limit: Limits) -> Level:
+    diary = trusted(patient["exact_score"], limit["exact_stale_s"])
+    if not diary or missing(limit["exact_two_days"], limit["exact_three_days"], limit["exact_stale_s"]):
+        return UNKNOWN
+    day_ns = 86_400 * NS
+    days = [(s.age_ns - diary[-1].age_ns, s.value) for s in diary]
+    usual = limit["exact_usual"]
+    if missing(usual):
+        week = [value for before, value in days if 2.5 * day_ns < before <= 9.5 * day_ns]
+        if len(week) < 4:
+            return UNKNOWN
+        usual = statistics.fmean(week)
+    lowest = []
+    for day in range(3):
+        entries = [value for before, value in days if (day - 0.5) * day_ns < before <= (day + 0.5) * day_ns]
+        lowest.append(round(min(entries) - usual, 3) if entries else -math.inf)
+    two_days = min(lowest[:2]) >= limit["exact_two_days"]
+    return MEDIUM if two_days or min(lowest) >= limit["exact_three_days"] else CALM
+
+
+def low_for_s(readings: list[Seen], below: float) -> float | None:
+    """From the first of the unbroken run of lows, none further than 3 h from the next, to the newest reading."""
+    run: list[Seen] = []
+    for seen in reversed(readings):
+        if seen.value >= below or (run and seen.age_ns - run[-1].age_ns > 3 * 3600 * NS):
+            break
+        run.append(seen)
+    return (run[-1].age_ns - run[0].age_ns) / NS if run else None
+
+
+def glucose(patient: Patient, limit: Limits) -> Level | Told:
+    if missing(*(limit[name] for name in GLUCOSE_LIMITS)):
+        return UNKNOWN
+    readings = trusted(patient["glucose"], limit["glucose_stale_s"])
+    ketones = trusted(patient["ketone"], limit["ketone_stale_s"])
+    ketone = ketones[-1].value if ketones else -math.inf
+    if ketone >= limit["ketone_urgent"]:
+        return HIGH
+    if not readings:
+        return UNKNOWN
+    newest = readings[-1]
+    if newest.value > limit["glucose_high"] and ketone >= limit["ketone_high"]:
+        return MEDIUM
+    low_s, urgent_s = low_for_s(readings, limit["glucose_low"]), low_for_s(readings, limit["glucose_urgent"])
+    if urgent_s is not None and urgent_s >= 15 * 60:
+        return HIGH
+    if low_s is not None and low_s > 120 * 60:
+        return MEDIUM
+    if urgent_s is not None:
+        return MEDIUM if newest.age_ns > 1800 * NS else Told(MEDIUM, PATIENT)
+    return Told(LOW, PATIENT) if low_s is not None or newest.value > limit["glucose_high"] else CALM
 
 
 def pulse_high(patient: Patient, limit: Limits) -> Level:
@@ -209,9 +327,10 @@ def news2(patient: Patient, limit: Limits) -> Level:
     return UNKNOWN if None in points.values() else CALM
 
 
-OPINIONS: Mapping[str, Callable[[Patient, Limits], Level]] = {
+OPINIONS: Mapping[str, Callable[[Patient, Limits], Level | Told]] = {
     opinion.__name__: opinion
     for opinion in (
         spo2_floor, pulse_high, weight_gain, missed_dose, dispenser_trouble, device_silent, silent_after_red, news2,
+        spo2_drop, spirometry, cat_rise, exact_rise, glucose,
     )
 }  # fmt: skip

@@ -211,3 +211,86 @@ def test_gateways_are_judged_by_their_heartbeats(now_ns):
     assert gateway_silent(now_ns, heard, limit_s).tolist() == [
         Level.CALM, Level.MEDIUM, Level.UNKNOWN, Level.CALM, Level.UNKNOWN,
     ]  # fmt: skip
+
+
+USUALLY_96 = [(24 * day, 96 + day % 2) for day in range(2, 8)]
+
+
+def test_a_patient_who_is_usually_at_96_is_ill_at_92(says, wishes):
+    level, sentence = says("spo2_drop", spo2=[*USUALLY_96, (1.2, 92), (1, 92)])
+    assert (level, sentence) == (Level.MEDIUM, "SpO₂ 92 %, usually 96.5 % (told from 4 lower) (2 readings)")
+    assert says("spo2_drop", spo2=[*USUALLY_96, (1, 92)])[0] == Level.LOW
+    assert wishes("spo2_drop", spo2=[*USUALLY_96, (1, 92)]) == {"spo2"}
+    assert says("spo2_drop", spo2=[*USUALLY_96, (1, 93)])[0] == Level.CALM
+    assert says("spo2_drop", {"spo2_usual": 90.0}, spo2=[*USUALLY_96, (1.2, 88), (1, 87)])[0] == Level.CALM
+
+
+def test_what_is_usual_takes_four_readings_of_other_days(says):
+    level, sentence = says("spo2_drop", spo2=[(72, 97), (60, 97), (48, 97), (1, 80)])
+    assert (level, sentence) == (
+        Level.UNKNOWN,
+        "SpO₂ below what is usual: cannot be judged, what is usual is not known yet",
+    )
+
+
+def test_a_breath_below_the_persons_own_week(says):
+    week = [(24 * day, 1.9 + day % 2 / 10) for day in range(1, 7)]
+    assert says("spirometry", fev1=[*week, (1, 1.9)])[0] == Level.CALM
+    assert says("spirometry", fev1=[*week, (1, 1.8)]) == (
+        Level.MEDIUM,
+        "Spirometry: FEV1 1.8 L, the week's limit 1.85 L",
+    )
+    assert says("spirometry", fev1=[*week[:3], (1, 1.0)])[0] == Level.UNKNOWN
+
+
+def test_equal_breaths_do_not_make_the_next_one_abnormal(says):
+    assert says("spirometry", fvc=[(24 * day, 3.0) for day in range(1, 7)] + [(1, 2.9)])[0] == Level.CALM
+
+
+def test_two_points_more_in_the_cat_matter(says):
+    assert says("cat_rise", cat_score=[(600, 14), (300, 15), (1, 16)])[0] == Level.CALM
+    level, sentence = says("cat_rise", cat_score=[(600, 14), (300, 15), (1, 17)])
+    assert (level, sentence) == (Level.LOW, "CAT 17 points, +2.5 from the usual 14.5; limit +2")
+    assert says("cat_rise", cat_score=[(300, 15), (1, 19)])[0] == Level.MEDIUM
+    assert says("cat_rise", cat_score=[(1, 30)])[0] == Level.CALM, "a first one is where one begins"
+
+
+def test_a_diary_that_is_up_for_days(says):
+    usual = [(24 * day, 40) for day in range(3, 9)]
+    assert says("exact_rise", exact_score=[*usual, (48, 40), (24, 40), (1, 60)])[0] == Level.CALM, "one bad day"
+    level, sentence = says("exact_rise", exact_score=[*usual, (49, 40), (25, 52), (1, 55)])
+    assert (level, sentence) == (Level.MEDIUM, "EXACT 55 points, usually 40: at least +12 for two days")
+    level, sentence = says("exact_rise", exact_score=[*usual, (49, 49), (25, 50), (1, 50)])
+    assert (level, sentence) == (Level.MEDIUM, "EXACT 50 points, usually 40: at least +9 for three days")
+    assert says("exact_rise", exact_score=[*usual, (49, 49), (1, 50)])[0] == Level.CALM, "a day is missing"
+
+
+def test_a_low_glucose_is_the_patients_and_a_lasting_one_the_nurses(says, tells, wishes):
+    assert tells("glucose", glucose=[(0.1, 3.8)]) == (Level.LOW, Audience.PATIENT)
+    assert tells("glucose", glucose=[(0.1, 3.9)])[0] == Level.CALM
+    assert wishes("glucose", glucose=[(0.1, 3.8)]) == {"glucose"}
+    assert tells("glucose", glucose=[(0.1, 2.9)]) == (Level.MEDIUM, Audience.PATIENT)
+    assert tells("glucose", glucose=[(0.6, 2.9)]) == (Level.MEDIUM, Audience.NURSE), "nobody measured again"
+    assert tells("glucose", glucose=[(0.4, 2.9), (0.15, 2.8)]) == (Level.HIGH, Audience.NURSE)
+    assert tells("glucose", glucose=[(0.4, 2.9), (0.3, 3.1), (0.15, 2.8)]) == (Level.MEDIUM, Audience.PATIENT)
+    level, sentence = says("glucose", glucose=[(2.2, 3.7), (1.2, 3.6), (0.1, 3.8)])
+    assert (level, sentence) == (
+        Level.MEDIUM,
+        "Glucose 3.8 mmol/L, below 3.9 for 126 min; measure again in 15 minutes",
+    )
+    assert tells("glucose", glucose=[(10, 3.7), (0.1, 3.8)])[1] == Audience.PATIENT, "two lows, not one long one"
+
+
+def test_seventy_and_fifty_four_and_two_hundred_and_fifty_are_what_the_consensus_says(tells):
+    for mg_dl, said in ((54, Level.LOW), (53.9, Level.MEDIUM), (70, Level.CALM), (69.9, Level.LOW), (250, Level.CALM)):
+        assert tells("glucose", glucose=[(0.1, mg_dl / 18.0156)])[0] == said, mg_dl
+
+
+def test_a_high_glucose_wants_ketones_and_ketones_want_a_nurse(says, tells, wishes):
+    assert tells("glucose", glucose=[(0.1, 14.2)]) == (Level.LOW, Audience.PATIENT)
+    assert wishes("glucose", glucose=[(0.1, 14.2)]) == {"ketone"}
+    assert tells("glucose", glucose=[(0.1, 14.2)], ketone=[(0.1, 1.4)]) == (Level.LOW, Audience.PATIENT)
+    assert tells("glucose", glucose=[(0.1, 14.2)], ketone=[(0.1, 1.5)]) == (Level.MEDIUM, Audience.NURSE)
+    assert tells("glucose", glucose=[(0.1, 14.2)], ketone=[(0.1, 3.0)]) == (Level.HIGH, Audience.NURSE)
+    assert says("glucose", ketone=[(0.1, 3.2)]) == (Level.HIGH, "Glucose not measured; ketones 3.2 mmol/L")
+    assert tells("glucose", glucose=[(0.1, 7)], ketone=[(0.1, 2.0)])[0] == Level.CALM

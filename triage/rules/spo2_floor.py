@@ -16,7 +16,7 @@ no state to measure again; a programme that wants two of those as well sets it t
 import numpy as np
 
 from triage.contract import Finding, Window, levels, plausible, rule
-from triage.look import good, newest, perfused, within
+from triage.look import good, limited, newest, perfused, within
 from vitals.alarm import Level
 
 
@@ -62,13 +62,13 @@ def spo2_floor(w: Window) -> Finding:
     low_min = np.where(below, recent, np.inf).min(axis=1)
     red = (low_min <= floor - w.limit["spo2_alone"]) | (count >= 2)
 
-    limited = ~np.isnan([w.limit[name] for name in spo2_floor.limits]).any(axis=0)
-    known = limited & (last.age_s <= stale_s)
+    able = limited(w, spo2_floor.limits)
+    known = able & (last.age_s <= stale_s)
     level = levels(w.patients)
     level[known] = Level.CALM
     level[known & (count == 1)] = Level.MEDIUM
     level[known & red] = Level.HIGH
-    doubted = limited & (heard.age_s <= stale_s) & (heard.t_ns > last.t_ns)
+    doubted = able & (heard.age_s <= stale_s) & (heard.t_ns > last.t_ns)
     because = {
         "low_min": np.where(count > 0, low_min, np.nan),
         "floor": floor,
