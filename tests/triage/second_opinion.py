@@ -164,16 +164,15 @@ def glucose(patient: Patient, limit: Limits) -> Level | Told:
     if not readings:
         return UNKNOWN
     newest = readings[-1]
-    if newest.value > limit["glucose_high"] and ketone >= limit["ketone_high"]:
-        return MEDIUM
     low_s, urgent_s = low_for_s(readings, limit["glucose_low"]), low_for_s(readings, limit["glucose_urgent"])
     if urgent_s is not None and urgent_s >= 15 * 60:
         return HIGH
-    if low_s is not None and low_s > 120 * 60:
+    high = newest.value > limit["glucose_high"]
+    if (low_s is not None and low_s > 120 * 60) or (high and ketone >= limit["ketone_high"]):
         return MEDIUM
     if urgent_s is not None:
         return MEDIUM if newest.age_ns > 1800 * NS else Told(MEDIUM, PATIENT)
-    return Told(LOW, PATIENT) if low_s is not None or newest.value > limit["glucose_high"] else CALM
+    return Told(LOW, PATIENT) if low_s is not None or high else CALM
 
 
 def pulse_high(patient: Patient, limit: Limits) -> Level:
