@@ -68,6 +68,8 @@ def limits_for(programme: Programme, personal: Mapping[str, float]) -> dict[str,
     _check(programme, personal, f"limits of a patient in {programme.name!r}")
     usual = {name: value for name, value in defaults(programme.rules_of()).items() if value == value}
     expected = {_expected(expect.channel): expect.every_s for expect in programme.expect}
+    if "patient_silent" in programme.rules and "silence_shared" in usual:
+        usual["silence_shared"] = 1.0  # what is silent altogether is told once, by the rule that says just that
     return {**usual, **expected, **programme.limits, **personal}
 
 

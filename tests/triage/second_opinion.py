@@ -190,18 +190,26 @@ def pulse_high(patient: Patient, limit: Limits) -> Level:
 
 def weight_gain(patient: Patient, limit: Limits) -> Level:
     readings = trusted(patient["weight"], limit["weight_stale_s"])
-    if not readings or missing(limit["weight_gain_kg"]):
+    limits = limit["weight_gain_kg"], limit["weight_stale_s"], limit["symptom_from"], limit["symptom_stale_s"]
+    if not readings or missing(*limits):
         return UNKNOWN
     readings = close_to_newest(readings, 72 * 3600)
     if len(readings) < 3 or readings[0].age_ns - readings[-1].age_ns < 24 * 3600 * NS:
         return UNKNOWN
     gain = round(readings[-1].value - statistics.median(seen.value for seen in readings[:-1]), 3)
-    if gain > round(1.5 * limit["weight_gain_kg"], 3):
+    if gain <= limit["weight_gain_kg"]:
+        return CALM
+    answers = [trusted(patient[name], limit["symptom_stale_s"]) for name in ("breathlessness", "swelling")]
+    yes = [told[-1].value >= limit["symptom_from"] for told in answers if told]
+    if any(yes):
         return HIGH
-    return MEDIUM if gain > limit["weight_gain_kg"] else CALM
+    much = gain > round(1.5 * limit["weight_gain_kg"], 3)
+    return Level((HIGH if much else MEDIUM) - (len(yes) == 2))
 
 
-def missed_dose(patient: Patient, limit: Limits) -> Level:
+def missed_dose(patient: Patient, limit: Limits) -> Level | Told:
+    if missing(limit["dose_kin_s"], limit["dose_nurse_s"]):
+        return UNKNOWN
     retrieved = patient["dispenser.retrieved"]
 
     def standing(name: str) -> list[Seen]:
@@ -213,8 +221,10 @@ def missed_dose(patient: Patient, limit: Limits) -> Level:
 
     if standing("dispenser.missed_critical"):
         return HIGH
-    if standing("dispenser.missed"):
-        return MEDIUM
+    for missed in standing("dispenser.missed")[:1]:
+        if missed.age_ns >= limit["dose_nurse_s"] * NS:
+            return MEDIUM
+        return Told(LOW, KIN if missed.age_ns >= limit["dose_kin_s"] * NS else PATIENT)
     return CALM if any(patient.values()) else UNKNOWN
 
 
@@ -237,24 +247,49 @@ def dispenser_trouble(patient: Patient, limit: Limits) -> Level:
     return CALM if heard <= limit["dispenser_fresh_s"] * NS else UNKNOWN
 
 
-def device_silent(patient: Patient, limit: Limits) -> Level:
+INSTRUMENTS = {"pulse_rate": "spo2", "fev1": "peak_flow", "consciousness": "oxygen_flow"}
+
+
+def silences(patient: Patient, limit: Limits) -> dict[str, tuple[float, float]] | None:
+    """Of each expected channel how long it has been silent, and how often it is expected; None: nobody can say."""
     if limit["gateway_silent"] != 0 or missing(limit["silence_times"]):
-        return UNKNOWN
-    found = []
+        return None
+    found = {}
     for name, readings in patient.items():
         expected_s = limit[f"{name}_expected_s"]
-        if missing(expected_s):
-            continue
-        ages_s = [seen.age_ns / NS for seen in readings[-1:]] + [limit["watched_s"]]
-        silent_s = min((age_s for age_s in ages_s if not missing(age_s)), default=math.nan)
-        if missing(silent_s):
-            found.append(UNKNOWN)
-        elif silent_s > limit["silence_times"] * expected_s:
-            found.append(MEDIUM)
-        else:
-            found.append(LOW if silent_s > 1.5 * expected_s else CALM)
-    worst = max(found, default=UNKNOWN)
-    return UNKNOWN if worst == CALM and UNKNOWN in found else worst
+        if not missing(expected_s):
+            ages_s = [seen.age_ns / NS for seen in readings[-1:]] + [limit["watched_s"]]
+            known_s = [age_s for age_s in ages_s if not missing(age_s)]
+            found[name] = min(known_s, default=math.nan), expected_s
+    return found
+
+
+def how_late(silent_s: float, expected_s: float, limit: Limits) -> Told:
+    if silent_s > limit["silence_times"] * expected_s:
+        return Told(MEDIUM, NURSE)
+    return Told(LOW if silent_s > 1.5 * expected_s else CALM, KIN if silent_s > 2 * expected_s else PATIENT)
+
+
+def all_late(found: dict[str, tuple[float, float]]) -> bool:
+    two = len({INSTRUMENTS.get(name, name) for name in found}) >= 2
+    return two and all(silent_s > 1.5 * expected_s for silent_s, expected_s in found.values())
+
+
+def device_silent(patient: Patient, limit: Limits) -> Level | Told:
+    found = silences(patient, limit)
+    if not found or (limit["silence_shared"] != 0 and all_late(found)):
+        return UNKNOWN
+    worst = max(how_late(*each, limit) for each in found.values())
+    return UNKNOWN if worst.level == CALM and any(missing(silent_s) for silent_s, _ in found.values()) else worst
+
+
+def patient_silent(patient: Patient, limit: Limits) -> Level | Told:
+    found = silences(patient, limit)
+    if not found or len({INSTRUMENTS.get(name, name) for name in found}) < 2:
+        return UNKNOWN
+    if any(missing(silent_s) for silent_s, _ in found.values()):
+        return UNKNOWN
+    return max(how_late(*each, limit) for each in found.values()) if all_late(found) else CALM
 
 
 def silent_after_red(patient: Patient, limit: Limits) -> Level:
@@ -330,6 +365,6 @@ OPINIONS: Mapping[str, Callable[[Patient, Limits], Level | Told]] = {
     opinion.__name__: opinion
     for opinion in (
         spo2_floor, pulse_high, weight_gain, missed_dose, dispenser_trouble, device_silent, silent_after_red, news2,
-        spo2_drop, spirometry, cat_rise, exact_rise, glucose,
+        spo2_drop, spirometry, cat_rise, exact_rise, glucose, patient_silent,
     )
 }  # fmt: skip

@@ -128,6 +128,22 @@ def test_more_than_two_kilos_above_the_three_day_median(says):
     assert says("weight_gain", weight=[*days, (0, 83.5)])[0] == Level.HIGH
 
 
+def test_symptoms_decide_what_a_gain_means(says, wishes):
+    gain = [(72, 80.4), (48, 80.5), (24, 80.3), (0, 82.5)]
+    well, breathless = {"breathlessness": [(2, 0)], "swelling": [(2, 1)]}, {"breathlessness": [(2, 2)]}
+    assert wishes("weight_gain", weight=gain) == {"breathlessness", "swelling"}
+    assert wishes("weight_gain", weight=gain, **well) == set()
+    assert wishes("weight_gain", weight=gain[:-1], **breathless) == set(), "no gain, no question"
+    level, sentence = says("weight_gain", weight=gain, **breathless)
+    assert level == Level.HIGH
+    assert sentence.endswith("limit 2 kg; breathlessness or swollen legs")
+    level, sentence = says("weight_gain", weight=gain, **well)
+    assert level == Level.LOW
+    assert sentence.endswith("limit 2 kg; neither breathlessness nor swollen legs")
+    assert says("weight_gain", weight=[*gain[:-1], (0, 84)], **well)[0] == Level.MEDIUM
+    assert says("weight_gain", weight=gain, breathlessness=[(25, 4)])[0] == Level.MEDIUM, "that was yesterday"
+
+
 def test_one_odd_low_weighing_does_not_make_a_gain(says):
     assert says("weight_gain", weight=[(72, 80.4), (48, 77.0), (24, 80.3), (0, 81.0)])[0] == Level.CALM
 
@@ -143,6 +159,15 @@ def test_a_missed_dose_and_a_time_critical_one(says):
     level, sentence = says("missed_dose", dispenser__missed=[(3, 7)], dispenser__missed_critical=[(5, 8)])
     assert level == Level.HIGH
     assert sentence == "Doses left in the dispenser in the last 24 h: 2, time-critical: 1; the last 3 h ago"
+
+
+def test_a_missed_dose_is_the_patients_then_the_next_of_kins_then_a_nurses(tells):
+    assert tells("missed_dose", dispenser__missed=[(0.4, 7)]) == (Level.LOW, Audience.PATIENT)
+    assert tells("missed_dose", dispenser__missed=[(0.5, 7)]) == (Level.LOW, Audience.KIN)
+    assert tells("missed_dose", dispenser__missed=[(2, 7)]) == (Level.MEDIUM, Audience.NURSE)
+    assert tells("missed_dose", dispenser__missed_critical=[(0, 7)]) == (Level.HIGH, Audience.NURSE)
+    waits = {"dose_kin_s": 3600.0, "dose_nurse_s": 4 * 3600.0}
+    assert tells("missed_dose", waits, dispenser__missed=[(2, 7)]) == (Level.LOW, Audience.KIN)
 
 
 def test_a_dose_that_was_retrieved_late_is_missed_no_more(says):
@@ -175,6 +200,52 @@ def test_a_device_gets_half_an_interval_of_grace(says):
     level, sentence = says("device_silent", DAILY, weight=[(49, 80)])
     assert level == Level.MEDIUM
     assert sentence == "Readings overdue: Weight nothing for 49 h (expected every 24 h)"
+
+
+def test_a_late_reading_is_the_patients_then_the_next_of_kins_then_a_nurses(tells):
+    daily = DAILY | {"silence_times": 3.0}
+    assert tells("device_silent", daily, weight=[(37, 80)]) == (Level.LOW, Audience.PATIENT)
+    assert tells("device_silent", daily, weight=[(49, 80)]) == (Level.LOW, Audience.KIN)
+    assert tells("device_silent", daily, weight=[(73, 80)]) == (Level.MEDIUM, Audience.NURSE)
+
+
+def test_a_silent_patient_is_one_finding_and_not_one_for_each_device(says, tells):
+    both = DAILY | {"bp_sys_expected_s": 86_400.0, "silence_shared": 1.0}
+    mine = DAILY | {"bp_sys_expected_s": 86_400.0}
+    silent = {"weight": [(49, 80)], "bp_sys": [(60, 130)]}
+    assert says("patient_silent", mine, **silent) == (
+        Level.MEDIUM,
+        "Nothing comes from any device, and the gateway is well: Systolic pressure nothing for 60 h (expected every "
+        "24 h), Weight nothing for 49 h (expected every 24 h)",
+    )
+    assert says("device_silent", both, **silent) == (
+        Level.UNKNOWN,
+        "Whether a device is silent cannot be judged: no readings come at all",
+    )
+    assert says("device_silent", mine, **silent)[0] == Level.MEDIUM, "a programme without the other rule"
+    assert tells("patient_silent", mine, weight=[(37, 80)], bp_sys=[(37, 130)]) == (Level.LOW, Audience.PATIENT)
+
+
+def test_a_dead_device_is_no_silent_patient(says):
+    both = DAILY | {"bp_sys_expected_s": 86_400.0, "silence_shared": 1.0}
+    mine = DAILY | {"bp_sys_expected_s": 86_400.0}
+    dead = {"weight": [(60, 80)], "bp_sys": [(2, 130)]}
+    assert says("patient_silent", mine, **dead)[0] == Level.CALM
+    assert says("device_silent", both, **dead)[0] == Level.MEDIUM
+
+
+def test_one_instrument_alone_cannot_be_told_from_its_patient(says):
+    oximeter = {"spo2_expected_s": 86_400.0, "pulse_rate_expected_s": 86_400.0}
+    silent = {"spo2": [(60, 96)], "pulse_rate": [(60, 70)]}
+    level, sentence = says("patient_silent", oximeter, **silent)
+    assert level == Level.UNKNOWN
+    assert sentence == "Whether the patient is silent cannot be judged: fewer than two devices are expected"
+    assert says("device_silent", oximeter | {"silence_shared": 1.0}, **silent)[0] == Level.MEDIUM
+
+
+def test_a_silent_gateway_is_no_silent_patient(says):
+    mine = DAILY | {"bp_sys_expected_s": 86_400.0, "gateway_silent": 1.0}
+    assert says("patient_silent", mine, weight=[(60, 80)], bp_sys=[(60, 130)])[0] == Level.UNKNOWN
 
 
 def test_a_reading_the_device_doubts_is_a_sign_of_life_all_the_same(says):
