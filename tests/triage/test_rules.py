@@ -365,3 +365,20 @@ def test_a_high_glucose_wants_ketones_and_ketones_want_a_nurse(says, tells, wish
     assert tells("glucose", glucose=[(0.1, 14.2)], ketone=[(0.1, 3.0)]) == (Level.HIGH, Audience.NURSE)
     assert says("glucose", ketone=[(0.1, 3.2)]) == (Level.HIGH, "Glucose not measured; ketones 3.2 mmol/L")
     assert tells("glucose", glucose=[(0.1, 7)], ketone=[(0.1, 2.0)])[0] == Level.CALM
+
+
+def daily(*values: float) -> list[tuple[float, float]]:
+    """One a day, the last an hour ago."""
+    return [(24 * (len(values) - 1 - day) + 1, value) for day, value in enumerate(values)]
+
+
+def test_a_pulse_that_leaves_what_is_usual_and_stays_away(says):
+    usual = [62, 64, 63, 61, 63, 62, 64, 63]
+    assert says("personal_baseline", pulse_rate=daily(*usual, 62))[0] == Level.CALM
+    assert says("personal_baseline", pulse_rate=daily(*usual, 95))[0] == Level.CALM, "one slip is not a trend"
+    level, sentence = says("personal_baseline", pulse_rate=daily(*usual, 88, 90))
+    assert level == Level.LOW
+    assert sentence.startswith("Away from what is usual for this person: Pulse 90 (usually 6")
+    both = {"pulse_rate": daily(*usual, 88, 90), "spo2": daily(*[97] * 8, 92, 92)}
+    assert says("personal_baseline", **both)[0] == Level.MEDIUM
+    assert says("personal_baseline", pulse_rate=daily(62, 88, 90, 91))[0] == Level.UNKNOWN
