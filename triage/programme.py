@@ -25,6 +25,9 @@ from vitals.answers import QUESTIONS
 from vitals.channels import CHANNELS
 from vitals.errors import ConfigError
 
+GIVEN = frozenset({"gateway_silent", "silence_shared", "watched_since_ns"})
+"""Limits that say how things are with a home. Whoever runs the rules knows; nobody sets them."""
+
 
 class Expect(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The patient measures `channel` every `every_s` seconds."""
@@ -116,6 +119,8 @@ def _usual(programme: Programme) -> dict[str, float]:
 def _check(programme: Programme, limits: Mapping[str, float], where: str) -> None:
     allowed = bounds(programme.rules_of())
     for name, value in limits.items():
+        if name in GIVEN:
+            raise ConfigError(f"{where}: {name} is for nobody to set", "take it out: whoever runs the rules says it")
         if name not in allowed:
             raise ConfigError(f"{where}: no rule of the programme has a limit {name!r}", _near(name, allowed))
         low, high = allowed[name]

@@ -83,6 +83,7 @@ def test_a_personal_limit_of_another_programme_is_refused():
             "'exact_score': did you mean 'cat_",
         ),
         ("expect =", 'ask = [{channel = "pain", every_s = 60}]\nexpect =', "'pain' asked every 60 s is not plausible"),
+        ("weight_gain_kg = 1.5", "gateway_silent = 0", "gateway_silent is for nobody to set: take it out"),
         ("weight_gain_kg = 1.5", "silence_times = 1.2", "silence_times = 1.2 is not plausible: set it from 1.5"),
     ],
 )
