@@ -62,7 +62,9 @@ def test_a_start_without_a_change_keeps_nothing_new(edited) -> None:
 
 
 def test_another_text_under_the_same_version_is_refused_and_nothing_of_it_is_applied(edited) -> None:
-    with pytest.raises(ConfigError, match=r"'copd': version .* is not what it was .*: give the changed programme a new"):
+    with pytest.raises(
+        ConfigError, match=r"'copd': version .* is not what it was .*: give the changed programme a new"
+    ):
         edited(("spo2_floor = 90", "spo2_floor = 91"))
     town = edited(("spo2_floor = 91", "spo2_floor = 90"))
     with town.server.db.read() as tx:
