@@ -13,7 +13,7 @@ Everything is told of the newest reading n and those before it, i < n:
     z_i         (v_i - mean) / sd, both as they were before i; within ±Z_MOST, so that one slip is not a trend
     rise, fall  the CUSUM of z - SLACK and of -z - SLACK up to and with the newest, never below 0; the first LEARNING
                 readings teach and do not count; only in a direction that does harm
-    slope       Theil-Sen per day: the median over all pairs of the newest SLOPE_SAMPLES readings
+    slope       Theil-Sen per day: the median over all pairs of readings
 
 Source: exponential weights for readings at uneven times and a prior for what is not known yet are textbook matter; that
 a prior is worth about 4 readings, CUSUM in the harmful direction and Theil-Sen on few points suit sparse home data was
@@ -30,10 +30,9 @@ from numpy.typing import NDArray
 from triage.contract import NEVER, Bools, Floats, Times, Track
 from vitals.clock import NS
 
-STEP_NS = 4 * 3600 * NS
+STEP_NS = 6 * 3600 * NS
 REACH_NS = 30 * 86_400 * NS
-SAMPLES = 32
-SLOPE_SAMPLES = 16
+SAMPLES = 16
 LEAST_FOR_SLOPE = 3
 WORTH = 4.0
 LEARNING = 4
@@ -41,6 +40,11 @@ SLACK = 0.5
 Z_MOST = 4.0
 
 _DAY_NS = 86_400.0 * NS
+_ZERO = np.float32(0)
+_AT_ONCE = 1_000
+"""So many series are worked on at once: what lies between two steps then stays close to the processor."""
+
+Halves = NDArray[np.float32]
 
 
 class Usual(NamedTuple):
@@ -128,38 +132,13 @@ def track(t_ns: Times, value: Floats, usual: Usuals) -> Track:
 
     Row by row: what is in the other rows makes no difference, not even in the last bit.
     """
-    value, t_ns = np.ascontiguousarray(value.T), np.ascontiguousarray(t_ns.T)  # [SAMPLES, P]: each step one stroke
-    there = ~np.isnan(value)
-    newest_ns = t_ns[-1]
-    age_days = np.where(there, newest_ns - t_ns, 0) / _DAY_NS
-    moved = np.where(there, value - usual.mean, 0.0)  # from the population's mean, so that squares stay small
-    weight = np.where(there, np.exp(-age_days / usual.tau_days), 0.0)
-
-    # With the weights as of the newest: what the prior is worth at reading i has then shrunk by the same factor.
-    before = _before(weight), _before(weight * moved), _before(weight * moved * moved)
-    prior = np.where(there, weight, 1.0)
-    total, first, second = before
-    with np.errstate(invalid="ignore", divide="ignore"):  # no reading and no prior: nothing is usual, which is NaN
-        mean = first / (usual.worth * prior + total)
-        square = WORTH * prior * usual.sd**2 + second - 2 * mean * first + mean * mean * total
-        sd = np.maximum(np.sqrt(np.maximum(square / (WORTH * prior + total), 0)), usual.sd_least)
-        z = np.clip((moved - mean) / sd, -Z_MOST, Z_MOST)
-    sd = np.where(np.isnan(mean), np.nan, sd)
-
-    count = there.sum(axis=0).astype(np.float64)
-    place = there.cumsum(axis=0, dtype=np.int8)
-    learned = there & (place > LEARNING)
-    known = count > LEARNING
-    return Track(
-        count=count,
-        t_ns=np.where(count > 0, newest_ns, NEVER),
-        value=value[-1].copy(),
-        mean=np.where(count > 0, mean[-1] + usual.mean, np.nan),
-        sd=np.where(count > 0, sd[-1], np.nan),
-        rise=np.where(known & (usual.rise > 0), _cusum(np.where(learned, z - SLACK, 0.0)), np.nan),
-        fall=np.where(known & (usual.fall > 0), _cusum(np.where(learned, -z - SLACK, 0.0)), np.nan),
-        slope=_theil_sen(age_days[-SLOPE_SAMPLES:], value[-SLOPE_SAMPLES:]),
-    )
+    parts = [
+        _track(t_ns[rows], value[rows], Usuals(*(column[rows] for column in usual)))
+        for rows in (slice(start, start + _AT_ONCE) for start in range(0, max(len(t_ns), 1), _AT_ONCE))
+    ]
+    if len(parts) == 1:
+        return parts[0]
+    return Track(*(np.concatenate(columns) for columns in zip(*(vars(part).values() for part in parts), strict=True)))
 
 
 def current(now_ns: int, seen: Track) -> Track:
@@ -173,36 +152,79 @@ def current(now_ns: int, seen: Track) -> Track:
     return Track(count=np.where(gone, 0.0, seen.count), t_ns=np.where(gone, NEVER, seen.t_ns), **bare)
 
 
-def _before(terms: Floats) -> Floats:
-    """The sum [K, P] of what stands before each."""
+def _track(t_ns: Times, value: Floats, usual: Usuals) -> Track:
+    # [SAMPLES, P] from here on, a step being one stroke through memory, and counted from the newest, so that numbers
+    # are small and half the width has all the digits that a device gives.
+    t_ns, value = np.ascontiguousarray(t_ns.T), np.ascontiguousarray(value.T)
+    newest_ns, newest = t_ns[-1], value[-1]
+    there = ~np.isnan(value)
+    count = there.sum(axis=0)
+    age_days = np.where(there, (newest_ns - t_ns) / _DAY_NS, np.inf).astype(np.float32)
+    moved = (value - newest).astype(np.float32)
+    known, learned = count > 0, np.arange(1, SAMPLES + 1)[:, None] > SAMPLES - count + LEARNING
+    with np.errstate(all="ignore"):  # what no reading stands behind is NaN, or not looked at
+        mean, sd, z = _against_usual(age_days, np.where(there, moved, _ZERO), newest, usual)
+        slope = _theil_sen(age_days, moved, count)
+    rise, fall = _cusums(np.where(learned, z, np.nan))
+    return Track(
+        count=count.astype(np.float64),
+        t_ns=np.where(known, newest_ns, NEVER),
+        value=newest.copy(),
+        mean=np.where(known, mean + newest, np.nan),
+        sd=np.where(known & ~np.isnan(mean), sd, np.nan),
+        rise=np.where((count > LEARNING) & (usual.rise > 0), rise, np.nan),
+        fall=np.where((count > LEARNING) & (usual.fall > 0), fall, np.nan),
+        slope=slope,
+    )
+
+
+def _against_usual(age_days: Halves, moved: Halves, newest: Floats, usual: Usuals) -> tuple[Halves, Halves, Halves]:
+    """The mean, counted from the newest reading, and sd [P] before it, and each reading's z [SAMPLES, P].
+
+    Weights are as of the newest: by reading i, what the prior is worth has shrunk as much as its weight.
+    """
+    half = np.float32
+    weight = np.exp(age_days / -usual.tau_days.astype(half))
+    weighed = weight * moved
+    total, first, second = _before(np.stack((weight, weighed, weighed * moved), axis=1)).swapaxes(0, 1)
+    worth = usual.worth.astype(half) * weight
+    mean = (worth * (usual.mean - newest).astype(half) + first) / (worth + total)
+    square = weight * (WORTH * usual.sd**2).astype(half) + (second - mean * (2 * first - mean * total))
+    sd = np.maximum(np.sqrt(np.maximum(square / (half(WORTH) * weight + total), 0)), usual.sd_least.astype(half))
+    return mean[-1], sd[-1], np.clip((moved - mean) / sd, -Z_MOST, Z_MOST)
+
+
+def _before(terms: Halves) -> Halves:
+    """The sum [K, ...] of what stands before each."""
     sums = np.zeros_like(terms)
     for index in range(1, len(terms)):
         np.add(sums[index - 1], terms[index - 1], out=sums[index])
     return sums
 
 
-def _cusum(terms: Floats) -> Floats:
-    """The CUSUM [P] at the end of `terms` [K, P]: the greatest sum that ends there, or 0."""
-    total, most = np.zeros(terms.shape[1]), np.zeros(terms.shape[1])
+def _cusums(z: Halves) -> Halves:
+    """The CUSUM upwards and downwards [2, P] at the end of `z` [K, P]: the greatest sum that ends there, or 0."""
+    terms = np.stack((z, -z), axis=1) - np.float32(SLACK)
+    total, most = np.zeros(terms.shape[1:], np.float32), np.zeros(terms.shape[1:], np.float32)
     for term in terms[::-1]:
-        total = total + term
-        most = np.maximum(most, total)
+        np.add(total, term, out=total)
+        np.fmax(most, total, out=most)  # NaN, where it is still learning, ends the sum
     return most
 
 
-def _theil_sen(age_days: Floats, value: Floats) -> Floats:
+def _theil_sen(age_days: Halves, value: Halves, count: NDArray[np.intp]) -> Floats:
     """The median slope a day [P] over all pairs of [K, P]; NaN below LEAST_FOR_SLOPE readings."""
     size, patients = value.shape
-    slopes = np.empty((patients, size * (size - 1) // 2))
+    slopes = np.empty((size * (size - 1) // 2, patients), np.float32)
     start = 0
     for apart in range(1, size):
         stop = start + size - apart
-        run_days = age_days[:-apart] - age_days[apart:]  # 0 only where a reading is missing, whose value is NaN
-        slopes[:, start:stop] = ((value[apart:] - value[:-apart]) / np.where(run_days == 0, 1.0, run_days)).T
+        np.subtract(value[apart:], value[:-apart], out=slopes[start:stop])
+        slopes[start:stop] /= age_days[:-apart] - age_days[apart:]
         start = stop
-    slopes.sort(axis=1)  # NaN last
-    count = (~np.isnan(value)).sum(axis=0)
-    pairs = count * (count - 1) // 2
-    rows = np.arange(patients)
-    middle = (slopes[rows, np.maximum(pairs - 1, 0) // 2] + slopes[rows, pairs // 2 * (pairs > 1)]) / 2
-    return np.where(count >= LEAST_FOR_SLOPE, middle, np.nan)
+    ordered = np.ascontiguousarray(slopes.T)
+    ordered.sort(axis=1)  # NaN last: one of the two is missing
+    pairs, rows = count * (count - 1) // 2, np.arange(patients)
+    middle = (ordered[rows, np.maximum(pairs - 1, 0) // 2] + ordered[rows, pairs // 2].astype(np.float64)) / 2
+    slope: Floats = np.where(count >= LEAST_FOR_SLOPE, middle, np.nan)
+    return slope
