@@ -65,7 +65,7 @@ _SEES: Mapping[str, tuple[Sequence[str], float, int]] = {
     "dispenser_trouble": (_TROUBLES, 7 * DAY, 1),
     "device_silent": (WATCHED, 30 * DAY, 1),
     "patient_silent": (WATCHED, 30 * DAY, 1),
-    "silent_after_red": (("spo2",), 30 * DAY, 8),
+    "silent_after_red": (("spo2", "perfusion_index"), 30 * DAY, 8),
 }
 """What each rule is shown: of these names, no older than so many seconds, the newest so many."""
 

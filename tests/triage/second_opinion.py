@@ -293,49 +293,19 @@ def patient_silent(patient: Patient, limit: Limits) -> Level | Told:
 
 
 def silent_after_red(patient: Patient, limit: Limits) -> Level:
-    readings = trusted(patient["spo2"], math.inf)
-    if not readings or missing(limit["spo2_floor"], limit["spo2_expected_s"]):
+    readings = trusted(warm(patient, limit), math.inf)
+    if not readings or missing(limit["spo2_floor"], limit["spo2_expected_s"], limit["perfusion_least"]):
         return UNKNOWN
     silent = patient["spo2"][-1].age_ns > 2 * limit["spo2_expected_s"] * NS
     return HIGH if silent and readings[-1].value < limit["spo2_floor"] else CALM
 
 
-# Of triage/course.py: mean, worth, sd, least sd, days, whether a rise does harm; a fall does of all of them.
-USUAL = {
-    "spo2": (96.0, 1.0, 1.5, 0.8, 7.0, False),
-    "pulse_rate": (75.0, 1.0, 7.0, 3.0, 7.0, True),
-    "resp_rate": (16.0, 4.0, 2.0, 1.0, 7.0, True),
-    "bp_sys": (130.0, 1.0, 10.0, 5.0, 14.0, True),
-    "body_temp": (36.7, 4.0, 0.3, 0.15, 7.0, True),
-}
-
-
-def cusum(name: str, readings: list[Seen], now_ns: float) -> float:
-    """How far the readings, the last good one of every 4 hours, have gone in the direction that does harm."""
-    mean0, worth, sd0, least, days, rising = USUAL[name]
-    course = list({(now_ns - s.age_ns) // (4 * 3600 * NS): s for s in readings if s.good}.values())
-    course = [s for s in course if s.age_ns - course[-1].age_ns <= 30 * 86_400 * NS][-32:]
-    rise = fall = 0.0
-    for index, newest in enumerate(course):
-        earlier = [(math.exp((newest.age_ns - s.age_ns) / (86_400 * NS * days)), s.value) for s in course[:index]]
-        total = sum(weight for weight, _ in earlier)
-        mean = (worth * mean0 + sum(weight * value for weight, value in earlier)) / (worth + total)
-        spread = 4 * sd0**2 + sum(weight * (value - mean) ** 2 for weight, value in earlier)
-        z = max(-4.0, min(4.0, (newest.value - mean) / max(math.sqrt(spread / (4 + total)), least)))
-        if index >= 4:
-            rise, fall = max(0.0, rise + z - 0.5), max(0.0, fall - z - 0.5)
-    return max(rise, fall) if rising else fall
-
-
 def personal_baseline(patient: Patient, limit: Limits) -> Level:
+    """`limit` has the CUSUM of each channel in the direction that does harm: `tests.triage.test_course.plainly`."""
     if missing(limit["baseline_from"], limit["baseline_stale_s"]):
         return UNKNOWN
-    found = []
-    for name in USUAL:
-        good = trusted(patient[name], limit["baseline_stale_s"])
-        within = [s for s in good if s.age_ns - good[-1].age_ns <= 30 * 86_400 * NS]
-        if len({(limit["now_ns"] - s.age_ns) // (4 * 3600 * NS) for s in within}) >= 5:
-            found.append(cusum(name, good, limit["now_ns"]))
+    fresh = [name for name, readings in patient.items() if trusted(readings, limit["baseline_stale_s"])]
+    found = [limit[f"{name}_cusum"] for name in fresh if not missing(limit[f"{name}_cusum"])]
     away = [one for one in found if one >= limit["baseline_from"]]
     if len(away) >= 2 or any(one >= 2 * limit["baseline_from"] for one in away):
         return MEDIUM

@@ -276,6 +276,13 @@ def test_but_not_a_patient_whose_last_saturation_was_red(says):
     assert says("silent_after_red", limits, spo2=[(13, 93)])[0] == Level.CALM
 
 
+def test_a_reading_of_a_cold_finger_was_not_red(says):
+    cold = {"spo2": [(20, 96), (13, 70)], "perfusion_index": [(13, 0.1)]}
+    assert says("silent_after_red", {"spo2_expected_s": 6 * 3600.0}, **cold)[0] == Level.CALM
+    cold["spo2"][0] = (20, 85)
+    assert says("silent_after_red", {"spo2_expected_s": 6 * 3600.0}, **cold)[0] == Level.HIGH, "what came before was"
+
+
 def test_gateways_are_judged_by_their_heartbeats(now_ns):
     heard = np.array([now_ns - 60 * NS, now_ns - 901 * NS, NEVER, now_ns + NS, now_ns], dtype=np.int64)
     limit_s = np.array([900.0, 900, 900, 900, np.nan])

@@ -1,10 +1,13 @@
 """Each rule, and the second opinion on it (`second_opinion`): both must say the same."""
 
+import math
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.triage.second_opinion import OPINIONS, Seen, verdict
+from tests.triage.test_course import plainly as course_of
 from triage.catalogue import catalogue
 from triage.run import run
 from vitals.alarm import Audience, Level
@@ -20,7 +23,8 @@ def test_both_say_the_same(name, data, homes):
     told = data.draw(homes(rule))
     verdicts = run(told.window(rule), [rule])
     for row, patient in enumerate(told.patients):
-        limit = {**rule.limits, **told.limits[patient], "now_ns": told.now_ns}
+        limit = {**rule.limits, **told.limits[patient]}
+        limit |= {f"{name}_cusum": cusum(told, patient, name) for name in rule.tracks}
         if "watched_since_ns" in limit:
             limit["watched_s"] = (told.now_ns - limit["watched_since_ns"]) / NS
         seen = {channel: plainly(told, patient, channel, rule) for channel in (*rule.reads, *rule.events)}
@@ -28,6 +32,12 @@ def test_both_say_the_same(name, data, homes):
         assert Level(int(verdicts.level[0, row])) == level, (seen, limit)
         if level > Level.CALM:
             assert Audience(int(verdicts.tells[0, row])) == audience, (seen, limit)
+
+
+def cusum(told, patient: str, channel: str) -> float:
+    """How far the channel has gone in a direction that does harm; NaN where nobody can say."""
+    course = course_of([sample for sample in told.samples if sample.patient == patient], channel, told.now_ns)
+    return max((course[way] for way in ("rise", "fall") if not math.isnan(course[way])), default=math.nan)
 
 
 def plainly(told, patient: str, channel: str, rule) -> list[Seen]:

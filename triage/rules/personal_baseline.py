@@ -45,8 +45,8 @@ def _clauses(language: str, usually: str) -> str:
 def personal_baseline(w: Window) -> Finding:
     """A channel whose CUSUM has reached `baseline_from` LOW; two of them, or one at twice as much, MEDIUM.
 
-    UNKNOWN where no channel has five readings (4 h apart) and a newest one within `baseline_stale_s`. `because`: of
-    each channel that is away its newest value, `…_usual` and `…_cusum`. Source: see the module.
+    UNKNOWN where no channel has five readings some hours apart and a newest one within `baseline_stale_s`. `because`:
+    of each channel that is away its newest value, `…_usual` and `…_cusum`. Source: see the module.
     """
     enough = w.limit["baseline_from"]
     known, away, far = np.zeros(w.patients, np.bool_), np.zeros(w.patients, np.int64), np.zeros(w.patients, np.bool_)
@@ -54,13 +54,13 @@ def personal_baseline(w: Window) -> Finding:
     for name in WATCHED:
         course = w.track[name]
         fresh = limited(w, personal_baseline.limits) & (age_s(w.now_ns, course.t_ns) <= w.limit["baseline_stale_s"])
-        cusum = np.where(fresh, np.fmax(course.rise, course.fall), np.nan)
+        cusum = np.where(fresh, np.fmax(course.rise, course.fall).astype(np.float64), np.nan)
         gone = cusum >= enough
         known |= ~np.isnan(cusum)
         away += gone
         far |= cusum >= 2 * enough
         because[name] = np.where(gone, course.value, np.nan)
-        because[f"{name}_usual"] = np.where(gone, course.mean, np.nan)
+        because[f"{name}_usual"] = np.where(gone, course.mean.astype(np.float64), np.nan)
         because[f"{name}_cusum"] = cusum
     level = levels(w.patients)
     level[known] = Level.CALM

@@ -31,7 +31,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from triage.contract import Bools, Finding, Floats, Levels, Times, Window, levels, plausible, rule
-from triage.look import age_s, good, newest
+from triage.look import age_s, good, limited, newest, perfused
 from vitals.alarm import Audience, Kind, Level
 from vitals.channels import CHANNELS
 
@@ -222,11 +222,11 @@ def patient_silent(w: Window) -> Finding:
 
 
 @rule(
-    version="1",
+    version="2",
     title={"nb": "Stille etter rød SpO₂", "en": "Silent after a red SpO₂"},
-    reads=("spo2",),
-    limits={"spo2_floor": 90.0, "spo2_expected_s": np.nan},
-    bounds={"spo2_floor": plausible("spo2"), "spo2_expected_s": _INTERVAL_S},
+    reads=("spo2", "perfusion_index"),
+    limits={"spo2_floor": 90.0, "spo2_expected_s": np.nan, "perfusion_least": 0.3},
+    bounds={"spo2_floor": plausible("spo2"), "spo2_expected_s": _INTERVAL_S, "perfusion_least": (0.0, 2.0)},
     window_s=2_592_000,
     samples=8,
     text={
@@ -240,10 +240,10 @@ def silent_after_red(w: Window) -> Finding:
     UNKNOWN without a trusted SpO2 in 30 days or without `spo2_expected_s`. Source: see the module.
     """
     floor, expected_s = w.limit["spo2_floor"], w.limit["spo2_expected_s"]
-    last = newest(w, good(w, "spo2"))
+    last = newest(w, perfused(w, good(w, "spo2"), w.limit["perfusion_least"]))
     silent_s = newest(w, w.channel["spo2"]).age_s
     level = levels(w.patients)
-    level[~np.isnan([last.value, floor, expected_s]).any(axis=0)] = Level.CALM
-    level[(last.value < floor) & (silent_s > 2 * expected_s)] = Level.HIGH
+    level[~np.isnan(last.value) & limited(w, silent_after_red.limits)] = Level.CALM
+    level[(level == Level.CALM) & (last.value < floor) & (silent_s > 2 * expected_s)] = Level.HIGH
     because = {"last": last.value, "floor": floor, "silent_h": silent_s / 3600, "expected_h": expected_s / 3600}
     return Finding(level, because)
