@@ -5,7 +5,8 @@ at 96 is ill at 92, long before any floor for everybody. A personal floor that i
 sees who has none yet.
 
 What is usual is `spo2_usual` where a clinician has confirmed it. Else it is the median of the readings of the two weeks
-before the newest, without those of its own day, if there are four of them. As for the floor, a level takes two agreeing
+before the newest, without those of its own day, if there are four of them; who is measured without a pause has no such
+days among the readings that are looked at, and needs a confirmed one. As for the floor, a level takes two agreeing
 readings, one alone is a level lower and wishes for another, and a cold finger does not count.
 """
 
