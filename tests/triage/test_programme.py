@@ -1,10 +1,12 @@
 """Programmes as clinicians write them, and what is said to one who slips."""
 
+import math
 from pathlib import Path
 
 import pytest
 
-from triage.programme import limits_for, parse
+from triage.catalogue import bounds
+from triage.programme import GIVEN, limits_for, parse
 from vitals.errors import ConfigError
 
 PROGRAMMES = sorted((Path(__file__).parents[2] / "configs" / "programmes").glob("*.toml"))
@@ -27,6 +29,23 @@ def test_a_shipped_programme_is_whole(path):
     limits = limits_for(programme, {})
     for expect in programme.expect:
         assert limits[f"{expect.channel}_expected_s"] == expect.every_s
+
+
+@pytest.mark.parametrize("path", PROGRAMMES, ids=lambda path: path.stem)
+def test_every_limit_of_a_shipped_programme_can_be_a_persons_within_its_bounds(path):
+    programme = parse(path.read_text(encoding="utf-8"), path.name)
+    usual = limits_for(programme, {})
+    for name, (low, high) in bounds(programme.rules_of()).items():
+        if name in GIVEN:
+            continue
+        for value in (low, high):
+            try:
+                assert limits_for(programme, {name: value}) == usual | {name: value}
+            except ConfigError as error:
+                assert " is above " in str(error), error
+        for value in (math.nextafter(low, -math.inf), math.nextafter(high, math.inf), math.nan):
+            with pytest.raises(ConfigError, match=f"{name} = .* is not plausible"):
+                limits_for(programme, {name: value})
 
 
 def test_heart_failure_copd_and_general_are_shipped():
