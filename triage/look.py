@@ -111,6 +111,12 @@ def limited(w: Window, names: Iterable[str]) -> Bools:
     return np.asarray(~np.isnan([w.limit[name] for name in names]).any(axis=0))
 
 
+def fresh(w: Window, channel: str, fresh_s: Floats) -> Floats:
+    """The newest good value [P], NaN where it is older than `fresh_s` [P]."""
+    last = newest(w, good(w, channel))
+    return np.where(last.age_s <= fresh_s, last.value, np.nan)
+
+
 def median(value: Floats) -> Floats:
     """The median [P] of the numbers that are there in each row [P, K]; NaN where there are none."""
     ordered = np.sort(value, axis=1)  # NaN last
