@@ -5,7 +5,10 @@ import importlib
 from collections.abc import Callable, Sequence
 from typing import cast
 
-_COMMANDS: dict[str, str] = {}
+_COMMANDS: dict[str, str] = {
+    "evaluate": "how well scores foresee what a table says came to pass",
+    "fit": "make the research score of a table",
+}
 """What each command is for. Its module has the command's name and a `main(argv) -> exit code`."""
 
 
