@@ -14,7 +14,7 @@ import numpy as np
 from tqdm import tqdm  # type: ignore[import-untyped]
 
 from hjemvakt.triage.measure import BUDGETS, DRAWS, Document, count, label_options, measured
-from hjemvakt.triage.table import read
+from hjemvakt.triage.table import read, sha256
 from triage.study import model as models
 from triage.study import scores
 from triage.study.auroc import draws
@@ -45,7 +45,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     wide = read(said.file, said.label)
     foreseen = outcome(wide, said.horizon, said.label_lead)
     budgets = tuple(dict.fromkeys(said.budget or BUDGETS))
-    document = _head(said, wide, foreseen)
+    document = _head(said, wide, foreseen, model)
     resampled = draws(len(wide.patients), said.bootstrap, said.seed)
     bar = tqdm(asked, desc="scores", unit="score", disable=None, leave=False)
     for name in bar:
@@ -101,7 +101,7 @@ def _budget(text: str) -> float:
 # What is measured
 
 
-def _head(said: argparse.Namespace, wide: Wide, foreseen: Outcome) -> Document:
+def _head(said: argparse.Namespace, wide: Wide, foreseen: Outcome, model: models.Model) -> Document:
     """What the table is and what is asked of it."""
     with_case = np.unique(foreseen.patient[foreseen.case])
     return {
@@ -126,6 +126,7 @@ def _head(said: argparse.Namespace, wide: Wide, foreseen: Outcome) -> Document:
         "left_out_as_implausible": dict(wide.left_out),
         "columns_passed_over": list(wide.ignored),
         "scores": [],
+        "fitted_to_this_file": sha256(said.file) == model.data_sha256,
         "note": _CLAIM,
     }
 
@@ -160,6 +161,8 @@ def _lines(told: Document) -> Iterator[str]:
         for score in told["scores"]:
             yield f"{score['score']:24} {_alert_line(score['alerts'][place])}"
     yield ""
+    if told["fitted_to_this_file"] and any(score["score"] in ("fitted", "deterioration") for score in told["scores"]):
+        yield "`fitted` was made of this very file, so its figures here flatter it: those of other patients count."
     yield told["note"]
 
 

@@ -109,7 +109,7 @@ def _hour_odds(hour: Floats, y: Floats) -> Floats:
 
 def linear(model: Model, x: Floats) -> Floats:
     """The score [n] of features [n, F], missing ones 0."""
-    return np.asarray(model.intercept + x @ np.array([model.coefficient[name] for name in NAMES]))
+    return np.asarray(x @ np.array([model.coefficient[name] for name in NAMES]))
 
 
 def folds(known: Outcome, number: int, seed: int) -> Rows:

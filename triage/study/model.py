@@ -1,13 +1,15 @@
 """The research score as data: a coefficient for each feature, and how it was made. Its file is TOML.
 
-    score = intercept + Σ coefficient · feature        (`triage.study.features`; a missing one adds nothing)
+    score = Σ coefficient · feature        (`triage.study.features`; a missing one adds nothing)
 
-The coefficients are 0 or more, and so are the features: nothing that gets worse lowers the score. It is the logarithm
-of odds, in the development data and at an average hour of the stay; it is not a probability for anybody at home.
+The coefficients are 0 or more, and so are the features: nothing that gets worse lowers the score, and a score of 0 is
+that of a person as usual as can be. With the intercept added it is the logarithm of the odds of a case, in the
+development data and at an average hour of the stay; it is no probability for anybody at home.
 """
 
+import functools
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,20 +18,25 @@ from triage.contract import Floats
 from triage.study.features import NAMES, USUAL
 from vitals.errors import ConfigError
 
+BUDGETS = ("21", "5")
 ENOUGH = 3
 """Of the parameters of `USUAL` so many must be known, or there is no score."""
 
 
 @dataclass(frozen=True)
 class Model:
-    """By feature: `coefficient` for one unit of it, its `mean` and `scale` (standard deviation) where it was made."""
+    """By feature: `coefficient` for one unit of it, its `mean` and `scale` (standard deviation) where it was made.
+
+    `thresholds`: by alert budget, "21" and "5" episodes for each 100 patient-days, the score at which it was kept.
+    `data_sha256`: of the file it was made of, "" where that is not told.
+    """
 
     coefficient: Mapping[str, float]
     mean: Mapping[str, float]
     scale: Mapping[str, float]
     intercept: float
     thresholds: Mapping[str, float]
-    """By alert budget, "21" and "5" episodes for each 100 patient-days: the score at which it was kept."""
+    data_sha256: str = ""
 
     def contributions(self, features: Mapping[str, Floats]) -> dict[str, Floats]:
         """What each feature [P] adds to the score; NaN where it is missing."""
@@ -37,9 +44,14 @@ class Model:
 
     def score(self, features: Mapping[str, Floats]) -> Floats:
         """The score [P]; NaN where fewer than `ENOUGH` parameters are known."""
-        parts = np.stack(list(self.contributions(features).values()))
-        total = self.intercept + np.nansum(parts, axis=0)
-        return np.where(known(features) >= ENOUGH, total, np.nan)
+        enough = known(features) >= ENOUGH
+        return np.where(enough, total(self.contributions(features).values()), np.nan)
+
+
+def total(parts: Iterable[Floats]) -> Floats:
+    """The sum [P] of what is there, one part after another: so it is the same to the last bit for one and for many."""
+    first, *others = map(np.nan_to_num, parts)
+    return functools.reduce(np.add, others, first)
 
 
 def known(features: Mapping[str, Floats]) -> Floats:
@@ -58,7 +70,8 @@ def loads(text: str, place: str) -> Model:
             mean={name: float(features[name]["mean"]) for name in NAMES},
             scale={name: float(features[name]["scale"]) for name in NAMES},
             intercept=float(told["intercept"]),
-            thresholds={name: float(value) for name, value in told["thresholds"].items()},
+            thresholds={name: float(told["thresholds"][name]) for name in BUDGETS},
+            data_sha256=str(told["made"]["data_sha256"]),
         )
     except (tomllib.TOMLDecodeError, KeyError, TypeError, ValueError, AttributeError) as error:
         raise ConfigError(f"{place} is no score of ours ({error!r})", "make it with hjemvakt triage fit") from error
@@ -76,8 +89,9 @@ def loads(text: str, place: str) -> Model:
 def dumps(model: Model, made: Mapping[str, str | float | int]) -> str:
     """The model as TOML, with `made`, how it was made, as its first table. The same model gives the same text."""
     lines = [
-        "# The research score: score = intercept + sum of coefficient * feature (triage/study/features.py).",
+        "# The research score: score = sum of coefficient * feature (triage/study/features.py).",
         "# Research only. Made of intensive-care stays; it does not transfer to homes, and no benefit is claimed.",
+        "# With the intercept added it is the log odds of a case at an average hour of the stay.",
         f"intercept = {model.intercept:.6g}",
         "",
         "[made]",
