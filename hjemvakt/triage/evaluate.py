@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm  # type: ignore[import-untyped]
 
+from hjemvakt.triage import picture
 from hjemvakt.triage.measure import BUDGETS, DRAWS, Document, count, label_options, measured
 from hjemvakt.triage.table import read, sha256
 from triage.study import model as models
@@ -42,6 +43,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     for name in asked:
         scores.check(name)
     model = SHIPPED if said.model is None else load_model(said.model)
+    if said.plot is not None:
+        picture.check(said.plot)
     wide = read(said.file, said.label)
     foreseen = outcome(wide, said.horizon, said.label_lead)
     budgets = tuple(dict.fromkeys(said.budget or BUDGETS))
@@ -53,7 +56,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         value = scores.score(name, wide, model)[foreseen.row]
         document["scores"].append(measured(name, value, foreseen, budgets, said.refractory, resampled))
     if said.plot is not None:
-        _draw(said.plot, document)
+        picture.draw(said.plot, document)
     print(json.dumps(document, indent=2, allow_nan=False) if said.json else "\n".join(_lines(document)))
     return 0
 
@@ -190,9 +193,3 @@ def _share(value: float | None, between: Sequence[float | None]) -> str:
 
 def _between(low: float | None, high: float | None, how: str) -> str:
     return "" if low is None or high is None else f" ({low:{how}}–{high:{how}})"
-
-
-def _draw(path: Path, document: Document) -> None:
-    from hjemvakt.triage.picture import draw  # matplotlib is heavy
-
-    draw(path, document)

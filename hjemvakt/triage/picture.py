@@ -1,15 +1,12 @@
 """The document of `hjemvakt triage evaluate` as a picture: time-matched AUROCs, and what the alert budgets bring."""
 
 from pathlib import Path
-from typing import Any
-
-import matplotlib
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
+from typing import TYPE_CHECKING, Any
 
 from vitals.errors import ConfigError, StoreError
 
-matplotlib.use("Agg")
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 ENDINGS = (".png", ".svg", ".pdf")
 
@@ -24,6 +21,8 @@ def check(path: Path) -> None:
 
 def draw(path: Path, document: dict[str, Any]) -> None:
     """Draw `document` into `path`. Raises StoreError where it cannot be written."""
+    from matplotlib.figure import Figure  # heavy, and needed for a picture alone; a Figure by itself wants no screen
+
     scores = document["scores"]
     figure = Figure(figsize=(11, 1.8 + 0.45 * len(scores)), layout="constrained")
     left, right = figure.subplots(1, 2)
@@ -36,7 +35,7 @@ def draw(path: Path, document: dict[str, Any]) -> None:
         raise StoreError(f"{path} cannot be written ({error.strerror})", "look at the folder and the disk") from error
 
 
-def _areas(axes: Axes, scores: list[dict[str, Any]]) -> None:
+def _areas(axes: "Axes", scores: list[dict[str, Any]]) -> None:
     for kind, marker, shift in (("auroc_time_matched", "o", 0.0), ("auroc", "x", 0.22)):
         for place, score in enumerate(scores):
             area, colour = score[kind], "C0" if marker == "o" else "C7"
@@ -50,7 +49,7 @@ def _areas(axes: Axes, scores: list[dict[str, Any]]) -> None:
     axes.set_xlabel("AUROC with 95 % interval: time-matched (dot), raw (cross)")
 
 
-def _alerts(axes: Axes, scores: list[dict[str, Any]]) -> None:
+def _alerts(axes: "Axes", scores: list[dict[str, Any]]) -> None:
     for score in scores:
         found = [alerts for alerts in score["alerts"] if alerts["threshold"] is not None and alerts["ppv"] is not None]
         axes.plot(
