@@ -77,12 +77,12 @@ def _parser() -> argparse.ArgumentParser:
     )  # fmt: skip
     label_options(parser)
     parser.add_argument(
-        "--score", action="append", metavar="NAME",
-        help=f"{', '.join(scores.OURS)} or a rule, RULE:NUMBER for one of its numbers; may be repeated",
+        "--score", action="extend", nargs="+", metavar="NAME",
+        help=f"{', '.join(scores.OURS)} or a rule, RULE:NUMBER for one of its numbers",
     )  # fmt: skip
     parser.add_argument(
-        "--budget", action="append", type=_budget, metavar="N",
-        help="episodes for each 100 patient-days; may be repeated (21 and 5)",
+        "--budget", action="extend", nargs="+", type=_budget, metavar="N",
+        help="episodes for each 100 patient-days (21 and 5)",
     )  # fmt: skip
     parser.add_argument("--bootstrap", type=count, default=DRAWS, metavar="N", help=f"draws for intervals ({DRAWS})")
     parser.add_argument("--model", type=Path, metavar="FILE", help="what `fitted` is, instead of the shipped score")

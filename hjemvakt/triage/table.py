@@ -155,8 +155,9 @@ def _nearest_mend(wanted: str, found: list[str]) -> str:
 
 
 def _patients(path: Path, column: pa.ChunkedArray) -> NDArray[np.int64] | NDArray[np.str_]:
-    if column.null_count:
-        row = int(np.flatnonzero(column.is_null().to_numpy())[0])
+    nobody = np.flatnonzero(column.is_null(nan_is_null=True).to_numpy())
+    if len(nobody):
+        row = int(nobody[0])
         raise ConfigError(f"{path}, row {row + 1}: no patient is named", "give every row its patient")
     if pa.types.is_integer(column.type):
         return np.asarray(column.to_numpy(), dtype=np.int64)

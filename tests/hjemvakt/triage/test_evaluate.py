@@ -145,7 +145,7 @@ def test_for_a_person_it_says_what_a_case_is_and_claims_nothing(capsys, file):
 
 def test_a_picture_on_request(capsys, file, tmp_path):
     out = tmp_path / "out.png"
-    evaluated(capsys, file, "--score", "news2", "--score", "hour", "--bootstrap", "5", "--plot", str(out))
+    evaluated(capsys, file, "--score", "news2", "hour", "--bootstrap", "5", "--plot", str(out))
     assert out.read_bytes().startswith(b"\x89PNG")
 
 
