@@ -128,7 +128,7 @@ _COMMANDS: dict[str, tuple[str, str, Callable[[], Command]]] = {
     "readings": ("readings, handed out as a file: export", "server", _readings),
     "backup": ("copy the server's data into one file", "server", _backup),
     "restore": ("put a backup's data in place", "server", _restore),
-    "triage": ("the triage rules on tables, and on what a server has kept", "server", _triage),
+    "triage": ("the triage rules on tables, and on what a server has kept", "server,study", _triage),
     "sim": ("simulated homes: run, check, gateway, list", "sim", _sim),
     "devices": ("the devices that can be read", "gateway", _devices),
     "decode": ("what bytes of a device mean", "gateway", _decode),

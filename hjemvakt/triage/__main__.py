@@ -9,6 +9,8 @@ _COMMANDS: dict[str, str] = {
     "rules": "the rules there are, what each reads and what may be set",
     "score": "score a table: NEWS2, MEWS, qSOFA, shock index, CRB-65",
     "programmes": "list the programmes that patients can follow, show one in full, check a file",
+    "evaluate": "how well scores foresee what a table says came to pass",
+    "fit": "make the research score of a table",
 }
 """What each command is for. Its module has the command's name and a `main(argv) -> exit code`."""
 
