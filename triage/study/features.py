@@ -25,7 +25,7 @@ import numpy as np
 
 from triage.contract import NEVER, Floats, Series, Times, Window
 from triage.look import Newest, good, newest
-from triage.rules import news2
+from triage.scores import news2
 from vitals.clock import NS
 
 WINDOW_S, SAMPLES = 48 * 3600.0, 32
