@@ -12,14 +12,23 @@ import msgspec
 
 from triage.catalogue import bounds, catalogue, defaults
 from triage.contract import Rule
+from triage.plan import Sooner
 from triage.sentence import LANGUAGES
 from vitals import settings
+from vitals.answers import QUESTIONS
 from vitals.channels import CHANNELS
 from vitals.errors import ConfigError
 
 
 class Expect(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The patient measures `channel` every `every_s` seconds."""
+
+    channel: str
+    every_s: float
+
+
+class Ask(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The patient is asked, every `every_s` seconds, the question of `vitals.answers` that `channel` is named for."""
 
     channel: str
     every_s: float
@@ -34,6 +43,11 @@ class Programme(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     rules: tuple[str, ...]
     limits: dict[str, float] = {}
     expect: tuple[Expect, ...] = ()
+    ask: tuple[Ask, ...] = ()
+    sooner: Sooner = Sooner()
+    """When the patient is asked to measure before the next expected time (`triage.plan`)."""
+    startup_days: float = 14.0
+    """So long are a new patient's own limits learned, then proposed (check)."""
 
     def rules_of(self) -> tuple[Rule, ...]:
         """The rules themselves."""
@@ -56,6 +70,10 @@ def checked(programme: Programme, where: str) -> Programme:
     _check(programme, programme.limits, where)
     for expect in programme.expect:
         _check_expect(programme, expect, where)
+    for ask in programme.ask:
+        _check_ask(ask, where)
+    if not 3 <= programme.startup_days <= 90:
+        raise ConfigError(f"{where}: startup_days = {programme.startup_days:g} is not plausible", "set it from 3 to 90")
     return programme
 
 
@@ -91,6 +109,15 @@ def _check_expect(programme: Programme, expect: Expect, where: str) -> None:
             f"add a rule with the limit {name!r} (device_silent), or take the channel out of [[expect]]",
         )
     _check(programme, {name: expect.every_s}, where)
+
+
+def _check_ask(ask: Ask, where: str) -> None:
+    if ask.channel not in QUESTIONS:
+        raise ConfigError(f"{where}: no question is worded for {ask.channel!r}", _near(ask.channel, QUESTIONS))
+    if not 3600 <= ask.every_s <= 2_678_400:
+        raise ConfigError(
+            f"{where}: {ask.channel!r} asked every {ask.every_s:g} s is not plausible", "set it from 3600 to 2678400"
+        )
 
 
 def _expected(channel: str) -> str:
