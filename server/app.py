@@ -57,6 +57,9 @@ from server.readings.fold import catch_up, fold
 from server.readings.memory import memory_of
 from server.version import program_version
 from server.watch import ROUND_S, New, Watch
+from server.wishes import answers
+from server.wishes import document as wishes
+from server.wishes.look import Wishing
 from server.worklist import Rows
 from vitals.clock import NS, Clock
 from vitals.errors import ConfigError, LinkError
@@ -108,7 +111,8 @@ class Server:
         rows = Rows(self.db, self.programmes, self.clock)
         self.hub = Hub(rows, self.clock, phones_for_all=config.demo)
         self.senders: dict[str, Sender] = {"sms": FakePhone(self.db, self.hub.phone, links=config.demo)}
-        self._homes = Homes(config.web.address, zone_of(config.time_zone, "server.toml"))
+        zone = zone_of(config.time_zone, "server.toml")
+        self._homes = Homes(config.web.address, zone)
         self.desk: Desk | None = None
         self.keeper: Keeper | None = None
         if config.broker.tls:
@@ -120,7 +124,9 @@ class Server:
         self.publish: Callable[[Sequence[Message]], None] = lambda messages: None
         """Sends messages to gateways; one that is lost is sent again by whoever it is due to."""
         self.tick_age_s: Callable[[], float] = lambda: 0.0
-        self._watch = Watch(self.programmes, config.fleet.silent_after_s, started_ns, self.clock.speed)
+        self._watch = Watch(
+            self.programmes, config.fleet.silent_after_s, started_ns, self.clock.speed, Wishing(self.programmes, zone)
+        )
         self._problems: dict[str, str] = {}
         self._stuck: dict[int, str] = {}
         """Alarms that cannot climb, and why."""
@@ -166,6 +172,7 @@ class Server:
         self._part("configurations", lambda: self._send_configurations(now_ns))
         self._part("watch", lambda: self._look_around(now_ns))
         self._part("escalation", lambda: self._climb(now_ns))
+        self._part("wishes", lambda: self._send_wishes(now_ns))
         self._part("questions", lambda: self._ask(now_ns))
 
     def deliver(self, now_ns: int) -> None:
@@ -217,6 +224,7 @@ class Server:
             undo.pop_all()
 
     def _apply(self, tx: sa.Connection, now_ns: int) -> None:
+        answers.refuse_listed(one.device for one in self.municipality.assignments)
         check_limits(
             self.programmes, self.municipality.patients
         )  # first: no database need take a limit that is no number
@@ -226,6 +234,8 @@ class Server:
         oncall.apply(tx, self.municipality)
         ladders.apply(tx, load_ladders(self.config.ladders))
         check_limits(self.programmes, patients.all_patients(tx))
+        answers.assign(tx, self.programmes, now_ns)
+        wishes.compose(tx, self.programmes, None, now_ns)
 
     def _receive(self, messages: Sequence[Message]) -> list[Message]:
         now_ns, began_s = self.clock.now_ns(), time.monotonic()
@@ -312,6 +322,13 @@ class Server:
             publish = desired.due(tx, self.signer, now_ns, self.clock.speed)
         self.publish(publish)
         return ()
+
+    def _send_wishes(self, now_ns: int) -> Iterable[str]:
+        with self.db.write() as tx:
+            delivered = wishes.deliver(tx, now_ns)
+            publish = self.signer.sign_known(tx, wishes.due(tx, now_ns, self.clock.speed))
+        self.publish(publish)
+        return delivered
 
     def _climb(self, now_ns: int) -> Iterable[str]:
         with self.db.write() as tx:

@@ -38,6 +38,7 @@ from vitals.clock import NS
 from vitals.day import Day
 
 if TYPE_CHECKING:
+    from triage.contract import Bools
     from triage.run import Verdicts
 
 HOUR_S = 3600.0
@@ -63,6 +64,8 @@ AGAIN_REST_S = 7200.0
 """So many times in so long is the same asked for at once: after that it is the rules' and a person's concern."""
 RECENT_S = 14 * DAY_S
 """Whoever measured something within this has the instrument."""
+
+_NEWS2 = "news2"
 
 Why = Literal["sooner", "again"]
 End = Literal["answered", "withdrawn", "expired"]
@@ -168,6 +171,15 @@ class Changes(NamedTuple):
     ended: list[tuple[Wish, End]]
 
 
+def concerned(verdicts: "Verdicts", sooner: Sooner) -> "Bools":
+    """Of which patients [P] some clinical rule says anything that may ask for a measurement."""
+    any_of: Bools = verdicts.worst(Kind.CLINICAL) > Level.CALM
+    for rule, because in zip(verdicts.rules, verdicts.because, strict=True):
+        if rule.name == _NEWS2:
+            any_of = any_of | (because["total"] >= sooner.news2_from)
+    return any_of
+
+
 def findings(verdicts: "Verdicts", row: int, sooner: Sooner) -> Findings:
     """What the clinical rules say of the patient in `row`, with NEWS2's band."""
     reads = {rule.name: rule.reads for rule in verdicts.rules}
@@ -183,7 +195,7 @@ def findings(verdicts: "Verdicts", row: int, sooner: Sooner) -> Findings:
 
 
 def _banded(rule: str, because: Mapping[str, float | None], sooner: Sooner) -> bool:
-    return rule == "news2" and (because.get("total") or 0) >= sooner.news2_from
+    return rule == _NEWS2 and (because.get("total") or 0) >= sooner.news2_from
 
 
 def plan(

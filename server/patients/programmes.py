@@ -21,6 +21,10 @@ class Programmes:
     def names(self) -> list[str]:
         return sorted(self._programmes)
 
+    def of(self, name: str) -> Programme:
+        """The programme itself."""
+        return self._of(name)
+
     def title(self, name: str) -> dict[str, str]:
         """The programme's title, by language."""
         return self._of(name).title

@@ -44,6 +44,10 @@ assignments = sa.Table(
 )
 
 
+ANSWERS = "answers-"
+"""How a device begins that answers to questions are readings of (`server.wishes.answers`)."""
+
+
 class PatientRecord(msgspec.Struct, frozen=True):
     """One person. `limits`: the person's own, over the programme's."""
 
@@ -131,7 +135,8 @@ def watched_since(tx: sa.Connection, now_ns: int, patient_ids: Collection[str] |
     columns = assignments.c
     in_force = (columns.from_ns <= now_ns) & (columns.to_ns.is_(None) | (columns.to_ns > now_ns))
     known_ns = sa.case((columns.from_ns > columns.changed_ns, columns.from_ns), else_=columns.changed_ns)
-    query = sa.select(columns.patient_id, sa.func.min(known_ns)).where(in_force).group_by(columns.patient_id)
+    measures = ~columns.device.startswith(ANSWERS)
+    query = sa.select(columns.patient_id, sa.func.min(known_ns)).where(in_force, measures).group_by(columns.patient_id)
     return {row[0]: row[1] for row in in_parts(tx, query, columns.patient_id, patient_ids)}
 
 
