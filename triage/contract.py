@@ -11,6 +11,10 @@ gathers exactly that (`triage.grid`). The shape is always [patient] or [patient,
     w.quality["spo2"]         [P, K] bool: False where the device doubted the sample
 
 Missing is NaN, and a rule that lacks what it needs says UNKNOWN. UNKNOWN is not CALM.
+
+A finding is for a nurse unless it says otherwise (`tells`), and it may wish for something to be measured, or a question
+to be answered, now (`asks`): a single red reading again, the ketones of somebody whose glucose is high. Both are data.
+Who tells the home, and how, is the caller's concern; a wish stands as long as the rule wishes it.
 """
 
 from collections.abc import Callable, Mapping
@@ -53,10 +57,16 @@ class Window:
 
 @dataclass(frozen=True)
 class Finding:
-    """A verdict on each patient: `level` [P] of `vitals.alarm.Level`, and the numbers behind it, each [P] float64."""
+    """A verdict on each patient: `level` [P] of `vitals.alarm.Level`, and the numbers behind it, each [P] float64.
+
+    `tells` [P] int8 of `vitals.alarm.Audience`: whom it is for (None: for a nurse, of everybody). `asks`: by channel
+    that the rule reads, of which patients [P] it should be measured (or answered) now; also where the level is UNKNOWN.
+    """
 
     level: Levels
     because: Mapping[str, Floats]
+    tells: Levels | None = None
+    asks: Mapping[str, Bools] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -85,6 +95,9 @@ class Rule:
     """The rule's name in each language, for a person."""
     unknown: Mapping[str, str] = field(default_factory=dict)
     """Templates for UNKNOWN, where `text` would mislead; without them the title and a plain "cannot be judged"."""
+    order: tuple[tuple[str, ...], ...] = ()
+    """Limits that bound bands, in rows that must not fall: ("pulse_ceiling", "pulse_urgent"). What is set otherwise
+    contradicts itself, and is refused (`triage.programme`)."""
 
 
 def rule(
@@ -100,6 +113,7 @@ def rule(
     bounds: Mapping[str, tuple[float, float]] | None = None,
     title: Mapping[str, str] | None = None,
     unknown: Mapping[str, str] | None = None,
+    order: tuple[tuple[str, ...], ...] = (),
 ) -> Callable[[Callable[[Window], Finding]], Rule]:
     """Make a rule of a function; its name is the function's. Raises ValueError for a template that cannot be read."""
     for template in (*text.values(), *(unknown or {}).values()):
@@ -109,7 +123,7 @@ def rule(
         return Rule(
             name=judge.__name__, version=version, kind=kind, judge=judge, text=text, reads=reads, events=events,
             limits=limits or {}, window_s=window_s, samples=samples, bounds=bounds or {}, title=title or {},
-            unknown=unknown or {},
+            unknown=unknown or {}, order=order,
         )  # fmt: skip
 
     return make

@@ -30,6 +30,20 @@ def good(w: Window, channel: str) -> Series:
     return Series(np.where(trusted, series.t_ns, NEVER), np.where(trusted, series.value, np.nan))
 
 
+def perfused(w: Window, series: Series, least: Floats) -> Series:
+    """The samples [P, K] without those beside which the device measured, at the same moment, a `perfusion_index` below
+    `least` [P]: a finger too cold to measure on. Where it measures no perfusion, its own flags have to do."""
+    perfusion = w.channel["perfusion_index"]
+    weak = perfusion.value < least[:, None]
+    some = np.flatnonzero(weak.any(axis=1))  # Few fingers are cold; only theirs are compared one by one.
+    if not len(some):
+        return series
+    together = series.t_ns[some, :, None] == perfusion.t_ns[some, None, :]
+    doubted = np.zeros(series.value.shape, np.bool_)
+    doubted[some] = (together & weak[some, None, :]).any(axis=2)
+    return Series(np.where(doubted, NEVER, series.t_ns), np.where(doubted, np.nan, series.value))
+
+
 def newest(w: Window, series: Series) -> Newest:
     """The newest sample that is there, of each patient."""
     value, t_ns = series.value[:, -1].copy(), series.t_ns[:, -1].copy()

@@ -36,7 +36,8 @@ SETTLE_S = 300.0
 CLOCK_OFF_S = 300.0
 
 _USUAL = {
-    "spo2_floor": 90.0, "spo2_agree_s": 1_800.0, "spo2_stale_s": DAY, "pulse_ceiling": 120.0, "pulse_urgent": 131.0,
+    "spo2_floor": 90.0, "spo2_agree_s": 1_800.0, "spo2_stale_s": DAY, "spo2_alone": 3.0, "perfusion_least": 0.3,
+    "pulse_ceiling": 120.0, "pulse_urgent": 131.0,
     "pulse_agree_s": 1_800.0, "pulse_stale_s": DAY, "weight_gain_kg": 2.0, "weight_stale_s": 2 * DAY,
     "dispenser_fresh_s": 2 * DAY, "spo2_scale": 1.0, "news2_fresh_s": DAY, "news2_low": 0.0, "silence_times": 2.0,
 }  # fmt: skip
@@ -48,7 +49,7 @@ _TROUBLES = (
     "dispenser.retrieved", "dispenser.refill",
 )  # fmt: skip
 _SEES: Mapping[str, tuple[Sequence[str], float, int]] = {
-    "spo2_floor": (("spo2",), 14 * DAY, 32),
+    "spo2_floor": (("spo2", "perfusion_index"), 14 * DAY, 32),
     "pulse_high": (("pulse_rate",), 14 * DAY, 32),
     "weight_gain": (("weight",), 6 * DAY, 24),
     "news2": (_SCORED, 7 * DAY, 4),

@@ -41,12 +41,19 @@ def close_to_newest(readings: list[Seen], span_s: float) -> list[Seen]:
     return [seen for seen in readings if seen.age_ns - readings[-1].age_ns <= span_s * NS]
 
 
+def warm(patient: Patient, limit: Limits) -> list[Seen]:
+    """The saturations that no weak perfusion of the same moment speaks against."""
+    cold = {seen.age_ns for seen in patient["perfusion_index"] if seen.value < limit["perfusion_least"]}
+    return [seen for seen in patient["spo2"] if seen.age_ns not in cold]
+
+
 def spo2_floor(patient: Patient, limit: Limits) -> Level:
-    readings = trusted(patient["spo2"], limit["spo2_stale_s"])
-    if not readings or missing(limit["spo2_floor"], limit["spo2_agree_s"]):
+    readings = trusted(warm(patient, limit), limit["spo2_stale_s"])
+    limits = limit["spo2_floor"], limit["spo2_agree_s"], limit["spo2_alone"], limit["perfusion_least"]
+    if not readings or missing(*limits, limit["spo2_stale_s"]):
         return UNKNOWN
     below = [s.value for s in close_to_newest(readings, limit["spo2_agree_s"]) if s.value < limit["spo2_floor"]]
-    if len(below) >= 2 or any(value <= limit["spo2_floor"] - 3 for value in below):
+    if len(below) >= 2 or any(value <= limit["spo2_floor"] - limit["spo2_alone"] for value in below):
         return HIGH
     return MEDIUM if below else CALM
 

@@ -7,27 +7,54 @@ from triage.catalogue import catalogue
 from triage.contract import NEVER
 from triage.grid import Sample
 from triage.rules.silence import gateway_silent
-from triage.run import run
-from vitals.alarm import Kind, Level
+from triage.run import Verdicts, run
+from vitals.alarm import Audience, Kind, Level
 from vitals.clock import NS
 
 HOUR = 3600 * NS
 
 
 @pytest.fixture
-def says(home, now_ns):
-    """What a rule says of readings given as (hours ago, value[, good]), by channel or event."""
+def verdicts(home, now_ns):
+    """A rule's verdict on readings given as (hours ago, value[, good]), by channel or event."""
 
-    def judge(rule: str, limits: dict[str, float] | None = None, **readings: list[tuple]) -> tuple[Level, str]:
+    def judge(rule: str, limits: dict[str, float] | None = None, **readings: list[tuple]) -> Verdicts:
         samples = [
             Sample("anna", name.replace("__", "."), now_ns - round(hours * HOUR), value, *good)
             for name, told in readings.items()
             for hours, value, *good in told
         ]
         chosen = catalogue()[rule]
-        verdicts = run(home(("anna",), tuple(samples), {"anna": limits or {}}).window(chosen), [chosen])
-        reasons = verdicts.reasons(0, unknown=True)
-        return Level(int(verdicts.level[0, 0])), reasons[0].text["en"] if reasons else ""
+        return run(home(("anna",), tuple(samples), {"anna": limits or {}}).window(chosen), [chosen])
+
+    return judge
+
+
+@pytest.fixture
+def says(verdicts):
+    """What a rule says: its level and its sentence."""
+
+    def judge(*rule, **readings) -> tuple[Level, str]:
+        found = verdicts(*rule, **readings)
+        reasons = found.reasons(0, unknown=True)
+        return Level(int(found.level[0, 0])), reasons[0].text["en"] if reasons else ""
+
+    return judge
+
+
+@pytest.fixture
+def wishes(verdicts):
+    """What a rule wishes to have measured, or answered, now."""
+    return lambda *rule, **readings: verdicts(*rule, **readings).wishes(0)
+
+
+@pytest.fixture
+def tells(verdicts):
+    """What a rule says, and to whom."""
+
+    def judge(*rule, **readings) -> tuple[Level, Audience]:
+        found = verdicts(*rule, **readings)
+        return Level(int(found.level[0, 0])), Audience(int(found.tells[0, 0]))
 
     return judge
 
@@ -54,6 +81,26 @@ def test_a_low_burst_that_was_delayed_is_red_though_a_good_reading_came_with_it(
 def test_a_reading_the_probe_doubted_does_not_count(says):
     assert says("spo2_floor", spo2=[(2, 96), (1, 70, False)])[0] == Level.CALM
     assert says("spo2_floor", spo2=[(1, 70, False)])[0] == Level.UNKNOWN
+
+
+def test_a_cold_finger_does_not_count_and_is_asked_for_again(says, wishes):
+    cold = {"spo2": [(2, 96), (1, 70)], "perfusion_index": [(2, 1.4), (1, 0.2)]}
+    assert says("spo2_floor", **cold)[0] == Level.CALM
+    assert wishes("spo2_floor", **cold) == {"spo2"}
+    assert says("spo2_floor", {"perfusion_least": 0.1}, **cold)[0] == Level.HIGH
+
+
+def test_a_single_low_reading_is_wished_for_again_until_one_answers(wishes):
+    assert wishes("spo2_floor", spo2=[(1, 89)]) == {"spo2"}
+    assert wishes("spo2_floor", spo2=[(1, 70, False)]) == {"spo2"}
+    assert wishes("spo2_floor", spo2=[(1.2, 89), (1, 88)]) == set()
+    assert wishes("spo2_floor", spo2=[(2, 89), (1, 95)]) == set()
+    assert wishes("pulse_high", pulse_rate=[(1, 125)]) == {"pulse_rate"}
+
+
+def test_a_programme_may_want_two_readings_however_low_the_first(says):
+    assert says("spo2_floor", {"spo2_alone": 60.0}, spo2=[(1, 70)])[0] == Level.MEDIUM
+    assert says("spo2_floor", {"spo2_alone": 60.0}, spo2=[(1.1, 71), (1, 70)])[0] == Level.HIGH
 
 
 def test_a_patient_used_to_88_is_calm_at_89(says):
