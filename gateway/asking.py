@@ -1,8 +1,8 @@
 """Questions asked in the home, and their answers, which are readings like any other.
 
-A question is ready some hours before it is a whole interval old (a daily one may be answered at eight today and at seven
-tomorrow), never at night, and earlier where the server wishes it. One is shown at a time, and it may be set aside for
-an hour.
+A question is ready some hours before it is a whole interval old (a daily one may be answered at eight today and at
+seven tomorrow), never at night, and earlier where the server wishes it. One is shown at a time, and it may be set aside
+for an hour.
 
 An answer is a row of the spool, under the device id that the server gave for this patient, and on disk before anybody
 is thanked. When each was last answered is a bookmark in the same transaction. So a button that is pressed twice, a
@@ -38,7 +38,7 @@ log = logging.getLogger(__name__)
 
 
 class Ready(NamedTuple):
-    """A question to be shown. `id`: of this time that it is asked, goes back with the answer. The `place`-th of `of`."""
+    """A question to be shown, the `place`-th of `of`. `id` is of this asking and goes back with the answer."""
 
     id: str
     question: Question

@@ -63,7 +63,7 @@ class Home:
         self.day = config.day()
         self._config = config
         self._clock = clock
-        self._local = local
+        self.local = local
         self._tellers = tellers
         self._questions = Questions(spool, clock, self.day)
         self._said: set[str] = set()
@@ -108,7 +108,7 @@ class Home:
     def _requests(self) -> list[Request]:
         """What is to be measured or answered, one of each channel, the earliest first."""
         now_ns = self._clock.now_ns()
-        mine = [*self.wished.requests(now_ns, self._local.newest_ns()), *self._local.requests()]
+        mine = [*self.wished.requests(now_ns, self.local.newest_ns()), *self.local.requests()]
         first: dict[str, Request] = {}
         for one in sorted(mine, key=lambda one: (not one.at_once, one.by_ns)):
             first.setdefault(one.channel, one)
@@ -129,7 +129,7 @@ class Home:
         standing = {
             f"{one.channel} {one.from_ns}": words.request(language, one, now_ns, self.day)
             for one in self._measurements()
-            if one.from_ns <= now_ns and (awake or one.urgent)
+            if (one.at_once or one.from_ns <= now_ns) and (awake or one.urgent)
         }
         loud = {key: text for key, (level, text) in telling.items() if awake or level >= Level.MEDIUM}
         ready = self._ready()
@@ -146,7 +146,7 @@ class Home:
             f"told {one.id}": (Level(one.level), one.text.get(language, ""))
             for one in self.wished.telling(self._clock.now_ns())
         }
-        return found | {f"told {one.rule}": (one.level, one.text[language]) for one in self._local.for_home()}
+        return found | {f"told {one.rule}": (one.level, one.text[language]) for one in self.local.for_home()}
 
     def sheet(self) -> Sheet:
         """What there is to see now."""

@@ -32,7 +32,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import msgspec
 
-from vitals.alarm import Kind, Level
+from vitals.alarm import Kind, Level, Reason
 from vitals.answers import QUESTIONS
 from vitals.clock import NS
 from vitals.day import Day
@@ -59,15 +59,16 @@ MEASURED_WITH: Mapping[str, str] = {
 
 FRESH_S = 900.0
 """A reading so new was taken by somebody who is still there to measure again."""
-MOST_AGAIN = 3
+MOST_AGAIN = 2
 AGAIN_REST_S = 7200.0
-"""So many times in so long is the same asked for at once: after that it is the rules' and a person's concern."""
+"""So many times in so long is the same asked for at once: of three readings two agree, and after that it is the rules'
+and a person's concern."""
 RECENT_S = 14 * DAY_S
 """Whoever measured something within this has the instrument."""
 
 _NEWS2 = "news2"
 
-Why = Literal["sooner", "again"]
+Why = Literal["sooner", "again", "tell"]
 End = Literal["answered", "withdrawn", "expired"]
 
 
@@ -174,28 +175,35 @@ class Changes(NamedTuple):
 def concerned(verdicts: "Verdicts", sooner: Sooner) -> "Bools":
     """Of which patients [P] some clinical rule says anything that may ask for a measurement."""
     any_of: Bools = verdicts.worst(Kind.CLINICAL) > Level.CALM
-    for rule, because in zip(verdicts.rules, verdicts.because, strict=True):
+    for rule, because, asks in zip(verdicts.rules, verdicts.because, verdicts.asks, strict=True):
         if rule.name == _NEWS2:
             any_of = any_of | (because["total"] >= sooner.news2_from)
+        for asked in asks.values():
+            any_of = any_of | asked
     return any_of
 
 
 def findings(verdicts: "Verdicts", row: int, sooner: Sooner) -> Findings:
-    """What the clinical rules say of the patient in `row`, with NEWS2's band."""
-    reads = {rule.name: rule.reads for rule in verdicts.rules}
-    found = [
-        Found(one.rule, one.level, reads[one.rule], one.text)
-        for one in verdicts.reasons(row, kind=Kind.CLINICAL, unknown=True)
-        if one.level > Level.CALM or _banded(one.rule, one.because, sooner)
-    ]
-    found = [one if one.level > Level.CALM else one._replace(level=Level.LOW) for one in found]
-    speaking = {one.rule for one in found}
-    unsure = verdicts.unknown(row, kind=Kind.CLINICAL) - speaking
-    return Findings(found, {rule: reads[rule] for rule in sorted(unsure)})
+    """What the clinical rules say of the patient in `row`, with NEWS2's band and what they wish for at once."""
+    said = {one.rule: one for one in verdicts.reasons(row, kind=Kind.CLINICAL, unknown=True)}
+    found, unsure = [], {}
+    for rule, asks in zip(verdicts.rules, verdicts.asks, strict=True):
+        if rule.kind is not Kind.CLINICAL:
+            continue
+        again = tuple(name for name, asked in asks.items() if asked[row])
+        one = said.get(rule.name)
+        level = Level.CALM if one is None else one.level
+        if one is not None and level <= Level.CALM and _banded(one, sooner):
+            level = Level.LOW
+        if level > Level.CALM or again:
+            found.append(Found(rule.name, level, rule.reads, one.text if one else rule.title, again))
+        elif level is Level.UNKNOWN:
+            unsure[rule.name] = rule.reads
+    return Findings(found, unsure)
 
 
-def _banded(rule: str, because: Mapping[str, float | None], sooner: Sooner) -> bool:
-    return rule == _NEWS2 and (because.get("total") or 0) >= sooner.news2_from
+def _banded(one: Reason, sooner: Sooner) -> bool:
+    return one.rule == _NEWS2 and (one.because.get("total") or 0) >= sooner.news2_from
 
 
 def plan(

@@ -1,4 +1,5 @@
-"""After the rules have run: what of it asks the patient to measure again (`triage.plan`), and what of it is over.
+"""After the rules have run: what of it asks the patient to measure again (`triage.plan`) or is told in the home
+(`triage.telling`), and what of it is over.
 
 It is asked at every look, in the look's own transaction: a request is stored together with the verdict it comes from,
 and a measurement that comes in answers it at once. Only those are looked at more closely of whom a rule says something,
@@ -18,8 +19,10 @@ from server.quick import in_parts
 from server.readings.store import Latest, latest
 from server.wishes import document, store
 from server.wishes.store import Asked
-from triage.plan import Changes, Habits, Past, Sooner, concerned, findings, plan
+from triage.plan import Changes, Habits, Wish, concerned, findings, plan
 from triage.run import Verdicts
+from triage.telling import tell
+from vitals.alarm import Kind
 
 
 class Wishing:
@@ -46,11 +49,17 @@ class Wishing:
         for row, one in whom.items():
             if one.id not in homes and one.id not in standing:
                 continue
-            habits = self._habits(one, newest.get(one.id, {}))
-            asked = standing.get(one.id, [])
-            changes = _planned(verdicts, row, habits, asked, past.get(one.id, []), now_ns, sooner, self._zone)
-            if _write(tx, one.id, asked, changes, now_ns):
-                changed.add(one.id)
+            asked, before = standing.get(one.id, []), past.get(one.id, [])
+            found, habits = findings(verdicts, row, sooner), self._habits(one, newest.get(one.id, {}))
+            measured = [each.wish for each in asked if each.wish.why != "tell"]
+            told = [each.wish for each in asked if each.wish.why == "tell"]
+            reasons, unknown = verdicts.reasons(row, kind=Kind.CLINICAL), verdicts.unknown(row, kind=Kind.CLINICAL)
+            for changes in (
+                plan(found, habits, measured, before, now_ns, sooner, sooner.day(self._zone)),
+                tell(reasons, unknown, told, now_ns, sooner.settle_s),
+            ):
+                if _write(tx, one.id, asked, changes, now_ns):
+                    changed.add(one.id)
         if changed:
             document.compose(tx, self._programmes, changed, now_ns)
         return changed
@@ -63,24 +72,21 @@ class Wishing:
         return Habits(every_s, {name: value.t_ns for name, value in newest.items()})
 
 
-def _planned(
-    verdicts: Verdicts, row: int, habits: Habits, asked: Sequence[Asked], past: Sequence[Past], now_ns: int,
-    sooner: Sooner, zone: ZoneInfo,
-) -> Changes:  # fmt: skip
-    wishes = [one.wish for one in asked]
-    return plan(findings(verdicts, row, sooner), habits, wishes, past, now_ns, sooner, sooner.day(zone))
-
-
 def _write(tx: sa.Connection, patient_id: str, asked: Sequence[Asked], changes: Changes, now_ns: int) -> bool:
     """Whether anything that a person sees has changed: that a request begins to settle is not."""
-    ids = {one.wish.channel: one.id for one in asked}
+    ids = {_key(one.wish): one.id for one in asked}
     for old, new in changes.moved:
-        store.move(tx, ids[old.channel], new)
+        store.move(tx, ids[_key(old)], new)
     for old, end in changes.ended:
-        store.end(tx, ids[old.channel], end, now_ns)
+        store.end(tx, ids[_key(old)], end, now_ns)
     store.ask(tx, patient_id, changes.asked)
     seen = any((old.by_ns, old.why) != (new.by_ns, new.why) for old, new in changes.moved)
     return bool(seen or changes.ended or changes.asked)
+
+
+def _key(wish: Wish) -> str:
+    """A patient is asked for a channel once at a time, and told of a rule."""
+    return wish.channel or wish.rule
 
 
 def _with_a_home(tx: sa.Connection, patient_ids: Sequence[str]) -> set[str]:
