@@ -222,7 +222,7 @@ def plan(
     left: dict[str, Wish] = {}
     for wish in standing:
         newest_ns = habits.newest_ns.get(wish.channel)
-        if newest_ns is not None and newest_ns >= wish.from_ns:
+        if newest_ns is not None and wish.from_ns <= newest_ns < wish.until_ns:
             _end(changes, before, wish, "answered", now_ns)
         elif now_ns >= wish.until_ns:
             _end(changes, before, wish, "expired", now_ns)
