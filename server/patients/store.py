@@ -29,6 +29,7 @@ patients = sa.Table(
     sa.Column("conditions", sa.JSON, nullable=False),
     sa.Column("limits", sa.JSON, nullable=False),
     sa.Column("changed_ns", sa.BigInteger, nullable=False),
+    sa.Column("learned", sa.JSON, nullable=False, server_default="{}", comment="limits that a clinician confirmed"),
 )
 
 assignments = sa.Table(
@@ -49,7 +50,7 @@ ANSWERS = "answers-"
 
 
 class PatientRecord(msgspec.Struct, frozen=True):
-    """One person. `limits`: the person's own, over the programme's."""
+    """One person. `limits`: the person's own, over the programme's; those of the file win over those confirmed here."""
 
     id: str
     name: str
@@ -122,7 +123,8 @@ def slot_at(tx: sa.Connection, device: str, t_ns: int) -> int | None:
 
 def patients_of(tx: sa.Connection, patient_ids: Iterable[str] | None) -> list[PatientRecord]:
     """These people (None: everybody), by id."""
-    query = sa.select(*(patients.c[name] for name in PatientRecord.__struct_fields__)).order_by(patients.c.id)
+    query = sa.select(*(patients.c[name] for name in (*PatientRecord.__struct_fields__, "learned")))
+    query = query.order_by(patients.c.id)
     chosen = None if patient_ids is None else set(patient_ids)
     return [_record(row) for row in in_parts(tx, query, patients.c.id, chosen)]
 
@@ -189,6 +191,7 @@ def _refuse_overlaps(tx: sa.Connection, listed: Iterable[Assignment]) -> None:
 def _record(row: sa.Row[tuple[object, ...]]) -> PatientRecord:
     # By the struct's own names: SQLAlchemy's are a kind of str that msgspec does not take.
     values = {name: row._mapping[name] for name in PatientRecord.__struct_fields__}
+    values["limits"] = {**row._mapping["learned"], **row._mapping["limits"]}
     return msgspec.convert(values, PatientRecord, strict=False)
 
 
