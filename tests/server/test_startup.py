@@ -150,7 +150,6 @@ async def test_too_little_is_waited_for_and_then_given_up(ward: Ward, signed_in:
 async def test_what_the_file_sets_is_nobodys_to_learn_and_what_a_programme_has_no_more_is_dropped(
     ward: Ward, signed_in: SignIn
 ) -> None:
-    kari = await signed_in("kari")
     live(ward, 15)
     file = ward.folder / "municipality.toml"
     text = file.read_text(encoding="utf-8")
@@ -165,6 +164,7 @@ async def test_what_the_file_sets_is_nobodys_to_learn_and_what_a_programme_has_n
         store.set_learned(tx, "eva", {"spo2_floor": 88.0, "no_such_limit": 1.0})
     ward.begin_again()
     assert limits(ward)["spo2_floor"] == 88.0, "and the server starts"
+    kari = await signed_in("kari")
     assert (await page(kari))["proposals"] != [], "what it was stays to be read"
 
 
