@@ -1,18 +1,26 @@
 """What homes are asked: from a reading through the rules to a document on the wire, and back to an answer."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import sqlalchemy as sa
 
+from server.alarms.table import all_open
 from server.config import Database as DatabaseConfig
 from server.ingest.store import Message
-from server.patients.store import assignments, whose
+from server.patients.programmes import Programmes
+from server.patients.store import assignments, watched_since, whose
 from server.wishes import store
 from server.wishes.document import AGAIN_S
 from server.wishes.store import Asked
 from tests.server.conftest import TOWN, Town, spo2
+from triage.contract import Finding, Window
+from triage.plan import LEAST_S, MEASURED_WITH
+from triage.rules.spo2_floor import spo2_floor
+from vitals.alarm import Audience, Kind
 from vitals.block import Block
 from vitals.channels import CHANNELS
 from vitals.clock import NS
@@ -89,9 +97,11 @@ def test_a_finding_asks_the_home_and_the_next_measurement_answers(ward: Ward) ->
     ward.says(2)
     ward.tick(seconds=1)
     assert set(ward.states()) == {"delivered"}
-    ward.measure(97, minutes=45)
-    assert sorted(ward.states()) == ["answered", "delivered"]
-    assert [one.channel for one in ward.wishes()[-1].requests] == ["oxygen_flow"]
+    ward.measure(97, minutes=10)
+    mine = [(one.wish.why, one.state) for one in ward.asked() if one.wish.channel == "spo2"]
+    assert mine == [("again", "asked"), ("again", "answered")], "they disagree, so a third decides"
+    ward.measure(97, minutes=5)
+    assert all(one.at_once is False for one in ward.wishes()[-1].requests)
 
 
 def test_it_is_published_again_while_the_home_is_not_shown_it_and_only_then(ward: Ward) -> None:
@@ -190,8 +200,6 @@ def test_the_device_for_answers_is_the_servers_own(tmp_path: Path) -> None:
 
 
 def test_that_somebody_may_be_asked_does_not_start_the_clock_of_their_devices(tmp_path: Path) -> None:
-    from server.patients.store import watched_since
-
     ward = Ward(tmp_path, TOWN.replace('device = "oximeter"\npatient = "eva"', 'device = "oximeter"\npatient = "odd"'))
     with ward.server.db.read() as tx:
         tx.execute(sa.select(1))
@@ -200,7 +208,33 @@ def test_that_somebody_may_be_asked_does_not_start_the_clock_of_their_devices(tm
     ward.server.close()
 
 
-def test_every_channel_that_can_be_asked_for_is_one() -> None:
-    from triage.plan import LEAST_S, MEASURED_WITH
+def test_a_finding_for_the_home_is_told_there_and_kept_and_rings_no_nurse(
+    ward: Ward, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plain = ward.server.programmes.of("copd").rules_of()
 
+    def for_the_patient(w: Window) -> Finding:
+        found = spo2_floor.judge(w)
+        return replace(found, tells=np.full(w.patients, Audience.PATIENT, np.int8), asks={})
+
+    rules = (replace(spo2_floor, judge=for_the_patient), *(one for one in plain if one.kind is Kind.TECHNICAL))
+    monkeypatch.setattr(Programmes, "rules", lambda self, name: rules)
+    ward.measure(80)
+    (told,) = [one for one in ward.asked() if one.wish.why == "tell"]
+    assert (told.state, told.wish.rule, told.wish.channel) == ("asked", "spo2_floor", "")
+    (telling,) = ward.wishes()[-1].telling
+    assert telling.text == told.wish.text
+    assert "80 %" in telling.text["nb"]
+    with ward.server.db.read() as tx:
+        assert [one for one in all_open(tx, ["eva"]) if one.kind == "clinical"] == []
+    ward.measure(79, minutes=1)
+    assert len([one for one in ward.asked() if one.wish.why == "tell"]) == 1, "told once"
+    for _ in range(5):
+        ward.measure(97, minutes=31)
+    (told,) = [one for one in ward.asked() if one.wish.why == "tell"]
+    assert told.state == "withdrawn", "and kept"
+    assert ward.wishes()[-1].telling == ()
+
+
+def test_every_channel_that_can_be_asked_for_is_one() -> None:
     assert {*LEAST_S, *MEASURED_WITH, *MEASURED_WITH.values()} <= CHANNELS.keys()
