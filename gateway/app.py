@@ -32,6 +32,7 @@ from vitals.clock import Clock
 from vitals.wire import SPOOL_FULL, Health
 
 if TYPE_CHECKING:
+    from gateway.home import Home
     from gateway.local import Local
 
 SPOOL_FILE = "spool.sqlite"
@@ -54,24 +55,28 @@ async def _run_parts(config: Config, spool: Spool, seals: Seals, find_driver: Fi
     afar = Afar(config, seals, find_driver)
     orders = await Orders.open(config.name, spool, config.clock, {}, seals)
     devices = Devices(spool, orders, find_driver)
-    local = await _opened_local(config, spool, lambda: uplink.silent_s())
+    home = await _opened_home(config, spool, seals, lambda: uplink.silent_s())
 
     def notes() -> tuple[str, ...]:
-        return (*identity_notes(config), *_notes(config.clock, spool, local), *devices.notes(), *orders.notes())
+        watching = home.local if home else None
+        return (*identity_notes(config), *_notes(config.clock, spool, watching), *devices.notes(), *orders.notes())
 
     uplink = Uplink(
         config.name, config.uplink, spool, config.clock, afar.running.config.heartbeat_s,
-        partial(_health, config, spool, devices, afar, notes), orders.arrived, afar.arrived, seals,
+        partial(_health, config, spool, devices, afar, home, notes), orders.arrived, afar.arrived, seals,
         secure(config),
     )  # fmt: skip
     afar.on_change = lambda: uplink.beat_every(afar.running.config.heartbeat_s)
+    if home:
+        uplink.hear("wishes", home.wished.arrived)
+        home.wished.on_change = afar.on_change
     async with asyncio.TaskGroup() as parts:
         tasks = [
             parts.create_task(afar.run(devices.serve), name="configuration"),
             parts.create_task(orders.run(), name="orders"),
             parts.create_task(uplink.run(), name="uplink"),
         ]
-        tasks += _started_local(config, local, parts)
+        tasks += _started_home(config, home, parts)
         if needed(config.uplink.tls):
             tasks.append(parts.create_task(Renewals(config, uplink).run(), name="renewals"))
         at = config.metrics.address()
@@ -86,7 +91,10 @@ async def _run_parts(config: Config, spool: Spool, seals: Seals, find_driver: Fi
         await ended(tasks)
 
 
-def _health(config: Config, spool: Spool, devices: Devices, afar: Afar, notes: Callable[[], tuple[str, ...]]) -> Health:
+def _health(
+    config: Config, spool: Spool, devices: Devices, afar: Afar, home: "Home | None",
+    notes: Callable[[], tuple[str, ...]],
+) -> Health:  # fmt: skip
     status = spool.status
     return Health(
         config.name,
@@ -101,31 +109,37 @@ def _health(config: Config, spool: Spool, devices: Devices, afar: Afar, notes: C
         config_version=afar.running.version,
         config_hash=afar.running.hash,
         config_refused=afar.refused,
+        wishes_version=home.version if home else -1,
     )
 
 
-async def _opened_local(config: Config, spool: Spool, silent_s: Callable[[], float | None]) -> "Local | None":
-    """Who watches over the home while the server is away, where that is wished for."""
+async def _opened_home(
+    config: Config, spool: Spool, seals: Seals, silent_s: Callable[[], float | None]
+) -> "Home | None":
+    """Who watches over the home while the server is away, and asks it what the server wishes, where that is wanted."""
     if config.local is None:
         return None
+    from gateway.home import Home
     from gateway.local import Local
     from gateway.tell import Voice
 
     voices = [Voice(config.local.tell)] if config.local.tell else []
     local = Local(config.local, spool, config.clock, silent_s, voices)
     await local.open()
-    return local
+    home = Home(config.name, Path(config.data), config.local, spool, config.clock, seals, local, voices)
+    await home.open()
+    return home
 
 
-def _started_local(config: Config, local: "Local | None", parts: asyncio.TaskGroup) -> list[asyncio.Task[None]]:
-    if config.local is None or local is None:
+def _started_home(config: Config, home: "Home | None", parts: asyncio.TaskGroup) -> list[asyncio.Task[None]]:
+    if config.local is None or home is None:
         return []
-    from gateway.tell import Page
+    from gateway.page import Page
 
-    tasks = [parts.create_task(local.run(), name="local")]
+    tasks = [parts.create_task(home.local.run(), name="local"), parts.create_task(home.run(), name="home")]
     at = config.local.address()
     if at:
-        page = Page(config.local.language, local.view, local.seen)
+        page = Page(config.local.language, home.local.view, home.local.seen, home)
         tasks.append(parts.create_task(page.serve(at), name="the home's page"))
     return tasks
 

@@ -13,6 +13,7 @@ from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import msgspec
 from msgspec import Meta, Struct
@@ -22,6 +23,7 @@ from drivers.catalogue import find
 from drivers.contract import Card, Driver, Link, Serial
 from gateway import door
 from vitals.clock import RunningClock
+from vitals.day import Day
 from vitals.errors import ConfigError
 from vitals.settings import convert, parse
 from vitals.wire import Settings
@@ -104,7 +106,8 @@ class LocalConfig(Struct, frozen=True, forbid_unknown_fields=True):
     `programme`: the file of the patient's programme, as the server has it, or the same as a table. `limits`: the
     patient's own. `phone`: whom to call. `away_after_s` without a word from the server, in the clock's time, it is
     away. `tell`: a command that speaks, which is given the sentence as its last argument. `listen`: where the home's
-    page is shown, such as `127.0.0.1:8017`.
+    page is shown, such as `127.0.0.1:8017`. `name`: what the patient is called on it, so that nobody else answers.
+    From `quiet_from_h` to `quiet_to_h` by the clock of `time_zone` nobody is asked for what can wait.
     """
 
     programme: str | dict[str, Any]
@@ -114,10 +117,26 @@ class LocalConfig(Struct, frozen=True, forbid_unknown_fields=True):
     away_after_s: Positive = 180.0
     tell: tuple[str, ...] = ()
     listen: str | None = None
+    name: str = ""
+    time_zone: str = "Europe/Oslo"
+    quiet_from_h: Annotated[int, Meta(ge=1, le=24)] = 21
+    quiet_to_h: Annotated[int, Meta(ge=0, le=23)] = 8
 
     def address(self) -> tuple[str, int] | None:
         """Host and port of the page, or None; raises ConfigError."""
         return door.address(self.listen, "[local]")
+
+    def day(self) -> Day:
+        """The waking hours of this home; raises ConfigError."""
+        try:
+            zone = ZoneInfo(self.time_zone)
+        except (ZoneInfoNotFoundError, ValueError) as error:
+            mend = 'write it as "Europe/Oslo"'
+            raise ConfigError(f"[local] time_zone = {self.time_zone!r} is not known", mend) from error
+        if self.quiet_to_h >= self.quiet_from_h:
+            night = f"[local] a night from {self.quiet_from_h} to {self.quiet_to_h}"
+            raise ConfigError(night, "give it whole hours over midnight: quiet_from_h = 21, quiet_to_h = 8")
+        return Day(zone, self.quiet_to_h, self.quiet_from_h)
 
 
 class DeviceConfig(Struct, frozen=True, forbid_unknown_fields=True):
@@ -280,6 +299,7 @@ def _check_local(config: Config, path: Path) -> None:
         raise ConfigError(f"{path}: [local] programme {local.programme} is not there", "name a programme's file")
     try:
         local.address()
+        local.day()
     except ConfigError as error:
         raise ConfigError(f"{path}: {error.text}", error.mend) from error
 

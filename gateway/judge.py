@@ -5,12 +5,14 @@ it), and the limits that are this person's own.
 """
 
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 from gateway.recent import Kept
 from triage.contract import Rule
 from triage.grid import Sample, window
+from triage.plan import Changes, Habits, Past, Wish, findings, plan
 from triage.programme import Programme, checked, limits_for
 from triage.run import Verdicts, run
 from triage.samples import samples_of
@@ -31,6 +33,17 @@ class Judge:
         """What the rules say at `now_ns`, of the one patient there is (row 0)."""
         told = [sample for kept in samples for sample in _samples(kept)]
         return run(window(now_ns, [PATIENT], told, self._rules, {PATIENT: self._limits}), self._rules)
+
+    def plan(
+        self, verdicts: Verdicts, newest_ns: Mapping[str, int], standing: Sequence[Wish], past: Sequence[Past],
+        now_ns: int, zone: ZoneInfo,
+    ) -> Changes:  # fmt: skip
+        """What the home is to measure sooner, as the server would ask for it (`triage.plan`)."""
+        sooner = self._programme.sooner
+        every_s = {ask.channel: ask.every_s for ask in self._programme.ask}
+        every_s |= {one.channel: self._limits[f"{one.channel}_expected_s"] for one in self._programme.expect}
+        found = findings(verdicts, 0, sooner)
+        return plan(found, Habits(every_s, newest_ns), standing, past, now_ns, sooner, sooner.day(zone))
 
     def reads(self, rule: str) -> tuple[str, ...]:
         """The channels and the kinds of event that the rule looks at."""

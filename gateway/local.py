@@ -12,6 +12,10 @@ technical ones are the service's business, and wait for it.
 *What is written down.* Each thing told is an urgent row, `local.alarm`, and that it was seen another. The server
 shows them on the timeline; its own rules find the same in the readings themselves, so it is one alarm there.
 
+*What is asked for.* While the server is away the hub asks for measurements sooner than planned, by the same plan
+(`triage.plan`); a finding that is for the home itself (`vitals.alarm.Audience`) is told plainly, without anybody to
+call. `gateway.home` shows and says both.
+
 *When the server is back*, it is said, if anything had been, and the telling stops: from then on people watch.
 
 A rule that cannot be run, or a programme that cannot be used, must not be taken for calm: the page then says that
@@ -23,6 +27,7 @@ import contextlib
 import logging
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, NamedTuple
+from zoneinfo import ZoneInfo
 
 import msgspec
 
@@ -31,16 +36,18 @@ from gateway.boot import BOOT, steady_ns
 from gateway.config import LocalConfig
 from gateway.recent import Recent
 from gateway.spool import Heard, Spool
-from vitals.alarm import Kind, Level, Reason
+from vitals.alarm import Audience, Kind, Level, Reason
 from vitals.clock import NS, Clock
 from vitals.errors import ConfigError, StoreError
 from vitals.events import Event
-from vitals.wire import Row
+from vitals.wire import Request, Row
 
 if TYPE_CHECKING:
     from gateway.judge import Judge
     from gateway.tell import Teller
     from triage.episode import Episode
+    from triage.plan import Past, Wish
+    from triage.run import Verdicts
 
 LOOK_S = 15.0
 """How often the rules are run without anything new, in the clock's seconds: what is silent makes no sound."""
@@ -88,6 +95,9 @@ class Local:
         self._recent = Recent()
         self._judge: Judge | None = None
         self._episode: Episode | None = None
+        self._wishes: list[Wish] = []
+        self._past: list[Past] = []
+        self._for_home: list[Reason] = []
         self._told: dict[str, Told] = {}
         """By rule: what was told and is not calm."""
         self._seen = True
@@ -205,7 +215,9 @@ class Local:
         assert self._judge is not None
         samples = self._recent.samples(now_ns, steady_ns(), self._clock.speed, until_ns)
         verdicts = self._judge.verdicts(samples, now_ns)
-        reasons = verdicts.reasons(0, kind=Kind.CLINICAL)
+        if until_ns is None:
+            self._ask(verdicts, now_ns)
+        reasons = verdicts.reasons(0, kind=Kind.CLINICAL, tells=Audience.NURSE)
         unknown = verdicts.unknown(0, kind=Kind.CLINICAL)
         speaking = {reason.rule for reason in reasons}
         self._episode, changes = step(self._episode, reasons, unknown, now_ns)
@@ -216,6 +228,42 @@ class Local:
         if any(isinstance(one, Opened) for one in changes):
             news = reasons  # it names the worst alone, and all of them are new
         return [reason for reason in news if reason.level in TELL]
+
+    def _ask(self, verdicts: "Verdicts", now_ns: int) -> None:
+        """What the home is asked for and told of itself, from now on."""
+        from triage.plan import DAY_S, Past
+        from triage.telling import for_home
+
+        assert self._judge is not None
+        self._for_home = for_home(verdicts.reasons(0, kind=Kind.CLINICAL))
+        self._past = [one for one in self._past if now_ns - one.asked_ns <= DAY_S * NS]
+        changes = self._judge.plan(
+            verdicts, self._recent.newest_ns(), self._wishes, self._past, now_ns, ZoneInfo(self._config.time_zone)
+        )
+        moved = {old.channel: new for old, new in changes.moved}
+        over = {wish.channel: end for wish, end in changes.ended}
+        self._past += [
+            Past(one.channel, one.why, one.level, one.asked_ns, now_ns, over[one.channel])
+            for one in self._wishes
+            if one.channel in over
+        ]
+        left = [moved.get(one.channel, one) for one in self._wishes if one.channel not in over]
+        self._wishes = [*left, *changes.asked]
+
+    def requests(self) -> list[Request]:
+        """What the patient is asked to measure by this hub itself: nothing while the server is there."""
+        return [
+            Request(one.channel, one.from_ns, one.by_ns, one.until_ns, one.why == "again", one.level == Level.HIGH)
+            for one in self._wishes
+        ]
+
+    def for_home(self) -> list[Reason]:
+        """What the hub's own rules find that is for the home itself."""
+        return self._for_home
+
+    def newest_ns(self) -> dict[str, int]:
+        """When each channel was last measured, as far as is remembered here."""
+        return self._recent.newest_ns()
 
     async def _tell_of(self, found: Sequence[Reason], now_ns: int) -> None:
         """Write all of it down, then say what matters most: what was said must be known of."""
@@ -271,6 +319,7 @@ class Local:
         spoken = self._spoken
         self.away = self._spoken = False
         self._judge = self._episode = None
+        self._wishes, self._for_home = [], []
         self._told, self._seen, self._level = {}, True, Level.UNKNOWN
         if spoken:
             sentence = words.back(self._config.language)

@@ -74,6 +74,10 @@ class Recent:
             if until_ns is None or kept.received_ns + shift_ns <= until_ns:
                 yield kept._replace(t_ns=kept.t_ns + shift_ns) if shift_ns else kept
 
+    def newest_ns(self) -> dict[str, int]:
+        """When each name was last measured, or happened."""
+        return {name: samples[-1].t_ns for name, samples in self._kept.items()}
+
     def newest_device(self, names: Iterable[str]) -> str | None:
         """The device that the newest sample of these names is of."""
         newest = [self._kept[name][-1] for name in names if self._kept.get(name)]

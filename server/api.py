@@ -177,6 +177,26 @@ class Answered(Shape):
     who: str | None
 
 
+class WishView(Shape):
+    """What a home is asked: to measure sooner, to measure again at once, or (`tell`) what it is told of itself.
+
+    asked: not known to be shown there yet. `from_ms` to `by_ms`: when it is wanted. `text`: the finding that asks.
+    """
+
+    id: str
+    why: Literal["sooner", "again", "tell"]
+    channel: str | None
+    label: Text | None
+    priority: Priority
+    text: Text
+    state: Literal["asked", "delivered", "answered", "withdrawn", "expired"]
+    asked_ms: int
+    from_ms: int
+    by_ms: int
+    delivered_ms: int | None
+    ended_ms: int | None
+
+
 class WorklistRow(Shape):
     """One patient. Sorted by `priority`, then `waiting_since_ms`; patients without an open alarm come last, those with
     an open question before the others."""
@@ -192,6 +212,8 @@ class WorklistRow(Shape):
     gateway_online: bool | None
     questions: list[Question]
     """The open ones, the longest waiting first."""
+    wishes: list[WishView]
+    """What the home is asked now, the most pressing first."""
 
 
 class Worklist(Shape):
@@ -238,6 +260,47 @@ class Channel(Shape):
     label: Text
 
 
+class StartupView(Shape):
+    """The patient is new: until `ends_ms` the programme's limits hold, and their own are learned."""
+
+    started_ms: int
+    ends_ms: int
+
+
+class ProposalView(Shape):
+    """A limit that would suit the patient, learned from their own readings. It holds once a clinician has decided so.
+
+    `usual`: the limit that held when it was proposed. `set_to`: what it was decided to be.
+    """
+
+    id: str
+    limit: str
+    label: Text
+    side: Text
+    unit: str
+    decimals: int
+    value: float
+    usual: float
+    median: float
+    readings: int
+    days: int
+    made_ms: int
+    state: Literal["open", "confirmed", "changed", "declined", "withdrawn"]
+    set_to: float | None
+    decided_by: str | None
+    decided_ms: int | None
+    note: str
+
+
+class Decide(Shape):
+    """`seen`: the state that was decided on; if a colleague was first, nothing is changed. `change` needs a `value`."""
+
+    decision: Literal["confirm", "change", "decline"]
+    seen: Literal["open", "confirmed", "changed", "declined"] = "open"
+    value: float | None = None
+    note: str = Field(default="", max_length=500)
+
+
 class PatientPage(Shape):
     patient: PatientBrief
     phone: str
@@ -256,6 +319,11 @@ class PatientPage(Shape):
     """Open ones first, then the latest answered."""
     unjudged: HeldValue | None
     """A first weight of these days: it was filed, for there was nothing to hold it against."""
+    wishes: list[WishView]
+    """What the home is asked now, and the latest that is over, the newest first."""
+    startup: StartupView | None
+    proposals: list[ProposalView]
+    """The newest first."""
 
 
 class Readings(Shape):

@@ -56,8 +56,12 @@ from server.patients.programmes import Programmes
 from server.patients.programmes import load as load_programmes
 from server.readings.fold import catch_up, fold
 from server.readings.memory import memory_of
+from server.startup import tick as startup
 from server.version import program_version
 from server.watch import ROUND_S, New, Watch
+from server.wishes import answers
+from server.wishes import document as wishes
+from server.wishes.look import Wishing
 from server.worklist import Rows
 from vitals.clock import NS, Clock
 from vitals.errors import ConfigError, LinkError
@@ -109,7 +113,8 @@ class Server:
         rows = Rows(self.db, self.programmes, self.clock)
         self.hub = Hub(rows, self.clock, phones_for_all=config.demo)
         self.senders: dict[str, Sender] = {"sms": FakePhone(self.db, self.hub.phone, links=config.demo)}
-        self._homes = Homes(config.web.address, zone_of(config.time_zone, "server.toml"))
+        self._zone = zone_of(config.time_zone, "server.toml")
+        self._homes = Homes(config.web.address, self._zone)
         self.desk: Desk | None = None
         self.keeper: Keeper | None = None
         if config.broker.tls:
@@ -121,7 +126,13 @@ class Server:
         self.publish: Callable[[Sequence[Message]], None] = lambda messages: None
         """Sends messages to gateways; one that is lost is sent again by whoever it is due to."""
         self.tick_age_s: Callable[[], float] = lambda: 0.0
-        self._watch = Watch(self.programmes, config.fleet.silent_after_s, started_ns, self.clock.speed)
+        self._watch = Watch(
+            self.programmes,
+            config.fleet.silent_after_s,
+            started_ns,
+            self.clock.speed,
+            Wishing(self.programmes, self._zone),
+        )
         self._problems: dict[str, str] = {}
         self._stuck: dict[int, str] = {}
         """Alarms that cannot climb, and why."""
@@ -167,6 +178,8 @@ class Server:
         self._part("configurations", lambda: self._send_configurations(now_ns))
         self._part("watch", lambda: self._look_around(now_ns))
         self._part("escalation", lambda: self._climb(now_ns))
+        self._part("wishes", lambda: self._send_wishes(now_ns))
+        self._part("start-ups", lambda: self._learn(now_ns))
         self._part("questions", lambda: self._ask(now_ns))
 
     def deliver(self, now_ns: int) -> None:
@@ -218,6 +231,7 @@ class Server:
             undo.pop_all()
 
     def _apply(self, tx: sa.Connection, now_ns: int) -> None:
+        answers.refuse_listed(one.device for one in self.municipality.assignments)
         check_limits(
             self.programmes, self.municipality.patients
         )  # first: no database need take a limit that is no number
@@ -227,7 +241,10 @@ class Server:
         access.apply(tx, self.municipality)
         oncall.apply(tx, self.municipality)
         ladders.apply(tx, load_ladders(self.config.ladders))
+        startup.apply(tx, self.programmes, now_ns)
         check_limits(self.programmes, patients.all_patients(tx))
+        answers.assign(tx, self.programmes, now_ns)
+        wishes.compose(tx, self.programmes, None, now_ns)
 
     def _receive(self, messages: Sequence[Message]) -> list[Message]:
         now_ns, began_s = self.clock.now_ns(), time.monotonic()
@@ -314,6 +331,17 @@ class Server:
             publish = desired.due(tx, self.signer, now_ns, self.clock.speed)
         self.publish(publish)
         return ()
+
+    def _send_wishes(self, now_ns: int) -> Iterable[str]:
+        with self.db.write() as tx:
+            delivered = wishes.deliver(tx, now_ns)
+            publish = self.signer.sign_known(tx, wishes.due(tx, now_ns, self.clock.speed))
+        self.publish(publish)
+        return delivered
+
+    def _learn(self, now_ns: int) -> Iterable[str]:
+        with self.db.write() as tx:
+            return startup.turn(tx, self.programmes, self._zone, now_ns)
 
     def _climb(self, now_ns: int) -> Iterable[str]:
         with self.db.write() as tx:

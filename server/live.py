@@ -263,7 +263,7 @@ class Hub:
 def for_office(row: WorklistRow) -> WorklistRow:
     """The row without what was measured: for those who keep the system."""
     return row.model_copy(
-        update={"latest": [], "news2": None, "questions": [], "clinical": _without_reasons(row.clinical)}
+        update={"latest": [], "news2": None, "questions": [], "wishes": [], "clinical": _without_reasons(row.clinical)}
     )
 
 

@@ -43,6 +43,8 @@ from server.notify.routes import router as phone
 from server.orders.routes import router as orders
 from server.patients.routes import router as patients
 from server.readings.routes import router as readings
+from server.startup import store as startup
+from server.startup.routes import router as proposals
 from server.version import program_version
 from vitals.clock import MS
 
@@ -102,9 +104,10 @@ def build(house: House, *, door: Door | None = None, dist: Path = DIST) -> FastA
     app.add_exception_handler(Refused, _conflict)
     app.add_exception_handler(held.Refused, _answered)
     app.add_exception_handler(corrections.Refused, _answered)
+    app.add_exception_handler(startup.Refused, _answered)
     for router in (
         access, patients, readings, corrections_routes, orders, alarms, questions, phone, fleet, identity, for_hubs,
-        home_page, metrics,
+        home_page, metrics, proposals,
     ):  # fmt: skip
         app.include_router(router)
     _own_routes(app)
@@ -262,5 +265,5 @@ async def _conflict(_request: Request, error: Exception) -> Response:
 
 
 async def _answered(_request: Request, error: Exception) -> Response:
-    assert isinstance(error, held.Refused | corrections.Refused)
+    assert isinstance(error, held.Refused | corrections.Refused | startup.Refused)
     return JSONResponse(Answered(detail=f"{error.text}; {error.mend}", who=error.who).model_dump(), 409)

@@ -31,6 +31,7 @@ from server.patients.programmes import Programmes
 from server.patients.store import PatientRecord, patients_of, watched_since
 from server.quick import in_parts
 from server.readings.store import Occurrence, Reading, recent
+from server.wishes.look import Wishing
 from triage.contract import Rule
 from triage.grid import needs, window
 from triage.rules.silence import gateway_silent
@@ -58,11 +59,19 @@ New = Mapping[str, Sequence[Reading | Occurrence]]
 class Watch:
     """`silent_after_s`: a gateway unheard for so long raises an alarm. `started_ns`: when this server came up.
 
-    `speed`: clock seconds in a second of the wall.
+    `speed`: clock seconds in a second of the wall. `wishing`: what then asks the homes.
     """
 
-    def __init__(self, programmes: Programmes, silent_after_s: float, started_ns: int, speed: float = 1.0) -> None:
+    def __init__(
+        self,
+        programmes: Programmes,
+        silent_after_s: float,
+        started_ns: int,
+        speed: float,
+        wishing: Wishing,
+    ) -> None:
         self._programmes = programmes
+        self._wishing = wishing
         self._silent_after_s = silent_after_s
         self._started_ns = started_ns
         self._clock_off_s = max(CLOCK_OFF_S, ON_THE_WAY_S * speed)
@@ -99,6 +108,7 @@ class Watch:
                     unknown = frozenset(verdicts.unknown(row, kind=kind))
                     if judge(tx, one.id, kind, reasons, unknown, now_ns, trigger):
                         changed.add(one.id)
+            changed |= self._wishing.look(tx, people, verdicts, now_ns)
         return changed
 
     def _limits(

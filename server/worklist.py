@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from server.alarms import table
 from server.alarms.model import Alarm
 from server.alarms.views import brief as alarm_brief
-from server.api import News2, Question, WorklistRow
+from server.api import News2, Question, WishView, WorklistRow
 from server.db import Database
 from server.fleet.store import online_of
 from server.held.views import open_questions
@@ -14,6 +14,7 @@ from server.patients.store import PatientRecord, all_patients, patients_of
 from server.patients.views import brief
 from server.readings.store import Latest, latest
 from server.readings.views import news2, values
+from server.wishes.views import open_wishes
 from vitals.clock import MS, Clock
 
 
@@ -39,6 +40,7 @@ class Rows:
             for alarm in table.all_open(tx, patient_ids):
                 open_alarms.setdefault(alarm.patient_id, {})[alarm.kind] = alarm
             questions = open_questions(tx, patient_ids)
+            wishes = open_wishes(tx, patient_ids)
             online = online_of(tx, patient_ids)
         known = [newest.get(one.id, {}) for one in records]
         limits = [self._programmes.limits(one.programme, one.limits) for one in records]
@@ -50,6 +52,7 @@ class Rows:
                 score,
                 open_alarms.get(one.id, {}),
                 questions.get(one.id, []),
+                wishes.get(one.id, []),
                 online.get(one.id),
                 now_ns,
             )
@@ -64,6 +67,7 @@ class Rows:
         score: News2 | None,
         alarms: dict[str, Alarm],
         questions: list[Question],
+        wishes: list[WishView],
         online: bool | None,
         now_ns: int,
     ) -> WorklistRow:
@@ -80,4 +84,5 @@ class Rows:
             last_reading_ms=max((one.t_ns for one in newest.values()), default=0) // MS or None,
             gateway_online=online,
             questions=questions,
+            wishes=wishes,
         )

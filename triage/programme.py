@@ -19,6 +19,7 @@ import msgspec
 
 from triage.catalogue import bounds, catalogue, defaults
 from triage.contract import Rule
+from triage.plan import Sooner
 from triage.sentence import LANGUAGES
 from vitals import settings
 from vitals.answers import QUESTIONS
@@ -53,6 +54,10 @@ class Programme(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_de
     limits: dict[str, float] = {}
     expect: tuple[Expect, ...] = ()
     ask: tuple[Ask, ...] = ()
+    sooner: Sooner = Sooner()
+    """When the patient is asked to measure before the next expected time (`triage.plan`)."""
+    startup_days: float = 14.0
+    """So long are a new patient's own limits learned, then proposed (check)."""
 
     @property
     def digest(self) -> str:
@@ -92,6 +97,8 @@ def checked(programme: Programme, where: str) -> Programme:
     for ask in programme.ask:
         _check_ask(ask, where)
     _check_order(programme, _usual(programme) | programme.limits, where)
+    if not 3 <= programme.startup_days <= 90:
+        raise ConfigError(f"{where}: startup_days = {programme.startup_days:g} is not plausible", "set it from 3 to 90")
     return programme
 
 

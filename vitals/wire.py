@@ -13,7 +13,8 @@ A command is an order to a device. It is published again until the gateway says 
 most once, because its id is stored before anything else happens with it. What becomes of it travels up as events in
 ordinary rows (`ORDER_STEPS`), so it is stored, acknowledged and told apart like a reading.
 
-A configuration is retained, and published again until the gateway's heartbeat says that it runs.
+A configuration is retained, and published again until the gateway's heartbeat says that it runs. So are the wishes:
+what a home is asked for, all of it in one document, so that what is not in the newest is not wished any more.
 
 What of this is sealed and what is signed, and how, `vitals.seal` says.
 
@@ -163,6 +164,57 @@ class Desired(msgspec.Struct, frozen=True, omit_defaults=True):
     v: int = VERSION
 
 
+class Request(msgspec.Struct, frozen=True, omit_defaults=True):
+    """The patient is to measure `channel` (or answer its question) between `from_ns` and `by_ns`.
+
+    It ends at `until_ns`. `at_once`: it follows a measurement of a moment ago. `urgent`: also at night.
+    """
+
+    channel: str
+    from_ns: int
+    by_ns: int
+    until_ns: int
+    at_once: bool = False
+    urgent: bool = False
+
+
+class Asking(msgspec.Struct, frozen=True):
+    """The question of `channel` (`vitals.answers`) is to be asked every `every_s`."""
+
+    channel: str
+    every_s: float
+
+
+class Telling(msgspec.Struct, frozen=True):
+    """A finding that is for the home itself: a level of `vitals.alarm.Level`, and by language what to say.
+
+    `id` tells it from every other; at `until_ns` it is not shown any more.
+    """
+
+    id: str
+    level: int
+    text: dict[str, str]
+    t_ns: int
+    until_ns: int
+
+
+class Wishes(msgspec.Struct, frozen=True, omit_defaults=True):
+    """All that the home of one patient is asked and told. Believed like a command: signed wherever that can be checked.
+
+    `answers`: the device id under which answers are rows; "" where nothing is asked. It is drawn anew when the home is
+    another patient's, so an answer can never be taken for the next one's. A gateway keeps the highest `version`.
+    """
+
+    gateway: str
+    version: int
+    issued_ns: int
+    answers: str = ""
+    requests: tuple[Request, ...] = ()
+    asking: tuple[Asking, ...] = ()
+    telling: tuple[Telling, ...] = ()
+    v: int = VERSION
+
+
 class DeviceHealth(msgspec.Struct, frozen=True, omit_defaults=True):
     """What the gateway knows of one device. `battery` in %; `link` is `never`, `idle`, `connected` or `lost`.
 
@@ -185,7 +237,8 @@ class Health(msgspec.Struct, frozen=True, omit_defaults=True):
     `notes` are technical troubles in a sentence each, such as a full spool.
 
     `config_version` and `config_hash` are of the configuration from afar that runs, 0 and "" without any;
-    `config_refused` says why the last one that came does not.
+    `config_refused` says why the last one that came does not. `wishes_version` is of the wishes that the home is shown,
+    0 before any came, and -1 where there is nothing to show them on.
     """
 
     gateway: str
@@ -200,6 +253,7 @@ class Health(msgspec.Struct, frozen=True, omit_defaults=True):
     config_version: int = 0
     config_hash: str = ""
     config_refused: str = ""
+    wishes_version: int = -1
     v: int = VERSION
 
 
@@ -212,7 +266,7 @@ class State(msgspec.Struct, frozen=True):
     v: int = VERSION
 
 
-Message = Batch | Ack | Command | Desired | Health | State
+Message = Batch | Ack | Command | Desired | Wishes | Health | State
 
 
 def up(gateway: str, lane: Lane | str) -> str:
@@ -221,7 +275,7 @@ def up(gateway: str, lane: Lane | str) -> str:
 
 
 def down(gateway: str, what: str) -> str:
-    """Topic of what the gateway is told: `ack`, `config` or `command`."""
+    """Topic of what the gateway is told: `ack`, `config`, `wishes` or `command`."""
     return f"{ROOT}/{gateway}/down/{what}"
 
 
@@ -232,7 +286,7 @@ def state(gateway: str) -> str:
 
 def retained(topic: str) -> bool:
     """Whether the server publishes under this topic what the broker is to keep for a gateway that comes later."""
-    return topic.startswith(f"{ROOT}/") and topic.endswith("/down/config")
+    return topic.startswith(f"{ROOT}/") and topic.endswith(("/down/config", "/down/wishes"))
 
 
 def gateway_of(topic: str) -> str:
@@ -264,7 +318,7 @@ def encode(message: Message) -> bytes:
     return _encoder.encode(message)
 
 
-M = TypeVar("M", Batch, Ack, Command, Desired, Health, State)
+M = TypeVar("M", Batch, Ack, Command, Desired, Wishes, Health, State)
 
 
 def decode(data: bytes, kind: type[M]) -> M:

@@ -40,6 +40,7 @@ gateway_table = sa.Table(
     sa.Column("config_version", sa.BigInteger, nullable=False, server_default="0", comment="from afar, as it says"),
     sa.Column("config_hash", sa.Text, nullable=False, server_default=""),
     sa.Column("config_refused", sa.Text, nullable=False, server_default=""),
+    sa.Column("wishes_version", sa.BigInteger, nullable=False, server_default="-1", comment="-1: shows none"),
     sa.Index("gateways_of_patient", "patient_id"),
 )
 
@@ -169,6 +170,7 @@ def health(tx: sa.Connection, told: Health, now_ns: int) -> set[str]:
         "epoch": told.epoch, "software": told.software, "queued": told.queued, "oldest_ns": told.oldest_ns,
         "strangers": list(told.strangers), "notes": list(told.notes), "ahead_ns": told.t_ns - now_ns,
         "config_version": told.config_version, "config_hash": told.config_hash, "config_refused": told.config_refused,
+        "wishes_version": told.wishes_version,
     }  # fmt: skip
     if told.config_version:
         named = device_table.c.device.in_([one.device for one in told.devices])

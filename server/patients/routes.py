@@ -15,6 +15,8 @@ from server.patients.store import PatientRecord, patient
 from server.patients.views import brief
 from server.readings.store import latest
 from server.readings.views import news2, values
+from server.startup import views as startup
+from server.wishes import views as wishes
 
 router = APIRouter(prefix="/api/patients/{patient_id}", tags=["patients"])
 
@@ -54,4 +56,7 @@ def get_patient(patient_id: str, account: Carer, here: Here, looks: Seen) -> Pat
             alarms=of_patient(tx, who, account),
             questions=held.of_patient(tx, patient_id),
             unjudged=held.unjudged(tx, patient_id, now_ns),
+            wishes=wishes.of_patient(tx, patient_id),
+            startup=startup.startup(tx, record, here.programmes),
+            proposals=startup.proposals(tx, patient_id),
         )

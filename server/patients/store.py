@@ -29,6 +29,7 @@ patients = sa.Table(
     sa.Column("conditions", sa.JSON, nullable=False),
     sa.Column("limits", sa.JSON, nullable=False),
     sa.Column("changed_ns", sa.BigInteger, nullable=False),
+    sa.Column("learned", sa.JSON, nullable=False, server_default="{}", comment="limits that a clinician confirmed"),
 )
 
 assignments = sa.Table(
@@ -44,8 +45,12 @@ assignments = sa.Table(
 )
 
 
+ANSWERS = "answers-"
+"""How a device begins that answers to questions are readings of (`server.wishes.answers`)."""
+
+
 class PatientRecord(msgspec.Struct, frozen=True):
-    """One person. `limits`: the person's own, over the programme's."""
+    """One person. `limits`: the person's own, over the programme's; those of the file win over those confirmed here."""
 
     id: str
     name: str
@@ -118,7 +123,8 @@ def slot_at(tx: sa.Connection, device: str, t_ns: int) -> int | None:
 
 def patients_of(tx: sa.Connection, patient_ids: Iterable[str] | None) -> list[PatientRecord]:
     """These people (None: everybody), by id."""
-    query = sa.select(*(patients.c[name] for name in PatientRecord.__struct_fields__)).order_by(patients.c.id)
+    query = sa.select(*(patients.c[name] for name in (*PatientRecord.__struct_fields__, "learned")))
+    query = query.order_by(patients.c.id)
     chosen = None if patient_ids is None else set(patient_ids)
     return [_record(row) for row in in_parts(tx, query, patients.c.id, chosen)]
 
@@ -131,7 +137,8 @@ def watched_since(tx: sa.Connection, now_ns: int, patient_ids: Collection[str] |
     columns = assignments.c
     in_force = (columns.from_ns <= now_ns) & (columns.to_ns.is_(None) | (columns.to_ns > now_ns))
     known_ns = sa.case((columns.from_ns > columns.changed_ns, columns.from_ns), else_=columns.changed_ns)
-    query = sa.select(columns.patient_id, sa.func.min(known_ns)).where(in_force).group_by(columns.patient_id)
+    measures = ~columns.device.startswith(ANSWERS)
+    query = sa.select(columns.patient_id, sa.func.min(known_ns)).where(in_force, measures).group_by(columns.patient_id)
     return {row[0]: row[1] for row in in_parts(tx, query, columns.patient_id, patient_ids)}
 
 
@@ -184,6 +191,7 @@ def _refuse_overlaps(tx: sa.Connection, listed: Iterable[Assignment]) -> None:
 def _record(row: sa.Row[tuple[object, ...]]) -> PatientRecord:
     # By the struct's own names: SQLAlchemy's are a kind of str that msgspec does not take.
     values = {name: row._mapping[name] for name in PatientRecord.__struct_fields__}
+    values["limits"] = {**row._mapping["learned"], **row._mapping["limits"]}
     return msgspec.convert(values, PatientRecord, strict=False)
 
 

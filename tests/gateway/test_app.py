@@ -169,7 +169,7 @@ async def test_a_hub_whose_server_is_away_tells_its_home_and_says_when_it_is_bac
         [(_, batch)] = [one for one in server.batches if one[0] == "alarm"][:1]
         assert {row.what.kind for row in batch.rows if isinstance(row.what, Event)} == {"local.alarm"}
         shown = (await browser.get(f"http://{at}/")).text
-        assert "<h1>RED</h1>" in shown
+        assert ">RED</h1>" in shown
         [word] = re.findall(r'name="word" value="(\w+)"', shown)
         assert (await browser.post(f"http://{at}/seen", data={"word": word})).status_code == 303
         await server.until(lambda server: any(_kind(row) == "local.seen" for row in server.rows.values()), 40)

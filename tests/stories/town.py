@@ -117,6 +117,8 @@ class Home:
         """The hub has power."""
         self.reached = True
         """The hub reaches the server."""
+        self.shown = -1
+        """The version of the wishes that its page shows."""
         self.carry: Callable[[bytes], bytes] = bytes
         self.happenings: list[Happening] = []
         self._file = folder / self.name / "spool.sqlite"
@@ -182,7 +184,15 @@ class Home:
         """The heartbeat, then every row that waits; what the server acknowledges is released."""
         status = self.spool.status
         health = tuple(session.health() for session in self._sessions.values())
-        told = Health(self.name, self.spool.epoch, self.clock.now_ns(), "story", status.queued, devices=health)
+        told = Health(
+            self.name,
+            self.spool.epoch,
+            self.clock.now_ns(),
+            "story",
+            status.queued,
+            devices=health,
+            wishes_version=self.shown,
+        )
         server.receive(wire.up(self.name, "health"), wire.encode(told))
         after = 0
         while rows := await self.spool.take(after, wire.MAX_ROWS):
@@ -212,7 +222,13 @@ class Home:
 class Town:
     """Homes, a server, a staff with telephones. `patients`: name, programme, scenario, personal limits."""
 
-    def __init__(self, folder: Path, patients: Sequence[tuple[str, str, str, dict[str, float]]], seed: int = 1) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        patients: Sequence[tuple[str, str, str, dict[str, float]]],
+        seed: int = 1,
+        programmes: Path | None = None,
+    ) -> None:
         self.clock = ManualClock(START_NS)
         self.homes = [
             Home(number, scenario, self.clock, folder, seed) for number, (_, _, scenario, _) in enumerate(patients, 1)
@@ -225,6 +241,7 @@ class Town:
             folder / "municipality.toml",
             CONFIGS / "ladders.toml",
             demo=True,
+            programmes=programmes,
             fleet=Fleet(offline_after_s=3 * _STEP_S),
         )
         self.server: Server | None = None

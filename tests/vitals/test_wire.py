@@ -56,7 +56,7 @@ def test_what_is_not_ours_is_refused_with_a_reason(data: bytes, reason: str) -> 
 
 @given(st.binary(max_size=200))
 def test_no_bytes_whatever_do_worse_than_a_wire_error(data: bytes) -> None:
-    for kind in (wire.Batch, wire.Ack, wire.Command, wire.Health, wire.State):
+    for kind in (wire.Batch, wire.Ack, wire.Command, wire.Wishes, wire.Health, wire.State):
         with contextlib.suppress(WireError):
             wire.decode(data, kind)
 

@@ -292,6 +292,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/patients/{patient_id}/proposals/{proposal_id}/decide": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Decide Proposal
+         * @description Confirm, change or decline it. From then on the rules go by the limit; declining takes a limit back.
+         */
+        post: operations["decideProposal"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/patients/{patient_id}/readings": {
         parameters: {
             query?: never;
@@ -726,6 +746,30 @@ export interface components {
             who: string;
         };
         /**
+         * Decide
+         * @description `seen`: the state that was decided on; if a colleague was first, nothing is changed. `change` needs a `value`.
+         */
+        Decide: {
+            /**
+             * Decision
+             * @enum {string}
+             */
+            decision: "confirm" | "change" | "decline";
+            /**
+             * Note
+             * @default
+             */
+            note: string;
+            /**
+             * Seen
+             * @default open
+             * @enum {string}
+             */
+            seen: "open" | "confirmed" | "changed" | "declined";
+            /** Value */
+            value?: number | null;
+        };
+        /**
          * DeviceView
          * @description `link`: never, idle, connected, lost.
          */
@@ -1141,9 +1185,14 @@ export interface components {
             patient: components["schemas"]["PatientBrief"];
             /** Phone */
             phone: string;
+            /** Proposals */
+            proposals: components["schemas"]["ProposalView"][];
             /** Questions */
             questions: components["schemas"]["Question"][];
+            startup: components["schemas"]["StartupView"] | null;
             unjudged: components["schemas"]["HeldValue"] | null;
+            /** Wishes */
+            wishes: components["schemas"]["WishView"][];
         };
         /**
          * PhoneMessage
@@ -1172,6 +1221,49 @@ export interface components {
         Problem: {
             /** Detail */
             detail: string;
+        };
+        /**
+         * ProposalView
+         * @description A limit that would suit the patient, learned from their own readings. It holds once a clinician has decided so.
+         *
+         *     `usual`: the limit that held when it was proposed. `set_to`: what it was decided to be.
+         */
+        ProposalView: {
+            /** Days */
+            days: number;
+            /** Decided By */
+            decided_by: string | null;
+            /** Decided Ms */
+            decided_ms: number | null;
+            /** Decimals */
+            decimals: number;
+            /** Id */
+            id: string;
+            label: components["schemas"]["Text"];
+            /** Limit */
+            limit: string;
+            /** Made Ms */
+            made_ms: number;
+            /** Median */
+            median: number;
+            /** Note */
+            note: string;
+            /** Readings */
+            readings: number;
+            /** Set To */
+            set_to: number | null;
+            side: components["schemas"]["Text"];
+            /**
+             * State
+             * @enum {string}
+             */
+            state: "open" | "confirmed" | "changed" | "declined" | "withdrawn";
+            /** Unit */
+            unit: string;
+            /** Usual */
+            usual: number;
+            /** Value */
+            value: number;
         };
         /**
          * QuarantineRow
@@ -1322,6 +1414,16 @@ export interface components {
             username: string;
         };
         /**
+         * StartupView
+         * @description The patient is new: until `ends_ms` the programme's limits hold, and their own are learned.
+         */
+        StartupView: {
+            /** Ends Ms */
+            ends_ms: number;
+            /** Started Ms */
+            started_ms: number;
+        };
+        /**
          * Text
          * @description A sentence in each language.
          */
@@ -1389,6 +1491,45 @@ export interface components {
             /** Value */
             value: number;
         };
+        /**
+         * WishView
+         * @description What a home is asked: to measure sooner, to measure again at once, or (`tell`) what it is told of itself.
+         *
+         *     asked: not known to be shown there yet. `from_ms` to `by_ms`: when it is wanted. `text`: the finding that asks.
+         */
+        WishView: {
+            /** Asked Ms */
+            asked_ms: number;
+            /** By Ms */
+            by_ms: number;
+            /** Channel */
+            channel: string | null;
+            /** Delivered Ms */
+            delivered_ms: number | null;
+            /** Ended Ms */
+            ended_ms: number | null;
+            /** From Ms */
+            from_ms: number;
+            /** Id */
+            id: string;
+            label: components["schemas"]["Text"] | null;
+            /**
+             * Priority
+             * @enum {string}
+             */
+            priority: "high" | "medium" | "low";
+            /**
+             * State
+             * @enum {string}
+             */
+            state: "asked" | "delivered" | "answered" | "withdrawn" | "expired";
+            text: components["schemas"]["Text"];
+            /**
+             * Why
+             * @enum {string}
+             */
+            why: "sooner" | "again" | "tell";
+        };
         /** Worklist */
         Worklist: {
             /** Now Ms */
@@ -1420,6 +1561,8 @@ export interface components {
             technical: components["schemas"]["AlarmBrief"] | null;
             /** Waiting Since Ms */
             waiting_since_ms: number | null;
+            /** Wishes */
+            wishes: components["schemas"]["WishView"][];
         };
     };
     responses: never;
@@ -2337,6 +2480,78 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    decideProposal: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                patient_id: string;
+                proposal_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Decide"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProposalView"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Answered"];
                 };
             };
             /** @description Unprocessable Entity */

@@ -30,6 +30,9 @@ export type OrderView = Schemas["OrderView"];
 export type CloseBody = Schemas["Close"];
 export type Conflict = Schemas["Conflict"];
 export type Question = Schemas["Question"];
+export type Wish = Schemas["WishView"];
+export type Proposal = Schemas["ProposalView"];
+export type DecideBody = Schemas["Decide"];
 export type HeldValue = Schemas["HeldValue"];
 export type AnswerBody = Schemas["Answer"];
 export type PhoneMessage = Schemas["PhoneMessage"];
@@ -114,6 +117,13 @@ export const api = {
     answer(client.POST("/api/alarms/{alarm_id}/close", { params: { path: { alarm_id } }, body })),
   answer: (question_id: string, body: AnswerBody) =>
     answer(client.POST("/api/questions/{question_id}/answer", { params: { path: { question_id } }, body })),
+  decide: (patient_id: string, proposal_id: string, body: DecideBody) =>
+    answer(
+      client.POST("/api/patients/{patient_id}/proposals/{proposal_id}/decide", {
+        params: { path: { patient_id, proposal_id } },
+        body,
+      }),
+    ),
   phone: () => answer(client.GET("/api/phone", { params: { query: { after_id: 0 } } })),
   fleet: () => answer(client.GET("/api/fleet")),
   claimCode: (gateway: string) => answer(client.POST("/api/fleet/{gateway}/code", { params: { path: { gateway } } })),

@@ -81,6 +81,7 @@ ROUTES = [
     ("GET", "/api/patients/solveig/orders"),
     ("POST", "/api/patients/solveig/orders"),
     ("POST", "/api/patients/solveig/orders/d05e/look"),
+    ("POST", "/api/patients/solveig/proposals/1/decide"),
     ("GET", "/api/alarms/1"),
     ("POST", "/api/alarms/1/acknowledge"),
     ("POST", "/api/alarms/1/escalate"),
@@ -98,7 +99,7 @@ PUBLIC = {("GET", "/api/about"), ("GET", "/api/health"), ("POST", "/api/session"
 
 
 def body(path):
-    return CLOSE if path.endswith("close") else {}
+    return CLOSE if path.endswith("close") else {"decision": "confirm"} if path.endswith("decide") else {}
 
 
 @pytest.mark.parametrize(("method", "path"), ROUTES)
@@ -117,6 +118,7 @@ async def test_nor_with_a_made_up_one(visitor, cookie):
 async def test_every_route_is_in_one_of_the_lists(app):
     names = [
         path.split("?")[0].replace("solveig", "{patient_id}").replace("questions/1", "questions/{question_id}")
+        .replace("proposals/1", "proposals/{proposal_id}")
         .replace("d05e", "{order_id}").replace("home-01", "{gateway_id}").replace("gw-1", "{gateway}")
         .replace("/1", "/{alarm_id}")
         for _, path in ROUTES
@@ -241,6 +243,7 @@ async def test_nor_from_nowhere(ward, signed_in):
         ("odd", "POST", "/api/alarms/1/escalate"),
         ("odd", "POST", "/api/alarms/1/close"),
         ("odd", "POST", "/api/questions/1/answer"),
+        ("odd", "POST", "/api/patients/solveig/proposals/1/decide"),
     ],
 )
 async def test_what_a_role_may_not(ward, signed_in, who, method, path):

@@ -18,8 +18,10 @@ import { Chart } from "./chart";
 import { Dispenser } from "./dispenser";
 import { Latest } from "./latest";
 import { Orders } from "./orders";
+import { Proposals } from "./proposals";
 import { Questions } from "./questions";
 import { RANGES, type Range } from "./range";
+import { Wishes } from "./wishes";
 
 export default function PatientPage({ id }: { id: string }) {
   const words = useWords();
@@ -64,6 +66,8 @@ function Patient({ page }: { page: Page }) {
             ))}
           </section>
           <Questions page={page} now={now} />
+          <Wishes page={page} now={now} />
+          <Proposals page={page} now={now} />
           {closed.length > 0 && (
             <section aria-labelledby="earlier">
               <h2 id="earlier">{words.patient.earlier}</h2>

@@ -4,6 +4,7 @@ import { Link } from "wouter";
 import type { WorklistRow } from "../api";
 import * as format from "../format";
 import { useSay, useWords } from "../i18n";
+import { wished } from "../wishes";
 import { forTheList } from "./order";
 
 interface CalmRowProps {
@@ -36,6 +37,7 @@ export const CalmRow = memo(function CalmRow({ row, now }: CalmRowProps) {
       <span className="line-age">
         {row.last_reading_ms === null ? words.worklist.noReading : words.ago(format.span(now - row.last_reading_ms))}
         {row.gateway_online === false && ` · ${words.worklist.gatewayDown}`}
+        {row.wishes.map((wish) => ` · ${wished(wish, now, words, inWords)}`)}
       </span>
     </li>
   );

@@ -8,6 +8,7 @@ import * as format from "../format";
 import { useSay, useWords } from "../i18n";
 import { News2Line, Notice, PriorityTag, Values, outside } from "../parts";
 import { atHome, sentence } from "../questions";
+import { WishLines } from "../wishes";
 import { forTheList } from "./order";
 
 type Acting = ReturnType<typeof useAct>;
@@ -53,6 +54,7 @@ export function Row({ row, now, changed, act }: RowProps) {
           <p className="none">{words.worklist.noReading}</p>
         )}
         {row.news2 && <News2Line news2={row.news2} />}
+        <WishLines wishes={row.wishes} now={now} />
       </div>
       <Button
         as={Link}

@@ -35,6 +35,7 @@ function row(id: string, more: Partial<WorklistRow> = {}): WorklistRow {
     last_reading_ms: null,
     gateway_online: true,
     questions: [],
+    wishes: [],
     ...more,
   };
 }

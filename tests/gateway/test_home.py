@@ -1,0 +1,397 @@
+"""What a home is asked: from the server's document to a sentence, a voice, a page, and an answer on disk."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import datetime
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import msgspec
+import pytest
+from axe_playwright_python.async_playwright import Axe
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from playwright.async_api import Page as Tab
+from playwright.async_api import async_playwright, expect
+
+from gateway.asking import ASIDE_S
+from gateway.config import LocalConfig
+from gateway.home import Home
+from gateway.local import Local
+from gateway.page import Page
+from gateway.seals import FOLDER, SERVER_KEY, Seals
+from gateway.spool import Heard, Spool
+from gateway.tasks import ended
+from gateway.wishes import FILE
+from tests.ports import free_port
+from vitals.alarm import Level
+from vitals.answers import QUESTIONS
+from vitals.block import Block
+from vitals.clock import NS, ManualClock
+from vitals.errors import StoreError
+from vitals.seal import as_signed, bound
+from vitals.wire import Asking, Request, Row, Telling, Wishes, down, encode
+
+OSLO = ZoneInfo("Europe/Oslo")
+PROGRAMME = str(Path(__file__).parents[2] / "configs" / "programmes" / "copd.toml")
+DAY_S = 86_400.0
+ASKS = (Asking("breathlessness", DAY_S), Asking("oxygen_flow", DAY_S))
+
+
+def at(clock: str, day: int = 2) -> int:
+    hour, minute = map(int, clock.split(":"))
+    return int(datetime(2026, 3, day, hour, minute, tzinfo=OSLO).timestamp()) * NS
+
+
+class Hub:
+    """A hub with a home, a clock that stands, and somebody who listens."""
+
+    def __init__(self, spool: Spool, data: Path, **more: object) -> None:
+        self.spool, self.data = spool, data
+        self.clock = ManualClock(at("10:00"))
+        self.said: list[str] = []
+        self.silent_s: float | None = 0.0
+        self.version = 0
+        table = {"programme": PROGRAMME, "language": "nb", "tell": ["say"], **more}
+        config = msgspec.convert(table, LocalConfig)
+        self.local = Local(config, spool, self.clock, lambda: self.silent_s, [self])
+        self.home = Home("gw-1", data, config, spool, self.clock, Seals(data), self.local, [self])
+
+    async def tell(self, sentence: str) -> None:
+        self.said.append(sentence)
+
+    async def wished(self, *requests: Request, asking: tuple[Asking, ...] = (), **more: object) -> None:
+        """The server's newest document arrives."""
+        self.version += 1
+        given = {"version": self.version, "answers": "answers-gw-1", **more}
+        document = Wishes("gw-1", issued_ns=0, requests=requests, asking=asking, **given)  # type: ignore[arg-type]
+        await self.arrives(encode(document))
+
+    async def arrives(self, payload: bytes) -> None:
+        self.home.wished.arrived(payload)
+        await self.home.wished.turn()
+        await self.home.turn()
+
+    async def at(self, clock: str, day: int = 2) -> None:
+        self.clock.advance(seconds=(at(clock, day) - self.clock.now_ns()) / NS)
+        await self.home.turn()
+
+    async def measures(self, channel: str, value: float) -> None:
+        t_ns = self.clock.now_ns()
+        await self.spool.put([Heard("dev-1", t_ns, Block(channel, (t_ns,), (value,), record=str(t_ns)))])
+        await self.local.turn()
+
+    async def rows(self) -> list[tuple[str, str, float]]:
+        """The answers in the spool: device, channel, value."""
+        read = [msgspec.json.decode(row.json, type=Row) for row in await self.spool.take(0, 1_000)]
+        return [
+            (row.device, row.what.channel, row.what.value[0])
+            for row in read
+            if isinstance(row.what, Block) and row.device.startswith("answers")
+        ]
+
+
+@pytest.fixture
+async def hub(spool: Spool, tmp_path: Path) -> Hub:
+    hub = Hub(spool, tmp_path)
+    await hub.local.open()
+    await hub.home.open()
+    return hub
+
+
+def asks(channel: str = "bp_sys", start: str = "12:00", end: str = "14:00", **more: object) -> Request:
+    return Request(channel, at(start), at(end), at(end) + 3600 * NS, **more)  # type: ignore[arg-type]
+
+
+async def test_a_request_is_shown_and_said_when_its_window_begins_and_ends_with_the_measurement(hub: Hub) -> None:
+    await hub.wished(asks())
+    assert hub.home.sheet().requests == ("Neste måling: blodtrykket, fra kl. 12 og før kl. 14.",)
+    assert hub.said == []
+    await hub.at("12:00")
+    await hub.at("12:10")
+    assert hub.home.sheet().requests == ("Mål blodtrykket igjen før kl. 14.",)
+    assert hub.said == ["Mål blodtrykket igjen før kl. 14."]
+    await hub.at("14:00")
+    assert hub.home.sheet().requests == ("Du skulle målt blodtrykket før kl. 14. Mål nå.",)
+    await hub.measures("bp_sys", 128)
+    assert hub.home.sheet().requests == (), "at once, whether or not the server is heard"
+
+
+async def test_it_is_gone_when_it_is_withdrawn_and_when_its_time_is_over(hub: Hub) -> None:
+    await hub.wished(asks())
+    await hub.wished()
+    assert hub.home.sheet().requests == ()
+    await hub.wished(asks())
+    await hub.at("15:00")
+    assert hub.home.sheet().requests == ()
+
+
+async def test_measure_again_now_is_said_at_once_also_at_night_and_what_can_wait_is_not(hub: Hub) -> None:
+    await hub.at("23:00")
+    await hub.wished(
+        asks("spo2", "22:59", "23:15", at_once=True, urgent=True),
+        asks("body_temp", "22:00", "23:30"),
+        telling=(Telling("1", int(Level.LOW), {"nb": "Blodsukkeret er litt lavt", "en": "-"}, 0, at("12:00", 3)),),
+    )
+    assert hub.said == ["Mål oksygenmetningen en gang til nå. Sitt stille i fem minutter først."]
+    assert hub.home.sheet().told == ("Blodsukkeret er litt lavt",)
+    await hub.at("08:00", 3)
+    assert hub.said[1:] == ["Blodsukkeret er litt lavt"], "in the morning, if it still stands"
+
+
+async def test_the_newest_counts_an_old_one_does_not_and_a_restart_forgets_nothing(hub: Hub, spool: Spool) -> None:
+    await hub.wished(asks())
+    old = encode(Wishes("gw-1", 1, 0))
+    await hub.arrives(old)
+    assert len(hub.home.sheet().requests) == 1
+    assert hub.home.version == 1
+    again = Hub(spool, hub.data)
+    await again.local.open()
+    await again.home.open()
+    assert again.home.version == 1
+    assert len(again.home.sheet().requests) == 1
+
+
+async def test_what_is_not_the_servers_word_is_refused(spool: Spool, tmp_path: Path) -> None:
+    (tmp_path / FOLDER).mkdir()
+    key = Ed25519PrivateKey.generate()
+    public = key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+    (tmp_path / FOLDER / SERVER_KEY).write_bytes(public)
+    hub = Hub(spool, tmp_path)
+    body, topic = encode(Wishes("gw-1", 1, 0, requests=(asks(),))), down("gw-1", "wishes")
+    await hub.arrives(body)
+    await hub.arrives(as_signed(key.sign(bound(down("gw-2", "wishes"), body)), body))
+    assert (hub.home.version, hub.home.sheet().requests) == (0, ())
+    await hub.arrives(as_signed(key.sign(bound(topic, body)), body))
+    assert hub.home.version == 1
+    (tmp_path / FILE).write_bytes(b"{}")
+    assert Hub(spool, tmp_path).home.version == 0, "what was changed on the disk is not believed either"
+    foreign = encode(Wishes("gw-2", 9, 0))
+    await hub.arrives(as_signed(key.sign(bound(topic, foreign)), foreign))
+    assert hub.home.version == 1
+
+
+async def test_a_document_that_cannot_be_stored_does_not_count(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise OSError("disk full")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("gateway.wishes.os.fsync", full)
+        await hub.wished(asks())
+    assert hub.home.version == 0, "so it is sent again"
+
+
+async def test_questions_are_asked_one_at_a_time_and_the_next_time_is_told(hub: Hub) -> None:
+    await hub.wished(asking=ASKS)
+    assert hub.said == ["Det er et spørsmål til deg på skjermen."]
+    sheet = hub.home.sheet()
+    assert sheet.question is not None
+    assert (sheet.question.question, sheet.whose) == (QUESTIONS["breathlessness"], "Spørsmål 1 av 2")
+    assert await hub.home.answer(sheet.question.id, "3") == "kept"
+    second = hub.home.sheet().question
+    assert second is not None
+    assert second.question.channel == "oxygen_flow"
+    assert await hub.home.answer(second.id, "1,5") == "kept"
+    assert await hub.rows() == [("answers-gw-1", "breathlessness", 3.0), ("answers-gw-1", "oxygen_flow", 1.5)]
+    assert hub.home.sheet().question is None
+    assert hub.home.sheet().note == "Takk. Svaret er lagret. Neste spørsmål kommer i morgen kl. 8."
+    await hub.at("07:59", 3)
+    assert hub.home.sheet().question is None, "nobody is asked in the night"
+    await hub.at("08:00", 3)
+    assert hub.home.sheet().question is not None
+
+
+async def test_pressing_twice_reloading_and_a_restart_make_no_second_answer(hub: Hub, spool: Spool) -> None:
+    await hub.wished(asking=ASKS[:1])
+    ready = hub.home.sheet().question
+    assert ready is not None
+    said = await asyncio.gather(*(hub.home.answer(ready.id, "1") for _ in range(3)))
+    assert sorted(said) == ["kept", "known", "known"]
+    again = Hub(spool, hub.data)
+    await again.home.open()
+    assert await again.home.answer(ready.id, "1") == "known"
+    assert again.home.sheet().question is None
+    assert await hub.rows() == [("answers-gw-1", "breathlessness", 1.0)]
+
+
+@pytest.mark.parametrize("text", ["", "three", "-1", "61", "nan", "inf", "1e400"])
+async def test_what_is_no_answer_is_refused_with_the_range_and_kept_for_mending(hub: Hub, text: str) -> None:
+    await hub.wished(asking=ASKS[1:])
+    ready = hub.home.sheet().question
+    assert ready is not None
+    assert await hub.home.answer(ready.id, text) == "unfit"
+    sheet = hub.home.sheet()
+    assert (sheet.error, sheet.typed) == ("Svaret passer ikke. Skriv et tall fra 0 til 60.", text)
+    assert await hub.rows() == []
+    assert await hub.home.answer(ready.id, "2") == "kept"
+    assert hub.home.sheet().error == ""
+
+
+async def test_a_choice_that_is_not_offered_and_a_question_that_is_not_asked_are_no_answers(hub: Hub) -> None:
+    await hub.wished(asking=ASKS[:1])
+    ready = hub.home.sheet().question
+    assert ready is not None
+    assert await hub.home.answer(ready.id, "9") == "unfit"
+    assert await hub.home.answer("pain@0", "3") == "known"
+    assert await hub.home.answer("", "3") == "known"
+    assert await hub.rows() == []
+
+
+async def test_nobody_is_thanked_for_what_is_not_on_disk(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def full(*_: object, **__: object) -> None:
+        raise StoreError("the spool is full", "make room")
+
+    await hub.wished(asking=ASKS[:1])
+    ready = hub.home.sheet().question
+    assert ready is not None
+    with monkeypatch.context() as patch:
+        patch.setattr(hub.spool, "put", full)
+        assert await hub.home.answer(ready.id, "1") == "lost"
+    assert "ikke lagret" not in hub.home.sheet().note
+    assert hub.home.sheet().question == ready, "it is still asked"
+    assert await hub.home.answer(ready.id, "1") == "kept"
+
+
+async def test_a_question_that_is_put_off_comes_back(hub: Hub) -> None:
+    await hub.wished(asking=ASKS[:1])
+    ready = hub.home.sheet().question
+    assert ready is not None
+    hub.home.later(ready.id)
+    assert hub.home.sheet().question is None
+    hub.clock.advance(seconds=ASIDE_S)
+    assert hub.home.sheet().question == ready
+
+
+async def test_the_home_of_another_patient_answers_under_another_device(hub: Hub) -> None:
+    await hub.wished(asking=ASKS[:1])
+    old = hub.home.sheet().question
+    assert old is not None
+    assert await hub.home.answer(old.id, "1") == "kept"
+    await hub.wished(asking=ASKS[:1], answers="answers-gw-1.2")
+    new = hub.home.sheet().question
+    assert new is not None, "the next one has not answered yet"
+    assert await hub.home.answer(new.id, "4") == "kept"
+    assert [device for device, _, _ in await hub.rows()] == ["answers-gw-1", "answers-gw-1.2"]
+
+
+async def test_a_question_may_be_wished_for_earlier(hub: Hub) -> None:
+    await hub.wished(asking=ASKS[:1])
+    ready = hub.home.sheet().question
+    assert ready is not None
+    await hub.home.answer(ready.id, "1")
+    await hub.wished(asks("breathlessness", "11:00", "12:00"), asking=ASKS[:1])
+    assert hub.home.sheet().requests == (), "it is asked as the question it is"
+    await hub.at("10:59")
+    assert hub.home.sheet().question is None
+    await hub.at("11:00")
+    assert hub.home.sheet().question is not None
+
+
+async def test_a_clock_that_was_never_set_asks_nothing(hub: Hub) -> None:
+    hub.clock._now_ns = 9 * 3600 * NS
+    await hub.wished(asking=ASKS)
+    assert hub.home.sheet().question is None
+    assert hub.home.sheet().note == ""
+
+
+async def test_while_the_server_is_away_the_hub_asks_by_the_same_plan(hub: Hub) -> None:
+    hub.silent_s = 600.0
+    await hub.local.turn()
+    await hub.measures("spo2", 89)
+    await hub.home.turn()
+    assert hub.home.sheet().requests == ("Mål oksygenmetningen en gang til nå. Sitt stille i fem minutter først.",)
+    assert hub.said[-1] == hub.home.sheet().requests[0]
+    for _ in range(2):  # the second disagrees with the first, so a third decides
+        assert any("en gang til" in one for one in hub.home.sheet().requests)
+        hub.clock.advance(seconds=60)
+        await hub.measures("spo2", 97)
+    assert not any("en gang til" in one for one in hub.home.sheet().requests)
+    hub.silent_s = 0.0
+    await hub.local.turn()
+    assert hub.home.sheet().requests == (), "from then on it is the server that asks"
+
+
+@asynccontextmanager
+async def screen(hub: Hub, **more: object) -> AsyncIterator[Tab]:
+    """The home's page in a real browser."""
+    at = ("127.0.0.1", free_port())
+    serving = asyncio.create_task(Page("nb", hub.local.view, hub.local.seen, hub.home).serve(at))
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(
+            executable_path="/usr/bin/chromium", args=["--no-sandbox", "--disable-gpu"]
+        )
+        context = await browser.new_context(base_url=f"http://{at[0]}:{at[1]}", **more)  # type: ignore[arg-type]
+        page = await context.new_page()
+        complaints: list[str] = []
+        page.on("console", lambda said: complaints.append(said.text) if said.type == "error" else None)
+        try:
+            async with asyncio.timeout(60):
+                while True:
+                    try:
+                        await page.goto("/")
+                        break
+                    except Exception:  # noqa: BLE001 - the page is not served yet
+                        await asyncio.sleep(0.05)
+                complaints.clear()
+                yield page
+                assert complaints == [], "nothing was blocked or failed"
+        finally:
+            await browser.close()
+            await ended([serving])
+
+
+async def accessible(page: Tab) -> None:
+    tags = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
+    found = await Axe().run(page, options={"runOnly": {"type": "tag", "values": tags}})
+    assert found.violations_count == 0, found.generate_report()
+
+
+@pytest.mark.chromium
+async def test_a_question_is_answered_with_keys_alone_and_by_touch(spool: Spool, tmp_path: Path) -> None:
+    hub = Hub(spool, tmp_path, name="Kari")
+    await hub.local.open()
+    await hub.wished(asks("bp_sys", "09:00", "14:00"), asking=ASKS)
+    async with screen(hub, has_touch=True, viewport={"width": 800, "height": 480}) as page:
+        await expect(page.get_by_role("heading", name="Er du tung i pusten?")).to_be_visible()
+        await expect(page.get_by_text("Mål blodtrykket igjen før kl. 14.")).to_be_visible()
+        await expect(page.get_by_text("Spørsmål 1 av 2 til Kari")).to_be_visible()
+        await accessible(page)
+        for button in await page.get_by_role("button").all():
+            box = await button.bounding_box()
+            assert box is not None
+            assert min(box["width"], box["height"]) >= 44
+        for _ in range(3):
+            await page.keyboard.press("Tab")
+        await expect(page.get_by_role("button", name="Noe")).to_be_focused()
+        await page.keyboard.press("Enter")
+        field = page.get_by_role("textbox", name="Hvor mange liter oksygen")
+        await expect(field).to_be_visible()
+        await expect(page.get_by_text("Takk. Svaret er lagret.")).to_be_visible()
+        assert await hub.rows() == [("answers-gw-1", "breathlessness", 2.0)], "thanked for what is on disk"
+        await field.fill("600")
+        await page.get_by_role("button", name="Svar", exact=True).tap()
+        await expect(page.get_by_role("alert").filter(has_text="fra 0 til 60")).to_be_visible()
+        await expect(field).to_have_value("600")
+        await accessible(page)
+        await field.fill("2,5")
+        await page.keyboard.press("Enter")
+        await expect(page.get_by_text("Neste spørsmål kommer i morgen kl. 8.")).to_be_visible()
+        await accessible(page)
+    assert (await hub.rows())[1:] == [("answers-gw-1", "oxygen_flow", 2.5)]
+
+
+@pytest.mark.chromium
+async def test_what_is_new_appears_by_itself_and_takes_nobodys_half_written_number(
+    spool: Spool, tmp_path: Path
+) -> None:
+    hub = Hub(spool, tmp_path)
+    await hub.local.open()
+    await hub.wished(asking=ASKS[1:])
+    async with screen(hub) as page:
+        field = page.get_by_role("textbox")
+        await field.press_sequentially("2")
+        await hub.wished(asks("spo2", "09:59", "10:15", at_once=True, urgent=True), asking=ASKS[1:])
+        await expect(page.get_by_text("Mål oksygenmetningen en gang til nå.")).to_be_visible(timeout=15_000)
+        await expect(field).to_have_value("2")
+        await expect(field).to_be_focused()
