@@ -49,7 +49,7 @@ CAST = (
     Part("Odd Pedersen", 1945, "Røkland", "copd", "falls-silent", ("COPD GOLD 2",), {"spo2_expected_s": 1800},
          tells="falls silent"),
     Part("Ingrid Hansen", 1953, "Straumen", "general", "stable"),
-    Part("Per Kristiansen", 1947, "Oldereid", "general", "stable"),
+    Part("Per Kristiansen", 1937, "Oldereid", "frail-elderly", "stable"),
 )  # fmt: skip
 _FIRST = ("Astrid", "Bjørn", "Gerd", "Harald", "Inger", "Jon", "Kirsten", "Leif", "Randi", "Svein", "Turid", "Øystein")
 _LAST = ("Andersen", "Berg", "Dahl", "Eriksen", "Haugen", "Jensen", "Moen", "Olsen", "Solberg", "Strand", "Aas")
