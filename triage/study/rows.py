@@ -12,9 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from triage.catalogue import defaults
-from triage.contract import NEVER, Floats, Rule, Series, Window
+from triage.contract import NEVER, Bools, Floats, Rule, Series, Window
 from triage.grid import Need, needs
-from triage.study.wide import Rows, Wide
+from triage.study.wide import Rows, Wide, plausible
 from vitals.clock import NS
 
 S = TypeVar("S", bound=np.generic)
@@ -90,9 +90,14 @@ def windows(
                     name: _frozen(np.array(own[name][rows]) if name in own else np.full(len(rows), value))
                     for name, value in default.items()
                 },
-                quality={name: _frozen(~np.isnan(one.value)) for name, one in channel.items()},
+                quality={name: _frozen(_trusted(name, one.value)) for name, one in channel.items()},
             ),
         )
+
+
+def _trusted(name: str, value: Floats) -> Bools:
+    low, high = plausible(name)
+    return np.asarray((value >= low) & (value <= high))
 
 
 def _frozen(array: NDArray[S]) -> NDArray[S]:

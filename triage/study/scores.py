@@ -27,6 +27,9 @@ OURS = ("hour", "cusum", "fitted")
 USUAL = ("news2", "mews", "qsofa", "shock_index", "cusum", "fitted", "hour")
 """What is measured where no score is named; a rule that is not installed is passed over."""
 
+TRAIT_LIMITS = {"age": "age_years"}
+"""What a table says of a patient that a rule knows as a limit of the patient's own."""
+
 
 @rule(
     version="1",
@@ -77,7 +80,8 @@ def table_of_features(wide: Wide) -> dict[str, Floats]:
 
 def _over(wide: Wide, judged: Rule, number: Callable[[Window], Floats]) -> Floats:
     found = np.empty(len(wide))
-    for rows, seen in windows(wide, [judged]):
+    own = {limit: wide.column[trait] for trait, limit in TRAIT_LIMITS.items() if trait in wide.column}
+    for rows, seen in windows(wide, [judged], own):
         found[rows] = number(seen)
     return found
 

@@ -1,6 +1,7 @@
 """What the research score looks at, by hand, and what it must never do."""
 
 import math
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -83,7 +84,7 @@ def test_the_cusum_is_the_recursion_of_its_definition(seed):
 
 @settings(max_examples=60, deadline=None)
 @given(seed=st.integers(0, 2**32))
-def test_whatever_is_measured_no_feature_is_below_0(seed, homes):
+def test_whatever_is_measured_no_feature_is_below_0(seed):
     random = np.random.default_rng(seed)
     told = {
         channel: [(float(random.uniform(0, 60)), float(random.uniform(CHANNELS[channel].low, CHANNELS[channel].high)))
@@ -119,8 +120,6 @@ def test_two_vital_signs_are_too_few():
 
 
 def test_it_is_in_no_programme_that_is_shipped():
-    from pathlib import Path
-
     programmes = list((Path(__file__).parents[3] / "configs" / "programmes").glob("*.toml"))
     assert programmes
     assert not any("deterioration" in path.read_text("utf-8") for path in programmes)

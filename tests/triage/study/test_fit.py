@@ -1,6 +1,7 @@
 """The solver and the cross-validation of the research score, and its file."""
 
 import dataclasses
+from importlib import resources
 
 import numpy as np
 import pytest
@@ -106,8 +107,6 @@ def test_a_wrong_file_is_named():
 
 
 def test_the_shipped_score_is_whole_and_says_how_it_was_made():
-    from importlib import resources
-
     text = resources.files("triage.study").joinpath(FILE).read_text("utf-8")
     for word in ("command", "data_sha256", "CC BY 4.0", "seed", "auroc_time_matched", "ppv_at_21", "sensitivity_at_5"):
         assert word in text

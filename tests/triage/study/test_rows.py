@@ -83,6 +83,22 @@ def test_oxygen_is_known_by_the_fraction_that_is_breathed():
     assert channels(both)["oxygen_flow"].tolist() == [2, 0, 0]
 
 
+def test_a_value_that_cannot_be_true_is_doubted_as_anywhere():
+    wide = Wide(("p",), np.zeros(2, np.int64), np.arange(2.0), {"spo2": np.array([97.0, 20])})
+    ((_, seen),) = windows(wide, [catalogue()["spo2_floor"]])
+    assert seen.quality["spo2"][:, -1].tolist() == [True, False]
+    assert score("news2:spo2_points", wide, SHIPPED).tolist() == [0, 0]
+
+
+def test_what_a_row_says_of_the_patient_is_a_limit_of_their_own():
+    wide = Wide(("p",), np.zeros(3, np.int64), np.arange(3.0), {"pulse_rate": np.array([125.0, 125, 125])})
+    own = {"pulse_ceiling": np.array([120.0, 130, np.nan])}
+    judged = catalogue()["pulse_high"]
+    (rows, seen), *_ = windows(wide, [judged], own)
+    assert rows.tolist() == [0, 1, 2]
+    assert judged.judge(seen).level.tolist() == [1, 0, -1]
+
+
 def test_a_rule_that_has_no_number_gives_its_level():
     wide = Wide(("p",), np.zeros(2, np.int64), np.arange(2.0), {"spo2": np.array([np.nan, 80])})
     assert np.array_equal(score("spo2_floor", wide, SHIPPED), [np.nan, 3], equal_nan=True)
