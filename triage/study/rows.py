@@ -16,6 +16,7 @@ from triage.contract import NEVER, Bools, Floats, Rule, Series, Window
 from triage.grid import Need, needs
 from triage.study.wide import Rows, Wide, plausible
 from vitals.clock import NS
+from vitals.errors import ConfigError
 
 S = TypeVar("S", bound=np.generic)
 
@@ -69,6 +70,10 @@ def windows(
     `limits` has, by name, the limits [N] that differ from the rules' defaults.
     """
     rules = list(rules)
+    if tracked := [one.name for one in rules if one.tracks]:
+        raise ConfigError(
+            f"{tracked[0]} looks at a channel's course, which a table's row does not have", "measure another rule"
+        )
     wanted, default = needs(rules), defaults(rules)
     own = limits or {}
     nothing = np.full(len(wide), np.nan)
