@@ -165,13 +165,13 @@ def _track(t_ns: Times, value: Floats, usual: Usuals) -> Track:
     with np.errstate(all="ignore"):  # what no reading stands behind is NaN, or not looked at
         mean, sd, z = _against_usual(age_days, np.where(there, moved, _ZERO), newest, usual)
         slope = _theil_sen(age_days, moved, count)
-    rise, fall = _cusums(np.where(learned, z, np.nan))
+    rise, fall = _cusums(np.where(learned, z, np.nan)).astype(np.float64)
     return Track(
         count=count.astype(np.float64),
         t_ns=np.where(known, newest_ns, NEVER),
         value=newest.copy(),
         mean=np.where(known, mean + newest, np.nan),
-        sd=np.where(known & ~np.isnan(mean), sd, np.nan),
+        sd=np.where(known & ~np.isnan(mean), sd.astype(np.float64), np.nan),
         rise=np.where((count > LEARNING) & (usual.rise > 0), rise, np.nan),
         fall=np.where((count > LEARNING) & (usual.fall > 0), fall, np.nan),
         slope=slope,
