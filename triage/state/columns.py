@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 Index = Any
-"""Whatever NumPy takes as an index and gives copies for."""
+"""Index arrays, for which NumPy gives copies."""
 
 
 class Log:
@@ -69,10 +69,10 @@ class Columns:
         return self._arrays[name]
 
     def put(self, name: str, index: Index, values: Any, old: NDArray[Any] | None = None) -> None:
-        """Overwrite; `old` is what is there, if the caller has a copy of it at hand."""
+        """Overwrite; `old` is what is there, if the caller has it at hand."""
         array = self._arrays[name]
         if self._log.kept:
-            before = array[index].copy() if old is None else old
+            before = array[index] if old is None else old
             self._log.remember(lambda: self._put(name, index, before))
         array[index] = values
 

@@ -1,14 +1,14 @@
 """The newest samples of many series, in slots: slot 0 is of nobody and always blank, so whoever has none shows it.
 
-A slot holds its samples newest last: K times and K values side by side in one row of 64-bit words, which one look into
-memory fetches, and one bit a sample for whether it is to be trusted (bit 0 the newest). Samples are ordered by time,
-then value, then trust, as in `triage.grid`.
+A slot is one row of 64-bit words: what is to be known of the ring, then K times, then K values. So one look into memory
+has it all, which is what a batch of a thousand readings in a gigabyte waits for. The head is the place of the oldest
+sample, where the next will be written; one bit a sample says whether it is to be trusted (bit 0 the newest). Samples
+are ordered by time, then value, then trust, as in `triage.grid`.
 
-Two ways in. A series' one new sample, newer than all it has, is a shift of its row: so comes nearly everything. What
-came late, or came with others, is put in order with what is there. Both give the same.
+Two ways in. A series' one new sample, newer than all it has, takes the oldest one's place: so comes nearly everything.
+What came late, or came with others, is put in order with what is there. Both give the same.
 
-A ring for courses is thinned: one sample in each step of time, the last one of it, and none out of reach of the newest
-(`triage.course`).
+A ring for courses is thinned: of each step of time only the last sample (`triage.course`).
 """
 
 from typing import Any, NamedTuple
@@ -24,135 +24,164 @@ Slots = NDArray[np.int64]
 
 MOST = 64
 """One word has no more bits of trust."""
-_ONE = np.uint64(1)
+
+HEAD, GOOD, CUT, NEWEST, COURSE = range(5)
+"""The first words of a row: the oldest's place, bits of trust, whether older samples were left out, when the newest was
+taken, and for the keeper of the rings another slot that goes with it."""
+_WORDS = 5
 
 
-class Put(NamedTuple):
-    """The series that were touched, and what they have now: times and values [N, K], trust as bits [N]."""
+class Newest(NamedTuple):
+    """The newest sample [N] of some series."""
 
     slots: Slots
     t_ns: Times
     value: Floats
-    good: NDArray[np.uint64]
+    good: Bools
+
+    def of(self, which: NDArray[Any]) -> "Newest":
+        """Of these series."""
+        return Newest(self.slots[which], self.t_ns[which], self.value[which], self.good[which])
 
 
 class Rings:
-    """Rings of `size` samples; `thin`: for courses. Raises ValueError for a size that does not fit."""
+    """Rings of `size` samples; `thin`: for courses. Raises ValueError for a size that is no power of two up to 64."""
 
     def __init__(self, log: Log, size: int, thin: bool = False) -> None:
-        if not 1 <= size <= MOST:
-            raise ValueError(f"a ring of {size} samples: from 1 to {MOST} fit")
+        if size < 1 or size > MOST or size & (size - 1):
+            raise ValueError(f"a ring of {size} samples: give a power of two up to {MOST}")
         self.size = size
         self._thin = thin
         self._log = log
-        self.blank = np.concatenate((np.full(size, NEVER), np.full(size, np.nan).view(np.int64)))
-        self.columns = Columns(
-            log, samples=Column(np.int64, self.blank), good=Column(np.uint64, 0), cut=Column(np.bool_, False)
-        )
+        none = np.full(size, np.nan).view(np.int64)
+        known = np.array([0, 0, 0, NEVER, 0], np.int64)
+        self._blank = np.concatenate((known, np.full(size, NEVER), none))
+        self._columns = Columns(log, words=Column(np.int64, self._blank))
         self._used = 1
-        self._shifts = np.arange(size - 1, -1, -1, dtype=np.uint64)
+        self._shifts = np.arange(size - 1, -1, -1)
 
-    def reserve(self, slots: int) -> None:
-        """Have room for so many series."""
-        self.columns.reserve(slots + 1)
+    @property
+    def length(self) -> int:
+        """So many slots there is room for."""
+        return self._columns.length
+
+    @property
+    def nbytes(self) -> int:
+        """What all of it takes in memory."""
+        return self._columns.nbytes
 
     def slots(self, count: int) -> Slots:
         """So many slots that nobody has."""
         first = self._used
         self._used += count
-        self.columns.reserve(self._used)
+        self._columns.reserve(self._used)
         self._log.remember(lambda: setattr(self, "_used", first))
         return np.arange(first, self._used)
 
-    def put(self, slots: Slots, t_ns: Times, value: Floats, good: Bools) -> Put:
-        """Add samples [N], which are in order of slot, time, value and trust."""
+    def newest(self, slots: NDArray[Any]) -> Newest:
+        """The newest sample of each."""
+        words = self._columns["words"]
+        known = words[slots, :_WORDS]
+        place = (known[:, HEAD] - 1) & (self.size - 1)
+        value = words[slots, place + (_WORDS + self.size)].view(np.float64)
+        return Newest(slots, known[:, NEWEST], value, (known[:, GOOD] & 1).astype(np.bool_))
+
+    def known(self, slots: NDArray[Any], what: int) -> NDArray[np.int64]:
+        """One of the first words of each."""
+        words: NDArray[np.int64] = self._columns["words"][slots, what]
+        return words
+
+    def tell(self, slots: NDArray[Any], what: int, words: NDArray[np.int64]) -> None:
+        """Set one of the first words."""
+        self._columns.put("words", (slots, what), words)
+
+    def oldest_ns(self, slots: NDArray[Any]) -> Times:
+        """When the oldest sample that would fit was taken; NEVER where a ring is not full."""
+        t_ns: Times = self._columns["words"][slots, self.known(slots, HEAD) + _WORDS]
+        return t_ns
+
+    def samples(self, slots: NDArray[Any], newest: int) -> tuple[Times, Floats]:
+        """The newest so many samples, times and values [newest, N], newest last: a step is one stroke of memory."""
+        steps = np.arange(self.size - newest, self.size)[:, None]
+        place = (self.known(slots, HEAD) + steps) & (self.size - 1)
+        place += slots.astype(np.int64) * len(self._blank) + _WORDS
+        words = self._columns["words"].reshape(-1)
+        return words.take(place), words.take(place + self.size).view(np.float64)
+
+    def trusted(self, slots: NDArray[Any], newest: int) -> Bools:
+        """Whether they are to be trusted [newest, N]; False also where there is none."""
+        return (self.known(slots, GOOD) >> self._shifts[self.size - newest :, None] & 1).astype(np.bool_)
+
+    def put(self, slots: Slots, t_ns: Times, value: Floats, good: Bools) -> Newest:
+        """Add samples [N], which are in order of slot, time, value and trust; returns what the series end in now."""
         first = np.empty(len(slots), np.bool_)
         first[:1] = True
         np.not_equal(slots[1:], slots[:-1], out=first[1:])
         starts = np.flatnonzero(first)
         own = slots[starts]
-        alone = np.diff(starts, append=len(slots)) == 1
-        samples = self.columns["samples"][own]
-        simple = alone & (t_ns[starts] > samples[:, self.size - 1])
+        known = self._columns["words"][own, :_WORDS]
+        simple = t_ns[starts] > known[:, NEWEST]
+        if len(own) < len(slots):
+            simple &= np.diff(starts, append=len(slots)) == 1
         if simple.all():
-            return self._written(own, samples, *self._shifted(own, samples, t_ns, value, good))
-        series = np.cumsum(first) - 1
-        words, bits, cut = np.empty_like(samples), np.empty(len(own), np.uint64), np.empty(len(own), np.bool_)
+            self._append(own, known, t_ns, value, good)
+            return Newest(own, t_ns, value, good)
         one = starts[simple]
-        words[simple], bits[simple], cut[simple] = self._shifted(
-            own[simple], samples[simple], t_ns[one], value[one], good[one]
-        )
-        many, them = ~simple, ~simple[series]
-        number = np.cumsum(many) - 1
-        words[many], bits[many], cut[many] = self._merged(
-            own[many], samples[many], number[series[them]], t_ns[them], value[them], good[them]
-        )
-        return self._written(own, samples, words, bits, cut)
+        self._append(own[simple], known[simple], t_ns[one], value[one], good[one])
+        many = np.flatnonzero(~simple)
+        them = np.flatnonzero((~simple)[np.cumsum(first) - 1])
+        self._merge(own[many], slots[them], t_ns[them], value[them], good[them])
+        return self.newest(own)
 
     def clear(self, slots: Slots) -> None:
-        """Nothing is in these any more, and nothing was left out."""
+        """Nothing is in these any more, and nothing was left out; the slot that goes with it stays."""
         slots = slots[slots > 0]
-        for name, blank in (("samples", self.blank), ("good", 0), ("cut", False)):
-            self.columns.put(name, slots, blank)
+        blank = np.tile(self._blank, (len(slots), 1))
+        blank[:, COURSE] = self.known(slots, COURSE)
+        self._columns.put("words", slots, blank)
 
-    def trusted(self, good: NDArray[np.uint64], newest: int) -> Bools:
-        """Trust as booleans [N, newest]."""
-        trusted: Bools = (good[:, None] >> self._shifts[self.size - newest :]) & _ONE != 0
-        return trusted
+    def _append(self, slots: Slots, known: NDArray[np.int64], t_ns: Times, value: Floats, good: Bools) -> None:
+        """One new sample each, newer than all there are. `known`: the first words of each, which change."""
+        columns, words = self._columns, self._columns["words"]
+        old, last = known, self.size - 1
+        place = old[:, HEAD]
+        if self._thin:  # the last of a step takes its place
+            anew = (course.steps(t_ns) != course.steps(old[:, NEWEST])) | (old[:, NEWEST] == NEVER)
+            place = np.where(anew, place, (place - 1) & last)
+        known = np.empty_like(old)
+        known[:, HEAD] = (place + 1) & last
+        known[:, GOOD] = (old[:, GOOD] << 1) | good
+        old_ns = words[slots, place + _WORDS]
+        known[:, CUT] = old[:, CUT] | (old_ns != NEVER)
+        known[:, NEWEST], known[:, COURSE] = t_ns, old[:, COURSE]
+        columns.put("words", (slots, slice(_WORDS)), known, old)
+        columns.put("words", (slots, place + _WORDS), t_ns, old_ns)
+        columns.put("words", (slots, place + (_WORDS + self.size)), value.view(np.int64))
 
-    def _written(self, slots: Slots, old: NDArray[Any], words: NDArray[Any], bits: NDArray[Any], cut: Bools) -> Put:
-        self.columns.put("samples", slots, words, old)
-        self.columns.put("good", slots, bits)
-        self.columns.put("cut", slots, cut)
-        return Put(slots, words[:, : self.size], words[:, self.size :].view(np.float64), bits)
-
-    def _shifted(
-        self, slots: Slots, old: NDArray[Any], t_ns: Times, value: Floats, good: Bools
-    ) -> tuple[NDArray[Any], NDArray[Any], Bools]:
-        """One new sample each, newer than all there are."""
+    def _merge(self, own: Slots, slots: Slots, t_ns: Times, value: Floats, good: Bools) -> None:
+        """Any new samples of the series in `own`, put in order with what there is."""
         size = self.size
-        words = np.empty_like(old)
-        words[:, :-1] = old[:, 1:]
-        words[:, size - 1], words[:, -1] = t_ns, value.view(np.int64)
-        cut = self.columns["cut"][slots] | (old[:, 0] != NEVER)
-        bits = (self.columns["good"][slots] << _ONE) | good
+        old_t_ns, old_value = self.samples(own, size)
+        there = old_t_ns.T != NEVER
+        number = np.concatenate((np.nonzero(there)[0], np.cumsum(np.append(0, slots[1:] != slots[:-1]))))
+        t_ns, value = np.concatenate((old_t_ns.T[there], t_ns)), np.concatenate((old_value.T[there], value))
+        good = np.concatenate((self.trusted(own, size).T[there], good))
+        order = np.lexsort((good, value, t_ns, number))
         if self._thin:
-            last_ns = old[:, size - 1]
-            same = (course.steps(t_ns) == course.steps(last_ns)) & (last_ns != NEVER)
-            if same.any():  # the last of a step takes its place
-                words[same, : size - 1], words[same, size:-1] = old[same, : size - 1], old[same, size:-1]
-            words = self._in_reach(words)
-        return words, bits, cut
-
-    def _in_reach(self, words: NDArray[Any]) -> NDArray[Any]:
-        size = self.size
-        far = (words[:, :size] < (words[:, size - 1] - course.REACH_NS)[:, None]) & (words[:, :size] != NEVER)
-        if far.any():
-            words[:, :size][far], words[:, size:][far] = self.blank[0], self.blank[-1]
-        return words
-
-    def _merged(
-        self, slots: Slots, old: NDArray[Any], series: NDArray[Any], t_ns: Times, value: Floats, good: Bools
-    ) -> tuple[NDArray[Any], NDArray[Any], Bools]:
-        """Any new samples, put in order with what there is. `series` numbers the slots."""
-        size = self.size
-        old_t_ns, old_value = old[:, :size], old[:, size:].view(np.float64)
-        there = old_t_ns != NEVER
-        series = np.concatenate((np.nonzero(there)[0], series))
-        t_ns, value = np.concatenate((old_t_ns[there], t_ns)), np.concatenate((old_value[there], value))
-        good = np.concatenate((self.trusted(self.columns["good"][slots], size)[there], good))
-        order = np.lexsort((good, value, t_ns, series))
-        if self._thin:
-            step, owner = course.steps(t_ns[order]), series[order]
+            step, owner = course.steps(t_ns[order]), number[order]
             order = order[np.append((step[1:] != step[:-1]) | (owner[1:] != owner[:-1]), True)]
-        series, t_ns, value, good = series[order], t_ns[order], value[order], good[order]
-        place = np.searchsorted(series, series, side="right") - np.arange(len(series))  # 1 is the newest
+        number, t_ns, value, good = number[order], t_ns[order], value[order], good[order]
+        place = np.searchsorted(number, number, side="right") - np.arange(len(number))  # 1 is the newest
         kept = place <= size
-        where = series[kept], size - place[kept]
-        words = np.tile(self.blank, (len(slots), 1))
-        trusted = np.zeros((len(slots), size), np.bool_)
-        words[where], trusted[where] = t_ns[kept], good[kept]
-        words[where[0], where[1] + size] = value[kept].view(np.int64)
-        cut = self.columns["cut"][slots] | (np.bincount(series, minlength=len(slots)) > size)
-        bits = np.bitwise_or.reduce(trusted.astype(np.uint64) << self._shifts, axis=1)
-        return (self._in_reach(words) if self._thin else words), bits, cut
+        row, column = number[kept], size - place[kept] + _WORDS
+        words = np.tile(self._blank, (len(own), 1))
+        words[row, column], words[row, column + size] = t_ns[kept], value[kept].view(np.int64)
+        words[:, GOOD] = np.bitwise_or.reduceat(good[kept].astype(np.int64) << (place[kept] - 1), _starts(row))
+        words[:, CUT] = self.known(own, CUT) | (np.bincount(number, minlength=len(own)) > size)
+        words[:, NEWEST], words[:, COURSE] = words[:, _WORDS + size - 1], self.known(own, COURSE)
+        self._columns.put("words", own, words)
+
+
+def _starts(numbers: NDArray[Any]) -> NDArray[np.intp]:
+    """Where each number's run begins."""
+    return np.flatnonzero(np.append(True, numbers[1:] != numbers[:-1]))

@@ -6,17 +6,18 @@ ring just large enough for the rules that look at it. A row says since when the 
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from triage import course
-from triage.contract import NEVER, Floats, Times, Track
+from triage.contract import NEVER, Bools, Floats, Times, Track
 from triage.grid import Need, Samples
 from triage.rules.news2 import PARAMETERS
 from triage.state.columns import Column, Columns, Log
 from triage.state.points import Points, Totals
-from triage.state.rings import MOST, Put, Rings
+from triage.state.rings import COURSE, MOST, Newest, Rings
 from vitals.channels import CHANNELS
 
 Rows = NDArray[np.intp]
@@ -50,7 +51,6 @@ class State:
         self.columns = Columns(
             self.log,
             slot=Column(np.int32, 0, (len(self.names),)),
-            course=Column(np.int32, 0, (len(self.tracked),)),
             since_ns=Column(np.int64, NOTHING),
         )
         self._rows: dict[str, int] = {}
@@ -71,7 +71,7 @@ class State:
     @property
     def nbytes(self) -> int:
         """What the arrays take in memory, room to grow with them."""
-        rings = sum(pool.columns.nbytes for pool in (*self.pools.values(), self.courses))
+        rings = sum(pool.nbytes for pool in (*self.pools.values(), self.courses))
         return rings + self.course_columns.nbytes + self.points.columns.nbytes + self.columns.nbytes
 
     def __contains__(self, patient: str) -> bool:
@@ -127,27 +127,28 @@ class State:
         name, row = samples.name[order], samples.patient[order]
         t_ns, value, good = samples.t_ns[order], samples.value[order], good[order]
         sizes = self._size[name]
+        scored, tracked = [], []
         for size, pool in self.pools.items():
             mine = np.flatnonzero(sizes == size)
             if len(mine):
-                whose = name[mine], row[mine]
-                slots = self._slots(self.columns, "slot", pool, *whose)
-                self._scored(
-                    pool, *_first_of(slots, *whose), pool.put(slots, t_ns[mine], value[mine], good[mine]), now_ns
-                )
-        tracked = np.flatnonzero(good & (self._course_number[name] >= 0))
-        if len(tracked):
-            self._tracked(self._course_number[name[tracked]], row[tracked], t_ns[tracked], value[tracked])
-        return np.unique(row)
+                one = _Ordered(name[mine], row[mine], t_ns[mine], value[mine], good[mine])
+                slots = self._slots(pool, one.name, one.row)
+                newest = pool.put(slots, one.t_ns, one.value, one.good)
+                scored.append(self._scored_of(pool, one, slots, newest, now_ns))
+                tracked.append(self._tracked_of(pool, one, slots))
+        if scored:
+            self.points.set(now_ns, *(np.concatenate(column) for column in zip(*scored, strict=True)))
+            self._track(*(np.concatenate(column) for column in zip(*tracked, strict=True)))
+        return _once(row)
 
     def clear(self, rows: Rows) -> None:
         """Nothing is known of these patients any more: something was withdrawn, and they are to be told anew."""
         for number, name in enumerate(self.names):
-            self.pool_of[name].clear(self.columns["slot"][number, rows])
-        for number in range(len(self.tracked)):
-            slots = self.columns["course"][number, rows]
-            self.courses.clear(slots)
-            self.course_columns.put("numbers", slots[slots > 0], _NO_COURSE)
+            slots = self.columns["slot"][number, rows]
+            courses = self.pool_of[name].known(slots, COURSE)
+            self.pool_of[name].clear(slots)
+            self.courses.clear(courses)
+            self.course_columns.put("numbers", courses[courses > 0], _NO_COURSE)
         self.columns.put("since_ns", rows, NOTHING)
         self.points.forget(rows)
 
@@ -165,23 +166,21 @@ class State:
         self.points.columns.put("ahead", ahead, False)
         for number, name in enumerate(self.names):
             if self._parameter[number] >= 0 and len(ahead):
-                slots = self.columns["slot"][number, ahead]
+                newest = self.pool_of[name].newest(self.columns["slot"][number, ahead].astype(np.int64))
                 parameter = np.full(len(ahead), self._parameter[number])
-                self._newest_good(self.pool_of[name], slots, parameter, ahead, now_ns)
+                self.points.set(now_ns, *self._scored(self.pool_of[name], newest, parameter, ahead, now_ns))
         return np.union1d(ahead, self.points.expire(now_ns))
 
     def totals(self) -> Totals:
         """NEWS2 of every row, as of when it was last written or expired."""
         return self.points.totals(self.patients)
 
-    def track(self, number: int, rows: Rows) -> Track:
-        """The courses of one of `tracked`, as of their newest readings."""
-        slots = self.columns["course"][number, rows]
-        samples = self.courses.columns["samples"]
-        size = self.courses.size
+    def track(self, name: str, rows: Rows) -> Track:
+        """The courses of one of the tracked, as of their newest readings."""
+        slots = self.pool_of[name].known(self.columns["slot"][self.names.index(name), rows], COURSE)
+        newest = self.courses.newest(slots)
         count, *others = self.course_columns["numbers"][slots].T.copy()
-        value = samples[slots, 2 * size - 1].view(np.float64)
-        return Track(count, samples[slots, size - 1], value, *others)
+        return Track(count, newest.t_ns.copy(), newest.value, *others)
 
     # --- inside
 
@@ -189,50 +188,101 @@ class State:
         self.columns.reserve(patients)
         self.points.columns.reserve(patients)
 
-    def _slots(self, columns: Columns, which: str, pool: Rings, number: Rows, row: Rows) -> NDArray[np.int64]:
+    def _slots(self, pool: Rings, name: Rows, row: Rows) -> NDArray[np.int64]:
         """The slots of series, in which each series' samples stand together; those that had none get one."""
-        slots = columns[which][number, row].astype(np.int64)
+        slots = self.columns["slot"][name, row].astype(np.int64)
         new = np.flatnonzero(slots == 0)
         if len(new):
-            first = np.append(True, (np.diff(number[new]) != 0) | (np.diff(row[new]) != 0))
+            first = np.append(True, (np.diff(name[new]) != 0) | (np.diff(row[new]) != 0))
             given = pool.slots(int(first.sum()))
-            columns.put(which, (number[new[first]], row[new[first]]), given)
+            self.columns.put("slot", (name[new[first]], row[new[first]]), given)
             slots[new] = given[np.cumsum(first) - 1]
         return slots
 
-    def _tracked(self, number: Rows, row: Rows, t_ns: Times, value: Floats) -> None:
-        slots = self._slots(self.columns, "course", self.courses, number, row)
-        self.course_columns.reserve(self.courses.columns.length)
-        put = self.courses.put(slots, t_ns, value, np.ones(len(slots), np.bool_))
-        which, _ = _first_of(slots, number, row)
-        seen = course.track(put.t_ns, put.value, self._usual.take(which))
+    def _tracked_of(self, pool: Rings, one: "_Ordered", slots: NDArray[np.int64]) -> "_Tracked":
+        """Of these samples those that courses are made of, with the slots of the courses."""
+        which = np.flatnonzero(one.good & (self._course_number[one.name] >= 0))
+        slots = slots[which]
+        mine = pool.known(slots, COURSE)
+        new = np.flatnonzero(mine == 0)
+        if len(new):
+            first = _first(slots[new])
+            given = self.courses.slots(int(first.sum()))
+            pool.tell(slots[new[first]], COURSE, given)
+            mine[new] = given[np.cumsum(first) - 1]
+            self.course_columns.reserve(self.courses.length)
+        return _Tracked(mine, self._course_number[one.name[which]], one.t_ns[which], one.value[which])
+
+    def _track(self, slots: NDArray[np.int64], number: Rows, t_ns: Times, value: Floats) -> None:
+        touched = self.courses.put(slots, t_ns, value, np.ones(len(slots), np.bool_)).slots
+        if len(touched) < len(slots):
+            number = number[_first(slots)]
+        t_ns, value = self.courses.samples(touched, course.SAMPLES)
+        far = t_ns < t_ns[-1] - course.REACH_NS  # where there is none, too
+        t_ns[far], value[far] = NEVER, np.nan
+        seen = course.track(t_ns.T, value.T, self._usual.take(number))
         numbers = np.stack((seen.count, seen.mean, seen.sd, seen.rise, seen.fall, seen.slope), axis=1)
-        self.course_columns.put("numbers", put.slots, numbers)
+        self.course_columns.put("numbers", touched, numbers)
 
-    def _scored(self, pool: Rings, name: Rows, row: Rows, put: Put, now_ns: int) -> None:
-        parameter = self._parameter[name]
-        scored = np.flatnonzero(parameter >= 0)
-        if len(scored):
-            self._newest_good(pool, put.slots[scored], parameter[scored], row[scored], now_ns)
+    def _scored_of(
+        self, pool: Rings, one: "_Ordered", slots: NDArray[np.int64], newest: Newest, now_ns: int
+    ) -> "_Scored":
+        """What NEWS2 counts of these series, where it looks at them."""
+        first = slice(None) if len(newest.slots) == len(slots) else np.flatnonzero(_first(slots))
+        parameter, row = self._parameter[one.name[first]], one.row[first]
+        which = np.flatnonzero(parameter >= 0)
+        return self._scored(pool, newest.of(which), parameter[which], row[which], now_ns)
 
-    def _newest_good(self, pool: Rings, slots: NDArray[np.int64], parameter: Rows, row: Rows, now_ns: int) -> None:
-        """Score these series by what NEWS2 would look at: the newest good one of the newest 4 up to now."""
-        size, seen = pool.size, _NEWS2_SAMPLES
-        ahead = row[pool.columns["samples"][slots, size - 1] > now_ns]
-        if len(ahead):  # Behind what is yet to come stands what counts.
-            seen = size
-            self.points.columns.put("ahead", ahead, True)
-        t_ns = pool.columns["samples"][slots, size - seen : size]
-        come = t_ns <= now_ns
-        good = pool.trusted(pool.columns["good"][slots], seen) & come & (t_ns != NEVER)
-        good &= np.cumsum(come[:, ::-1], axis=1)[:, ::-1] <= _NEWS2_SAMPLES
-        place = seen - 1 - good[:, ::-1].argmax(axis=1)
-        some = good.any(axis=1)
-        series = np.arange(len(slots))
-        value = pool.columns["samples"][slots, 2 * size - seen + place].view(np.float64)
-        self.points.set(
-            parameter, row, np.where(some, t_ns[series, place], NEVER), np.where(some, value, np.nan), now_ns
-        )
+    def _scored(self, pool: Rings, newest: Newest, parameter: Rows, row: Rows, now_ns: int) -> "_Scored":
+        """The newest good one of the newest 4 up to now."""
+        t_ns, value = newest.t_ns, newest.value
+        other = np.flatnonzero(~newest.good | (t_ns > now_ns))  # mostly the newest is the answer
+        if len(other):
+            ahead = row[t_ns > now_ns]
+            if len(ahead):
+                self.points.columns.put("ahead", ahead, True)
+            t_ns, value = t_ns.copy(), value.copy()
+            t_ns[other], value[other] = _newest_good(pool, newest.slots[other], now_ns)
+        return _Scored(parameter, row, t_ns, value)
+
+
+class _Ordered(NamedTuple):
+    """Samples [N] in order of name, patient, time, value and trust."""
+
+    name: Rows
+    row: Rows
+    t_ns: Times
+    value: Floats
+    good: Bools
+
+
+class _Scored(NamedTuple):
+    """What counts of NEWS2 parameters now."""
+
+    parameter: Rows
+    row: Rows
+    t_ns: Times
+    value: Floats
+
+
+class _Tracked(NamedTuple):
+    """Samples of courses; `number`: of the channel among the tracked."""
+
+    slots: NDArray[np.int64]
+    number: Rows
+    t_ns: Times
+    value: Floats
+
+
+def _newest_good(pool: Rings, slots: NDArray[np.int64], now_ns: int) -> tuple[Times, Floats]:
+    """The newest good sample [N] of the newest 4 up to now, in rings where later ones may stand before it."""
+    t_ns, value = pool.samples(slots, pool.size)
+    come = (t_ns <= now_ns) & (t_ns != NEVER)
+    place = np.cumsum(come[::-1], axis=0)[::-1]  # 1 is the newest that has come
+    good = pool.trusted(slots, pool.size) & come & (place <= _NEWS2_SAMPLES)
+    where = pool.size - 1 - good[::-1].argmax(axis=0), np.arange(len(slots))
+    some = good.any(axis=0)
+    return np.where(some, t_ns[where], NEVER), np.where(some, value[where], np.nan)
 
 
 _NO_COURSE = np.array([0.0, *[np.nan] * 5])
@@ -257,7 +307,15 @@ def _plausible(names: Iterable[str]) -> tuple[Floats, Floats]:
     )
 
 
-def _first_of(slots: NDArray[np.int64], number: Rows, row: Rows) -> tuple[Rows, Rows]:
-    """Number and row of each slot, once."""
-    first = np.append(True, slots[1:] != slots[:-1])
-    return number[first], row[first]
+def _first(numbers: NDArray[np.int64]) -> Bools:
+    """Where a number stands that the one before is not."""
+    first = np.empty(len(numbers), np.bool_)
+    first[:1] = True
+    np.not_equal(numbers[1:], numbers[:-1], out=first[1:])
+    return first
+
+
+def _once(rows: Rows) -> Rows:
+    """Each once, in order."""
+    rows = np.sort(rows)
+    return rows[_first(rows)]

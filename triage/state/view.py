@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from triage import course
 from triage.contract import NEVER, Bools, Floats, Rule, Series, Window
 from triage.grid import Need, Part, Samples, assembled, needs, ordered, part
-from triage.state.rings import Rings
+from triage.state.rings import CUT, Rings
 from triage.state.table import State
 from vitals.clock import NS
 
@@ -48,8 +48,9 @@ def _part(state: State, now_ns: int, rows: Rows, name: str, need: Need, ask: Lac
     pool, slots = state.pool_of[name], state.columns["slot"][state.names.index(name), rows]
     since_ns = now_ns - round(need.window_s * NS) if need.window_s else NEVER
     told_ns = state.columns["since_ns"][rows]
-    newest_ns = pool.columns["samples"][slots, pool.size - 1]
-    ahead = np.flatnonzero(newest_ns > now_ns)  # Samples whose time is yet to come: of few patients, if any.
+    ahead = np.flatnonzero(
+        pool.newest(slots).t_ns > now_ns
+    )  # Samples whose time is yet to come: of few patients, if any.
     series, trusted = _newest(pool, slots, need.samples)
     if len(ahead):
         _without_future(pool, slots[ahead], ahead, series, trusted, now_ns)
@@ -58,7 +59,7 @@ def _part(state: State, now_ns: int, rows: Rows, name: str, need: Need, ask: Lac
         _blank(series, trusted, (series.t_ns < since_ns) & (series.t_ns != NEVER))
     track = None
     if need.course:
-        seen = state.track(state.tracked.index(name), rows)
+        seen = state.track(name, rows)
         lacking |= (seen.t_ns > now_ns) | (told_ns > now_ns - 2 * course.REACH_NS)
         track = course.current(now_ns, seen)
     asked = np.flatnonzero(lacking)
@@ -72,13 +73,9 @@ def _part(state: State, now_ns: int, rows: Rows, name: str, need: Need, ask: Lac
 
 
 def _newest(pool: Rings, slots: NDArray[np.int32], samples: int) -> tuple[Series, Bools]:
-    size, words = pool.size, pool.columns["samples"]
-    if samples == size:
-        both = words[slots]
-        t_ns, value = both[:, :size], both[:, size:].view(np.float64)
-    else:
-        t_ns, value = words[slots, size - samples : size], words[slots, 2 * size - samples :].view(np.float64)
-    return Series(t_ns, value), pool.trusted(pool.columns["good"][slots], samples) & (t_ns != NEVER)
+    t_ns, value = pool.samples(slots, samples)
+    trusted = pool.trusted(slots, samples)
+    return Series(np.ascontiguousarray(t_ns.T), np.ascontiguousarray(value.T)), np.ascontiguousarray(trusted.T)
 
 
 def _without_future(
@@ -103,7 +100,7 @@ def _lacking(
     """Of whom there may be samples in the window that the ring does not have."""
     oldest_ns = series.t_ns[:, 0]
     enough = oldest_ns >= np.maximum(told_ns, since_ns + 1 if since_ns == NEVER else since_ns)
-    cut = pool.columns["cut"][slots] & (pool.columns["samples"][slots, 0] >= since_ns)
+    cut = (pool.known(slots, CUT) != 0) & (pool.oldest_ns(slots) >= since_ns)
     lacking: Bools = ~(enough | ((told_ns <= since_ns) & ~cut))
     return lacking
 

@@ -18,6 +18,7 @@ from triage.grid import Need, Sample, Samples, limits_of, needs
 from triage.grid import window as made_of_samples
 from triage.run import run
 from triage.state import ALWAYS, State, window
+from triage.state.rings import CUT
 from vitals.channels import CHANNELS
 from vitals.clock import NS
 
@@ -231,22 +232,17 @@ def test_rings_courses_and_totals_are_those_of_the_reference(seed: int, steps: i
         (row,) = state.rows([patient])
         for number, name in enumerate(NAMES):
             pool, slot = state.pool_of[name], state.columns["slot"][number, row]
-            words = pool.columns["samples"][slot]
-            good = pool.trusted(pool.columns["good"][[slot]], pool.size)[0]
+            t_ns, value = pool.samples(np.array([slot]), pool.size)
+            good = pool.trusted(np.array([slot]), pool.size)
             ring = [
-                (t_ns, value, trusted)
-                for t_ns, value, trusted in zip(
-                    words[: pool.size].tolist(),
-                    words[pool.size :].view(np.float64).tolist(),
-                    good.tolist(),
-                    strict=True,
-                )
-                if not math.isnan(value)
+                (when, what, trusted)
+                for when, what, trusted in zip(*(column[:, 0].tolist() for column in (t_ns, value, good)), strict=True)
+                if not math.isnan(what)
             ]
             assert ring == told.ring(patient, name, pool.size)
-            assert pool.columns["cut"][slot] >= (len(told.series(patient, name)) > pool.size)
-        for number, name in enumerate(state.tracked):
-            track = course.current(life.now_ns, state.track(number, np.array([row])))
+            assert pool.known(np.array([slot]), CUT)[0] >= (len(told.series(patient, name)) > pool.size)
+        for name in state.tracked:
+            track = course.current(life.now_ns, state.track(name, np.array([row])))
             if track.t_ns[0] <= life.now_ns:  # what lies ahead is for the window to sort out
                 for what, value in told.course(patient, name, life.now_ns)._asdict().items():
                     assert getattr(track, what)[0] == pytest.approx(value, rel=2e-5, abs=2e-5, nan_ok=True), (
