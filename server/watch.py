@@ -30,9 +30,9 @@ from server.orders.words import reasons as order_reasons
 from server.patients.programmes import Programmes
 from server.patients.store import PatientRecord, patients_of, watched_since
 from server.quick import in_parts
-from server.readings.store import Occurrence, Reading, recent
+from server.readings.store import Occurrence, Reading, window
 from triage.contract import Rule
-from triage.grid import needs, window
+from triage.grid import limits_of
 from triage.rules.silence import gateway_silent
 from triage.run import Verdicts, run
 from vitals.alarm import Kind, Level, Reason
@@ -182,8 +182,7 @@ def _verdicts(
     tx: sa.Connection, rules: tuple[Rule, ...], limits: Mapping[str, Mapping[str, float]], now_ns: int
 ) -> Verdicts:
     people = list(limits)
-    samples = recent(tx, people, needs(rules), now_ns)
-    return run(window(now_ns, people, samples, rules, limits), rules)
+    return run(window(tx, people, rules, limits_of(rules, people, limits), now_ns), rules)
 
 
 def _homes(heard: Iterable[Pulse]) -> dict[str, list[Pulse]]:

@@ -16,4 +16,5 @@ A batch is taken as a whole or undone as a whole (`State.undo`), as a server's t
 from triage.state.table import ALWAYS as ALWAYS
 from triage.state.table import State as State
 from triage.state.view import Lacking as Lacking
+from triage.state.view import part_of as part_of
 from triage.state.view import window as window

@@ -81,6 +81,21 @@ class State:
         """Their rows. Raises KeyError for one who has none."""
         return np.array([self._rows[patient] for patient in patients], np.intp)
 
+    def row(self, patient: str) -> int | None:
+        """The row of one of whom all is told since some moment; None for anybody else."""
+        row = self._rows.get(patient)
+        return None if row is None or self.columns["since_ns"][row] == NOTHING else row
+
+    def told(self, rows: Rows) -> Bools:
+        """Of whom all is told since some moment."""
+        told: Bools = self.columns["since_ns"][rows] != NOTHING
+        return told
+
+    def serves(self, name: str, need: Need) -> bool:
+        """Whether the state was made for a rule that needs so much of a name."""
+        known = self.needs.get(name)
+        return known is not None and need.samples <= self.pool_of[name].size and known.course >= need.course
+
     def add(self, patients: Sequence[str], since_ns: int = NOTHING) -> Rows:
         """Give each a row, blank where they have none yet; returns the rows. All is told of them since then."""
         new = [patient for patient in dict.fromkeys(patients) if patient not in self._rows]

@@ -32,19 +32,16 @@ def window(
 
     Raises ValueError if the rules look at what the state was not made for.
     """
-    parts = {}
-    for name, need in needs(rules).items():
-        if (
-            name not in state.needs
-            or need.samples > state.pool_of[name].size
-            or (need.course and name not in state.tracked)
-        ):
+    wanted = needs(rules)
+    for name, need in wanted.items():
+        if not state.serves(name, need):
             raise ValueError(f"the state was not made for rules that need {need} of {name!r}")
-        parts[name] = _part(state, now_ns, rows, name, need, ask)
+    parts = {name: part_of(state, now_ns, rows, name, need, ask) for name, need in wanted.items()}
     return assembled(now_ns, len(rows), rules, parts, limit)
 
 
-def _part(state: State, now_ns: int, rows: Rows, name: str, need: Need, ask: Lacking) -> Part:
+def part_of(state: State, now_ns: int, rows: Rows, name: str, need: Need, ask: Lacking) -> Part:
+    """One name's part of the window, for a need that the state `serves`."""
     pool, slots = state.pool_of[name], state.columns["slot"][state.names.index(name), rows]
     since_ns = now_ns - round(need.window_s * NS) if need.window_s else NEVER
     told_ns = state.columns["since_ns"][rows]
