@@ -76,6 +76,14 @@ class Columns:
             self._log.remember(lambda: self._put(name, index, before))
         array[index] = values
 
+    def put_flat(self, name: str, places: NDArray[np.int64], values: Any, old: NDArray[Any] | None = None) -> None:
+        """The same by places in the array as one line, which is twice as fast; it must have no axes `before`."""
+        line = self._arrays[name].reshape(-1)
+        if self._log.kept:
+            before = line.take(places) if old is None else old
+            self._log.remember(lambda: self._arrays[name].reshape(-1).__setitem__(places, before))
+        line[places] = values
+
     def reserve(self, length: int) -> None:
         """Have room for so many rows."""
         if length <= self.length:

@@ -5,8 +5,8 @@ has it all, which is what a batch of a thousand readings in a gigabyte waits for
 sample, where the next will be written; one bit a sample says whether it is to be trusted (bit 0 the newest). Samples
 are ordered by time, then value, then trust, as in `triage.grid`.
 
-Two ways in. A series' one new sample, newer than all it has, takes the oldest one's place: so comes nearly everything.
-What came late, or came with others, is put in order with what is there. Both give the same.
+Two ways in. What is newer than all that a series has is written from its head on, over the oldest: so comes nearly
+everything. What came late is put in order with what is there. Both give the same.
 
 A ring for courses is thinned: of each step of time only the last sample (`triage.course`).
 """
@@ -29,6 +29,8 @@ HEAD, GOOD, CUT, NEWEST, COURSE = range(5)
 """The first words of a row: the oldest's place, bits of trust, whether older samples were left out, when the newest was
 taken, and for the keeper of the rings another slot that goes with it."""
 _WORDS = 5
+_AT_MOST = 32
+"""So many new samples of a series are written without more ado; their bits of trust are moved as one."""
 
 
 class Newest(NamedTuple):
@@ -84,7 +86,7 @@ class Rings:
         known = words[slots, :_WORDS]
         place = (known[:, HEAD] - 1) & (self.size - 1)
         value = words[slots, place + (_WORDS + self.size)].view(np.float64)
-        return Newest(slots, known[:, NEWEST], value, (known[:, GOOD] & 1).astype(np.bool_))
+        return Newest(slots, known[:, NEWEST].copy(), value, (known[:, GOOD] & 1).astype(np.bool_))
 
     def known(self, slots: NDArray[Any], what: int) -> NDArray[np.int64]:
         """One of the first words of each."""
@@ -114,23 +116,21 @@ class Rings:
 
     def put(self, slots: Slots, t_ns: Times, value: Floats, good: Bools) -> Newest:
         """Add samples [N], which are in order of slot, time, value and trust; returns what the series end in now."""
-        first = np.empty(len(slots), np.bool_)
-        first[:1] = True
-        np.not_equal(slots[1:], slots[:-1], out=first[1:])
-        starts = np.flatnonzero(first)
-        own = slots[starts]
+        if self._thin:
+            last = np.append((slots[1:] != slots[:-1]) | (course.steps(t_ns[1:]) != course.steps(t_ns[:-1])), True)
+            if not last.all():
+                slots, t_ns, value, good = slots[last], t_ns[last], value[last], good[last]
+        starts = np.flatnonzero(np.append(True, slots[1:] != slots[:-1])[: len(slots)])
+        own, counts = slots[starts], np.diff(starts, append=len(slots))
         known = self._columns["words"][own, :_WORDS]
-        simple = t_ns[starts] > known[:, NEWEST]
-        if len(own) < len(slots):
-            simple &= np.diff(starts, append=len(slots)) == 1
-        if simple.all():
-            self._append(own, known, t_ns, value, good)
-            return Newest(own, t_ns, value, good)
-        one = starts[simple]
-        self._append(own[simple], known[simple], t_ns[one], value[one], good[one])
-        many = np.flatnonzero(~simple)
-        them = np.flatnonzero((~simple)[np.cumsum(first) - 1])
-        self._merge(own[many], slots[them], t_ns[them], value[them], good[them])
+        newer = (t_ns[starts] > known[:, NEWEST]) & (counts <= min(self.size, _AT_MOST))
+        if newer.all():
+            self._append(own, known, counts, t_ns, value, good)
+            ends = starts + counts - 1
+            return Newest(own, t_ns[ends], value[ends], good[ends])
+        those = np.repeat(newer, counts)
+        self._append(own[newer], known[newer], counts[newer], t_ns[those], value[those], good[those])
+        self._merge(own[~newer], slots[~those], t_ns[~those], value[~those], good[~those])
         return self.newest(own)
 
     def clear(self, slots: Slots) -> None:
@@ -140,23 +140,34 @@ class Rings:
         blank[:, COURSE] = self.known(slots, COURSE)
         self._columns.put("words", slots, blank)
 
-    def _append(self, slots: Slots, known: NDArray[np.int64], t_ns: Times, value: Floats, good: Bools) -> None:
-        """One new sample each, newer than all there are. `known`: the first words of each, which change."""
-        columns, words = self._columns, self._columns["words"]
-        old, last = known, self.size - 1
-        place = old[:, HEAD]
+    def _append(
+        self, own: Slots, known: NDArray[np.int64], counts: NDArray[np.int64], t_ns: Times, value: Floats, good: Bools
+    ) -> None:
+        """So many new samples each, newer than all there are. `known`: the first words of each."""
+        if not len(own):
+            return
+        last, width = self.size - 1, len(self._blank)
+        head, bits = known[:, HEAD], good.astype(np.int64)
         if self._thin:  # the last of a step takes its place
-            anew = (course.steps(t_ns) != course.steps(old[:, NEWEST])) | (old[:, NEWEST] == NEVER)
-            place = np.where(anew, place, (place - 1) & last)
-        known = np.empty_like(old)
-        known[:, HEAD] = (place + 1) & last
-        known[:, GOOD] = (old[:, GOOD] << 1) | good
-        old_ns = words[slots, place + _WORDS]
-        known[:, CUT] = old[:, CUT] | (old_ns != NEVER)
-        known[:, NEWEST], known[:, COURSE] = t_ns, old[:, COURSE]
-        columns.put("words", (slots, slice(_WORDS)), known, old)
-        columns.put("words", (slots, place + _WORDS), t_ns, old_ns)
-        columns.put("words", (slots, place + (_WORDS + self.size)), value.view(np.int64))
+            same = (course.steps(t_ns[np.cumsum(counts) - counts]) == course.steps(known[:, NEWEST])) & (
+                known[:, NEWEST] != NEVER
+            )
+            head = head - same
+        starts = np.cumsum(counts) - counts
+        step = np.arange(len(t_ns)) - np.repeat(starts, counts)
+        line = np.repeat(own * width, counts) + ((np.repeat(head, counts) + step) & last) + _WORDS
+        if len(own) < len(t_ns):
+            bits = np.bitwise_or.reduceat(bits << (np.repeat(counts, counts) - 1 - step), starts)
+        flat = self._columns["words"].reshape(-1)
+        old_ns = flat.take(line)
+        new = np.empty_like(known)
+        new[:, HEAD] = (head + counts) & last
+        new[:, GOOD] = (known[:, GOOD] << counts) | bits
+        new[:, CUT] = known[:, CUT] | np.bitwise_or.reduceat(old_ns != NEVER, starts)
+        new[:, NEWEST], new[:, COURSE] = t_ns[starts + counts - 1], known[:, COURSE]
+        self._columns.put("words", (own, slice(_WORDS)), new, known)
+        self._columns.put_flat("words", line, t_ns, old_ns)
+        self._columns.put_flat("words", line + self.size, value.view(np.int64))
 
     def _merge(self, own: Slots, slots: Slots, t_ns: Times, value: Floats, good: Bools) -> None:
         """Any new samples of the series in `own`, put in order with what there is."""
@@ -176,12 +187,9 @@ class Rings:
         row, column = number[kept], size - place[kept] + _WORDS
         words = np.tile(self._blank, (len(own), 1))
         words[row, column], words[row, column + size] = t_ns[kept], value[kept].view(np.int64)
-        words[:, GOOD] = np.bitwise_or.reduceat(good[kept].astype(np.int64) << (place[kept] - 1), _starts(row))
+        words[:, GOOD] = np.bitwise_or.reduceat(
+            good[kept].astype(np.int64) << (place[kept] - 1), np.flatnonzero(np.append(True, row[1:] != row[:-1]))
+        )
         words[:, CUT] = self.known(own, CUT) | (np.bincount(number, minlength=len(own)) > size)
         words[:, NEWEST], words[:, COURSE] = words[:, _WORDS + size - 1], self.known(own, COURSE)
         self._columns.put("words", own, words)
-
-
-def _starts(numbers: NDArray[Any]) -> NDArray[np.intp]:
-    """Where each number's run begins."""
-    return np.flatnonzero(np.append(True, numbers[1:] != numbers[:-1]))
