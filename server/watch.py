@@ -146,9 +146,9 @@ class Watch:
 
     def _silence(self, home: Sequence[Pulse], now_ns: int) -> list[Reason]:
         """One reason for the gateway of this home that has been silent for longest, if any."""
-        if not home:
+        pulse = min(home, key=lambda one: one.since_ns, default=None)
+        if pulse is None or now_ns - pulse.since_ns <= self._silent_after_s * NS:  # of nearly everybody, in each round
             return []
-        pulse = min(home, key=lambda one: one.since_ns)
         heard_ns, limit_s = np.array([pulse.since_ns], np.int64), np.array([self._silent_after_s])
         level = Level(int(gateway_silent(now_ns, heard_ns, limit_s)[0]))
         if level <= Level.CALM:

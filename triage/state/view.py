@@ -70,9 +70,14 @@ def part_of(state: State, now_ns: int, rows: Rows, name: str, need: Need, ask: L
 
 
 def _newest(pool: Rings, slots: NDArray[np.int32], samples: int) -> tuple[Series, Bools]:
-    t_ns, value = pool.samples(slots, samples)
-    trusted = pool.trusted(slots, samples)
-    return Series(np.ascontiguousarray(t_ns.T), np.ascontiguousarray(value.T)), np.ascontiguousarray(trusted.T)
+    have = np.flatnonzero(slots)  # Of most names most patients have nothing at all.
+    series = Series(np.full((len(slots), samples), NEVER), np.full((len(slots), samples), np.nan))
+    trusted = np.zeros((len(slots), samples), np.bool_)
+    if len(have):
+        t_ns, value = pool.samples(slots[have], samples)
+        series.t_ns[have], series.value[have] = t_ns.T, value.T
+        trusted[have] = pool.trusted(slots[have], samples).T
+    return series, trusted
 
 
 def _without_future(
