@@ -47,7 +47,7 @@ check: .venv/dev.stamp
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-bench: .venv/dev.stamp
+bench: .venv/bench.stamp
 	@for file in benchmarks/bench_*.py; do $(BIN)/python $$file || exit 1; done
 
 # A million packets with each driver: about half an hour of one core.
@@ -70,7 +70,7 @@ fmt: .venv/dev.stamp
 # The package is no requirement of its own: `--unsafe-package` keeps it out, and the remark about that is cut off.
 lock: | .venv/bin/python
 	@$(PIP) pip-tools
-	@for extra in demo dev; do \
+	@for extra in demo dev bench; do \
 	  $(BIN)/pip-compile --quiet --upgrade --extra $$extra --strip-extras --generate-hashes --unsafe-package hjemvakt \
 	    --no-header --no-emit-index-url --no-emit-trusted-host --no-emit-find-links \
 	    --output-file requirements/$$extra.txt pyproject.toml && \
@@ -99,6 +99,10 @@ types: .venv/dev.stamp
 
 .venv/dev.stamp: requirements/dev.txt .venv/demo.stamp
 	@$(PIP) --require-hashes -r requirements/dev.txt >&2
+	@touch $@
+
+.venv/bench.stamp: requirements/bench.txt .venv/dev.stamp
+	@$(PIP) --require-hashes -r requirements/bench.txt >&2
 	@touch $@
 
 clean:

@@ -30,10 +30,10 @@ from server.orders.words import reasons as order_reasons
 from server.patients.programmes import Programmes
 from server.patients.store import PatientRecord, patients_of, watched_since
 from server.quick import in_parts
-from server.readings.store import Occurrence, Reading, recent
+from server.readings.store import Occurrence, Reading, window
 from server.wishes.look import Wishing
 from triage.contract import Rule
-from triage.grid import needs, window
+from triage.grid import limits_of
 from triage.rules.silence import gateway_silent
 from triage.run import Verdicts, run
 from vitals.alarm import Audience, Kind, Level, Reason
@@ -156,9 +156,9 @@ class Watch:
 
     def _silence(self, home: Sequence[Pulse], now_ns: int) -> list[Reason]:
         """One reason for the gateway of this home that has been silent for longest, if any."""
-        if not home:
+        pulse = min(home, key=lambda one: one.since_ns, default=None)
+        if pulse is None or now_ns - pulse.since_ns <= self._silent_after_s * NS:  # of nearly everybody, in each round
             return []
-        pulse = min(home, key=lambda one: one.since_ns)
         heard_ns, limit_s = np.array([pulse.since_ns], np.int64), np.array([self._silent_after_s])
         level = Level(int(gateway_silent(now_ns, heard_ns, limit_s)[0]))
         if level <= Level.CALM:
@@ -192,8 +192,7 @@ def _verdicts(
     tx: sa.Connection, rules: tuple[Rule, ...], limits: Mapping[str, Mapping[str, float]], now_ns: int
 ) -> Verdicts:
     people = list(limits)
-    samples = recent(tx, people, needs(rules), now_ns)
-    return run(window(now_ns, people, samples, rules, limits), rules)
+    return run(window(tx, people, rules, limits_of(rules, people, limits), now_ns), rules)
 
 
 def _for_nurse(verdicts: Verdicts, row: int, kind: Kind) -> list[Reason]:

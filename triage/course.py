@@ -40,11 +40,8 @@ SLACK = 0.5
 Z_MOST = 4.0
 
 _DAY_NS = 86_400.0 * NS
-_ZERO = np.float32(0)
 _AT_ONCE = 1_000
 """So many series are worked on at once: what lies between two steps then stays close to the processor."""
-
-Halves = NDArray[np.float32]
 
 
 class Usual(NamedTuple):
@@ -153,17 +150,16 @@ def current(now_ns: int, seen: Track) -> Track:
 
 
 def _track(t_ns: Times, value: Floats, usual: Usuals) -> Track:
-    # [SAMPLES, P] from here on, a step being one stroke through memory, and counted from the newest, so that numbers
-    # are small and half the width has all the digits that a device gives.
+    # [SAMPLES, P] from here on, a step being one stroke through memory, and counted from the newest: numbers are small.
     t_ns, value = np.ascontiguousarray(t_ns.T), np.ascontiguousarray(value.T)
     newest_ns, newest = t_ns[-1], value[-1]
     there = ~np.isnan(value)
     count = there.sum(axis=0)
-    age_days = np.where(there, (newest_ns - t_ns) / _DAY_NS, np.inf).astype(np.float32)
-    moved = (value - newest).astype(np.float32)
+    age_days = np.where(there, (newest_ns - t_ns) / _DAY_NS, np.inf)
+    moved = value - newest
     known, learned = count > 0, np.arange(1, SAMPLES + 1)[:, None] > SAMPLES - count + LEARNING
     with np.errstate(all="ignore"):  # what no reading stands behind is NaN, or not looked at
-        mean, sd, z = _against_usual(age_days, np.where(there, moved, _ZERO), newest, usual)
+        mean, sd, z = _against_usual(age_days, np.where(there, moved, 0.0), newest, usual)
         slope = _theil_sen(age_days, moved, count)
     rise, fall = _cusums(np.where(learned, z, np.nan))
     return Track(
@@ -178,23 +174,22 @@ def _track(t_ns: Times, value: Floats, usual: Usuals) -> Track:
     )
 
 
-def _against_usual(age_days: Halves, moved: Halves, newest: Floats, usual: Usuals) -> tuple[Halves, Halves, Halves]:
+def _against_usual(age_days: Floats, moved: Floats, newest: Floats, usual: Usuals) -> tuple[Floats, Floats, Floats]:
     """The mean, counted from the newest reading, and sd [P] before it, and each reading's z [SAMPLES, P].
 
     Weights are as of the newest: by reading i, what the prior is worth has shrunk as much as its weight.
     """
-    half = np.float32
-    weight = np.exp(age_days / -usual.tau_days.astype(half))
+    weight = np.exp(age_days / -usual.tau_days)
     weighed = weight * moved
     total, first, second = _before(np.stack((weight, weighed, weighed * moved), axis=1)).swapaxes(0, 1)
-    worth = usual.worth.astype(half) * weight
-    mean = (worth * (usual.mean - newest).astype(half) + first) / (worth + total)
-    square = weight * (WORTH * usual.sd**2).astype(half) + (second - mean * (2 * first - mean * total))
-    sd = np.maximum(np.sqrt(np.maximum(square / (half(WORTH) * weight + total), 0)), usual.sd_least.astype(half))
+    worth = usual.worth * weight
+    mean = (worth * (usual.mean - newest) + first) / (worth + total)
+    square = weight * (WORTH * usual.sd**2) + (second - mean * (2 * first - mean * total))
+    sd = np.maximum(np.sqrt(np.maximum(square / (WORTH * weight + total), 0)), usual.sd_least)
     return mean[-1], sd[-1], np.clip((moved - mean) / sd, -Z_MOST, Z_MOST)
 
 
-def _before(terms: Halves) -> Halves:
+def _before(terms: Floats) -> Floats:
     """The sum [K, ...] of what stands before each."""
     sums = np.zeros_like(terms)
     for index in range(1, len(terms)):
@@ -202,19 +197,23 @@ def _before(terms: Halves) -> Halves:
     return sums
 
 
-def _cusums(z: Halves) -> Halves:
+def _cusums(z: Floats) -> Floats:
     """The CUSUM upwards and downwards [2, P] at the end of `z` [K, P]: the greatest sum that ends there, or 0."""
-    terms = np.stack((z, -z), axis=1) - np.float32(SLACK)
-    total, most = np.zeros(terms.shape[1:], np.float32), np.zeros(terms.shape[1:], np.float32)
+    terms = np.stack((z, -z), axis=1) - SLACK
+    total, most = np.zeros(terms.shape[1:]), np.zeros(terms.shape[1:])
     for term in terms[::-1]:
         np.add(total, term, out=total)
         np.fmax(most, total, out=most)  # NaN, where it is still learning, ends the sum
     return most
 
 
-def _theil_sen(age_days: Halves, value: Halves, count: NDArray[np.intp]) -> Floats:
-    """The median slope a day [P] over all pairs of [K, P]; NaN below LEAST_FOR_SLOPE readings."""
+def _theil_sen(age_days: Floats, value: Floats, count: NDArray[np.intp]) -> Floats:
+    """The median slope a day [P] over all pairs of [K, P]; NaN below LEAST_FOR_SLOPE readings.
+
+    In half the width: no device gives more digits, and putting them in order is most of the work.
+    """
     size, patients = value.shape
+    age_days, value = age_days.astype(np.float32), value.astype(np.float32)
     slopes = np.empty((size * (size - 1) // 2, patients), np.float32)
     start = 0
     for apart in range(1, size):

@@ -82,18 +82,44 @@ def window(
     if len(row) != len(patients):
         raise ValueError("a patient is named twice: give each patient one row")
     wanted = needs(rules)
-    columns = _ordered(samples if isinstance(samples, Samples) else _columns(samples, row, list(wanted)))
+    columns = ordered(samples if isinstance(samples, Samples) else _columns(samples, row, list(wanted)))
+    parts = {
+        name: part(columns, index, name, need, now_ns, len(row)) for index, (name, need) in enumerate(wanted.items())
+    }
+    return assembled(now_ns, len(row), rules, parts, limits_of(rules, patients, limits))
+
+
+class Part(NamedTuple):
+    """What a window has of one name: the samples, which of them are trusted, and the course, if a rule tracks it."""
+
+    series: Series
+    trusted: Bools
+    track: Track | None
+
+
+def part(columns: "Samples", index: int, name: str, need: Need, now_ns: int, patients: int) -> Part:
+    """One name's part of a window on so many patients; `columns` are `ordered`, the name's number is `index`."""
+    series, trusted = _newest(columns, index, name, need, now_ns, patients)
+    return Part(series, trusted, _track(columns, index, name, now_ns, patients) if need.course else None)
+
+
+def assembled(
+    now_ns: int, patients: int, rules: Iterable[Rule], parts: Mapping[str, Part], limit: Mapping[str, Floats]
+) -> Window:
+    """The window made of its parts. All arrays are read-only from now on."""
     events = {name for rule in rules for name in rule.events}
-    channel, event, quality, track = {}, {}, {}, {}
-    for index, (name, need) in enumerate(wanted.items()):
-        series, trusted = _newest(columns, index, name, need, now_ns, len(row))
-        if name in events:
-            event[name] = series
-        else:
-            channel[name], quality[name] = series, trusted
-        if need.course:
-            track[name] = _track(columns, index, name, now_ns, len(row))
-    return Window(now_ns, len(row), channel, event, _limits(rules, patients, limits), quality, track)
+    for one in parts.values():
+        for array in (one.series.t_ns, one.series.value, one.trusted, *(vars(one.track).values() if one.track else ())):
+            _frozen(array)
+    return Window(
+        now_ns,
+        patients,
+        {name: one.series for name, one in parts.items() if name not in events},
+        {name: one.series for name, one in parts.items() if name in events},
+        {name: _frozen(column) for name, column in limit.items()},
+        {name: one.trusted for name, one in parts.items() if name not in events},
+        {name: one.track for name, one in parts.items() if one.track is not None},
+    )
 
 
 @dataclass(frozen=True)
@@ -118,7 +144,7 @@ def _columns(samples: Iterable[Sample], row: Mapping[str, int], names: Sequence[
     return Samples(name, patient, t_ns, value, good)
 
 
-def _ordered(given: Samples) -> Samples:
+def ordered(given: Samples) -> Samples:
     """Those of one name together, each patient's in the order of time; a value that is no number is none."""
     order = np.lexsort((given.good, given.value, given.t_ns, given.patient, given.name))
     order = order[np.isfinite(given.value[order])]
@@ -160,10 +186,7 @@ def _track(columns: Samples, index: int, name: str, now_ns: int, patients: int) 
         if len(places):
             of_t_ns[patient, -len(places) :], of_value[patient, -len(places) :] = t_ns[places], value[places]
     usual = course.Usuals.of((name,)).take(np.zeros(patients, np.intp))
-    seen = course.current(now_ns, course.track(of_t_ns, of_value, usual))
-    for array in vars(seen).values():
-        _frozen(array)
-    return seen
+    return course.current(now_ns, course.track(of_t_ns, of_value, usual))
 
 
 def plausible(name: str, value: Floats) -> Bools:
@@ -172,14 +195,14 @@ def plausible(name: str, value: Floats) -> Bools:
     return np.ones(len(value), np.bool_) if known is None else (value >= known.low) & (value <= known.high)
 
 
-def _limits(
+def limits_of(
     rules: Iterable[Rule], patients: Sequence[str], limits: Mapping[str, Mapping[str, float]]
 ) -> dict[str, Floats]:
     """Each limit [patients]: the patient's own, or the rules' default."""
     nobody: Mapping[str, float] = {}
     own = [limits.get(patient, nobody) for patient in patients]
     return {
-        name: _frozen(np.array([mine.get(name, default) for mine in own], dtype=np.float64))
+        name: np.array([mine.get(name, default) for mine in own], dtype=np.float64)
         for name, default in defaults(rules).items()
     }
 
@@ -189,7 +212,7 @@ def _filled(
 ) -> NDArray[S]:
     array = np.full(shape, blank)
     array[where] = values
-    return _frozen(array)
+    return array
 
 
 def _frozen(array: NDArray[S]) -> NDArray[S]:

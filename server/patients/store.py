@@ -190,8 +190,9 @@ def _refuse_overlaps(tx: sa.Connection, listed: Iterable[Assignment]) -> None:
 
 def _record(row: sa.Row[tuple[object, ...]]) -> PatientRecord:
     # By the struct's own names: SQLAlchemy's are a kind of str that msgspec does not take.
-    values = {name: row._mapping[name] for name in PatientRecord.__struct_fields__}
-    values["limits"] = {**row._mapping["learned"], **row._mapping["limits"]}
+    told = row._mapping
+    values = {name: told[name] for name in PatientRecord.__struct_fields__}
+    values["limits"] = {**told["learned"], **told["limits"]}
     return msgspec.convert(values, PatientRecord, strict=False)
 
 

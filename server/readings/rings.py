@@ -1,15 +1,16 @@
-"""The newest samples of each patient, for the rules: they look at them with each batch.
+"""What the rules look at, of every patient: a columnar state (`triage.state`) that grows with what is filed.
 
-A ring has a patient's newest SAMPLES of every channel and event since REACH before it was made. What it does not have,
-it knows that it has not, and asks the shelf: a rule never sees less for it. At most PATIENTS have one; who has been
-silent longest is asked of the shelf again when he is heard of.
+A patient is put into it when he is first asked for, with everything since REACH before. What the state does not have,
+it knows that it has not, and asks the shelf: a rule never sees less for it.
 
-Rings are what is committed. A transaction that has filed something sees its own beside them, and they become the rings
-when it is committed.
+The state is what is committed, and what the one transaction has filed that is under way: that can be undone, and is if
+the transaction comes to nothing. Whoever else looks meanwhile is told by the shelf. Of whom something was withdrawn, or
+nobody knows what was stored, he is forgotten and put in anew.
 """
 
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import starmap
 
 import numpy as np
 import sqlalchemy as sa
@@ -18,51 +19,23 @@ from numpy.typing import NDArray
 from server.readings import occurrences
 from server.readings.chunks import Values, good
 from server.readings.model import EVER_NS
-from server.readings.shelf import Shelf, merged
+from server.readings.shelf import Shelf
 from server.readings.tail import Kept
 from triage import course
-from triage.grid import Need, Samples, plausible
+from triage.catalogue import catalogue
+from triage.contract import Floats, Rule, Window
+from triage.grid import Need, Part, Samples, plausible
+from triage.grid import needs as needs_of
+from triage.grid import window as made_of_samples
+from triage.state import State, part_of, window
 from vitals.channels import CHANNELS
 from vitals.clock import NS
 
-SAMPLES = 32
-REACH_NS = 36 * 86_400 * NS
-PATIENTS = 50_000
+REACH_NS = 2 * course.REACH_NS + 4 * 86_400 * NS
+"""A course reaches back that far, and a few days later it still has to."""
 
-
-class Ring:
-    """One patient's. `series`: by name, in the order of time and value. `cut`: of these, older ones were left out."""
-
-    __slots__ = ("cut", "seen", "series", "since_ns")
-
-    def __init__(self, since_ns: int, series: dict[str, Values], cut: frozenset[str], seen: int) -> None:
-        self.since_ns = since_ns
-        self.series = series
-        self.cut = cut
-        self.seen = seen
-        """So many rows of its transaction's it has."""
-
-    def grown(self, patient_id: str, rows: Iterable[Kept], seen: int) -> "Ring":
-        """A ring with what these rows have, too."""
-        series, cut = dict(self.series), set(self.cut)
-        for name, new in _of_rows(patient_id, rows):
-            old = series.get(name)
-            _put(series, cut, name, new if old is None else merged([old, new]))
-        return Ring(self.since_ns, series, frozenset(cut), seen)
-
-    def find(self, name: str, need: Need, now_ns: int) -> Values | None:
-        """What is asked for, or None if the ring cannot tell."""
-        since_ns = now_ns - round(need.window_s * NS)
-        if not need.window_s or since_ns < self.since_ns or need.samples > SAMPLES or need.course:
-            return None
-        values = self.series.get(name)
-        if values is None:
-            return _NOTHING
-        first, end = values.t_ns.searchsorted(since_ns, "left"), values.t_ns.searchsorted(now_ns, "right")
-        if first == 0 and end < need.samples and name in self.cut:
-            return None
-        start = max(first, end - need.samples)
-        return values.only(slice(start, end))
+Piece = tuple[int, int, Values]
+"""The numbers of a name and a patient, and what there is of both."""
 
 
 class Rings:
@@ -70,84 +43,110 @@ class Rings:
 
     def __init__(self, shelf: Shelf) -> None:
         self._shelf = shelf
-        self._lock = threading.Lock()
-        self._rings: dict[str, Ring] = {}
-        self._own: dict[str, Ring] = {}
-        """Of the transaction that is under way."""
-        self._ends = 0
+        self._lock = threading.RLock()
+        self._state = State(needs_of(catalogue().values()))
+        self._number = {name: number for number, name in enumerate(self._state.names)}
+        self._taken = 0
+        """So many rows of the transaction that is under way are in the state."""
+
+    def window(
+        self, tx: sa.Connection, patient_ids: Sequence[str], rules: Sequence[Rule], limit: Mapping[str, Floats],
+        now_ns: int,
+    ) -> Window:  # fmt: skip
+        """The window of these rules on these patients, nothing later than `now_ns`; `limit` as for `triage.state`."""
+        needs = needs_of(rules)
+        with self._lock:
+            if self._ready(tx, patient_ids, needs, now_ns):
+                rows = self._state.rows(patient_ids)
+                return window(self._state, now_ns, rows, rules, limit, self._asker(tx, patient_ids, now_ns))
+        told = made_of_samples(now_ns, patient_ids, self._told(tx, patient_ids, needs, now_ns), rules, {})
+        return Window(now_ns, told.patients, told.channel, told.event, limit, told.quality, told.track)
 
     def samples(self, tx: sa.Connection, patient_ids: Sequence[str], needs: Mapping[str, Need], now_ns: int) -> Samples:
-        """What is needed of these patients, nothing later than `now_ns`."""
-        pieces: list[Values] = []
-        places: list[tuple[int, int]] = []
-        for patient, patient_id in enumerate(patient_ids):
-            ring = self._ring(tx, patient_id, now_ns)
-            for name, (named, need) in enumerate(needs.items()):
-                found = ring.find(named, need, now_ns)
-                if found is None:
-                    found = self._asked(tx, patient_id, named, need, now_ns)
-                if len(found.t_ns):
-                    pieces.append(found)
-                    places.append((name, patient))
-        if not pieces:
-            return _NO_SAMPLES
-        counts = [len(one.t_ns) for one in pieces]
-        where = np.repeat(np.array(places, np.int64), counts, axis=0)
-        t_ns, value, flags = (np.concatenate(column) for column in zip(*pieces, strict=True))
-        return Samples(where[:, 0], where[:, 1], t_ns, value, good(flags))
+        """What is needed of these patients, nothing later than `now_ns`, as samples."""
+        plain = not any(need.course for need in needs.values())
+        with self._lock:
+            if plain and self._ready(tx, patient_ids, needs, now_ns):
+                rows, ask = self._state.rows(patient_ids), self._asker(tx, patient_ids, now_ns)
+                parts = [part_of(self._state, now_ns, rows, name, need, ask) for name, need in needs.items()]
+                return _joined(list(starmap(_as_samples, enumerate(parts))))
+        return self._told(tx, patient_ids, needs, now_ns)
 
     def ended(self, kept: Sequence[Kept], committed: bool) -> None:
         """A transaction that filed these rows is over."""
         with self._lock:
-            own, self._own = self._own, {}
+            taken, self._taken = self._taken, 0
             if not committed:
+                self._state.undo()
                 return
-            self._ends += 1
-            for one in kept:
-                for patient in one.patients:
-                    self._rings.pop(patient, None)
-            self._rings.update((patient, ring) for patient, ring in own.items() if ring.seen == len(kept))
-            for patient in list(self._rings)[: max(0, len(self._rings) - PATIENTS)]:
-                del self._rings[patient]
+            self._state.settle()
+            self._forget({patient for one in kept[taken:] for patient in one.patients})
 
-    def _ring(self, tx: sa.Connection, patient_id: str, now_ns: int) -> Ring:
+    # --- how it grows
+
+    def _ready(
+        self, tx: sa.Connection, patient_ids: Sequence[str], needs: Mapping[str, Need], now_ns: int
+    ) -> bool:  # fmt: skip
+        """Have these patients in the state as this transaction sees them; False if the state is not for it."""
         rows = self._shelf.pending_rows(tx)
-        mine = [one for one in rows if patient_id in one.patients]
-        if not mine:
-            return self._committed(tx, patient_id, now_ns)
-        own = self._own.get(patient_id)
-        if own is not None and own.seen == len(rows):
-            return own
-        base = self._rings.get(patient_id)
-        if base is None or any(one.filed.withdrawn for one in mine):
-            ring = self._made(tx, patient_id, now_ns)
-            ring.seen = len(rows)
-        else:
-            ring = base.grown(patient_id, mine, len(rows))
-        self._own[patient_id] = ring
-        return ring
+        if (self._taken and not rows) or not all(self._state.serves(name, need) for name, need in needs.items()):
+            return False
+        if rows and not self._state.log.kept:
+            self._state.begin()
+        for one in rows[self._taken :]:
+            self._take(one, now_ns)
+            self._taken += 1
+        told = self._state.told(self._state.add(patient_ids))
+        new = [patient for patient, known in zip(patient_ids, told.tolist(), strict=True) if not known]
+        if new:
+            self._fill(tx, new, now_ns)
+        return True
 
-    def _committed(self, tx: sa.Connection, patient_id: str, now_ns: int) -> Ring:
-        with self._lock:
-            found, ends = self._rings.get(patient_id), self._ends
-        if found is None:
-            found = self._made(tx, patient_id, now_ns)
-            with self._lock:
-                if ends == self._ends:
-                    self._rings[patient_id] = found
-        return found
+    def _take(self, one: Kept, now_ns: int) -> None:
+        """One row of the journal, of those who are in the state."""
+        self._forget({withdrawn.patient_id for withdrawn in one.filed.withdrawn})
+        known = {patient: row for patient in one.patients if (row := self._state.row(patient)) is not None}
+        pieces = (
+            (self._number[name], row, values)
+            for patient, row in known.items()
+            for name, values in _of_row(patient, one)
+            if name in self._number
+        )
+        self._state.take(_samples(pieces), now_ns)
 
-    def _made(self, tx: sa.Connection, patient_id: str, now_ns: int) -> Ring:
-        since_ns = now_ns - REACH_NS
-        series: dict[str, Values] = {}
-        cut: set[str] = set()
-        for found in (
-            self._shelf.everything(tx, patient_id, since_ns, EVER_NS[1]),
-            occurrences.samples(tx, patient_id, since_ns),
-        ):
-            for name, values in found.items():
-                _put(series, cut, name, values)
-        return Ring(since_ns, series, frozenset(cut), 0)
+    def _fill(self, tx: sa.Connection, patient_ids: Sequence[str], now_ns: int) -> None:
+        rows, since_ns = self._state.rows(patient_ids), now_ns - REACH_NS
+        found = _samples(
+            (self._number[name], row, values)
+            for patient, row in zip(patient_ids, rows.tolist(), strict=True)
+            for name, values in (
+                *self._shelf.everything(tx, patient, since_ns, EVER_NS[1]).items(),
+                *occurrences.samples(tx, patient, since_ns).items(),
+            )
+            if name in self._number
+        )
+        self._state.fill(rows, since_ns, found, now_ns)
+
+    def _forget(self, patient_ids: Iterable[str]) -> None:
+        known = [patient for patient in patient_ids if patient in self._state]
+        if known:
+            self._state.clear(self._state.rows(known))
+
+    # --- the shelf
+
+    def _asker(self, tx: sa.Connection, patient_ids: Sequence[str], now_ns: int):  # type: ignore[no-untyped-def]
+        def ask(name: str, need: Need, places: NDArray[np.intp]) -> Samples:
+            people = [patient_ids[place] for place in places.tolist()]
+            return self._told(tx, people, {name: need}, now_ns)
+
+        return ask
+
+    def _told(self, tx: sa.Connection, patient_ids: Sequence[str], needs: Mapping[str, Need], now_ns: int) -> Samples:
+        return _samples(
+            (number, row, self._asked(tx, patient, name, need, now_ns))
+            for row, patient in enumerate(patient_ids)
+            for number, (name, need) in enumerate(needs.items())
+        )
 
     def _asked(self, tx: sa.Connection, patient_id: str, name: str, need: Need, now_ns: int) -> Values:
         since_ns = now_ns - round(need.window_s * NS) if need.window_s else EVER_NS[0]
@@ -167,23 +166,35 @@ def _course(name: str, values: Values) -> NDArray[np.intp]:
     return course.kept(values.t_ns, good(values.flags) & plausible(name, values.value))
 
 
-def _put(series: dict[str, Values], cut: set[str], name: str, values: Values) -> None:
-    if len(values.t_ns) > SAMPLES:
-        cut.add(name)
-        newest = values.only(slice(len(values.t_ns) - SAMPLES, None))
-        values = Values(newest.t_ns.copy(), newest.value.copy(), newest.flags.copy())
-    series[name] = values
+def _of_row(patient_id: str, one: Kept) -> Iterator[tuple[str, Values]]:
+    """What a row has of one patient, name by name."""
+    if patient_id in one.spans:
+        for channel, start, stop in one.channels(patient_id):
+            yield channel, one.values(slice(start, stop))
+    for happened in one.filed.events:
+        if happened.patient_id == patient_id:
+            yield happened.sample, occurrences.as_values([(happened.t_ns, happened.sample_value)])
 
 
-def _of_rows(patient_id: str, rows: Iterable[Kept]) -> Iterator[tuple[str, Values]]:
-    """What these rows have of one patient, name by name."""
-    for one in rows:
-        if patient_id in one.spans:
-            for channel, start, stop in one.channels(patient_id):
-                yield channel, one.values(slice(start, stop))
-        for happened in one.filed.events:
-            if happened.patient_id == patient_id:
-                yield happened.sample, occurrences.as_values([(happened.t_ns, happened.sample_value)])
+def _samples(pieces: Iterable[Piece]) -> Samples:
+    there = [piece for piece in pieces if len(piece[2].t_ns)]
+    if not there:
+        return _NO_SAMPLES
+    counts = [len(values.t_ns) for _, _, values in there]
+    names, patients = (np.repeat(np.array([piece[n] for piece in there], np.int64), counts) for n in (0, 1))
+    t_ns, value, flags = (np.concatenate([values[n] for _, _, values in there]) for n in range(3))
+    return Samples(names, patients, t_ns, value, good(flags))
+
+
+def _as_samples(number: int, part: Part) -> Samples:
+    patient, place = np.nonzero(~np.isnan(part.series.value))
+    t_ns, value = part.series.t_ns[patient, place], part.series.value[patient, place]
+    return Samples(np.full(len(patient), number), patient, t_ns, value, part.trusted[patient, place])
+
+
+def _joined(parts: Sequence[Samples]) -> Samples:
+    columns = zip(*(vars(part).values() for part in parts), strict=True)
+    return Samples(*map(np.concatenate, columns)) if parts else _NO_SAMPLES
 
 
 _NOTHING = occurrences.as_values([])

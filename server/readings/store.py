@@ -26,6 +26,7 @@ from server.readings.occurrences import known as known
 from server.readings.occurrences import occurrences as occurrences
 from server.readings.sheaf import Sheaf, sheaf
 from server.readings.tail import Kept
+from triage.contract import Floats, Rule, Window
 from triage.grid import Need, Samples
 from vitals.clock import NS
 
@@ -119,3 +120,10 @@ def series(tx: sa.Connection, patient_id: str, channel: str, from_ns: int, to_ns
 def recent(tx: sa.Connection, patient_ids: Sequence[str], needs: Mapping[str, Need], now_ns: int) -> Samples:
     """What the rules want to see of these patients, nothing later than `now_ns`: see `triage.grid.needs`."""
     return memory_of(tx).rings.samples(tx, patient_ids, needs, now_ns)
+
+
+def window(
+    tx: sa.Connection, patient_ids: Sequence[str], rules: Sequence[Rule], limit: Mapping[str, Floats], now_ns: int
+) -> Window:
+    """The window of these rules on these patients at `now_ns`; `limit`: each limit of each of them."""
+    return memory_of(tx).rings.window(tx, patient_ids, rules, limit, now_ns)

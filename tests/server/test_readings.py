@@ -80,7 +80,7 @@ def test_the_rules_get_at_least_the_newest_they_asked_for_and_nothing_outside_th
     got = defaultdict(list)
     for _, name, t_ns, value, _good in found:
         got[name].append(((t_ns - START_NS) // NS, value))
-    for name, (span_s, count) in need.items():
+    for name, (span_s, count, _) in need.items():
         there = sorted((t, v) for n, t, v in taken if n == name and t <= now and (not span_s or t >= now - span_s))
         wanted = there[-count:]
         assert set(wanted[1:]) <= set(got[name])

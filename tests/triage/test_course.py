@@ -1,7 +1,6 @@
 """The course of a channel: against a slow plain second reading of its own words, and in stories."""
 
 import math
-import statistics
 from random import Random
 
 import numpy as np
@@ -9,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.triage.state.reference import Reference
 from triage import course
 from triage.contract import NEVER, Finding, Track, Window, levels, rule
 from triage.course import USUAL
@@ -39,44 +39,6 @@ def seen(
     return window(now_ns, people, samples, [tracking(channel)], {}).track[channel]
 
 
-def plainly(samples: list[Sample], channel: str, now_ns: int) -> dict[str, float]:
-    """The course of one patient's channel, one reading at a time."""
-    usual = USUAL[channel]
-    last_of_step: dict[int, tuple[int, float]] = {}
-    for one in sorted(samples, key=lambda one: (one.t_ns, one.value)):
-        if one.channel == channel and one.good and CHANNELS[channel].plausible(one.value) and one.t_ns <= now_ns:
-            last_of_step[one.t_ns // course.STEP_NS] = one.t_ns, one.value
-    readings = [last_of_step[step] for step in sorted(last_of_step)]
-    readings = [(t, v) for t, v in readings if t >= readings[-1][0] - course.REACH_NS][-course.SAMPLES :]
-    blank = dict.fromkeys(FIELDS, math.nan) | {"count": 0}
-    if not readings or readings[-1][0] < now_ns - course.REACH_NS:
-        return blank
-    mean = sd = math.nan
-    rise = fall = 0.0
-    for index, (t_ns, value) in enumerate(readings):
-        before = [(math.exp(-(t_ns - t) / DAY_NS / usual.tau_days), v) for t, v in readings[:index]]
-        total = sum(weight for weight, _ in before)
-        if usual.worth + total == 0:
-            continue
-        mean = (usual.worth * usual.mean + sum(weight * v for weight, v in before)) / (usual.worth + total)
-        spread = course.WORTH * usual.sd**2 + sum(weight * (v - mean) ** 2 for weight, v in before)
-        sd = max(math.sqrt(spread / (course.WORTH + total)), usual.sd_least)
-        if index >= course.LEARNING:
-            z = max(-4.0, min(4.0, (value - mean) / sd))
-            rise, fall = max(0.0, rise + z - 0.5), max(0.0, fall - z - 0.5)
-    slopes = [(v - u) / ((t - s) / DAY_NS) for n, (t, v) in enumerate(readings) for s, u in readings[:n]]
-    learned = len(readings) > course.LEARNING
-    return {
-        "count": len(readings),
-        "mean": mean,
-        "sd": sd,
-        "rise": rise if learned and usual.rise else math.nan,
-        "fall": fall if learned and usual.fall else math.nan,
-        "slope": statistics.median(slopes) if len(readings) >= 3 else math.nan,
-        "value": readings[-1][1],
-    }
-
-
 def invented(channel: str, random: Random, patient: str = "eva") -> list[Sample]:
     about = CHANNELS[channel]
     usual = random.uniform(about.low, about.high)
@@ -94,9 +56,11 @@ def invented(channel: str, random: Random, patient: str = "eva") -> list[Sample]
 @given(st.sampled_from(sorted(USUAL)), st.integers(0, 2**32))
 def test_it_is_what_its_words_say(channel: str, seed: int) -> None:
     samples = invented(channel, Random(seed))
-    found, expected = seen(samples, channel), plainly(samples, channel, NOW_NS)
+    told = Reference()
+    told.samples["eva"] = samples
+    found, expected = seen(samples, channel), told.course("eva", channel, NOW_NS)
     for name in FIELDS:
-        assert getattr(found, name)[0] == pytest.approx(expected[name], rel=2e-5, abs=2e-5, nan_ok=True), name
+        assert getattr(found, name)[0] == pytest.approx(getattr(expected, name), rel=2e-5, abs=2e-5, nan_ok=True), name
 
 
 @settings(max_examples=50, deadline=None)
@@ -164,6 +128,7 @@ def test_what_is_long_ago_is_no_course():
 
 def test_nobody_and_nothing():
     assert seen([], people=()).count.shape == (0,)
+    assert {column.dtype.name for column in vars(seen(daily(95.0))).values()} == {"float64", "int64"}
     assert seen([]).count.tolist() == [0]
 
 

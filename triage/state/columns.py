@@ -1,0 +1,108 @@
+"""Arrays that grow together, and a log by which they can be put back as they were.
+
+Whatever is about to be overwritten is kept until somebody says that it is settled: a few rows of a few arrays for a
+batch, whatever their whole size. Nothing is written to the arrays but through `put`.
+"""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+Index = Any
+"""Index arrays, for which NumPy gives copies."""
+
+
+class Log:
+    """What was there before, newest last; kept only between `begin` and `undo` or `settle`."""
+
+    def __init__(self) -> None:
+        self._steps: list[Callable[[], None]] | None = None
+
+    def begin(self) -> None:
+        """From here on everything can be undone. Raises ValueError if that is so already."""
+        if self._steps is not None:
+            raise ValueError("the batch before has neither been settled nor undone")
+        self._steps = []
+
+    @property
+    def kept(self) -> bool:
+        """Whether what is overwritten now may be asked back."""
+        return self._steps is not None
+
+    def remember(self, back: Callable[[], None]) -> None:
+        """`back` puts one thing back."""
+        if self._steps is not None:
+            self._steps.append(back)
+
+    def undo(self) -> None:
+        """Everything is as it was at `begin`."""
+        steps, self._steps = self._steps or [], None
+        for back in reversed(steps):
+            back()
+
+    def settle(self) -> None:
+        """What was there before is gone for good."""
+        self._steps = None
+
+
+class Column(NamedTuple):
+    """What an array is made of: one `blank` (of the shape of one row) a row, after the axes `before`."""
+
+    dtype: DTypeLike
+    blank: Any
+    before: tuple[int, ...] = ()
+
+
+class Columns:
+    """Arrays by name, each [*before, length, *shape of one row]."""
+
+    def __init__(self, log: Log, **columns: Column) -> None:
+        self._log = log
+        self._columns = columns
+        self._arrays: dict[str, NDArray[Any]] = {}
+        self.length = 0
+        self.reserve(1)
+
+    def __getitem__(self, name: str) -> NDArray[Any]:
+        return self._arrays[name]
+
+    def put(self, name: str, index: Index, values: Any, old: NDArray[Any] | None = None) -> None:
+        """Overwrite; `old` is what is there, if the caller has it at hand."""
+        array = self._arrays[name]
+        if self._log.kept:
+            before = array[index] if old is None else old
+            self._log.remember(lambda: self._put(name, index, before))
+        array[index] = values
+
+    def put_flat(self, name: str, places: NDArray[np.int64], values: Any, old: NDArray[Any] | None = None) -> None:
+        """The same by places in the array as one line, which is twice as fast; it must have no axes `before`."""
+        line = self._arrays[name].reshape(-1)
+        if self._log.kept:
+            before = line.take(places) if old is None else old
+            self._log.remember(lambda: self._arrays[name].reshape(-1).__setitem__(places, before))
+        line[places] = values
+
+    def reserve(self, length: int) -> None:
+        """Have room for so many rows."""
+        if length <= self.length:
+            return
+        length = max(length, self.length + self.length // 2)
+        for name, column in self._columns.items():
+            blank = np.asarray(column.blank, column.dtype)
+            grown = np.empty((*column.before, length, *blank.shape), column.dtype)
+            rows = (slice(None),) * len(column.before)
+            grown[(*rows, slice(self.length, None))] = blank
+            if self.length:
+                grown[(*rows, slice(0, self.length))] = self._arrays[name]
+            self._arrays[name] = grown
+        self.length = length
+
+    @property
+    def nbytes(self) -> int:
+        """What all of it takes in memory."""
+        return sum(array.nbytes for array in self._arrays.values())
+
+    def _put(self, name: str, index: Index, values: NDArray[Any]) -> None:
+        self._arrays[name][index] = values
