@@ -179,9 +179,12 @@ def _against_usual(age_days: Floats, moved: Floats, newest: Floats, usual: Usual
 
     Weights are as of the newest: by reading i, what the prior is worth has shrunk as much as its weight.
     """
-    weight = np.exp(age_days / -usual.tau_days)
-    weighed = weight * moved
-    total, first, second = _before(np.stack((weight, weighed, weighed * moved), axis=1)).swapaxes(0, 1)
+    terms = np.empty((len(moved), 3, len(newest)))
+    weight, weighed, squares = terms.swapaxes(0, 1)
+    np.exp(np.divide(age_days, -usual.tau_days, out=weight), out=weight)
+    np.multiply(weight, moved, out=weighed)
+    np.multiply(weighed, moved, out=squares)
+    total, first, second = _before(terms).swapaxes(0, 1)
     worth = usual.worth * weight
     mean = (worth * (usual.mean - newest) + first) / (worth + total)
     square = weight * (WORTH * usual.sd**2) + (second - mean * (2 * first - mean * total))
@@ -191,7 +194,8 @@ def _against_usual(age_days: Floats, moved: Floats, newest: Floats, usual: Usual
 
 def _before(terms: Floats) -> Floats:
     """The sum [K, ...] of what stands before each."""
-    sums = np.zeros_like(terms)
+    sums = np.empty_like(terms)
+    sums[0] = 0
     for index in range(1, len(terms)):
         np.add(sums[index - 1], terms[index - 1], out=sums[index])
     return sums

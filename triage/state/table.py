@@ -233,8 +233,9 @@ class State:
         if len(touched) < len(slots):
             number = number[_first(slots)]
         t_ns, value = self.courses.samples(touched, course.SAMPLES)
-        far = t_ns < t_ns[-1] - course.REACH_NS  # where there is none, too
-        t_ns[far], value[far] = NEVER, np.nan
+        far = (t_ns < t_ns[-1] - course.REACH_NS) & (t_ns != NEVER)
+        if far.any():
+            t_ns[far], value[far] = NEVER, np.nan
         seen = course.track(t_ns.T, value.T, self._usual.take(number))
         numbers = np.stack((seen.count, seen.mean, seen.sd, seen.rise, seen.fall, seen.slope), axis=1)
         self.course_columns.put("numbers", touched, numbers)
