@@ -8,8 +8,8 @@ import pytest
 
 from triage.catalogue import catalogue
 from triage.grid import Sample
-from triage.rules.news2 import PARAMETERS, points
 from triage.run import run
+from triage.scores.news2 import PARAMETERS, points
 from vitals.alarm import Level, Reason
 from vitals.clock import NS
 
