@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.triage.second_opinion import OPINIONS, Seen, verdict
-from tests.triage.test_course import plainly as course_of
+from tests.triage.state.reference import Reference
 from triage.catalogue import catalogue
 from triage.run import run
 from vitals.alarm import Audience, Level
@@ -36,8 +36,10 @@ def test_both_say_the_same(name, data, homes):
 
 def cusum(told, patient: str, channel: str) -> float:
     """How far the channel has gone in a direction that does harm; NaN where nobody can say."""
-    course = course_of([sample for sample in told.samples if sample.patient == patient], channel, told.now_ns)
-    return max((course[way] for way in ("rise", "fall") if not math.isnan(course[way])), default=math.nan)
+    known = Reference()
+    known.samples[patient] = [sample for sample in told.samples if sample.patient == patient]
+    course = known.course(patient, channel, told.now_ns)
+    return max((way for way in (course.rise, course.fall) if not math.isnan(way)), default=math.nan)
 
 
 def plainly(told, patient: str, channel: str, rule) -> list[Seen]:

@@ -31,6 +31,12 @@ def whole(value: Floats) -> Floats:
     return rounded
 
 
+def tenths(value: Floats) -> Floats:
+    """`value` rounded half up to one decimal, as a whole number of tenths."""
+    rounded: Floats = np.floor(value * 10 + 0.5 + _HAIR)
+    return rounded
+
+
 def flag(met: np.typing.NDArray[np.bool_], *value: Floats) -> Floats:
     """One point where the condition is met, none where not; NaN where one of the values was not measured."""
     return np.where(np.isnan(value).any(axis=0), np.nan, met.astype(np.float64))
