@@ -18,7 +18,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from triage.catalogue import catalogue
 from triage.grid import Sample, window
-from triage.rules.news2 import PARAMETERS
+from triage.scores.news2 import PARAMETERS
 from triage.run import run
 from vitals.channels import CHANNELS
 from vitals.clock import NS

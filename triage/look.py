@@ -111,6 +111,17 @@ def limited(w: Window, names: Iterable[str]) -> Bools:
     return np.asarray(~np.isnan([w.limit[name] for name in names]).any(axis=0))
 
 
+def fresh(w: Window, channel: str, fresh_s: Floats) -> Floats:
+    """The newest good value [P], NaN where it is older than `fresh_s` [P]."""
+    last = newest(w, good(w, channel))
+    return np.where(last.age_s <= fresh_s, last.value, np.nan)
+
+
+def recent(w: Window, channel: str, span_s: Floats) -> Floats:
+    """The good values [P, K] of the last `span_s` [P] seconds; NaN where there are none."""
+    return within(good(w, channel), np.full(w.patients, w.now_ns, np.int64), span_s).value
+
+
 def median(value: Floats) -> Floats:
     """The median [P] of the numbers that are there in each row [P, K]; NaN where there are none."""
     ordered = np.sort(value, axis=1)  # NaN last

@@ -36,6 +36,66 @@ _MORE_AND_MORE = (
     Choice(3, "Mye", "Much"),
     Choice(4, "Svært mye", "Very much"),
 )
+# The colours of the UKONS tool in words of our own: what a patient can tell green from amber and red by.
+_TRAFFIC_LIGHT = (
+    Choice(0, "Nei", "No"),
+    Choice(1, "Litt, men jeg klarer meg fint", "A little, but I manage well"),
+    Choice(2, "Ja, det hindrer meg i det jeg pleier å gjøre", "Yes, it keeps me from what I usually do"),
+    Choice(3, "Ja, det er alvorlig", "Yes, it is severe"),
+)
+_SEVERITY = (
+    Choice(0, "Ingen", "None"),
+    Choice(1, "Lett", "Mild"),
+    Choice(2, "Moderat", "Moderate"),
+    Choice(3, "Alvorlig", "Severe"),
+    Choice(4, "Svært alvorlig", "Very severe"),
+)
+
+_UKONS = (
+    (
+        "infection",
+        "Har du frysninger eller andre tegn på infeksjon?",
+        "Do you shiver or have other signs of infection?",
+    ),
+    ("breathlessness", "Er du tyngre i pusten enn du pleier?", "Are you more short of breath than usual?"),
+    ("chest_pain", "Har du vondt i brystet?", "Do you have chest pain?"),
+    ("activity", "Orker du mindre enn du pleier?", "Can you do less than usual?"),
+    ("diarrhoea", "Har du diaré?", "Do you have diarrhoea?"),
+    ("constipation", "Har du forstoppelse?", "Are you constipated?"),
+    ("urination", "Har du plager med vannlatingen?", "Do you have trouble passing urine?"),
+    ("nausea", "Er du kvalm?", "Do you feel sick?"),
+    ("vomiting", "Kaster du opp?", "Are you vomiting?"),
+    ("mouth", "Er du sår i munnen?", "Is your mouth sore?"),
+    ("appetite", "Spiser eller drikker du mindre enn du pleier?", "Do you eat or drink less than usual?"),
+    ("pain", "Har du smerter?", "Are you in pain?"),
+    ("numbness", "Er du nummen eller svak i armer eller bein?", "Are your arms or legs numb or weak?"),
+    ("confusion", "Er du forvirret eller uklar?", "Are you confused or muddled?"),
+    ("fatigue", "Er du mer utmattet enn du pleier?", "Are you more tired than usual?"),
+    ("rash", "Har du utslett?", "Do you have a rash?"),
+    ("bleeding", "Blør du?", "Are you bleeding?"),
+    ("bruising", "Har du nye blåmerker?", "Do you have new bruises?"),
+    ("eyes", "Har du plager med øynene?", "Do you have trouble with your eyes?"),
+    ("hands_feet", "Er du sår i hendene eller under føttene?", "Are your palms or soles sore?"),
+    (
+        "drip_site",
+        "Er det rødt, hovent eller vondt der dryppet satt?",
+        "Is it red, swollen or sore where the drip was?",
+    ),
+)
+_PRO_CTCAE = (
+    ("nausea", "kvalmen", "nausea"),
+    ("vomiting", "oppkastet", "vomiting"),
+    ("diarrhoea", "diareen", "diarrhoea"),
+    ("constipation", "forstoppelsen", "constipation"),
+    ("appetite", "den dårlige matlysten", "poor appetite"),
+    ("mouth", "sårheten i munnen", "mouth soreness"),
+    ("pain", "smertene", "pain"),
+    ("breathlessness", "tungpustetheten", "shortness of breath"),
+    ("cough", "hosten", "cough"),
+    ("fatigue", "utmattelsen", "fatigue"),
+    ("numbness", "nummenheten eller prikkingen", "numbness or tingling"),
+    ("sleep", "søvnproblemene", "trouble sleeping"),
+)
 
 _TABLE = (
     Question(
@@ -77,6 +137,16 @@ _TABLE = (
     Question(
         "cat_score", "Hvor mange poeng fikk du i KOLS-skjemaet (CAT)?",
         "How many points did you get in the COPD Assessment Test (CAT)?",
+    ),
+    *(Question(f"ukons_{item}", nb, en, _TRAFFIC_LIGHT) for item, nb, en in _UKONS),
+    *(
+        Question(
+            f"pro_{item}",
+            f"Hvor alvorlig har {nb} vært på det verste de siste sju dagene?",
+            f"How severe has your {en} been at its worst in the last seven days?",
+            _SEVERITY,
+        )
+        for item, nb, en in _PRO_CTCAE
     ),
 )  # fmt: skip
 

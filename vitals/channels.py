@@ -42,6 +42,44 @@ class Channel(msgspec.Struct, frozen=True):
         return self.low <= value <= self.high
 
 
+_UKONS = (
+    ("infection", "Signs of infection", "Tegn på infeksjon"),
+    ("breathlessness", "Breathlessness", "Tung pust"),
+    ("chest_pain", "Chest pain", "Brystsmerter"),
+    ("activity", "Less active", "Mindre aktiv"),
+    ("diarrhoea", "Diarrhoea", "Diaré"),
+    ("constipation", "Constipation", "Forstoppelse"),
+    ("urination", "Trouble passing urine", "Vannlatingsplager"),
+    ("nausea", "Nausea", "Kvalme"),
+    ("vomiting", "Vomiting", "Oppkast"),
+    ("mouth", "Sore mouth", "Sår munn"),
+    ("appetite", "Poor appetite", "Dårlig matlyst"),
+    ("pain", "Pain", "Smerte"),
+    ("numbness", "Numbness or weakness", "Nummenhet eller svakhet"),
+    ("confusion", "Confusion", "Forvirring"),
+    ("fatigue", "Fatigue", "Utmattelse"),
+    ("rash", "Rash", "Utslett"),
+    ("bleeding", "Bleeding", "Blødning"),
+    ("bruising", "Bruising", "Blåmerker"),
+    ("eyes", "Eye trouble", "Øyeplager"),
+    ("hands_feet", "Sore hands and feet", "Såre hender og føtter"),
+    ("drip_site", "Trouble where the drip was", "Plager der dryppet satt"),
+)
+_PRO = (
+    ("nausea", "Nausea", "Kvalme"),
+    ("vomiting", "Vomiting", "Oppkast"),
+    ("diarrhoea", "Diarrhoea", "Diaré"),
+    ("constipation", "Constipation", "Forstoppelse"),
+    ("appetite", "Poor appetite", "Dårlig matlyst"),
+    ("mouth", "Sore mouth", "Sår munn"),
+    ("pain", "Pain", "Smerte"),
+    ("breathlessness", "Breathlessness", "Tung pust"),
+    ("cough", "Cough", "Hoste"),
+    ("fatigue", "Fatigue", "Utmattelse"),
+    ("numbness", "Numbness or tingling", "Nummenhet eller prikking"),
+    ("sleep", "Poor sleep", "Dårlig søvn"),
+)
+
 _TABLE = (
     Channel("spo2", "SpO₂", "SpO₂", "%", 0, 40, 100, ("2708-6", "59408-5"), 150456, ("431314004",)),
     Channel("pulse_rate", "Pulse", "Puls", "/min", 0, 20, 300, ("8867-4",), 149530, ("78564009", "364075005")),
@@ -132,11 +170,18 @@ _TABLE = (
     Channel("speech_trouble", "Speech trouble", "Talevansker", "{yes}", 0, 0, 1),
     Channel("cat_score", "COPD Assessment Test", "KOLS-vurdering (CAT)", "{score}", 0, 0, 40),
     Channel("exact_score", "EXACT", "EXACT", "{score}", 0, 0, 100),
+    # 0 none, 1 green, 2 amber, 3 red, as the UKONS 24-hour triage tool sorts what a patient in chemotherapy tells.
+    *(Channel(f"ukons_{name}", f"{en} (UKONS)", f"{nb} (UKONS)", "{grade}", 0, 0, 3) for name, en, nb in _UKONS),
+    # 0 none to 4 very severe, as the PRO-CTCAE grades the same.
+    *(Channel(f"pro_{name}", f"{en} (PRO-CTCAE)", f"{nb} (PRO-CTCAE)", "{grade}", 0, 0, 4) for name, en, nb in _PRO),
     Channel("battery", "Battery", "Batteri", "%", 0, 0, 100),
     Channel("pleth", "Pulse wave", "Pulsbølge", "1", 0, 0, 65_535, (), 150452, wave=True),
 )
 
 CHANNELS: Mapping[str, Channel] = MappingProxyType({channel.name: channel for channel in _TABLE})
+
+UKONS = tuple(f"ukons_{name}" for name, _, _ in _UKONS)
+PRO_CTCAE = tuple(f"pro_{name}" for name, _, _ in _PRO)
 
 ACVPU = ("A", "C", "V", "P", "U")
 ACVPU_SNOMED = ("248234008", "130987000", "300202002", "450847001", "422768004")

@@ -6,6 +6,8 @@ from collections.abc import Callable, Sequence
 from typing import cast
 
 _COMMANDS: dict[str, str] = {
+    "rules": "the rules there are, what each reads and what may be set",
+    "score": "score a table: NEWS2, MEWS, qSOFA, shock index, CRB-65",
     "programmes": "list the programmes that patients can follow, show one in full, check a file",
 }
 """What each command is for. Its module has the command's name and a `main(argv) -> exit code`."""

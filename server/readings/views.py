@@ -13,7 +13,7 @@ from server.api import News2, Text, Value
 from server.patients.programmes import Programmes
 from server.patients.store import PatientRecord
 from server.readings.model import Latest, is_late
-from triage.rules.news2 import PARAMETERS, points
+from triage.scores.news2 import PARAMETERS, points
 from vitals.channels import CHANNELS
 from vitals.clock import MS, NS
 

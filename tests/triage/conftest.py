@@ -8,8 +8,11 @@ from typing import NamedTuple
 import pytest
 from hypothesis import strategies as st
 
+from triage.catalogue import catalogue
 from triage.contract import Rule, Window
 from triage.grid import Sample, window
+from triage.run import Verdicts, run
+from vitals.alarm import Level
 from vitals.channels import CHANNELS
 from vitals.clock import NS
 
@@ -44,6 +47,40 @@ def home() -> type[Home]:
 def homes() -> Callable[[Rule], st.SearchStrategy[Home]]:
     """To have hypothesis make up homes that a rule has something to say about."""
     return _homes
+
+
+@pytest.fixture
+def verdicts(home, now_ns):
+    """A rule's verdict on readings given as (hours ago, value[, good]), by channel or event."""
+
+    def judge(rule: str, limits: dict[str, float] | None = None, **readings: list[tuple]) -> Verdicts:
+        samples = [
+            Sample("anna", name.replace("__", "."), now_ns - round(hours * 3600 * NS), value, *good)
+            for name, told in readings.items()
+            for hours, value, *good in told
+        ]
+        chosen = catalogue()[rule]
+        return run(home(("anna",), tuple(samples), {"anna": limits or {}}).window(chosen), [chosen])
+
+    return judge
+
+
+@pytest.fixture
+def says(verdicts):
+    """What a rule says: its level and its sentence."""
+
+    def judge(*rule, **readings) -> tuple[Level, str]:
+        found = verdicts(*rule, **readings)
+        reasons = found.reasons(0, unknown=True)
+        return Level(int(found.level[0, 0])), reasons[0].text["en"] if reasons else ""
+
+    return judge
+
+
+@pytest.fixture
+def wishes(verdicts):
+    """What a rule wishes to have measured, or answered, now."""
+    return lambda *rule, **readings: verdicts(*rule, **readings).wishes(0)
 
 
 def _homes(rule: Rule) -> st.SearchStrategy[Home]:

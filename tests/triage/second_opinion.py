@@ -373,11 +373,205 @@ def news2(patient: Patient, limit: Limits) -> Level:
     return UNKNOWN if None in points.values() else CALM
 
 
+CHARTS = {
+    "mews": {
+        "resp_rate": [(0, 8, 2), (9, 14, 0), (15, 20, 1), (21, 29, 2), (30, 999, 3)],
+        "pulse_rate": [(0, 40, 2), (41, 50, 1), (51, 100, 0), (101, 110, 1), (111, 129, 2), (130, 999, 3)],
+        "bp_sys": [(0, 70, 3), (71, 80, 2), (81, 100, 1), (101, 199, 0), (200, 999, 2)],
+        "body_temp": [(0, 34.9, 2), (35.0, 38.4, 0), (38.5, 99, 2)],
+        "consciousness": [(0, 0, 0), (1, 2, 1), (3, 3, 2), (4, 4, 3)],
+    },
+    "qsofa": {
+        "resp_rate": [(0, 21, 0), (22, 999, 1)],
+        "bp_sys": [(0, 100, 1), (101, 999, 0)],
+        "consciousness": [(0, 0, 0), (1, 4, 1)],
+    },
+}
+
+
+def charted(chart: Mapping[str, list[tuple[float, float, int]]], patient: Patient, fresh_s: float) -> list[int | None]:
+    """The points of each column, None where there is nothing fresh."""
+    given_points: list[int | None] = []
+    for name, bands in chart.items():
+        readings = trusted(patient[name], fresh_s)
+        if not readings:
+            given_points.append(None)
+            continue
+        step = Decimal("0.1") if name == "body_temp" else Decimal(1)
+        value = float(Decimal(repr(readings[-1].value)).quantize(step, ROUND_HALF_UP))
+        given_points.append(next(points for low, high, points in bands if low <= value <= high))
+    return given_points
+
+
+def mews(patient: Patient, limit: Limits) -> Level:
+    if missing(limit["mews_medium"], limit["mews_high"], limit["mews_fresh_s"]):
+        return UNKNOWN
+    given_points = charted(CHARTS["mews"], patient, limit["mews_fresh_s"])
+    known = [points for points in given_points if points is not None]
+    if known and sum(known) >= limit["mews_high"]:
+        return HIGH
+    if known and sum(known) >= limit["mews_medium"]:
+        return MEDIUM
+    return UNKNOWN if None in given_points else CALM
+
+
+def qsofa(patient: Patient, limit: Limits) -> Level:
+    if missing(limit["qsofa_high"], limit["qsofa_fresh_s"]):
+        return UNKNOWN
+    given_points = charted(CHARTS["qsofa"], patient, limit["qsofa_fresh_s"])
+    known = [points for points in given_points if points is not None]
+    if known and sum(known) >= limit["qsofa_high"]:
+        return HIGH
+    return UNKNOWN if None in given_points else CALM
+
+
+def shock_index(patient: Patient, limit: Limits) -> Level:
+    if missing(limit["shock_raised"], limit["shock_high"], limit["shock_apart_s"], limit["shock_stale_s"]):
+        return UNKNOWN
+    pulse = trusted(patient["pulse_rate"], limit["shock_stale_s"])
+    pressure = trusted(patient["bp_sys"], limit["shock_stale_s"])
+    if not pulse or not pressure or abs(pulse[-1].age_ns - pressure[-1].age_ns) > limit["shock_apart_s"] * NS:
+        return UNKNOWN
+    if pressure[-1].value <= 0:
+        return UNKNOWN
+    ratio = pulse[-1].value / pressure[-1].value
+    return HIGH if ratio >= limit["shock_high"] else MEDIUM if ratio >= limit["shock_raised"] else CALM
+
+
+def crb65(patient: Patient, limit: Limits) -> Level:
+    if missing(limit["age_years"], limit["crb65_fresh_s"]):
+        return UNKNOWN
+    value = {}
+    for name, readings in patient.items():
+        fresh = trusted(readings, limit["crb65_fresh_s"])
+        value[name] = float(Decimal(repr(fresh[-1].value)).quantize(Decimal(1), ROUND_HALF_UP)) if fresh else math.nan
+    systolic, diastolic = value["bp_sys"], value["bp_dia"]
+    signs: list[bool | None] = [
+        None if missing(value["consciousness"]) else value["consciousness"] > 0,
+        None if missing(value["resp_rate"]) else value["resp_rate"] >= 30,
+        True if systolic < 90 or diastolic <= 60 else None if missing(systolic, diastolic) else False,
+        limit["age_years"] >= 65,
+    ]
+    met = signs.count(True)
+    return HIGH if met >= 3 else MEDIUM if met else UNKNOWN if None in signs else CALM
+
+
+def rounded(value: float, step: str = "1") -> Decimal:
+    """To whole ones, or to the step given, halves up; a mean is first freed of what binary numbers leave behind."""
+    return Decimal(repr(round(value, 6))).quantize(Decimal(step), ROUND_HALF_UP)
+
+
+def lately(readings: list[Seen], span_s: float) -> list[float]:
+    """Every good value of the last so many seconds."""
+    return [seen.value for seen in readings if seen.good and seen.age_ns <= span_s * NS]
+
+
+def stroke_fast(patient: Patient, limit: Limits) -> Level:
+    if missing(limit["fast_fresh_s"]):
+        return UNKNOWN
+    answers = [
+        lately(patient[sign], limit["fast_fresh_s"]) for sign in ("face_droop", "arm_weakness", "speech_trouble")
+    ]
+    if any(answer > 0 for given in answers for answer in given):
+        return HIGH
+    return CALM if all(answers) else UNKNOWN
+
+
+def chemo_fever(patient: Patient, limit: Limits) -> Level:
+    if missing(*limit.values()):
+        return UNKNOWN
+    temperatures = [rounded(value, "0.1") for value in lately(patient["body_temp"], limit["chemo_fresh_s"])]
+    fever, low, raised = (rounded(limit[f"chemo_{name}"], "0.1") for name in ("fever", "low", "raised"))
+    if not temperatures:
+        return UNKNOWN
+    if any(value >= fever or value < low for value in temperatures):
+        return HIGH
+    if temperatures[-1] < raised:
+        return CALM
+    return MEDIUM if any(lately(patient["concern"], limit["chemo_fresh_s"])) else LOW
+
+
+def ukons(patient: Patient, limit: Limits) -> Level:
+    if missing(*limit.values()):
+        return UNKNOWN
+    newest = [trusted(answers, limit["ukons_fresh_s"]) for answers in patient.values()]
+    grades = [answers[-1].value for answers in newest if answers]
+    amber = sum(2 <= grade < 3 for grade in grades)
+    if amber >= 2 or any(grade >= 3 for grade in grades):
+        return HIGH
+    if amber:
+        return MEDIUM
+    return CALM if len(grades) >= limit["ukons_items"] else UNKNOWN
+
+
+def pro_ctcae(patient: Patient, limit: Limits) -> Level:
+    if missing(*limit.values()):
+        return UNKNOWN
+    answered = 0
+    for answers in patient.values():
+        told = trusted(answers, limit["pro_fresh_s"])
+        if not told:
+            continue
+        answered += 1
+        now = told[-1]
+        earlier = [one.value for one in told if 0 < one.age_ns - now.age_ns <= 28 * 86_400 * NS]
+        if now.value >= limit["pro_severe"] or (earlier and now.value - min(earlier) >= limit["pro_rise"]):
+            return MEDIUM
+    return CALM if answered >= limit["pro_items"] else UNKNOWN
+
+
+def covid_oximetry(patient: Patient, limit: Limits) -> Level:
+    if missing(*limit.values()):
+        return UNKNOWN
+    told = {name: trusted(readings, limit["covid_fresh_s"]) for name, readings in patient.items()}
+    found = [CALM if all(told.values()) else UNKNOWN]
+    if told["spo2"]:
+        close = [rounded(seen.value) for seen in close_to_newest(told["spo2"], limit["covid_agree_s"])]
+        low = [value for value in close if value < rounded(limit["covid_home"])]
+        red = [value for value in low if value <= rounded(limit["covid_red"])]
+        found.append({0: UNKNOWN, 1: LOW}.get(len(low), MEDIUM))
+        found.append({0: UNKNOWN, 1: MEDIUM}.get(len(red), HIGH))
+    for name, step, amber, red_from in (
+        ("pulse_rate", "1", "100", "111"),
+        ("body_temp", "0.1", "38.1", "39.1"),
+        ("resp_rate", "1", "22", "25"),
+    ):
+        if told[name]:
+            value = rounded(told[name][-1].value, step)
+            found.append(HIGH if value >= Decimal(red_from) else MEDIUM if value >= Decimal(amber) else UNKNOWN)
+    return max(found)
+
+
+def blood_pressure(patient: Patient, limit: Limits) -> Level:
+    if missing(*limit.values()):
+        return UNKNOWN
+    found, urgent = [], False
+    for name in ("bp_sys", "bp_dia"):
+        readings = trusted(patient[name], limit["bp_stale_s"])
+        week = [seen.value for seen in close_to_newest(readings, 7 * 86_400)] if readings else []
+        urgent |= bool(readings) and rounded(readings[-1].value) >= rounded(limit[f"{name}_urgent"])
+        if not week or len(week) < limit["bp_enough"]:
+            found.append(UNKNOWN)
+        else:
+            above = rounded(statistics.fmean(week)) >= rounded(limit[f"{name}_target"])
+            found.append(LOW if above else CALM)
+    if urgent:
+        least = {"chest_pain": 1, "breathlessness": 2, "face_droop": 1, "arm_weakness": 1, "speech_trouble": 1}
+        ill = [lately(patient[name], limit["bp_symptom_s"]) for name in least]
+        return (
+            HIGH
+            if any(max(told, default=0) >= need for told, need in zip(ill, least.values(), strict=True))
+            else MEDIUM
+        )
+    return LOW if LOW in found else min(found)
+
+
 OPINIONS: Mapping[str, Callable[[Patient, Limits], Level | Told]] = {
     opinion.__name__: opinion
     for opinion in (
         spo2_floor, pulse_high, weight_gain, missed_dose, dispenser_trouble, device_silent, silent_after_red, news2,
+        mews, qsofa, shock_index, crb65,
         spo2_drop, spirometry, cat_rise, exact_rise, glucose, patient_silent,
-        personal_baseline,
+        personal_baseline, stroke_fast, chemo_fever, ukons, pro_ctcae, covid_oximetry, blood_pressure,
     )
 }  # fmt: skip

@@ -198,6 +198,39 @@ def test_between_two_bands_there_is_no_gap(rule, home, now_ns):
         assert (np.diff(signs) >= 0).all(), f"{name}: the level rises and falls again between two bands"
 
 
+@every_rule
+def test_no_value_is_unknown_between_two_that_are_known(rule, home, now_ns):
+    """The same sweep, in a person of whom all else that the rule reads is known, and is well."""
+    for name in rule.reads:
+        about = CHANNELS[name]
+        steps = 2 * round((about.high - about.low) / about.resolution)
+        values = np.round(np.linspace(about.low, about.high, steps + 1), about.decimals + 1).tolist()
+        patients = tuple(map(str, range(len(values))))
+        samples = tuple(
+            Sample(patient, channel, now_ns - hours * 3600 * NS, value if channel == name and hours == 1 else well)
+            for patient, value in zip(patients, values, strict=True)
+            for channel, well in ((channel, _well(channel)) for channel in rule.reads)
+            for hours in (1, 20, 40, 60)
+        )
+        limits = {patient: {limit: _set(rule, limit) for limit in rule.limits} for patient in patients}
+        level = run(home(patients, samples, limits).window(rule), [rule]).level[0]
+        known = np.flatnonzero(level != Level.UNKNOWN)
+        assert len(known) == 0 or (np.diff(known) == 1).all(), f"{name}: {values[int(known[0])]} and on"
+        signs = np.sign(np.diff(level[known].astype(int)))
+        assert (np.diff(signs[signs != 0]) >= 0).all(), f"{name}: the level rises and falls again between two bands"
+
+
+_WELL = {
+    "spo2": 97.0, "pulse_rate": 70.0, "resp_rate": 16.0, "bp_sys": 122.0, "bp_dia": 76.0, "body_temp": 36.8,
+    "glucose": 6.0, "weight": 75.0, "peak_flow": 400.0, "fev1": 2.5, "fvc": 3.5,
+}  # fmt: skip
+
+
+def _well(channel: str) -> float:
+    """What a well person measures, or answers: no, or nothing at all."""
+    return _WELL.get(channel, CHANNELS[channel].low)
+
+
 def _set(rule: Rule, name: str) -> float:
     """A limit's default, or where it has none something in the middle of what it may be."""
     default = rule.limits[name]

@@ -8,8 +8,8 @@ import pytest
 
 from triage.catalogue import catalogue
 from triage.grid import Sample
-from triage.rules.news2 import PARAMETERS, points
 from triage.run import run
+from triage.scores.news2 import PARAMETERS, points
 from vitals.alarm import Level, Reason
 from vitals.clock import NS
 
@@ -136,8 +136,12 @@ def test_a_partial_score_says_at_least_and_what_it_lacks(judged):
     values = without("consciousness", "body_temp", pulse_rate=115.0, resp_rate=22.0, spo2=95.0)
     level, reason = judged(**values)
     assert level == Level.MEDIUM
-    assert reason.text["en"] == "NEWS2 at least 5; not measured: consciousness, temperature"
-    assert reason.text["nb"] == "NEWS2 minst 5; ikke målt: bevissthet, temperatur"
+    assert reason.text["en"] == (
+        "NEWS2 at least 5; measure hourly, urgent review within 60 min; not measured: consciousness, temperature"
+    )
+    assert reason.text["nb"] == (
+        "NEWS2 minst 5; mål hver time, lege vurderer innen 60 min; ikke målt: bevissthet, temperatur"
+    )
     assert (reason.because["total"], reason.because["lacks"]) == (5, 2)
     assert reason.because["consciousness_points"] is None
     assert reason.because["pulse_rate_points"] == 2
@@ -145,7 +149,7 @@ def test_a_partial_score_says_at_least_and_what_it_lacks(judged):
 
 def test_a_complete_score_does_not_say_at_least(judged):
     _, reason = judged(**{**WELL, "consciousness": 2.0})
-    assert reason.text["en"] == "NEWS2 3, 3 points for one parameter"
+    assert reason.text["en"] == "NEWS2 3, 3 points for one parameter; measure hourly, the nurse informs the team"
 
 
 def test_an_incomplete_score_that_alarms_nobody_is_unknown_not_calm(judged):

@@ -5,47 +5,11 @@ import pytest
 
 from triage.catalogue import catalogue
 from triage.contract import NEVER
-from triage.grid import Sample
 from triage.rules.silence import gateway_silent
-from triage.run import Verdicts, run
 from vitals.alarm import Audience, Kind, Level
 from vitals.clock import NS
 
 HOUR = 3600 * NS
-
-
-@pytest.fixture
-def verdicts(home, now_ns):
-    """A rule's verdict on readings given as (hours ago, value[, good]), by channel or event."""
-
-    def judge(rule: str, limits: dict[str, float] | None = None, **readings: list[tuple]) -> Verdicts:
-        samples = [
-            Sample("anna", name.replace("__", "."), now_ns - round(hours * HOUR), value, *good)
-            for name, told in readings.items()
-            for hours, value, *good in told
-        ]
-        chosen = catalogue()[rule]
-        return run(home(("anna",), tuple(samples), {"anna": limits or {}}).window(chosen), [chosen])
-
-    return judge
-
-
-@pytest.fixture
-def says(verdicts):
-    """What a rule says: its level and its sentence."""
-
-    def judge(*rule, **readings) -> tuple[Level, str]:
-        found = verdicts(*rule, **readings)
-        reasons = found.reasons(0, unknown=True)
-        return Level(int(found.level[0, 0])), reasons[0].text["en"] if reasons else ""
-
-    return judge
-
-
-@pytest.fixture
-def wishes(verdicts):
-    """What a rule wishes to have measured, or answered, now."""
-    return lambda *rule, **readings: verdicts(*rule, **readings).wishes(0)
 
 
 @pytest.fixture
