@@ -6,12 +6,15 @@ is put on the timeline once, when an open alarm has a reason of the same rule. I
 rules find in the readings what the hub's found, and that is one alarm.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection
+from itertools import groupby
+from typing import Any
 
 import sqlalchemy as sa
 
 from server.alarms import table, timeline, words
 from server.alarms.table import alarms
+from server.quick import in_parts
 from server.readings.store import occurrences
 from vitals.alarm import Kind
 from vitals.clock import NS
@@ -21,19 +24,20 @@ BEFORE_NS = 7 * 86_400 * NS
 """So long before the alarm was raised the home may have been told."""
 
 
-def trace(tx: sa.Connection, patient_ids: Iterable[str]) -> set[str]:
+def trace(tx: sa.Connection, patient_ids: Collection[str]) -> set[str]:
     """Put on the open clinical alarms of these patients what is not there yet; returns whose timeline has grown."""
-    return {patient_id for patient_id in patient_ids if _trace(tx, patient_id)}
-
-
-def _trace(tx: sa.Connection, patient_id: str) -> bool:
     columns = occurrences.c
-    told = tx.execute(
-        sa.select(columns.t_ns, columns.kind, columns.data)
-        .where(columns.patient_id == patient_id, columns.sample.in_(KINDS))
-        .order_by(columns.t_ns, columns.kind)
-    ).all()
-    alarm = table.open_of(tx, patient_id, Kind.CLINICAL.value) if told else None
+    query = sa.select(columns.patient_id, columns.t_ns, columns.kind, columns.data).where(columns.sample.in_(KINDS))
+    told = sorted(in_parts(tx, query, columns.patient_id, patient_ids), key=lambda one: one[:3])
+    return {
+        patient_id
+        for patient_id, of_patient in groupby(told, key=lambda one: one.patient_id)
+        if _trace(tx, patient_id, list(of_patient))
+    }
+
+
+def _trace(tx: sa.Connection, patient_id: str, told: list[sa.Row[Any]]) -> bool:
+    alarm = table.open_of(tx, patient_id, Kind.CLINICAL.value)
     if alarm is None:
         return False
     rules = {reason.rule for reason in alarm.reasons}

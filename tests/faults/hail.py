@@ -33,7 +33,7 @@ from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 from server.db import Database
 from server.fleet.seals import give_key
 from tests.faults.ledger import Ledger, compare, looking_into, promised_readings, shown_readings, sound, values
-from tests.faults.report import Result
+from tests.faults.report import SAY_S, Result, say
 from tests.faults.town import Plan, Town
 from tests.mqtt import end
 from vitals import wire
@@ -122,9 +122,13 @@ class Hail:
 
     def fall(self, messages: int) -> None:
         """Send so many, in chunks; each is awaited before the next."""
+        say_s = time.monotonic() + SAY_S
         while self.sent < messages:
             self._publish(self._chunk())
             self._await()
+            if time.monotonic() > say_s:
+                say(f"{self.sent:,} of {messages:,} messages")
+                say_s = time.monotonic() + SAY_S
         for name in GATEWAYS:  # behind everything else of its gateway: when this is answered, all of it was looked at
             self._publish([self._batch(name)])
         self._await()

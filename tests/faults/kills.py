@@ -20,7 +20,7 @@ from pathlib import Path
 from gateway.tasks import ended
 from tests.faults.ledger import Ledger, compare, quarantined, sound, stored, stored_since
 from tests.faults.load import Source, flow
-from tests.faults.report import Result
+from tests.faults.report import SAY_S, Result, say
 from tests.faults.town import Plan, Town, answers
 
 PER_S = 360
@@ -99,8 +99,12 @@ async def _kill(town: Town, kills: int, draw: random.Random) -> Counter[str]:
     if town.plan.broker == "mosquitto":
         names.append(BROKER)
     killed: Counter[str] = Counter()
+    say_s = time.monotonic() + SAY_S
     while killed.total() < kills - len(names):
         await asyncio.sleep(draw.uniform(*PAUSE_S))
+        if time.monotonic() > say_s:
+            say(f"{killed.total():,} of {kills:,} kills")
+            say_s = time.monotonic() + SAY_S
         name = draw.choice(names)
         killed[name] += await _killed(town, name)
     for name in names:

@@ -1,9 +1,13 @@
 """What a row found, and the table of all rows."""
 
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from tests.faults.ledger import Count
+
+SAY_S = 30.0
+"""So often a long row says how far it is."""
 
 
 @dataclass(frozen=True)
@@ -15,6 +19,11 @@ class Result:
     count: Count
     figures: Sequence[str]
     took_s: float = 0.0
+
+
+def say(words: str) -> None:
+    """How far a row is, for whoever waits for it: beside the table, not in it."""
+    print(f"    ... {words}", file=sys.stderr, flush=True)
 
 
 def line(result: Result) -> str:
