@@ -51,6 +51,7 @@ from server.notify.phone import FakePhone
 from server.notify.sender import Sender
 from server.orders import tick as orders
 from server.orders.store import heard
+from server.patients import versions
 from server.patients.programmes import Programmes
 from server.patients.programmes import load as load_programmes
 from server.readings.fold import catch_up, fold
@@ -220,6 +221,7 @@ class Server:
         check_limits(
             self.programmes, self.municipality.patients
         )  # first: no database need take a limit that is no number
+        versions.remember(tx, self.programmes, now_ns)
         patients.apply(tx, self.municipality, now_ns)
         fleet.apply(tx, self.municipality, now_ns)
         access.apply(tx, self.municipality)

@@ -35,7 +35,7 @@ from triage.contract import Rule
 from triage.grid import needs, window
 from triage.rules.silence import gateway_silent
 from triage.run import Verdicts, run
-from vitals.alarm import Kind, Level, Reason
+from vitals.alarm import Audience, Kind, Level, Reason
 from vitals.clock import MS, NS
 
 ROUND_S = 15.0
@@ -87,7 +87,7 @@ class Watch:
             alarmed = {kind: set(verdicts.alarmed(kind).tolist()) for kind in Kind}
             for row, one in enumerate(people):
                 for kind in Kind:
-                    reasons = verdicts.reasons(row, kind=kind) if row in alarmed[kind] else []
+                    reasons = _for_nurse(verdicts, row, kind) if row in alarmed[kind] else []
                     if kind is Kind.TECHNICAL:
                         reasons += self._silence(homes.get(one.id, []), now_ns)
                         reasons += self._clocks(homes.get(one.id, []), now_ns)
@@ -184,6 +184,11 @@ def _verdicts(
     people = list(limits)
     samples = recent(tx, people, needs(rules), now_ns)
     return run(window(now_ns, people, samples, rules, limits), rules)
+
+
+def _for_nurse(verdicts: Verdicts, row: int, kind: Kind) -> list[Reason]:
+    """What is for the patient or the next of kin opens no alarm."""
+    return verdicts.reasons(row, kind=kind, tells=Audience.NURSE)
 
 
 def _homes(heard: Iterable[Pulse]) -> dict[str, list[Pulse]]:

@@ -9,8 +9,14 @@ gathers exactly that (`triage.grid`). The shape is always [patient] or [patient,
     w.event["dispenser.missed"]   the same shape; the value is the event's `dose_id` (or 0)
     w.limit["spo2_floor"]     [P] float64, NaN where the patient has none (the rule is then UNKNOWN for that patient)
     w.quality["spo2"]         [P, K] bool: False where the device doubted the sample
+    w.track["spo2"].mean      [P] float64: the recent course of a channel (`Track`), for a rule that declares
+                              `tracks=("spo2",)`; it reaches further back than the rule's window
 
 Missing is NaN, and a rule that lacks what it needs says UNKNOWN. UNKNOWN is not CALM.
+
+A finding is for a nurse unless it says otherwise (`tells`), and it may wish for something to be measured, or a question
+to be answered, now (`asks`): a single red reading again, the ketones of somebody whose glucose is high. Both are data.
+Who tells the home, and how, is the caller's concern; a wish stands as long as the rule wishes it.
 """
 
 from collections.abc import Callable, Mapping
@@ -40,6 +46,31 @@ class Series:
 
 
 @dataclass(frozen=True)
+class Track:
+    """The recent course of one channel for P patients (`triage.course` says how it is made). All arrays [P].
+
+    Of good readings only, one for each few hours. NaN where there is too little to tell.
+    """
+
+    count: Floats
+    """How many readings it is made of, the newest with them; 0 where there are none."""
+    t_ns: Times
+    """When the newest good reading was taken, NEVER where there is none."""
+    value: Floats
+    """The newest good reading."""
+    mean: Floats
+    """What was usual before the newest: newer readings weigh more, and a population's mean stands in at the start."""
+    sd: Floats
+    """How far readings lay from it, in the channel's unit; never less than the device's noise."""
+    rise: Floats
+    """CUSUM upwards in standard deviations, the newest with it; NaN where a rise does no harm, or it is too early."""
+    fall: Floats
+    """CUSUM downwards."""
+    slope: Floats
+    """The Theil-Sen slope a day of the newest readings; NaN below three."""
+
+
+@dataclass(frozen=True)
 class Window:
     """What the rules may see. `now_ns` is the moment of the verdict."""
 
@@ -49,14 +80,21 @@ class Window:
     event: Mapping[str, Series] = field(default_factory=dict)
     limit: Mapping[str, Floats] = field(default_factory=dict)
     quality: Mapping[str, Bools] = field(default_factory=dict)
+    track: Mapping[str, Track] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Finding:
-    """A verdict on each patient: `level` [P] of `vitals.alarm.Level`, and the numbers behind it, each [P] float64."""
+    """A verdict on each patient: `level` [P] of `vitals.alarm.Level`, and the numbers behind it, each [P] float64.
+
+    `tells` [P] int8 of `vitals.alarm.Audience`: whom it is for (None: for a nurse, of everybody). `asks`: by channel
+    that the rule reads, of which patients [P] it should be measured (or answered) now; also where the level is UNKNOWN.
+    """
 
     level: Levels
     because: Mapping[str, Floats]
+    tells: Levels | None = None
+    asks: Mapping[str, Bools] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -85,6 +123,11 @@ class Rule:
     """The rule's name in each language, for a person."""
     unknown: Mapping[str, str] = field(default_factory=dict)
     """Templates for UNKNOWN, where `text` would mislead; without them the title and a plain "cannot be judged"."""
+    order: tuple[tuple[str, ...], ...] = ()
+    """Limits that bound bands, in rows that must not fall: ("pulse_ceiling", "pulse_urgent"). What is set otherwise
+    contradicts itself, and is refused (`triage.programme`)."""
+    tracks: tuple[str, ...] = ()
+    """Of these among the channels it reads it also sees the recent course."""
 
 
 def rule(
@@ -100,8 +143,15 @@ def rule(
     bounds: Mapping[str, tuple[float, float]] | None = None,
     title: Mapping[str, str] | None = None,
     unknown: Mapping[str, str] | None = None,
+    order: tuple[tuple[str, ...], ...] = (),
+    tracks: tuple[str, ...] = (),
 ) -> Callable[[Callable[[Window], Finding]], Rule]:
-    """Make a rule of a function; its name is the function's. Raises ValueError for a template that cannot be read."""
+    """Make a rule of a function; its name is the function's.
+
+    Raises ValueError for a template that cannot be read, and for the course of a channel that the rule does not read.
+    """
+    if not set(tracks) <= set(reads):
+        raise ValueError(f"tracks={tracks!r}: name these channels in reads, too")
     for template in (*text.values(), *(unknown or {}).values()):
         sentence.parse(template)
 
@@ -109,7 +159,7 @@ def rule(
         return Rule(
             name=judge.__name__, version=version, kind=kind, judge=judge, text=text, reads=reads, events=events,
             limits=limits or {}, window_s=window_s, samples=samples, bounds=bounds or {}, title=title or {},
-            unknown=unknown or {},
+            unknown=unknown or {}, order=order, tracks=tracks,
         )  # fmt: skip
 
     return make

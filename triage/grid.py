@@ -2,7 +2,8 @@
 
 Readings arrive late, out of order and as many as they please; a window is the same for every order of arrival. It
 holds, for each channel and event that some rule reads, the newest K samples of each patient, newest last, where K
-and the reach backwards are the most that any of the rules asks for.
+and the reach backwards are the most that any of the rules asks for; of a channel that some rule tracks also its course
+(`triage.course`).
 
 A sample from the future is left out until its time comes: clocks are mended at ingest, not here. A value outside its
 channel's plausible range is kept but marked as doubted, so that it is no finding about the patient and yet a sign
@@ -17,8 +18,9 @@ from typing import NamedTuple, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from triage import course
 from triage.catalogue import defaults
-from triage.contract import NEVER, Bools, Floats, Rule, Series, Times, Window
+from triage.contract import NEVER, Bools, Floats, Rule, Series, Times, Track, Window
 from vitals.channels import CHANNELS
 from vitals.clock import NS
 
@@ -36,10 +38,15 @@ class Sample(NamedTuple):
 
 
 class Need(NamedTuple):
-    """What to fetch of a channel: the newest `samples` no older than `window_s` seconds (0: of any age)."""
+    """What to fetch of a channel: the newest `samples` no older than `window_s` seconds (0: of any age).
+
+    `course`: also the readings that the channel's course is made of (`triage.course.kept`), whose newest is no older
+    than `triage.course.REACH_NS`. A sample is given once, also where it is both.
+    """
 
     window_s: float
     samples: int
+    course: bool = False
 
 
 def needs(rules: Iterable[Rule]) -> dict[str, Need]:
@@ -47,9 +54,12 @@ def needs(rules: Iterable[Rule]) -> dict[str, Need]:
     merged: dict[str, Need] = {}
     for rule in rules:
         for name in (*rule.reads, *rule.events):
-            window_s, samples = merged.get(name, Need(rule.window_s, rule.samples))
+            window_s, samples, tracked = merged.get(name, Need(rule.window_s, rule.samples))
             endless = window_s == 0 or rule.window_s == 0
-            merged[name] = Need(0 if endless else max(window_s, rule.window_s), max(samples, rule.samples))
+            merged[name] = Need(
+                0 if endless else max(window_s, rule.window_s), max(samples, rule.samples),
+                tracked or name in rule.tracks,
+            )  # fmt: skip
     return dict(sorted(merged.items()))
 
 
@@ -74,14 +84,16 @@ def window(
     wanted = needs(rules)
     columns = _ordered(samples if isinstance(samples, Samples) else _columns(samples, row, list(wanted)))
     events = {name for rule in rules for name in rule.events}
-    channel, event, quality = {}, {}, {}
+    channel, event, quality, track = {}, {}, {}, {}
     for index, (name, need) in enumerate(wanted.items()):
         series, trusted = _newest(columns, index, name, need, now_ns, len(row))
         if name in events:
             event[name] = series
         else:
             channel[name], quality[name] = series, trusted
-    return Window(now_ns, len(row), channel, event, _limits(rules, patients, limits), quality)
+        if need.course:
+            track[name] = _track(columns, index, name, now_ns, len(row))
+    return Window(now_ns, len(row), channel, event, _limits(rules, patients, limits), quality, track)
 
 
 @dataclass(frozen=True)
@@ -130,11 +142,32 @@ def _newest(columns: Samples, index: int, name: str, need: Need, now_ns: int, pa
         _filled(NEVER, (patients, need.samples), where, t_ns[kept]),
         _filled(np.float64(np.nan), (patients, need.samples), where, value[kept]),
     )
-    trusted = _filled(np.bool_(False), (patients, need.samples), where, (good & _plausible(name, value))[kept])
+    trusted = _filled(np.bool_(False), (patients, need.samples), where, (good & plausible(name, value))[kept])
     return series, trusted
 
 
-def _plausible(name: str, value: Floats) -> Bools:
+def _track(columns: Samples, index: int, name: str, now_ns: int, patients: int) -> Track:
+    """The courses of one channel [patients]: those of its samples that they are made of, patient by patient."""
+    start, stop = np.searchsorted(columns.name, [index, index + 1])
+    t_ns, value = columns.t_ns[start:stop], columns.value[start:stop]
+    usable = (t_ns <= now_ns) & columns.good[start:stop] & plausible(name, value)
+    borders = np.searchsorted(columns.patient[start:stop], np.arange(patients + 1))
+    of_t_ns = np.full((patients, course.SAMPLES), NEVER)
+    of_value = np.full((patients, course.SAMPLES), np.nan)
+    for patient in np.flatnonzero(np.diff(borders)).tolist():
+        mine = slice(borders[patient], borders[patient + 1])
+        places = course.kept(t_ns[mine], usable[mine]) + borders[patient]
+        if len(places):
+            of_t_ns[patient, -len(places) :], of_value[patient, -len(places) :] = t_ns[places], value[places]
+    usual = course.Usuals.of((name,)).take(np.zeros(patients, np.intp))
+    seen = course.current(now_ns, course.track(of_t_ns, of_value, usual))
+    for array in vars(seen).values():
+        _frozen(array)
+    return seen
+
+
+def plausible(name: str, value: Floats) -> Bools:
+    """Which values [N] an instrument could truthfully report of a living person; of an event, any."""
     known = CHANNELS.get(name)
     return np.ones(len(value), np.bool_) if known is None else (value >= known.low) & (value <= known.high)
 

@@ -4,12 +4,15 @@ Everything is [P, K] or [P], with NaN and NEVER where there is nothing. Differen
 nanoseconds and only then made seconds, so that a limit of exactly one hour means exactly one hour.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
 
-from triage.contract import NEVER, Floats, Series, Times, Window
+from triage.contract import NEVER, Bools, Floats, Series, Times, Window
 from vitals.clock import NS
+
+_LAST = np.int64(np.iinfo(np.int64).max)
 
 
 @dataclass(frozen=True)
@@ -28,6 +31,20 @@ def good(w: Window, channel: str) -> Series:
     if trusted is None or (trusted | np.isnan(series.value)).all():
         return series
     return Series(np.where(trusted, series.t_ns, NEVER), np.where(trusted, series.value, np.nan))
+
+
+def perfused(w: Window, series: Series, least: Floats) -> Series:
+    """The samples [P, K] without those beside which the device measured, at the same moment, a `perfusion_index` below
+    `least` [P]: a finger too cold to measure on. Where it measures no perfusion, its own flags have to do."""
+    perfusion = w.channel["perfusion_index"]
+    weak = perfusion.value < least[:, None]
+    some = np.flatnonzero(weak.any(axis=1))  # Few fingers are cold; only theirs are compared one by one.
+    if not len(some):
+        return series
+    together = series.t_ns[some, :, None] == perfusion.t_ns[some, None, :]
+    doubted = np.zeros(series.value.shape, np.bool_)
+    doubted[some] = (together & weak[some, None, :]).any(axis=2)
+    return Series(np.where(doubted, NEVER, series.t_ns), np.where(doubted, np.nan, series.value))
 
 
 def newest(w: Window, series: Series) -> Newest:
@@ -53,6 +70,45 @@ def within(series: Series, end_ns: Times, span_s: Floats) -> Series:
     before_ns = np.where(there, end_ns[:, None], 0) - np.where(there, series.t_ns, 0)
     kept = there & (before_ns >= 0) & (before_ns / NS <= span_s[:, None])
     return Series(np.where(kept, series.t_ns, NEVER), np.where(kept, series.value, np.nan))
+
+
+def held_since(series: Series, member: Bools, gap_s: float) -> Times:
+    """Since when [P] every sample up to the newest has been a `member` [P, K], with no more than `gap_s` between two.
+
+    NEVER where the newest sample is none.
+    """
+    there = series.t_ns != NEVER
+    t_ns = np.where(there, series.t_ns, _LAST)
+    after = np.full_like(t_ns, _LAST)
+    after[:, :-1] = np.minimum.accumulate(t_ns[:, :0:-1], axis=1)[:, ::-1]  # of each sample the next
+    apart = there & (after != _LAST) & (np.where(there, after - np.where(there, t_ns, 0), 0) > round(gap_s * NS))
+    broken = there & (~member | apart)
+    held = there & (np.cumsum(broken[:, ::-1], axis=1)[:, ::-1] == 0)
+    return np.where(held.any(axis=1), np.where(held, t_ns, _LAST).min(axis=1), NEVER)
+
+
+def before(series: Series, end_ns: Times, gap_s: float, span_s: float) -> Series:
+    """The samples [P, K] from `span_s` to `gap_s` seconds before `end_ns` [P], the nearer end not included."""
+    whole = within(series, end_ns, np.full(len(end_ns), span_s))
+    near = within(series, end_ns, np.full(len(end_ns), gap_s)).t_ns != NEVER
+    return Series(np.where(near, NEVER, whole.t_ns), np.where(near, np.nan, whole.value))
+
+
+def count(value: Floats) -> Times:
+    """How many numbers are there in each row [P, K]."""
+    there: Times = (~np.isnan(value)).sum(axis=1)
+    return there
+
+
+def mean(value: Floats) -> Floats:
+    """The mean [P] of the numbers that are there in each row [P, K]; NaN where there are none."""
+    found = count(value)
+    return np.where(found > 0, np.nansum(value, axis=1) / np.maximum(found, 1), np.nan)
+
+
+def limited(w: Window, names: Iterable[str]) -> Bools:
+    """Which patients [P] have all of these limits."""
+    return np.asarray(~np.isnan([w.limit[name] for name in names]).any(axis=0))
 
 
 def median(value: Floats) -> Floats:

@@ -2,11 +2,18 @@
 
 It is a TOML file with a version, written by clinicians and checked here when it is read: an unknown rule, a limit that
 no rule of the programme has, or a value that cannot be meant is refused with the nearest name that would have done.
-Limits set for one patient win over the programme's, within what is plausible.
+So is what contradicts itself: an amber limit beyond the red one, a thing said twice, a measurement whose absence nobody
+would notice, a question that has no words. Limits set for one patient win over the programme's, within what is
+plausible and without such a contradiction.
+
+`Programme.digest` tells two texts of one name and version apart; `limits_for` depends on the programme and the personal
+limits and on nothing else, so whoever has both has the limits that applied.
 """
 
 import difflib
+import hashlib
 from collections.abc import Iterable, Mapping
+from itertools import pairwise
 
 import msgspec
 
@@ -14,8 +21,12 @@ from triage.catalogue import bounds, catalogue, defaults
 from triage.contract import Rule
 from triage.sentence import LANGUAGES
 from vitals import settings
+from vitals.answers import QUESTIONS
 from vitals.channels import CHANNELS
 from vitals.errors import ConfigError
+
+GIVEN = frozenset({"gateway_silent", "silence_shared", "watched_since_ns"})
+"""Limits that say how things are with a home. Whoever runs the rules knows; nobody sets them."""
 
 
 class Expect(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -25,7 +36,14 @@ class Expect(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     every_s: float
 
 
-class Programme(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class Ask(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The patient is asked, every `every_s` seconds, the question of `vitals.answers` that `channel` is named for."""
+
+    channel: str
+    every_s: float
+
+
+class Programme(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """A programme as written. `title` has every language of `triage.sentence.LANGUAGES`."""
 
     name: str
@@ -34,6 +52,13 @@ class Programme(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     rules: tuple[str, ...]
     limits: dict[str, float] = {}
     expect: tuple[Expect, ...] = ()
+    ask: tuple[Ask, ...] = ()
+
+    @property
+    def digest(self) -> str:
+        """What it says, as 16 hexadecimal digits: comments and the order of its keys are nothing to it."""
+        said = msgspec.json.encode(self, order="deterministic")
+        return hashlib.sha256(said).hexdigest()[:16]
 
     def rules_of(self) -> tuple[Rule, ...]:
         """The rules themselves."""
@@ -47,15 +72,26 @@ def parse(text: str, where: str) -> Programme:
 
 def checked(programme: Programme, where: str) -> Programme:
     """The same, if it can be used; `where` says in errors where it stands. Raises ConfigError."""
+    for key in ("name", "version"):
+        if not getattr(programme, key).strip():
+            raise ConfigError(f"{where}: {key} is empty", f"give the programme a {key}")
     for language in LANGUAGES:
         if not programme.title.get(language):
             raise ConfigError(f"{where}: [title] has no {language!r}", "give the title in " + " and ".join(LANGUAGES))
+    if not programme.rules:
+        raise ConfigError(f"{where}: no rule watches over anybody", "name at least one in `rules`")
     for name in programme.rules:
         if name not in catalogue():
             raise ConfigError(f"{where}: unknown rule {name!r}", _near(name, catalogue()))
+    _check_once("rules", programme.rules, where)
     _check(programme, programme.limits, where)
+    _check_once("[[expect]]", [expect.channel for expect in programme.expect], where)
     for expect in programme.expect:
         _check_expect(programme, expect, where)
+    _check_once("[[ask]]", [ask.channel for ask in programme.ask], where)
+    for ask in programme.ask:
+        _check_ask(ask, where)
+    _check_order(programme, _usual(programme) | programme.limits, where)
     return programme
 
 
@@ -63,17 +99,28 @@ def limits_for(programme: Programme, personal: Mapping[str, float]) -> dict[str,
     """Every limit of one patient: the rules' defaults, then the programme's, then the patient's own.
 
     A limit without a default that nobody has set is left out. Raises ConfigError for a `personal` limit that the
-    programme does not have or that is not plausible.
+    programme does not have, that is not plausible, or that contradicts another.
     """
-    _check(programme, personal, f"limits of a patient in {programme.name!r}")
+    where = f"limits of a patient in {programme.name!r}"
+    _check(programme, personal, where)
+    limits = _usual(programme) | programme.limits | dict(personal)
+    _check_order(programme, limits, where)
+    return limits
+
+
+def _usual(programme: Programme) -> dict[str, float]:
+    """What applies where neither the programme nor the patient says otherwise."""
     usual = {name: value for name, value in defaults(programme.rules_of()).items() if value == value}
-    expected = {_expected(expect.channel): expect.every_s for expect in programme.expect}
-    return {**usual, **expected, **programme.limits, **personal}
+    if "patient_silent" in programme.rules and "silence_shared" in usual:
+        usual["silence_shared"] = 1.0  # what is silent altogether is told once, by the rule that says just that
+    return usual | {_expected(expect.channel): expect.every_s for expect in programme.expect}
 
 
 def _check(programme: Programme, limits: Mapping[str, float], where: str) -> None:
     allowed = bounds(programme.rules_of())
     for name, value in limits.items():
+        if name in GIVEN:
+            raise ConfigError(f"{where}: {name} is for nobody to set", "take it out: whoever runs the rules says it")
         if name not in allowed:
             raise ConfigError(f"{where}: no rule of the programme has a limit {name!r}", _near(name, allowed))
         low, high = allowed[name]
@@ -91,6 +138,40 @@ def _check_expect(programme: Programme, expect: Expect, where: str) -> None:
             f"add a rule with the limit {name!r} (device_silent), or take the channel out of [[expect]]",
         )
     _check(programme, {name: expect.every_s}, where)
+    if programme.limits.get(name, expect.every_s) != expect.every_s:
+        raise ConfigError(
+            f"{where}: {expect.channel!r} is expected every {expect.every_s:g} s in [[expect]] and every "
+            f"{programme.limits[name]:g} s in [limits]",
+            f"say it once, in [[expect]], and take {name!r} out of [limits]",
+        )
+
+
+def _check_ask(ask: Ask, where: str) -> None:
+    if ask.channel not in QUESTIONS:
+        raise ConfigError(f"{where}: no question is worded for {ask.channel!r}", _near(ask.channel, QUESTIONS))
+    if not 3600 <= ask.every_s <= 2_678_400:
+        raise ConfigError(
+            f"{where}: {ask.channel!r} asked every {ask.every_s:g} s is not plausible", "set it from 3600 to 2678400"
+        )
+
+
+def _check_once(table: str, names: Iterable[str], where: str) -> None:
+    seen: set[str] = set()
+    for name in names:
+        if name in seen:
+            raise ConfigError(f"{where}: {name!r} stands twice in {table}", "keep one of them")
+        seen.add(name)
+
+
+def _check_order(programme: Programme, limits: Mapping[str, float], where: str) -> None:
+    for rule in programme.rules_of():
+        for row in rule.order:
+            for lower, upper in pairwise(name for name in row if name in limits):
+                if limits[lower] > limits[upper]:
+                    raise ConfigError(
+                        f"{where}: {lower} = {limits[lower]:g} is above {upper} = {limits[upper]:g}",
+                        f"the rule {rule.name!r} needs {' <= '.join(row)}: lower the one or raise the other",
+                    )
 
 
 def _expected(channel: str) -> str:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from triage import sentence
 from triage.contract import NEVER, Bools, Finding, Floats, Levels, Rule, Series, Window, levels
-from vitals.alarm import Kind, Level, Reason
+from vitals.alarm import Audience, Kind, Level, Reason
 from vitals.clock import NS
 
 _CANNOT = {"nb": "kan ikke vurderes, målinger mangler", "en": "cannot be judged, readings are missing"}
@@ -20,12 +20,17 @@ _CANNOT = {"nb": "kan ikke vurderes, målinger mangler", "en": "cannot be judged
 
 @dataclass(frozen=True)
 class Verdicts:
-    """What R rules say of P patients at `now_ns`: `level` [R, P], and per rule the numbers behind it, each [P]."""
+    """What R rules say of P patients at `now_ns`: `level` [R, P], and per rule the numbers behind it, each [P].
+
+    `tells` [R, P] of `vitals.alarm.Audience`; `asks` per rule: by channel, of whom it should be measured now, [P].
+    """
 
     now_ns: int
     rules: tuple[Rule, ...]
     level: Levels
     because: tuple[Mapping[str, Floats], ...]
+    tells: Levels
+    asks: tuple[Mapping[str, Bools], ...]
 
     def worst(self, kind: Kind | None = None) -> Levels:
         """The worst level [P] over the rules of `kind` (all); UNKNOWN where nothing alarms but something is unknown."""
@@ -39,14 +44,24 @@ class Verdicts:
         """The rows of the patients for whom some rule of `kind` (any) alarms."""
         return np.flatnonzero(self.worst(kind) > Level.CALM)
 
-    def reasons(self, patient: int, *, kind: Kind | None = None, unknown: bool = False) -> list[Reason]:
-        """Why the patient in row `patient` alarms, worst first; with `unknown` also why a rule cannot tell."""
+    def reasons(
+        self, patient: int, *, kind: Kind | None = None, unknown: bool = False, tells: Audience | None = None
+    ) -> list[Reason]:
+        """Why the patient in row `patient` alarms, worst first; with `unknown` also why a rule cannot tell.
+
+        `tells`: only what is for them.
+        """
         found = [
             self._reason(index, patient)
             for index in self._rows(kind)
-            if self.level[index, patient] > Level.CALM or (unknown and self.level[index, patient] == Level.UNKNOWN)
+            if (self.level[index, patient] > Level.CALM or (unknown and self.level[index, patient] == Level.UNKNOWN))
+            and tells in (None, self.tells[index, patient])
         ]
         return sorted(found, key=lambda reason: (-reason.level, reason.rule))
+
+    def wishes(self, patient: int) -> set[str]:
+        """The channels that some rule wishes the patient in row `patient` to measure, or to answer, now."""
+        return {name for asks in self.asks for name, asked in asks.items() if asked[patient]}
 
     def unknown(self, patient: int, *, kind: Kind | None = None) -> set[str]:
         """The names of the rules that cannot tell about the patient in row `patient`."""
@@ -59,7 +74,8 @@ class Verdicts:
         rule, level = self.rules[index], Level(int(self.level[index, patient]))
         because = {name: _number(float(column[patient])) for name, column in self.because[index].items()}
         text = {language: _sentence(rule, level, because, language) for language in rule.text}
-        return Reason(rule.name, rule.version, level, because, text, self.now_ns)
+        tells = Audience(int(self.tells[index, patient]))
+        return Reason(rule.name, rule.version, level, because, text, self.now_ns, tells)
 
 
 def run(window: Window, rules: Iterable[Rule]) -> Verdicts:
@@ -70,8 +86,13 @@ def run(window: Window, rules: Iterable[Rule]) -> Verdicts:
     rules = tuple(rules)
     seen: dict[tuple[str, float, int], tuple[Series, Bools | None]] = {}
     findings = [_judged(window, rule, seen) for rule in rules]
-    level = np.stack([finding.level for finding in findings]) if findings else np.empty((0, window.patients), np.int8)
-    return Verdicts(window.now_ns, rules, level, tuple(finding.because for finding in findings))
+    nobody, nurse = np.empty((0, window.patients), np.int8), np.full(window.patients, Audience.NURSE, np.int8)
+    level = np.stack([finding.level for finding in findings]) if findings else nobody
+    tells = [nurse if finding.tells is None else finding.tells for finding in findings]
+    return Verdicts(
+        window.now_ns, rules, level, tuple(finding.because for finding in findings),
+        np.stack(tells) if tells else nobody, tuple(finding.asks for finding in findings),
+    )  # fmt: skip
 
 
 def _judged(window: Window, rule: Rule, seen: dict[tuple[str, float, int], tuple[Series, Bools | None]]) -> Finding:
@@ -81,6 +102,12 @@ def _judged(window: Window, rule: Rule, seen: dict[tuple[str, float, int], tuple
     for name, column in finding.because.items():
         if column.shape != (window.patients,) or column.dtype != np.float64:
             raise ValueError(f"rule {rule.name!r}: because[{name!r}] must be float64 [patients]")
+    tells = finding.tells
+    if tells is not None and (tells.shape != (window.patients,) or tells.dtype != np.int8):
+        raise ValueError(f"rule {rule.name!r}: tells must be int8 [patients], of vitals.alarm.Audience")
+    for name, asked in finding.asks.items():
+        if name not in rule.reads or asked.shape != (window.patients,) or asked.dtype != np.bool_:
+            raise ValueError(f"rule {rule.name!r}: asks[{name!r}] must be bool [patients], of a channel that it reads")
     return finding
 
 
@@ -101,6 +128,7 @@ def _view(window: Window, rule: Rule, seen: dict[tuple[str, float, int], tuple[S
         event={name: part(name, window.event)[0] for name in rule.events},
         limit={name: window.limit[name] for name in rule.limits},
         quality={name: trusted for name, (_, trusted) in channel.items() if trusted is not None},
+        track={name: window.track[name] for name in rule.tracks},
     )
 
 

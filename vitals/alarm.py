@@ -19,6 +19,15 @@ class Level(IntEnum):
     HIGH = 3
 
 
+class Audience(IntEnum):
+    """Whom a finding is for. What is for the patient or the next of kin rings no nurse; the order is that of who is
+    called upon when the one before does not help."""
+
+    PATIENT = 0
+    KIN = 1
+    NURSE = 2
+
+
 class Kind(StrEnum):
     """Clinical alarms and technical ones are kept apart, always."""
 
@@ -27,7 +36,7 @@ class Kind(StrEnum):
 
 
 class Reason(msgspec.Struct, frozen=True):
-    """Why: the rule and its version, the numbers it saw, and the same as a sentence in each language."""
+    """Why: the rule and its version, the numbers it saw, and the same as a sentence in each language. `tells`: whom."""
 
     rule: str
     version: str
@@ -35,6 +44,7 @@ class Reason(msgspec.Struct, frozen=True):
     because: dict[str, float | None]
     text: dict[str, str]
     t_ns: int
+    tells: Audience = Audience.NURSE
 
 
 class Outcome(StrEnum):

@@ -5,7 +5,9 @@ import importlib
 from collections.abc import Callable, Sequence
 from typing import cast
 
-_COMMANDS: dict[str, str] = {}
+_COMMANDS: dict[str, str] = {
+    "programmes": "list the programmes that patients can follow, show one in full, check a file",
+}
 """What each command is for. Its module has the command's name and a `main(argv) -> exit code`."""
 
 

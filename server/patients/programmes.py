@@ -21,6 +21,10 @@ class Programmes:
     def names(self) -> list[str]:
         return sorted(self._programmes)
 
+    def of(self, name: str) -> Programme:
+        """The programme itself."""
+        return self._of(name)
+
     def title(self, name: str) -> dict[str, str]:
         """The programme's title, by language."""
         return self._of(name).title
@@ -48,15 +52,20 @@ class Programmes:
             raise ConfigError(f"there is no programme {name!r}", f"use one of {', '.join(self.names)}") from None
 
 
+def read(path: Path) -> Programme:
+    """The programme in that file; raises ConfigError."""
+    try:
+        return parse(path.read_text(encoding="utf-8"), str(path))
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path} cannot be read ({error})", "make it readable UTF-8 text") from error
+
+
 def load(folder: Path | None) -> Programmes:
     """Every `*.toml` of `folder` (None: those that come with Hjemvakt), by name; raises ConfigError."""
     place = OURS if folder is None else folder
     programmes: dict[str, Programme] = {}
     for path in sorted(place.glob("*.toml")):
-        try:
-            programme = parse(path.read_text(encoding="utf-8"), str(path))
-        except (OSError, UnicodeDecodeError) as error:
-            raise ConfigError(f"{path} cannot be read ({error})", "make it readable UTF-8 text") from error
+        programme = read(path)
         if programme.name in programmes:
             raise ConfigError(f"{path}: a second programme is called {programme.name!r}", "rename one of them")
         programmes[programme.name] = programme

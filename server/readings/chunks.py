@@ -67,7 +67,7 @@ class Values(NamedTuple):
     value: NDArray[np.float64]
     flags: NDArray[np.uint8]
 
-    def only(self, rows: slice | NDArray[np.bool_]) -> "Values":
+    def only(self, rows: slice | NDArray[Any]) -> "Values":
         """Those rows."""
         return Values(self.t_ns[rows], self.value[rows], self.flags[rows])
 

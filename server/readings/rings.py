@@ -13,13 +13,15 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
 import sqlalchemy as sa
+from numpy.typing import NDArray
 
 from server.readings import occurrences
 from server.readings.chunks import Values, good
 from server.readings.model import EVER_NS
 from server.readings.shelf import Shelf, merged
 from server.readings.tail import Kept
-from triage.grid import Need, Samples
+from triage import course
+from triage.grid import Need, Samples, plausible
 from vitals.channels import CHANNELS
 from vitals.clock import NS
 
@@ -51,7 +53,7 @@ class Ring:
     def find(self, name: str, need: Need, now_ns: int) -> Values | None:
         """What is asked for, or None if the ring cannot tell."""
         since_ns = now_ns - round(need.window_s * NS)
-        if not need.window_s or since_ns < self.since_ns or need.samples > SAMPLES:
+        if not need.window_s or since_ns < self.since_ns or need.samples > SAMPLES or need.course:
             return None
         values = self.series.get(name)
         if values is None:
@@ -149,12 +151,20 @@ class Rings:
 
     def _asked(self, tx: sa.Connection, patient_id: str, name: str, need: Need, now_ns: int) -> Values:
         since_ns = now_ns - round(need.window_s * NS) if need.window_s else EVER_NS[0]
+        if need.course:
+            since_ns = min(since_ns, now_ns - 2 * course.REACH_NS)
         if name in CHANNELS:
             values = self._shelf.values(tx, patient_id, name, since_ns, now_ns)
         else:
             values = occurrences.samples(tx, patient_id, since_ns).get(name, _NOTHING)
             values = values.only(values.t_ns <= now_ns)
-        return values.only(slice(max(0, len(values.t_ns) - need.samples), None))
+        newest = np.arange(len(values.t_ns))[-need.samples :]
+        return values.only(np.union1d(newest, _course(name, values)) if need.course else newest)
+
+
+def _course(name: str, values: Values) -> NDArray[np.intp]:
+    """Which of all readings of a channel its course is made of."""
+    return course.kept(values.t_ns, good(values.flags) & plausible(name, values.value))
 
 
 def _put(series: dict[str, Values], cut: set[str], name: str, values: Values) -> None:

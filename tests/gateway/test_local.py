@@ -234,7 +234,7 @@ def test_a_programme_may_come_as_a_table(tmp_path: Path) -> None:
     import tomllib
 
     table = tomllib.loads(Path(PROGRAMME).read_text())
-    assert made(table, {"spo2_floor": 88.0}).reads("spo2_floor") == ("spo2",)
+    assert made(table, {"spo2_floor": 88.0}).reads("spo2_floor") == ("spo2", "perfusion_index")
     with pytest.raises(ConfigError, match="no rule of the programme has a limit 'spo_floor'"):
         made(table, {"spo_floor": 88.0})
     with pytest.raises(ConfigError, match=r"\[local\].*unknown rule 'spo2_flor'"):

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.swarm.look import Sample
-from tests.triage.second_opinion import OPINIONS, Seen
+from tests.triage.second_opinion import NURSE, OPINIONS, Seen, verdict
 
 UNKNOWN, CALM, MEDIUM = -1, 0, 2
 S = 1_000_000_000
@@ -30,15 +30,20 @@ CONFIGS = Path(__file__).parents[2] / "configs" / "programmes"
 TECHNICAL = {"dispenser_trouble", "device_silent", "gateway_silent", "gateway_clock"}
 WATCHED = (
     "spo2", "pulse_rate", "resp_rate", "bp_sys", "body_temp", "weight", "glucose", "peak_flow", "oxygen_flow",
-    "consciousness",
+    "consciousness", "fev1",
 )  # fmt: skip
 SETTLE_S = 300.0
 CLOCK_OFF_S = 300.0
 
 _USUAL = {
-    "spo2_floor": 90.0, "spo2_agree_s": 1_800.0, "spo2_stale_s": DAY, "pulse_ceiling": 120.0, "pulse_urgent": 131.0,
+    "spo2_floor": 90.0, "spo2_agree_s": 1_800.0, "spo2_stale_s": DAY, "spo2_alone": 3.0, "perfusion_least": 0.3,
+    "pulse_ceiling": 120.0, "pulse_urgent": 131.0,
     "pulse_agree_s": 1_800.0, "pulse_stale_s": DAY, "weight_gain_kg": 2.0, "weight_stale_s": 2 * DAY,
     "dispenser_fresh_s": 2 * DAY, "spo2_scale": 1.0, "news2_fresh_s": DAY, "news2_low": 0.0, "silence_times": 2.0,
+    "symptom_from": 2.0, "symptom_stale_s": DAY, "dose_kin_s": 1_800.0, "dose_nurse_s": 7_200.0, "spo2_drop": 4.0,
+    "spo2_usual": math.nan, "spirometry_sds": 1.645, "spirometry_stale_s": 2 * DAY, "cat_rise": 2.0,
+    "cat_usual": math.nan, "cat_stale_s": 7 * DAY, "exact_two_days": 12.0, "exact_three_days": 9.0,
+    "exact_usual": math.nan, "exact_stale_s": 1.5 * DAY,
 }  # fmt: skip
 
 _SCORED = ("resp_rate", "spo2", "oxygen_flow", "bp_sys", "pulse_rate", "consciousness", "body_temp")
@@ -48,13 +53,18 @@ _TROUBLES = (
     "dispenser.retrieved", "dispenser.refill",
 )  # fmt: skip
 _SEES: Mapping[str, tuple[Sequence[str], float, int]] = {
-    "spo2_floor": (("spo2",), 14 * DAY, 32),
+    "spo2_floor": (("spo2", "perfusion_index"), 14 * DAY, 32),
     "pulse_high": (("pulse_rate",), 14 * DAY, 32),
-    "weight_gain": (("weight",), 6 * DAY, 24),
+    "spo2_drop": (("spo2", "perfusion_index"), 21 * DAY, 96),
+    "spirometry": (("fev1", "fvc"), 14 * DAY, 24),
+    "cat_rise": (("cat_score",), 122 * DAY, 24),
+    "exact_rise": (("exact_score",), 17 * DAY, 32),
+    "weight_gain": (("weight", "breathlessness", "swelling"), 6 * DAY, 24),
     "news2": (_SCORED, 7 * DAY, 4),
     "missed_dose": (_DOSES, DAY, 16),
     "dispenser_trouble": (_TROUBLES, 7 * DAY, 1),
     "device_silent": (WATCHED, 30 * DAY, 1),
+    "patient_silent": (WATCHED, 30 * DAY, 1),
     "silent_after_red": (("spo2",), 30 * DAY, 8),
 }
 """What each rule is shown: of these names, no older than so many seconds, the newest so many."""
@@ -91,7 +101,8 @@ def limits_of(patient: Patient) -> dict[str, float]:
     programme = _programme(patient.programme)
     expected = {f"{one['channel']}_expected_s": one["every_s"] for one in programme.get("expect", [])}
     nothing = {f"{name}_expected_s": math.nan for name in WATCHED}
-    return {**nothing, **_USUAL, **expected, **programme["limits"], **patient.limits}
+    shared = {"silence_shared": float("patient_silent" in programme["rules"])}
+    return {**nothing, **_USUAL, **shared, **expected, **programme["limits"], **patient.limits}
 
 
 def verdicts(patient: Patient, filed: Filed, now_ns: int, offline_s: float) -> dict[str, Levels]:
@@ -99,8 +110,8 @@ def verdicts(patient: Patient, filed: Filed, now_ns: int, offline_s: float) -> d
     limits = limits_of(patient)
     found = {}
     for name in _programme(patient.programme)["rules"]:
-        if name == "device_silent":
-            found[name] = _device_silent(patient, filed, limits, now_ns, offline_s)
+        if name in ("device_silent", "patient_silent"):
+            found[name] = _silent(name, patient, filed, limits, now_ns, offline_s)
         else:
             found[name] = frozenset({_opinion(name, filed, limits, now_ns)})
     if patient.gateway:
@@ -120,12 +131,15 @@ def _opinion(rule: str, filed: Filed, limits: Mapping[str, float], now_ns: int) 
         ][-most:]
         for name in names
     }
-    return int(OPINIONS[rule](seen, limits))
+    level, audience = verdict(OPINIONS[rule](seen, limits))
+    return CALM if level > CALM and audience != NURSE else int(level)
 
 
-def _device_silent(patient: Patient, filed: Filed, limits: dict[str, float], now_ns: int, offline_s: float) -> Levels:
+def _silent(
+    rule: str, patient: Patient, filed: Filed, limits: dict[str, float], now_ns: int, offline_s: float
+) -> Levels:
     watched_s = math.nan if patient.watched_ns is None else _age_s(now_ns, patient.watched_ns)
-    level = _opinion("device_silent", filed, {**limits, "gateway_silent": 0.0, "watched_s": watched_s}, now_ns)
+    level = _opinion(rule, filed, {**limits, "gateway_silent": 0.0, "watched_s": watched_s}, now_ns)
     heard = True if patient.gateway is None else _surely_heard(patient.gateway, now_ns, offline_s)
     return frozenset({level, UNKNOWN} if heard is None else {level} if heard else {UNKNOWN})
 

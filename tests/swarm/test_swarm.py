@@ -15,7 +15,7 @@ SECONDS = 40.0
 STEPS = 300
 ENOUGH = 3
 """Fewer worlds than this in SECONDS is a machine on which this proves nothing."""
-MOST_SEEDS = 24
+MOST_SEEDS = 48
 """In so many worlds a planted bug must be found."""
 
 ONCE_FAILED = ((107, 112),)

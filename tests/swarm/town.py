@@ -81,6 +81,8 @@ class Town:
             limits = {"spo2_floor": float(draw.randint(86, 93)), "pulse_ceiling": float(draw.randint(90, 125))}
         if draw.random() < 0.5:
             limits["spo2_expected_s"] = draw.choice((1_800.0, 7_200.0))
+            if limits["spo2_expected_s"] == 1_800.0:  # told to a nurse as soon as it is late
+                limits["silence_times"] = 1.5
         if draw.random() < 0.3:
             limits["spo2_scale"] = 2.0
         if draw.random() < 0.3:

@@ -14,9 +14,10 @@ from hypothesis import strategies as st
 from triage import sentence
 from triage.catalogue import catalogue
 from triage.contract import Rule
+from triage.course import USUAL
 from triage.grid import Sample, window
 from triage.run import Verdicts, run
-from vitals.alarm import Level
+from vitals.alarm import Audience, Level
 from vitals.channels import CHANNELS
 from vitals.clock import NS
 
@@ -31,12 +32,17 @@ def same(one: Mapping[str, np.ndarray], other: Mapping[str, np.ndarray]) -> bool
 
 
 def alike(one: Verdicts, other: Verdicts) -> bool:
-    return np.array_equal(one.level, other.level) and all(map(same, one.because, other.because))
+    plain = np.array_equal(one.level, other.level) and np.array_equal(one.tells, other.tells)
+    return plain and all(map(same, one.because, other.because)) and all(map(same_wishes, one.asks, other.asks))
 
 
-def of_patient(verdicts: Verdicts, row: int) -> tuple[list[int], list[dict[str, str]]]:
+def same_wishes(one: Mapping[str, np.ndarray], other: Mapping[str, np.ndarray]) -> bool:
+    return one.keys() == other.keys() and all(np.array_equal(one[name], other[name]) for name in one)
+
+
+def of_patient(verdicts: Verdicts, row: int) -> tuple[list[int], list[int], list[dict[str, str]], set[str]]:
     numbers = [{name: repr(column[row]) for name, column in because.items()} for because in verdicts.because]
-    return verdicts.level[:, row].tolist(), numbers
+    return verdicts.level[:, row].tolist(), verdicts.tells[:, row].tolist(), numbers, verdicts.wishes(row)
 
 
 @every_rule
@@ -81,6 +87,7 @@ def test_the_input_is_only_read_and_the_answer_has_its_shape(rule, data, homes):
         array for series in (*seen.channel.values(), *seen.event.values()) for array in (series.t_ns, series.value)
     ]
     arrays += [*seen.quality.values(), *seen.limit.values()]
+    arrays += [array for track in seen.track.values() for array in vars(track).values()]
     before = [array.tobytes() for array in arrays]
     finding = rule.judge(seen)
     assert [array.tobytes() for array in arrays] == before
@@ -88,6 +95,8 @@ def test_the_input_is_only_read_and_the_answer_has_its_shape(rule, data, homes):
     assert finding.level.shape == (len(told.patients),)
     assert finding.level.dtype == np.int8
     assert set(finding.level.tolist()) <= set(Level)
+    assert finding.tells is None or set(finding.tells.tolist()) <= set(Audience)
+    assert all(asked.dtype == np.bool_ and asked.shape == finding.level.shape for asked in finding.asks.values())
     for column in finding.because.values():
         assert column.shape == (len(told.patients),)
         assert column.dtype == np.float64
@@ -105,6 +114,7 @@ def test_silence_is_unknown(rule, now_ns):
     verdicts = run(window(now_ns, ("anna",), (), [rule], limits), [rule])
     assert verdicts.level.tolist() == [[Level.UNKNOWN]]
     assert verdicts.worst().tolist() == [Level.UNKNOWN]
+    assert verdicts.wishes(0) == set(), "what was never measured is the programme's to ask for, not a rule's"
 
 
 @every_rule
@@ -146,7 +156,9 @@ def test_the_rule_says_who_it_is_and_where_it_comes_from(rule):
     assert set(rule.title) >= set(sentence.LANGUAGES)
     assert rule.reads or rule.events
     assert set(rule.reads) <= set(CHANNELS)
+    assert set(rule.tracks) <= set(USUAL), "triage.course.USUAL says what is usual of a channel"
     assert rule.samples >= 1
+    assert all(set(row) <= set(rule.limits) for row in rule.order)
     assert "Source:" in (inspect.getdoc(rule.judge) or "")
     assert "Source:" in (sys.modules[rule.judge.__module__].__doc__ or "")
 

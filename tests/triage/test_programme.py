@@ -69,9 +69,75 @@ def test_a_personal_limit_of_another_programme_is_refused():
         ("every_s = 86400", "every_s = 1", "weight_expected_s = 1.0 is not plausible"),
         ("version =", "verison =", "unknown key 'verison': did you mean 'version'"),
         ('nb = "Hjerte", ', "", "has no 'nb'"),
+        ('version = "3"', "", "missing required field `version`"),
+        ('version = "3"', 'version = " "', "version is empty: give the programme a version"),
+        ('name = "heart"', 'name = ""', "name is empty"),
+        ('["weight_gain", "device_silent"]', "[]", "no rule watches over anybody"),
+        ('["weight_gain",', '["weight_gain", "weight_gain",', "'weight_gain' stands twice in rules"),
+        ("every_s = 86400 }]", "every_s = 9 }, { channel = 'weight', every_s = 8 }]", r"twice in \[\[expect\]\]"),
+        ("limits = {", "limits = { weight_expected_s = 3600,", r"every 86400 s in \[\[expect\]\] and every 3600 s"),
+        ("expect =", 'ask = [{channel = "weight", every_s = 86400}]\nexpect =', "no question is worded for 'weight'"),
+        (
+            "expect =",
+            'ask = [{channel = "exact_score", every_s = 86400}]\nexpect =',
+            "'exact_score': did you mean 'cat_",
+        ),
+        ("expect =", 'ask = [{channel = "pain", every_s = 60}]\nexpect =', "'pain' asked every 60 s is not plausible"),
+        ("weight_gain_kg = 1.5", "gateway_silent = 0", "gateway_silent is for nobody to set: take it out"),
+        ("weight_gain_kg = 1.5", "silence_times = 1.2", "silence_times = 1.2 is not plausible: set it from 1.5"),
     ],
 )
 def test_a_slip_is_named_with_the_file_and_the_mend(before, after, said):
     assert before in HEART
     with pytest.raises(ConfigError, match=rf"heart\.toml.*{said}"):
         parse(HEART.replace(before, after), "heart.toml")
+
+
+BANDS = """
+name = "bands"
+version = "1"
+rules = ["pulse_high", "glucose", "missed_dose"]
+title = { nb = "Bånd", en = "Bands" }
+"""
+
+
+@pytest.mark.parametrize(
+    ("limits", "said"),
+    [
+        (
+            "pulse_ceiling = 140",
+            r"pulse_ceiling = 140 is above pulse_urgent = 131: .*'pulse_high' needs pulse_ceiling <=",
+        ),
+        ("pulse_urgent = 100", r"pulse_ceiling = 120 is above pulse_urgent = 100"),
+        ("glucose_low = 2.5", r"glucose_urgent = 2\.9974 is above glucose_low = 2\.5"),
+        ("glucose_high = 3.0", r"glucose_low = 3\.88552 is above glucose_high = 3"),
+        ("ketone_high = 3.1", r"ketone_high = 3\.1 is above ketone_urgent = 3"),
+        ("dose_nurse_s = 900", r"dose_kin_s = 1800 is above dose_nurse_s = 900"),
+    ],
+)
+def test_bands_that_are_the_wrong_way_round_are_refused_for_all_and_for_one(limits, said):
+    with pytest.raises(ConfigError, match=f"bands.toml: {said}"):
+        parse(f"{BANDS}limits = {{ {limits} }}", "bands.toml")
+    name, value = limits.split(" = ")
+    with pytest.raises(ConfigError, match=f"limits of a patient in 'bands': {said}"):
+        limits_for(parse(BANDS, "bands.toml"), {name: float(value)})
+
+
+def test_bands_may_touch_and_move_together():
+    bands = parse(f"{BANDS}limits = {{ pulse_ceiling = 131 }}", "bands.toml")
+    assert limits_for(bands, {"pulse_ceiling": 140.0, "pulse_urgent": 150.0})["pulse_urgent"] == 150
+
+
+def test_what_is_silent_altogether_is_told_by_one_rule():
+    assert limits_for(parse(HEART, "heart.toml"), {})["silence_shared"] == 0
+    both = HEART.replace('"device_silent"', '"device_silent", "patient_silent"')
+    assert limits_for(parse(both, "heart.toml"), {})["silence_shared"] == 1
+
+
+def test_the_digest_is_of_what_is_said_and_not_of_how_it_is_written():
+    heart = parse(HEART, "heart.toml")
+    turned = "# a comment\n" + "\n".join(reversed(HEART.strip().splitlines()))
+    assert parse(turned, "heart.toml").digest == heart.digest
+    assert parse(HEART.replace("1.5", "1.6"), "heart.toml").digest != heart.digest
+    assert parse(HEART.replace("86400", "86400.0"), "heart.toml").digest == heart.digest
+    assert len(heart.digest) == 16

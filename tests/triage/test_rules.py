@@ -7,27 +7,54 @@ from triage.catalogue import catalogue
 from triage.contract import NEVER
 from triage.grid import Sample
 from triage.rules.silence import gateway_silent
-from triage.run import run
-from vitals.alarm import Kind, Level
+from triage.run import Verdicts, run
+from vitals.alarm import Audience, Kind, Level
 from vitals.clock import NS
 
 HOUR = 3600 * NS
 
 
 @pytest.fixture
-def says(home, now_ns):
-    """What a rule says of readings given as (hours ago, value[, good]), by channel or event."""
+def verdicts(home, now_ns):
+    """A rule's verdict on readings given as (hours ago, value[, good]), by channel or event."""
 
-    def judge(rule: str, limits: dict[str, float] | None = None, **readings: list[tuple]) -> tuple[Level, str]:
+    def judge(rule: str, limits: dict[str, float] | None = None, **readings: list[tuple]) -> Verdicts:
         samples = [
             Sample("anna", name.replace("__", "."), now_ns - round(hours * HOUR), value, *good)
             for name, told in readings.items()
             for hours, value, *good in told
         ]
         chosen = catalogue()[rule]
-        verdicts = run(home(("anna",), tuple(samples), {"anna": limits or {}}).window(chosen), [chosen])
-        reasons = verdicts.reasons(0, unknown=True)
-        return Level(int(verdicts.level[0, 0])), reasons[0].text["en"] if reasons else ""
+        return run(home(("anna",), tuple(samples), {"anna": limits or {}}).window(chosen), [chosen])
+
+    return judge
+
+
+@pytest.fixture
+def says(verdicts):
+    """What a rule says: its level and its sentence."""
+
+    def judge(*rule, **readings) -> tuple[Level, str]:
+        found = verdicts(*rule, **readings)
+        reasons = found.reasons(0, unknown=True)
+        return Level(int(found.level[0, 0])), reasons[0].text["en"] if reasons else ""
+
+    return judge
+
+
+@pytest.fixture
+def wishes(verdicts):
+    """What a rule wishes to have measured, or answered, now."""
+    return lambda *rule, **readings: verdicts(*rule, **readings).wishes(0)
+
+
+@pytest.fixture
+def tells(verdicts):
+    """What a rule says, and to whom."""
+
+    def judge(*rule, **readings) -> tuple[Level, Audience]:
+        found = verdicts(*rule, **readings)
+        return Level(int(found.level[0, 0])), Audience(int(found.tells[0, 0]))
 
     return judge
 
@@ -56,6 +83,26 @@ def test_a_reading_the_probe_doubted_does_not_count(says):
     assert says("spo2_floor", spo2=[(1, 70, False)])[0] == Level.UNKNOWN
 
 
+def test_a_cold_finger_does_not_count_and_is_asked_for_again(says, wishes):
+    cold = {"spo2": [(2, 96), (1, 70)], "perfusion_index": [(2, 1.4), (1, 0.2)]}
+    assert says("spo2_floor", **cold)[0] == Level.CALM
+    assert wishes("spo2_floor", **cold) == {"spo2"}
+    assert says("spo2_floor", {"perfusion_least": 0.1}, **cold)[0] == Level.HIGH
+
+
+def test_a_single_low_reading_is_wished_for_again_until_one_answers(wishes):
+    assert wishes("spo2_floor", spo2=[(1, 89)]) == {"spo2"}
+    assert wishes("spo2_floor", spo2=[(1, 70, False)]) == {"spo2"}
+    assert wishes("spo2_floor", spo2=[(1.2, 89), (1, 88)]) == set()
+    assert wishes("spo2_floor", spo2=[(2, 89), (1, 95)]) == set()
+    assert wishes("pulse_high", pulse_rate=[(1, 125)]) == {"pulse_rate"}
+
+
+def test_a_programme_may_want_two_readings_however_low_the_first(says):
+    assert says("spo2_floor", {"spo2_alone": 60.0}, spo2=[(1, 70)])[0] == Level.MEDIUM
+    assert says("spo2_floor", {"spo2_alone": 60.0}, spo2=[(1.1, 71), (1, 70)])[0] == Level.HIGH
+
+
 def test_a_patient_used_to_88_is_calm_at_89(says):
     assert says("spo2_floor", {"spo2_floor": 86.0}, spo2=[(1.2, 89), (1, 88)])[0] == Level.CALM
 
@@ -81,6 +128,22 @@ def test_more_than_two_kilos_above_the_three_day_median(says):
     assert says("weight_gain", weight=[*days, (0, 83.5)])[0] == Level.HIGH
 
 
+def test_symptoms_decide_what_a_gain_means(says, wishes):
+    gain = [(72, 80.4), (48, 80.5), (24, 80.3), (0, 82.5)]
+    well, breathless = {"breathlessness": [(2, 0)], "swelling": [(2, 1)]}, {"breathlessness": [(2, 2)]}
+    assert wishes("weight_gain", weight=gain) == {"breathlessness", "swelling"}
+    assert wishes("weight_gain", weight=gain, **well) == set()
+    assert wishes("weight_gain", weight=gain[:-1], **breathless) == set(), "no gain, no question"
+    level, sentence = says("weight_gain", weight=gain, **breathless)
+    assert level == Level.HIGH
+    assert sentence.endswith("limit 2 kg; breathlessness or swollen legs")
+    level, sentence = says("weight_gain", weight=gain, **well)
+    assert level == Level.LOW
+    assert sentence.endswith("limit 2 kg; neither breathlessness nor swollen legs")
+    assert says("weight_gain", weight=[*gain[:-1], (0, 84)], **well)[0] == Level.MEDIUM
+    assert says("weight_gain", weight=gain, breathlessness=[(25, 4)])[0] == Level.MEDIUM, "that was yesterday"
+
+
 def test_one_odd_low_weighing_does_not_make_a_gain(says):
     assert says("weight_gain", weight=[(72, 80.4), (48, 77.0), (24, 80.3), (0, 81.0)])[0] == Level.CALM
 
@@ -96,6 +159,15 @@ def test_a_missed_dose_and_a_time_critical_one(says):
     level, sentence = says("missed_dose", dispenser__missed=[(3, 7)], dispenser__missed_critical=[(5, 8)])
     assert level == Level.HIGH
     assert sentence == "Doses left in the dispenser in the last 24 h: 2, time-critical: 1; the last 3 h ago"
+
+
+def test_a_missed_dose_is_the_patients_then_the_next_of_kins_then_a_nurses(tells):
+    assert tells("missed_dose", dispenser__missed=[(0.4, 7)]) == (Level.LOW, Audience.PATIENT)
+    assert tells("missed_dose", dispenser__missed=[(0.5, 7)]) == (Level.LOW, Audience.KIN)
+    assert tells("missed_dose", dispenser__missed=[(2, 7)]) == (Level.MEDIUM, Audience.NURSE)
+    assert tells("missed_dose", dispenser__missed_critical=[(0, 7)]) == (Level.HIGH, Audience.NURSE)
+    waits = {"dose_kin_s": 3600.0, "dose_nurse_s": 4 * 3600.0}
+    assert tells("missed_dose", waits, dispenser__missed=[(2, 7)]) == (Level.LOW, Audience.KIN)
 
 
 def test_a_dose_that_was_retrieved_late_is_missed_no_more(says):
@@ -128,6 +200,52 @@ def test_a_device_gets_half_an_interval_of_grace(says):
     level, sentence = says("device_silent", DAILY, weight=[(49, 80)])
     assert level == Level.MEDIUM
     assert sentence == "Readings overdue: Weight nothing for 49 h (expected every 24 h)"
+
+
+def test_a_late_reading_is_the_patients_then_the_next_of_kins_then_a_nurses(tells):
+    daily = DAILY | {"silence_times": 3.0}
+    assert tells("device_silent", daily, weight=[(37, 80)]) == (Level.LOW, Audience.PATIENT)
+    assert tells("device_silent", daily, weight=[(49, 80)]) == (Level.LOW, Audience.KIN)
+    assert tells("device_silent", daily, weight=[(73, 80)]) == (Level.MEDIUM, Audience.NURSE)
+
+
+def test_a_silent_patient_is_one_finding_and_not_one_for_each_device(says, tells):
+    both = DAILY | {"bp_sys_expected_s": 86_400.0, "silence_shared": 1.0}
+    mine = DAILY | {"bp_sys_expected_s": 86_400.0}
+    silent = {"weight": [(49, 80)], "bp_sys": [(60, 130)]}
+    assert says("patient_silent", mine, **silent) == (
+        Level.MEDIUM,
+        "Nothing comes from any device, and the gateway is well: Systolic pressure nothing for 60 h (expected every "
+        "24 h), Weight nothing for 49 h (expected every 24 h)",
+    )
+    assert says("device_silent", both, **silent) == (
+        Level.UNKNOWN,
+        "Whether a device is silent cannot be judged: no readings come at all",
+    )
+    assert says("device_silent", mine, **silent)[0] == Level.MEDIUM, "a programme without the other rule"
+    assert tells("patient_silent", mine, weight=[(37, 80)], bp_sys=[(37, 130)]) == (Level.LOW, Audience.PATIENT)
+
+
+def test_a_dead_device_is_no_silent_patient(says):
+    both = DAILY | {"bp_sys_expected_s": 86_400.0, "silence_shared": 1.0}
+    mine = DAILY | {"bp_sys_expected_s": 86_400.0}
+    dead = {"weight": [(60, 80)], "bp_sys": [(2, 130)]}
+    assert says("patient_silent", mine, **dead)[0] == Level.CALM
+    assert says("device_silent", both, **dead)[0] == Level.MEDIUM
+
+
+def test_one_instrument_alone_cannot_be_told_from_its_patient(says):
+    oximeter = {"spo2_expected_s": 86_400.0, "pulse_rate_expected_s": 86_400.0}
+    silent = {"spo2": [(60, 96)], "pulse_rate": [(60, 70)]}
+    level, sentence = says("patient_silent", oximeter, **silent)
+    assert level == Level.UNKNOWN
+    assert sentence == "Whether the patient is silent cannot be judged: fewer than two devices are expected"
+    assert says("device_silent", oximeter | {"silence_shared": 1.0}, **silent)[0] == Level.MEDIUM
+
+
+def test_a_silent_gateway_is_no_silent_patient(says):
+    mine = DAILY | {"bp_sys_expected_s": 86_400.0, "gateway_silent": 1.0}
+    assert says("patient_silent", mine, weight=[(60, 80)], bp_sys=[(60, 130)])[0] == Level.UNKNOWN
 
 
 def test_a_reading_the_device_doubts_is_a_sign_of_life_all_the_same(says):
@@ -164,3 +282,103 @@ def test_gateways_are_judged_by_their_heartbeats(now_ns):
     assert gateway_silent(now_ns, heard, limit_s).tolist() == [
         Level.CALM, Level.MEDIUM, Level.UNKNOWN, Level.CALM, Level.UNKNOWN,
     ]  # fmt: skip
+
+
+USUALLY_96 = [(24 * day, 96 + day % 2) for day in range(2, 8)]
+
+
+def test_a_patient_who_is_usually_at_96_is_ill_at_92(says, wishes):
+    level, sentence = says("spo2_drop", spo2=[*USUALLY_96, (1.2, 92), (1, 92)])
+    assert (level, sentence) == (Level.MEDIUM, "SpO₂ 92 %, usually 96.5 % (told from 4 lower) (2 readings)")
+    assert says("spo2_drop", spo2=[*USUALLY_96, (1, 92)])[0] == Level.LOW
+    assert wishes("spo2_drop", spo2=[*USUALLY_96, (1, 92)]) == {"spo2"}
+    assert says("spo2_drop", spo2=[*USUALLY_96, (1, 93)])[0] == Level.CALM
+    assert says("spo2_drop", {"spo2_usual": 90.0}, spo2=[*USUALLY_96, (1.2, 88), (1, 87)])[0] == Level.CALM
+
+
+def test_what_is_usual_takes_four_readings_of_other_days(says):
+    level, sentence = says("spo2_drop", spo2=[(72, 97), (60, 97), (48, 97), (1, 80)])
+    assert (level, sentence) == (
+        Level.UNKNOWN,
+        "SpO₂ below what is usual: cannot be judged, what is usual is not known yet",
+    )
+
+
+def test_a_breath_below_the_persons_own_week(says):
+    week = [(24 * day, 1.9 + day % 2 / 10) for day in range(1, 7)]
+    assert says("spirometry", fev1=[*week, (1, 1.9)])[0] == Level.CALM
+    assert says("spirometry", fev1=[*week, (1, 1.8)]) == (
+        Level.MEDIUM,
+        "Spirometry: FEV1 1.8 L, the week's limit 1.85 L",
+    )
+    assert says("spirometry", fev1=[*week[:3], (1, 1.0)])[0] == Level.UNKNOWN
+
+
+def test_equal_breaths_do_not_make_the_next_one_abnormal(says):
+    assert says("spirometry", fvc=[(24 * day, 3.0) for day in range(1, 7)] + [(1, 2.9)])[0] == Level.CALM
+
+
+def test_two_points_more_in_the_cat_matter(says):
+    assert says("cat_rise", cat_score=[(600, 14), (300, 15), (1, 16)])[0] == Level.CALM
+    level, sentence = says("cat_rise", cat_score=[(600, 14), (300, 15), (1, 17)])
+    assert (level, sentence) == (Level.LOW, "CAT 17 points, +2.5 from the usual 14.5; limit +2")
+    assert says("cat_rise", cat_score=[(300, 15), (1, 19)])[0] == Level.MEDIUM
+    assert says("cat_rise", cat_score=[(1, 30)])[0] == Level.CALM, "a first one is where one begins"
+
+
+def test_a_diary_that_is_up_for_days(says):
+    usual = [(24 * day, 40) for day in range(3, 9)]
+    assert says("exact_rise", exact_score=[*usual, (48, 40), (24, 40), (1, 60)])[0] == Level.CALM, "one bad day"
+    level, sentence = says("exact_rise", exact_score=[*usual, (49, 40), (25, 52), (1, 55)])
+    assert (level, sentence) == (Level.MEDIUM, "EXACT 55 points, usually 40: at least +12 for two days")
+    level, sentence = says("exact_rise", exact_score=[*usual, (49, 49), (25, 50), (1, 50)])
+    assert (level, sentence) == (Level.MEDIUM, "EXACT 50 points, usually 40: at least +9 for three days")
+    assert says("exact_rise", exact_score=[*usual, (49, 49), (1, 50)])[0] == Level.CALM, "a day is missing"
+
+
+def test_a_low_glucose_is_the_patients_and_a_lasting_one_the_nurses(says, tells, wishes):
+    assert tells("glucose", glucose=[(0.1, 3.8)]) == (Level.LOW, Audience.PATIENT)
+    assert tells("glucose", glucose=[(0.1, 3.9)])[0] == Level.CALM
+    assert wishes("glucose", glucose=[(0.1, 3.8)]) == {"glucose"}
+    assert tells("glucose", glucose=[(0.1, 2.9)]) == (Level.MEDIUM, Audience.PATIENT)
+    assert tells("glucose", glucose=[(0.6, 2.9)]) == (Level.MEDIUM, Audience.NURSE), "nobody measured again"
+    assert tells("glucose", glucose=[(0.4, 2.9), (0.15, 2.8)]) == (Level.HIGH, Audience.NURSE)
+    assert tells("glucose", glucose=[(0.4, 2.9), (0.3, 3.1), (0.15, 2.8)]) == (Level.MEDIUM, Audience.PATIENT)
+    level, sentence = says("glucose", glucose=[(2.2, 3.7), (1.2, 3.6), (0.1, 3.8)])
+    assert (level, sentence) == (
+        Level.MEDIUM,
+        "Glucose 3.8 mmol/L, below 3.9 for 126 min; measure again in 15 minutes",
+    )
+    assert tells("glucose", glucose=[(10, 3.7), (0.1, 3.8)])[1] == Audience.PATIENT, "two lows, not one long one"
+
+
+def test_seventy_and_fifty_four_and_two_hundred_and_fifty_are_what_the_consensus_says(tells):
+    for mg_dl, said in ((54, Level.LOW), (53.9, Level.MEDIUM), (70, Level.CALM), (69.9, Level.LOW), (250, Level.CALM)):
+        assert tells("glucose", glucose=[(0.1, mg_dl / 18.0156)])[0] == said, mg_dl
+
+
+def test_a_high_glucose_wants_ketones_and_ketones_want_a_nurse(says, tells, wishes):
+    assert tells("glucose", glucose=[(0.1, 14.2)]) == (Level.LOW, Audience.PATIENT)
+    assert wishes("glucose", glucose=[(0.1, 14.2)]) == {"ketone"}
+    assert tells("glucose", glucose=[(0.1, 14.2)], ketone=[(0.1, 1.4)]) == (Level.LOW, Audience.PATIENT)
+    assert tells("glucose", glucose=[(0.1, 14.2)], ketone=[(0.1, 1.5)]) == (Level.MEDIUM, Audience.NURSE)
+    assert tells("glucose", glucose=[(0.1, 14.2)], ketone=[(0.1, 3.0)]) == (Level.HIGH, Audience.NURSE)
+    assert says("glucose", ketone=[(0.1, 3.2)]) == (Level.HIGH, "Glucose not measured; ketones 3.2 mmol/L")
+    assert tells("glucose", glucose=[(0.1, 7)], ketone=[(0.1, 2.0)])[0] == Level.CALM
+
+
+def daily(*values: float) -> list[tuple[float, float]]:
+    """One a day, the last an hour ago."""
+    return [(24 * (len(values) - 1 - day) + 1, value) for day, value in enumerate(values)]
+
+
+def test_a_pulse_that_leaves_what_is_usual_and_stays_away(says):
+    usual = [62, 64, 63, 61, 63, 62, 64, 63]
+    assert says("personal_baseline", pulse_rate=daily(*usual, 62))[0] == Level.CALM
+    assert says("personal_baseline", pulse_rate=daily(*usual, 95))[0] == Level.CALM, "one slip is not a trend"
+    level, sentence = says("personal_baseline", pulse_rate=daily(*usual, 88, 90))
+    assert level == Level.LOW
+    assert sentence.startswith("Away from what is usual for this person: Pulse 90 (usually 6")
+    both = {"pulse_rate": daily(*usual, 88, 90), "spo2": daily(*[97] * 8, 92, 92)}
+    assert says("personal_baseline", **both)[0] == Level.MEDIUM
+    assert says("personal_baseline", pulse_rate=daily(62, 88, 90, 91))[0] == Level.UNKNOWN

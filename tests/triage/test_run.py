@@ -10,7 +10,7 @@ from triage.contract import Finding
 from triage.grid import Sample
 from triage.run import run
 from triage.samples import samples_of
-from vitals.alarm import Kind, Level
+from vitals.alarm import Audience, Kind, Level
 from vitals.block import Block
 from vitals.clock import NS
 from vitals.errors import ConfigError
@@ -63,6 +63,20 @@ def test_the_worst_of_calm_and_unknown_is_unknown(verdicts):
     assert verdicts.alarmed().tolist() == [0]
 
 
+def test_a_finding_for_the_patient_is_not_the_nurses(home):
+    """Anna's is for herself, Bjørn's for a nurse; only Anna should measure again."""
+    finding = Finding(
+        np.full(2, Level.MEDIUM, np.int8), {}, np.array([Audience.PATIENT, Audience.NURSE], np.int8),
+        {"spo2": np.array([True, False])},
+    )  # fmt: skip
+    judge = dataclasses.replace(catalogue()["spo2_floor"], judge=lambda w: finding)
+    said = run(home(("anna", "bjørn"), (), {}).window(judge), [judge])
+    assert [reason.tells for reason in said.reasons(0)] == [Audience.PATIENT]
+    assert said.reasons(0, tells=Audience.NURSE) == []
+    assert [reason.tells for reason in said.reasons(1, tells=Audience.NURSE)] == [Audience.NURSE]
+    assert (said.wishes(0), said.wishes(1)) == ({"spo2"}, set())
+
+
 def test_no_rules_no_verdict(home):
     nothing = run(home(("anna",), (), {}).window(), ())
     assert nothing.worst().tolist() == [Level.UNKNOWN]
@@ -75,6 +89,9 @@ def test_no_rules_no_verdict(home):
         (Finding(np.zeros(2, np.int64), {}), "level must be int8"),
         (Finding(np.zeros(3, np.int8), {}), "level must be int8"),
         (Finding(np.zeros(2, np.int8), {"x": np.zeros(2, np.int64)}), "because\\['x'\\] must be float64"),
+        (Finding(np.zeros(2, np.int8), {}, tells=np.zeros(2)), "tells must be int8"),
+        (Finding(np.zeros(2, np.int8), {}, asks={"spo2": np.zeros(3, np.bool_)}), "asks\\['spo2'\\] must be bool"),
+        (Finding(np.zeros(2, np.int8), {}, asks={"weight": np.zeros(2, np.bool_)}), "of a channel that it reads"),
     ],
 )
 def test_a_rule_that_breaks_its_promise_is_named(home, finding, said):

@@ -4,10 +4,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.triage.second_opinion import OPINIONS, Seen
+from tests.triage.second_opinion import OPINIONS, Seen, verdict
 from triage.catalogue import catalogue
 from triage.run import run
-from vitals.alarm import Level
+from vitals.alarm import Audience, Level
 from vitals.channels import CHANNELS
 from vitals.clock import NS
 
@@ -18,24 +18,25 @@ from vitals.clock import NS
 def test_both_say_the_same(name, data, homes):
     rule = catalogue()[name]
     told = data.draw(homes(rule))
-    level = run(told.window(rule), [rule]).level[0]
+    verdicts = run(told.window(rule), [rule])
     for row, patient in enumerate(told.patients):
-        limit = {**rule.limits, **told.limits[patient]}
+        limit = {**rule.limits, **told.limits[patient], "now_ns": told.now_ns}
         if "watched_since_ns" in limit:
             limit["watched_s"] = (told.now_ns - limit["watched_since_ns"]) / NS
         seen = {channel: plainly(told, patient, channel, rule) for channel in (*rule.reads, *rule.events)}
-        assert Level(int(level[row])) == OPINIONS[name](seen, limit), (seen, limit)
+        level, audience = verdict(OPINIONS[name](seen, limit))
+        assert Level(int(verdicts.level[0, row])) == level, (seen, limit)
+        if level > Level.CALM:
+            assert Audience(int(verdicts.tells[0, row])) == audience, (seen, limit)
 
 
 def plainly(told, patient: str, channel: str, rule) -> list[Seen]:
-    """What the rule may see of one channel of one patient, oldest first."""
+    """What the rule may see of one channel of one patient, oldest first; all of it where it sees the course."""
+    most, window_ns = (0, told.now_ns) if channel in rule.tracks else (rule.samples, round(rule.window_s * NS))
     readings = sorted(
         (sample.t_ns, sample.value, sample.good)
         for sample in told.samples
-        if (sample.patient, sample.channel) == (patient, channel)
-        and 0 <= told.now_ns - sample.t_ns <= rule.window_s * NS
+        if (sample.patient, sample.channel) == (patient, channel) and 0 <= told.now_ns - sample.t_ns <= window_ns
     )
     believable = CHANNELS[channel].plausible if channel in CHANNELS else lambda value: True
-    return [
-        Seen(told.now_ns - t_ns, value, good and believable(value)) for t_ns, value, good in readings[-rule.samples :]
-    ]
+    return [Seen(told.now_ns - t_ns, value, good and believable(value)) for t_ns, value, good in readings[-most:]]

@@ -39,13 +39,24 @@ def test_the_example_and_what_may_be_left_out() -> None:
     assert written(()) == "none"
 
 
+def test_a_medicine_whose_time_matters_is_named_by_its_class() -> None:
+    (dose,) = read("7@08:00 c3 mtwtf-- insulin")
+    assert dose.time_critical
+    assert dose.medicine == "insulin"
+    assert written((dose,)) == "7@08:00 c3 n1 w60 mtwtf-- insulin"
+    assert read(written((dose,))) == (dose,)
+    assert read("7@08:00 c3 insulin !") == (Dose(7, 480, 3, time_critical=True, medicine="insulin"),)
+
+
 @pytest.mark.parametrize(
     ("text", "wrong"),
     [
         ("", "'' is no dose"),
         ("7@08:00", "is no dose"),
         ("7@8:00 c3", "is no dose"),
-        ("7@08:00 c3 smtwtfs", "is no dose"),
+        ("7@08:00 c3 smtwtfs", "no class of medicine"),
+        ("7@08:00 c3 insuline", "did you mean 'insulin'"),
+        ("7@08:00 c3 aspirin", "use one of anticoagulant, antiepileptic"),
         ("7@08:00 c3; ", "'' is no dose"),
         ("0@08:00 c3", "the number of"),
         ("70000@08:00 c3", "the number of"),

@@ -16,7 +16,7 @@ from vitals.alarm import Level
 
 
 @rule(
-    version="1",
+    version="2",
     title={"nb": "Høy puls", "en": "High pulse"},
     reads=("pulse_rate",),
     limits={"pulse_ceiling": 120.0, "pulse_urgent": 131.0, "pulse_agree_s": 1_800.0, "pulse_stale_s": 86_400.0},
@@ -26,6 +26,7 @@ from vitals.alarm import Level
         "pulse_agree_s": (10.0, 86_400.0),
         "pulse_stale_s": (60.0, 604_800.0),
     },
+    order=(("pulse_ceiling", "pulse_urgent"),),
     window_s=2 * 604_800,
     samples=32,
     text={
@@ -66,4 +67,4 @@ def pulse_high(w: Window) -> Finding:
         "newest": last.value,
         "age_h": last.age_s / 3600,
     }
-    return Finding(level, because)
+    return Finding(level, because, asks={"pulse_rate": known & (count == 1)})

@@ -1,0 +1,230 @@
+"""The recent course of a channel: what is usual for this person, and whether the newest reading leaves it.
+
+A course is made of readings, not of history: the last good reading of each STEP of time, the newest SAMPLES of them,
+none further than REACH before the newest. So it is the same for every order of arrival, a replay makes it again, and a
+gateway that has the readings of one home knows what the server knows. One reading a step, because a finger that stays
+in the clip for a minute, or is measured three times for certainty, has been seen once and not sixty times.
+
+Everything is told of the newest reading n and those before it, i < n:
+
+    weight      w_i = exp(-(t_n - t_i) / tau)
+    mean        (worth * m0 + sum w_i v_i) / (worth + sum w_i): what was usual before the newest
+    sd          sqrt((WORTH * s0^2 + sum w_i (v_i - mean)^2) / (WORTH + sum w_i)), never below the channel's floor
+    z_i         (v_i - mean) / sd, both as they were before i; within ±Z_MOST, so that one slip is not a trend
+    rise, fall  the CUSUM of z - SLACK and of -z - SLACK up to and with the newest, never below 0; the first LEARNING
+                readings teach and do not count; only in a direction that does harm
+    slope       Theil-Sen per day: the median over all pairs of readings
+
+Source: exponential weights for readings at uneven times and a prior for what is not known yet are textbook matter; that
+a prior is worth about 4 readings, CUSUM in the harmful direction and Theil-Sen on few points suit sparse home data was
+tried on public records. CUSUM's slack of half a standard deviation: Page 1954, tuned to a shift of one (check). STEP,
+REACH and the table's numbers are general knowledge of adults at rest, not of any one group of patients (check).
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from triage.contract import NEVER, Bools, Floats, Times, Track
+from vitals.clock import NS
+
+STEP_NS = 6 * 3600 * NS
+REACH_NS = 30 * 86_400 * NS
+SAMPLES = 16
+LEAST_FOR_SLOPE = 3
+WORTH = 4.0
+LEARNING = 4
+SLACK = 0.5
+Z_MOST = 4.0
+
+_DAY_NS = 86_400.0 * NS
+_ZERO = np.float32(0)
+_AT_ONCE = 1_000
+"""So many series are worked on at once: what lies between two steps then stays close to the processor."""
+
+Halves = NDArray[np.float32]
+
+
+class Usual(NamedTuple):
+    """What is known of a channel before anything is known of the person, in the channel's unit.
+
+    `worth`: so many readings is `mean` worth against the person's own. 0 where a person is their own only norm; then
+    nothing is usual before the first reading. `sd`: how far one person's readings lie apart; `sd_least` what is never
+    undercut, the device's own noise. `tau_days`: after so long a reading counts for a third. `rise`, `fall`: which way
+    does harm.
+    """
+
+    mean: float
+    worth: float
+    sd: float
+    sd_least: float
+    tau_days: float
+    rise: bool
+    fall: bool
+
+
+# All (check). People are alike in temperature and breathing; saturation, pulse and pressure are half their own; weight
+# and what a spirometer or a questionnaire tells is theirs alone.
+USUAL: Mapping[str, Usual] = {
+    "spo2": Usual(96.0, 1.0, 1.5, 0.8, 7.0, False, True),
+    "pulse_rate": Usual(75.0, 1.0, 7.0, 3.0, 7.0, True, True),
+    "heart_rate": Usual(75.0, 1.0, 7.0, 3.0, 7.0, True, True),
+    "resp_rate": Usual(16.0, 4.0, 2.0, 1.0, 7.0, True, True),
+    "bp_sys": Usual(130.0, 1.0, 10.0, 5.0, 14.0, True, True),
+    "bp_dia": Usual(78.0, 1.0, 7.0, 4.0, 14.0, True, True),
+    "body_temp": Usual(36.7, 4.0, 0.3, 0.15, 7.0, True, True),
+    "weight": Usual(80.0, 0.0, 0.7, 0.3, 10.0, True, True),
+    "glucose": Usual(8.0, 1.0, 2.5, 1.0, 7.0, True, True),
+    "peak_flow": Usual(400.0, 0.0, 25.0, 12.0, 14.0, False, True),
+    "fev1": Usual(2.0, 0.0, 0.12, 0.06, 14.0, False, True),
+    "fvc": Usual(3.0, 0.0, 0.15, 0.08, 14.0, False, True),
+    "oxygen_flow": Usual(0.0, 0.0, 0.5, 0.25, 7.0, True, False),
+    "breathlessness": Usual(0.0, 0.0, 0.6, 0.4, 14.0, True, False),
+    "pain": Usual(0.0, 0.0, 1.2, 0.6, 14.0, True, False),
+    "cat_score": Usual(15.0, 0.0, 2.5, 1.5, 30.0, True, False),
+    "exact_score": Usual(40.0, 0.0, 4.0, 2.5, 14.0, True, False),
+    "steps": Usual(3000.0, 0.0, 1200.0, 400.0, 14.0, False, True),
+}
+
+
+class Usuals(NamedTuple):
+    """`USUAL` as columns, each [P]: what is usual of the channel in each row. `rise` and `fall` are 1 or 0."""
+
+    mean: Floats
+    worth: Floats
+    sd: Floats
+    sd_least: Floats
+    tau_days: Floats
+    rise: Floats
+    fall: Floats
+
+    @classmethod
+    def of(cls, channels: Sequence[str]) -> "Usuals":
+        """One row a channel. Raises KeyError for one whose course is not known."""
+        table = np.array([USUAL[name] for name in channels], np.float64)
+        return cls(*table.reshape(-1, len(cls._fields)).T)
+
+    def take(self, rows: NDArray[np.intp]) -> "Usuals":
+        """These rows, as often as they are named."""
+        return Usuals(*(column[rows] for column in self))
+
+
+def steps(t_ns: Times) -> Times:
+    """Which step of time each moment is in, of any shape."""
+    step: Times = t_ns // STEP_NS
+    return step
+
+
+def kept(t_ns: Times, good: Bools) -> NDArray[np.intp]:
+    """Which readings of one series, ordered by time and value, its course is made of: their places, in order."""
+    places = np.flatnonzero(good)
+    step = steps(t_ns[places])
+    places = places[np.flatnonzero(np.append(step[1:] != step[:-1], True))] if len(places) else places
+    within = t_ns[places] >= t_ns[places[-1]] - REACH_NS if len(places) else np.zeros(0, np.bool_)
+    newest: NDArray[np.intp] = places[within][-SAMPLES:]
+    return newest
+
+
+def track(t_ns: Times, value: Floats, usual: Usuals) -> Track:
+    """The courses of P series from their readings [P, SAMPLES], newest last and padded in front with NEVER and NaN.
+
+    Row by row: what is in the other rows makes no difference, not even in the last bit.
+    """
+    parts = [
+        _track(t_ns[rows], value[rows], Usuals(*(column[rows] for column in usual)))
+        for rows in (slice(start, start + _AT_ONCE) for start in range(0, max(len(t_ns), 1), _AT_ONCE))
+    ]
+    if len(parts) == 1:
+        return parts[0]
+    return Track(*(np.concatenate(columns) for columns in zip(*(vars(part).values() for part in parts), strict=True)))
+
+
+def current(now_ns: int, seen: Track) -> Track:
+    """The course as of `now_ns`: none where the newest reading is further back than REACH."""
+    gone = seen.t_ns < now_ns - REACH_NS  # NEVER is
+    if not gone.any():
+        return seen
+    bare = {
+        name: np.where(gone, np.nan, column) for name, column in vars(seen).items() if name not in ("count", "t_ns")
+    }
+    return Track(count=np.where(gone, 0.0, seen.count), t_ns=np.where(gone, NEVER, seen.t_ns), **bare)
+
+
+def _track(t_ns: Times, value: Floats, usual: Usuals) -> Track:
+    # [SAMPLES, P] from here on, a step being one stroke through memory, and counted from the newest, so that numbers
+    # are small and half the width has all the digits that a device gives.
+    t_ns, value = np.ascontiguousarray(t_ns.T), np.ascontiguousarray(value.T)
+    newest_ns, newest = t_ns[-1], value[-1]
+    there = ~np.isnan(value)
+    count = there.sum(axis=0)
+    age_days = np.where(there, (newest_ns - t_ns) / _DAY_NS, np.inf).astype(np.float32)
+    moved = (value - newest).astype(np.float32)
+    known, learned = count > 0, np.arange(1, SAMPLES + 1)[:, None] > SAMPLES - count + LEARNING
+    with np.errstate(all="ignore"):  # what no reading stands behind is NaN, or not looked at
+        mean, sd, z = _against_usual(age_days, np.where(there, moved, _ZERO), newest, usual)
+        slope = _theil_sen(age_days, moved, count)
+    rise, fall = _cusums(np.where(learned, z, np.nan))
+    return Track(
+        count=count.astype(np.float64),
+        t_ns=np.where(known, newest_ns, NEVER),
+        value=newest.copy(),
+        mean=np.where(known, mean + newest, np.nan),
+        sd=np.where(known & ~np.isnan(mean), sd, np.nan),
+        rise=np.where((count > LEARNING) & (usual.rise > 0), rise, np.nan),
+        fall=np.where((count > LEARNING) & (usual.fall > 0), fall, np.nan),
+        slope=slope,
+    )
+
+
+def _against_usual(age_days: Halves, moved: Halves, newest: Floats, usual: Usuals) -> tuple[Halves, Halves, Halves]:
+    """The mean, counted from the newest reading, and sd [P] before it, and each reading's z [SAMPLES, P].
+
+    Weights are as of the newest: by reading i, what the prior is worth has shrunk as much as its weight.
+    """
+    half = np.float32
+    weight = np.exp(age_days / -usual.tau_days.astype(half))
+    weighed = weight * moved
+    total, first, second = _before(np.stack((weight, weighed, weighed * moved), axis=1)).swapaxes(0, 1)
+    worth = usual.worth.astype(half) * weight
+    mean = (worth * (usual.mean - newest).astype(half) + first) / (worth + total)
+    square = weight * (WORTH * usual.sd**2).astype(half) + (second - mean * (2 * first - mean * total))
+    sd = np.maximum(np.sqrt(np.maximum(square / (half(WORTH) * weight + total), 0)), usual.sd_least.astype(half))
+    return mean[-1], sd[-1], np.clip((moved - mean) / sd, -Z_MOST, Z_MOST)
+
+
+def _before(terms: Halves) -> Halves:
+    """The sum [K, ...] of what stands before each."""
+    sums = np.zeros_like(terms)
+    for index in range(1, len(terms)):
+        np.add(sums[index - 1], terms[index - 1], out=sums[index])
+    return sums
+
+
+def _cusums(z: Halves) -> Halves:
+    """The CUSUM upwards and downwards [2, P] at the end of `z` [K, P]: the greatest sum that ends there, or 0."""
+    terms = np.stack((z, -z), axis=1) - np.float32(SLACK)
+    total, most = np.zeros(terms.shape[1:], np.float32), np.zeros(terms.shape[1:], np.float32)
+    for term in terms[::-1]:
+        np.add(total, term, out=total)
+        np.fmax(most, total, out=most)  # NaN, where it is still learning, ends the sum
+    return most
+
+
+def _theil_sen(age_days: Halves, value: Halves, count: NDArray[np.intp]) -> Floats:
+    """The median slope a day [P] over all pairs of [K, P]; NaN below LEAST_FOR_SLOPE readings."""
+    size, patients = value.shape
+    slopes = np.empty((size * (size - 1) // 2, patients), np.float32)
+    start = 0
+    for apart in range(1, size):
+        stop = start + size - apart
+        np.subtract(value[apart:], value[:-apart], out=slopes[start:stop])
+        slopes[start:stop] /= age_days[:-apart] - age_days[apart:]
+        start = stop
+    ordered = np.ascontiguousarray(slopes.T)
+    ordered.sort(axis=1)  # NaN last: one of the two is missing
+    pairs, rows = count * (count - 1) // 2, np.arange(patients)
+    middle = (ordered[rows, np.maximum(pairs - 1, 0) // 2] + ordered[rows, pairs // 2].astype(np.float64)) / 2
+    slope: Floats = np.where(count >= LEAST_FOR_SLOPE, middle, np.nan)
+    return slope
