@@ -86,7 +86,7 @@ class Watch:
         sa.event.listen(tx, "commit", lambda _: self._remember(heard_since_ns), once=True)
         homes = _homes(heard)
         since = watched_since(tx, now_ns, chosen)
-        listening = _listening(tx, now_ns, chosen)
+        listening = listeners(tx, now_ns, chosen)
         to_look_at = orders.to_look_at(tx)
         position = cache(lambda: last_seq(tx))
         changed: set[str] = set()
@@ -243,7 +243,7 @@ def _homes(heard: Iterable[Pulse]) -> dict[str, list[Pulse]]:
     return homes
 
 
-def _listening(tx: sa.Connection, now_ns: int, patient_ids: Collection[str] | None) -> set[tuple[str, str]]:
+def listeners(tx: sa.Connection, now_ns: int, patient_ids: Collection[str] | None) -> set[tuple[str, str]]:
     """(patient, kind) of the alarms that want to hear calm too: open ones, and closed ones that are still quiet."""
     columns = alarms.c
     speaks = (columns.state != "closed") | (columns.quiet_until_ns > now_ns)

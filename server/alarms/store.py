@@ -5,7 +5,7 @@ is another ladder's alarm), and the first step's messages are queued in the same
 with the messages that tell of it, or not at all.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Literal
 
 import msgspec
@@ -21,6 +21,8 @@ from server.notify import outbox
 from server.notify.words import message
 from server.oncall.store import answering
 from server.patients.store import patient
+from server.readings.model import Reading
+from triage.contract import Rule
 from triage.episode import Change, Episode, Opened, Raised, Repeated, Settled, doubt, step, trust
 from vitals.alarm import Kind, Level, Reason
 from vitals.clock import NS
@@ -31,7 +33,7 @@ __all__ = [
     "acknowledge",
     "advance",
     "close",
-    "corrected",
+    "correct",
     "escalate",
     "expire",
     "judge",
@@ -77,21 +79,23 @@ def judge(
     return False
 
 
-def corrected(
-    tx: sa.Connection, patient_id: str, rules: Collection[str], values: Collection[float], now_ns: int, what: Corrected,
-    text: words.Words, name: str,
+def correct(
+    tx: sa.Connection, patient_id: str, rules: Iterable[Rule], readings: Sequence[Reading], now_ns: int,
+    what: Corrected, text: words.Words, name: str,
 ) -> None:  # fmt: skip
-    """Hear that `name` has corrected readings of a patient, which `rules` look at and which had these values.
+    """Hear that `name` has corrected these readings of a patient whom these rules watch over.
 
-    It is written on the open clinical alarm in which one of these rules spoke. Where the numbers of a rule's reason
-    show that it saw them, what it said is doubted, or no longer (`triage.episode`); also in an alarm that is closed and
-    quiet, which else would take what comes next for what it was closed for.
+    It is written on the open clinical alarm in which a rule spoke that looks at them. Where the numbers of a rule's
+    reason show that it saw them, what it said is doubted, or no longer (`triage.episode`); also in an alarm that is
+    closed and quiet, which else would take what comes next for what it was closed for.
     """
+    channels, values = {one.channel for one in readings}, {one.value for one in readings}
+    looks = {rule.name for rule in rules if channels.intersection(rule.reads)}
     alarm = table.standing(tx, patient_id, "clinical", now_ns)
-    spoke = [reason for reason in alarm.reasons if reason.rule in rules] if alarm else []
+    spoke = [reason for reason in alarm.reasons if reason.rule in looks] if alarm else []
     if alarm is None or not spoke:
         return
-    saw = {reason.rule for reason in spoke if not set(values).isdisjoint(reason.because.values())}
+    saw = {reason.rule for reason in spoke if not values.isdisjoint(reason.because.values())}
     episode = msgspec.json.decode(alarm.episode, type=Episode)
     _remember(tx, alarm, doubt(episode, saw, now_ns) if what == "invalidated" else trust(episode, saw))
     if alarm.state is not State.CLOSED:

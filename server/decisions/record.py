@@ -199,6 +199,12 @@ def looks_at(tx: sa.Connection, patient_id: str, from_ns: int, to_ns: int) -> li
     return [Look(*row) for row in tx.execute(query.order_by(columns.id))]
 
 
+def noted_since(tx: sa.Connection) -> int | None:
+    """When the first look was noted here; None for none."""
+    found: int | None = tx.scalar(sa.select(sa.func.min(looks.c.t_ns)))
+    return found
+
+
 def applies(tx: sa.Connection, t_ns: int, seq: int, found: Mapping[str, Circumstances]) -> None:
     """These apply from now on."""
     rows = [
