@@ -31,7 +31,13 @@ def kept(config_file: Path) -> Iterator[Kept]:
     """What that server has kept, as of now; raises ConfigError or StoreError where it cannot be read."""
     config = load(config_file)
     zone = zone_of(config.time_zone, str(config_file))
-    where = config.database.where(config.data)
+    with opened(config.database.where(config.data)) as tx:
+        yield Kept(config, programmes.load(config.programmes), zone, tx)
+
+
+@contextmanager
+def opened(where: Path | sa.URL) -> Iterator[sa.Connection]:
+    """A view of a server's database, as of now; raises ConfigError or StoreError where it cannot be read."""
     if isinstance(where, Path) and not where.exists():
         raise ConfigError(
             f"there is no database {where}", "see `data` in server.toml; the server makes it when it runs"
@@ -41,7 +47,7 @@ def kept(config_file: Path) -> Iterator[Kept]:
         with db.read() as tx:
             if revisions.current(tx) != revisions.numbers()[-1]:
                 raise StoreError(f"{db.name} is of another version", "start this version of the server on it first")
-            yield Kept(config, programmes.load(config.programmes), zone, tx)
+            yield tx
     except sa.exc.DatabaseError as error:
         raise StoreError(f"{db.name} cannot be read ({error.orig})", "restore it from a backup") from error
     finally:

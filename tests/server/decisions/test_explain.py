@@ -4,6 +4,7 @@ import msgspec
 import pytest
 import sqlalchemy as sa
 
+from server.alarms.table import get
 from server.api import DecisionView, Explanation
 from server.decisions.explain import explain
 from server.decisions.record import decisions, findings
@@ -23,6 +24,7 @@ def first(found: Explanation) -> DecisionView:
 def test_why_with_the_readings_the_limits_and_the_same_verdict_once_more(day: Day) -> None:
     day.minutes(1)
     day.finger(94, status=("motion",))
+    day.minutes(1)
     taken_ns = day.finger(84)
     found = explained(day)
     assert (found.lacks, len(found.decisions)) == (None, 1)
@@ -112,8 +114,6 @@ def test_an_alarm_from_before_is_said_to_lack_it(day: Day) -> None:
 def test_everything_of_a_whole_day_is_the_same_once_more(lived: Day) -> None:
     with lived.server.db.read() as tx:
         numbers = list(tx.scalars(sa.text("SELECT id FROM alarms")))
-        from server.alarms.table import get
-
         views = [one for number in numbers if (alarm := get(tx, number)) for one in explain(tx, alarm).decisions]
     assert len(views) > 5
     assert {one.same for one in views} <= {True, None}

@@ -2,8 +2,10 @@
 
 import msgspec
 import pytest
+import sqlalchemy as sa
 
 from server.alarms import table
+from server.alarms.timeline import timeline
 from server.decisions.replay import Replayed, replay
 from server.patients.programmes import OURS, read
 from tests.server.conftest import START_NS
@@ -32,7 +34,9 @@ def test_a_day_lived_through_once_more_decides_what_was_decided(lived: Day) -> N
         recorded = table.every(tx, "eva")
     ends = [(one.kind, one.t_ns) for one in found.became if one.what == "closed"]
     assert ends == sorted(((one.kind, one.closed_ns) for one in recorded if one.closed_ns), key=lambda end: end[1])
-    assert any(one.what == "settled" for one in found.became)
+    with lived.server.db.read() as tx:
+        settled = tx.scalars(sa.select(timeline.c.t_ns).where(timeline.c.what == "settled").order_by(timeline.c.id))
+        assert [one.t_ns for one in found.became if one.what == "settled"] == list(settled)
 
 
 def test_a_span_from_the_middle_reaches_back_to_what_it_rests_on(lived: Day) -> None:
