@@ -27,13 +27,13 @@ SHORT_S, LONG_S = 300.0, 3600.0
 
 
 class Side(msgspec.Struct, frozen=True):
-    """What a programme makes of it. `touched`: patients with at least one alarm."""
+    """What a programme makes of it. `touched`: patients with at least one alarm. Below one day there is no rate."""
 
     programme: str
     version: str
     digest: str
     alarms: int
-    per_100_patient_days: float
+    per_100_patient_days: float | None
     touched: int
     by_kind: dict[str, int]
     by_level: dict[str, int]
@@ -147,7 +147,7 @@ def _run(
 
 
 def _side(programme: Programme, found: Sequence[Alarm], days: float) -> Side:
-    often = round(100 * len(found) / days, 2) if days else 0.0
+    often = round(100 * len(found) / days, 2) if days >= 1 else None
     return Side(
         programme.name, programme.version, programme.digest, len(found), often,
         len({one.patient for one in found}), _counted(one.kind.value for one in found),
@@ -163,13 +163,13 @@ def _page(
     data: Known, people: Sequence[str], days: float, sides: Sequence[Side], compared: Difference
 ) -> Iterator[str]:
     old, new = sides
-    yield f"{len(people)} patients, {days:.1f} patient-days"
+    yield f"{len(people)} patient{'s' * (len(people) != 1)}, {days:.1f} patient-days"
     yield from data.remarks
     yield ""
     yield f"{'':28}{_named(old):>24}{_named(new):>24}"
     rows: list[tuple[str, object, object]] = [
         ("alarms", old.alarms, new.alarms),
-        ("for 100 patient-days", f"{old.per_100_patient_days:.2f}", f"{new.per_100_patient_days:.2f}"),
+        ("for 100 patient-days", _often(old), _often(new)),
         ("patients touched", old.touched, new.touched),
     ]
     for told in ("by_kind", "by_level", "by_rule"):
@@ -185,6 +185,10 @@ def _page(
             yield f"  {word}  {_when(data, one)}  {one.patient}  {one.level.name}  {one.rule}"
         if len(found) > SHOWN:
             yield f"  … and {len(found) - SHOWN} more (--json has all)"
+
+
+def _often(one: Side) -> str:
+    return "too short" if one.per_100_patient_days is None else f"{one.per_100_patient_days:.2f}"
 
 
 def _named(one: Side) -> str:
