@@ -30,6 +30,7 @@ from server.broker import Running
 from server.broker.accounts import well_formed
 from server.config import Config, Influx, Municipality, Patient, load_municipality, zone_of
 from server.db import Database, troubled
+from server.decisions.record import looked
 from server.engine import Engine
 from server.escalation.model import load as load_ladders
 from server.escalation.tick import climb_due
@@ -55,6 +56,7 @@ from server.patients import versions
 from server.patients.programmes import Programmes
 from server.patients.programmes import load as load_programmes
 from server.readings.fold import catch_up, fold
+from server.readings.journal import last_seq
 from server.readings.memory import memory_of
 from server.startup import tick as startup
 from server.version import program_version
@@ -192,6 +194,7 @@ class Server:
 
     def look(self, tx: sa.Connection, new: New, now_ns: int) -> set[str]:
         """Run the rules for whoever something was filed of just now, in `tx`; returns whose alarms changed."""
+        looked(tx, now_ns, last_seq(tx), {patient: len(what) for patient, what in new.items()})
         return self._look(tx, new.keys(), now_ns, new)
 
     def health(self) -> Health:
@@ -254,6 +257,8 @@ class Server:
             ordered = heard(tx, taken.new.events)
             changed = taken.changed | taken.new.keys() | ordered
             if look := taken.new.keys() | ordered | taken.look:
+                if unfiled := look - taken.new.keys():
+                    looked(tx, now_ns, last_seq(tx), dict.fromkeys(unfiled, 0))
                 changed |= self._look(tx, look, now_ns, taken.new)
                 changed |= at_home.trace(tx, changed)
         self.meter.took_in(taken.tally, taken.new.received_ns(), self.clock.now_ns(), time.monotonic() - began_s)
@@ -299,6 +304,7 @@ class Server:
             again, self._again = self._again, {}
             changed = fleet.grown_old(tx, now_ns - round(self.config.fleet.offline_after_s * NS))
             people = sorted(patients.ids(tx) if everybody else again.keys() | changed)
+            looked(tx, now_ns, last_seq(tx), None if everybody else dict.fromkeys(people, 0))
         for start in range(0, len(people), LOOKED_AT):
             with self.db.write() as tx:  # between two of them readings are taken in
                 changed |= self._look(tx, people[start : start + LOOKED_AT], now_ns, {})
@@ -314,6 +320,7 @@ class Server:
             turned = orders.turn(tx, now_ns, self.clock.speed)
             changed = turned.overdue
             if turned.overdue:
+                looked(tx, now_ns, last_seq(tx), dict.fromkeys(turned.overdue, 0))
                 changed |= self._look(tx, turned.overdue, now_ns, {})
             publish = self.signer.sign_known(tx, turned.publish)
         self.publish(publish)

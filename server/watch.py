@@ -16,24 +16,30 @@ So is the gateway's clock: one that is far off puts readings at a wrong time, or
 nobody.
 """
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from functools import cache
 
 import numpy as np
 import sqlalchemy as sa
 
 from server.alarms.store import Trigger, judge
 from server.alarms.table import alarms
+from server.decisions import record
+from server.decisions.record import Basis, Circumstances, spoken
 from server.fleet.store import Pulse, pulses
 from server.notify.words import wait
 from server.orders import store as orders
+from server.orders.model import Order
 from server.orders.words import reasons as order_reasons
 from server.patients.programmes import Programmes
 from server.patients.store import PatientRecord, patients_of, watched_since
 from server.quick import in_parts
+from server.readings.journal import last_seq
 from server.readings.store import Occurrence, Reading, window
 from server.wishes.look import Wishing
 from triage.contract import Rule
 from triage.grid import limits_of
+from triage.programme import GIVEN
 from triage.rules.silence import gateway_silent
 from triage.run import Verdicts, run
 from vitals.alarm import Audience, Kind, Level, Reason
@@ -77,6 +83,8 @@ class Watch:
         self._clock_off_s = max(CLOCK_OFF_S, ON_THE_WAY_S * speed)
         self._heard_since_ns: dict[str, int] = {}
         """Since when each gateway that can be heard has been, without a long silence between: as committed."""
+        self._applies: dict[str, Circumstances] = {}
+        """What was written down last of each patient: as committed."""
 
     def look(self, tx: sa.Connection, patient_ids: Iterable[str] | None, now_ns: int, new: New) -> set[str]:
         """Run the rules for these patients (None: everybody); returns those whose alarms changed."""
@@ -87,29 +95,46 @@ class Watch:
         sa.event.listen(tx, "commit", lambda _: self._remember(heard_since_ns), once=True)
         homes = _homes(heard)
         since = watched_since(tx, now_ns, chosen)
-        listening = _listening(tx, now_ns, chosen)
+        listening = listeners(tx, now_ns, chosen)
         to_look_at = orders.to_look_at(tx)
+        position = cache(lambda: last_seq(tx))
         changed: set[str] = set()
-        for programme, people in _by_programme(patients_of(tx, chosen)).items():
+        applies: dict[str, Circumstances] = {}
+        for name, people in _by_programme(patients_of(tx, chosen)).items():
+            programme, digest = self._programmes.of(name), self._programmes.of(name).digest
             limits = {one.id: self._limits(one, homes, since, now_ns) for one in people}
-            verdicts = _verdicts(tx, self._programmes.rules(programme), limits, now_ns)
+            verdicts = _verdicts(tx, self._programmes.rules(name), limits, now_ns)
             alarmed = {kind: set(verdicts.alarmed(kind).tolist()) for kind in Kind}
             for row, one in enumerate(people):
+                own = self._own(homes.get(one.id, []), to_look_at.get(one.id, ()), now_ns)
+                applies[one.id] = _circumstances(digest, one.limits, limits[one.id], own)
+                basis = Basis(programme.name, programme.version, digest, limits[one.id], tuple(one.limits), position)
                 for kind in Kind:
-                    reasons = _for_nurse(verdicts, row, kind) if row in alarmed[kind] else []
-                    if kind is Kind.TECHNICAL:
-                        reasons += self._silence(homes.get(one.id, []), now_ns)
-                        reasons += self._clocks(homes.get(one.id, []), now_ns)
-                        reasons += _full(homes.get(one.id, []), now_ns)
-                    reasons += order_reasons(to_look_at.get(one.id, ()), kind, now_ns)
+                    reasons = for_nurse(verdicts, row, kind) if row in alarmed[kind] else []
+                    reasons += [reason for whose, reason in own if whose is kind]
                     if not reasons and (one.id, kind.value) not in listening:
                         continue
-                    trigger = _trigger(verdicts.rules, reasons, new, one.id, now_ns)
-                    unknown = frozenset(verdicts.unknown(row, kind=kind))
-                    if judge(tx, one.id, kind, reasons, unknown, now_ns, trigger):
+                    if hear(tx, one.id, kind, reasons, verdicts, row, new, basis):
                         changed.add(one.id)
             changed |= self._wishing.look(tx, people, verdicts, now_ns)
+        self._note(tx, applies, position, now_ns)
         return changed
+
+    def _note(
+        self, tx: sa.Connection, applies: Mapping[str, Circumstances], position: Callable[[], int], now_ns: int
+    ) -> None:
+        """Write down what applies to whom, where that has changed; remembered once it is committed."""
+        known = self._applies | record.applied_last(tx, applies.keys() - self._applies.keys())
+        fresh = {patient: one for patient, one in applies.items() if known.get(patient) != one}
+        if fresh:
+            record.applies(tx, now_ns, position(), fresh)
+        sa.event.listen(tx, "commit", lambda _: self._applies.update(applies), once=True)
+
+    def _own(self, home: Sequence[Pulse], to_look_at: Sequence[Order], now_ns: int) -> list[tuple[Kind, Reason]]:
+        """What the server itself finds, of no reading."""
+        technical = self._silence(home, now_ns) + self._clocks(home, now_ns) + _full(home, now_ns)
+        own = [(Kind.TECHNICAL, reason) for reason in technical]
+        return own + [(kind, reason) for kind in Kind for reason in order_reasons(to_look_at, kind, now_ns)]
 
     def _limits(
         self, one: PatientRecord, homes: Mapping[str, list[Pulse]], since: Mapping[str, int], now_ns: int
@@ -195,7 +220,26 @@ def _verdicts(
     return run(window(tx, people, rules, limits_of(rules, people, limits), now_ns), rules)
 
 
-def _for_nurse(verdicts: Verdicts, row: int, kind: Kind) -> list[Reason]:
+def hear(
+    tx: sa.Connection, patient_id: str, kind: Kind, reasons: Sequence[Reason], verdicts: Verdicts, row: int, new: New,
+    basis: Basis,
+) -> bool:  # fmt: skip
+    """Hand what was found of the patient in `row` to the alarms; returns whether anything people see has changed."""
+    now_ns = verdicts.now_ns
+    trigger = _trigger(verdicts.rules, reasons, new, patient_id, now_ns)
+    unknown = frozenset(verdicts.unknown(row, kind=kind))
+    return judge(tx, patient_id, kind, reasons, unknown, now_ns, trigger, basis)
+
+
+def _circumstances(
+    digest: str, personal: Mapping[str, float], limits: Mapping[str, float], own: Iterable[tuple[Kind, Reason]]
+) -> Circumstances:
+    """What is to be written down of one patient; a programme and personal limits make all limits but the given."""
+    given = {name: value for name, value in limits.items() if name in GIVEN}
+    return Circumstances(digest, dict(personal), given, spoken(own))
+
+
+def for_nurse(verdicts: Verdicts, row: int, kind: Kind) -> list[Reason]:
     """What is for the patient or the next of kin opens no alarm."""
     return verdicts.reasons(row, kind=kind, tells=Audience.NURSE)
 
@@ -208,7 +252,7 @@ def _homes(heard: Iterable[Pulse]) -> dict[str, list[Pulse]]:
     return homes
 
 
-def _listening(tx: sa.Connection, now_ns: int, patient_ids: Collection[str] | None) -> set[tuple[str, str]]:
+def listeners(tx: sa.Connection, now_ns: int, patient_ids: Collection[str] | None) -> set[tuple[str, str]]:
     """(patient, kind) of the alarms that want to hear calm too: open ones, and closed ones that are still quiet."""
     columns = alarms.c
     speaks = (columns.state != "closed") | (columns.quiet_until_ns > now_ns)

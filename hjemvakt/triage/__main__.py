@@ -6,6 +6,9 @@ from collections.abc import Callable, Sequence
 from typing import cast
 
 _COMMANDS: dict[str, str] = {
+    "explain": "why an alarm is as it is, and the same decision made once more from what was known then",
+    "replay": "a patient's hours once more: what the rules said, and with another programme would have said",
+    "whatif": "before a programme goes live: how many alarms it makes, which come and which go",
     "rules": "the rules there are, what each reads and what may be set",
     "score": "score a table: NEWS2, MEWS, qSOFA, shock index, CRB-65",
     "programmes": "list the programmes that patients can follow, show one in full, check a file",

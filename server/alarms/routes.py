@@ -8,13 +8,14 @@ from collections.abc import Callable
 import sqlalchemy as sa
 from fastapi import APIRouter, HTTPException
 
-from server.access.door import Anyone
+from server.access.door import CARE, Anyone
 from server.access.store import Account
 from server.alarms import store, table
 from server.alarms.model import Alarm
 from server.alarms.views import may_act, views
-from server.api import Acknowledge, AlarmView, Close, Conflict, Escalate
+from server.api import Acknowledge, AlarmView, Close, Conflict, Escalate, Explanation
 from server.audit.store import write
+from server.decisions.explain import explain
 from server.house import Here, House, Seen, problems
 from server.patients.views import brief_of
 
@@ -30,6 +31,18 @@ def get_alarm(alarm_id: str, account: Anyone, here: Here, looks: Seen) -> AlarmV
     looks.saw(here.clock.now_ns(), account.id, "alarm", alarm.patient_id)
     with here.db.read() as tx:
         return _view(here, tx, alarm, account)
+
+
+@router.get("/explanation", operation_id="explainAlarm", responses=problems(401, 403, 404, 422))
+def explain_alarm(alarm_id: str, account: Anyone, here: Here, looks: Seen) -> Explanation:
+    """Why it is as it is: each decision with its grounds, and the same decision made once more.
+
+    To an administrator it says nothing that was measured."""
+    with here.db.read() as tx:
+        alarm = _find(tx, alarm_id, account)
+    looks.saw(here.clock.now_ns(), account.id, "explanation", alarm.patient_id)
+    with here.db.read() as tx:
+        return explain(tx, alarm, readings=account.role in CARE)
 
 
 @router.post("/acknowledge", operation_id="acknowledgeAlarm", responses=_ACTING)

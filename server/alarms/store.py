@@ -5,7 +5,7 @@ is another ladder's alarm), and the first step's messages are queued in the same
 with the messages that tell of it, or not at all.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Literal
 
 import msgspec
@@ -14,12 +14,15 @@ import sqlalchemy as sa
 from server.alarms import model, table, timeline, words
 from server.alarms.model import PRIORITY, Alarm, Deed, State, Trigger
 from server.alarms.table import open_count
+from server.decisions.record import Basis, What, decided
 from server.escalation.model import Tell, begin, climb
 from server.escalation.store import in_force
 from server.notify import outbox
 from server.notify.words import message
 from server.oncall.store import answering
 from server.patients.store import patient
+from server.readings.model import Reading
+from triage.contract import Rule
 from triage.episode import Change, Episode, Opened, Raised, Repeated, Settled, doubt, step, trust
 from vitals.alarm import Kind, Level, Reason
 from vitals.clock import NS
@@ -30,7 +33,7 @@ __all__ = [
     "acknowledge",
     "advance",
     "close",
-    "corrected",
+    "correct",
     "escalate",
     "expire",
     "judge",
@@ -49,45 +52,50 @@ def judge(
     unknown: Collection[str],
     now_ns: int,
     trigger: Trigger | None = None,
+    basis: Basis | None = None,
 ) -> bool:
     """Hear what the rules of `kind` say of a patient now; returns whether anything people see has changed.
 
-    `unknown` names the rules that cannot tell. Raises StoreError where no ladder is in force.
+    `unknown` names the rules that cannot tell. `basis`: what it rests on, to be written down with what it does to an
+    alarm. Raises StoreError where no ladder is in force.
     """
     alarm = table.standing(tx, patient_id, kind.value, now_ns)
     if alarm is None:
         closed = table.last_closed(tx, patient_id, kind.value) if trigger and trigger.late else None
         if closed is not None and reasons and _judged(tx, closed, reasons, trigger):
-            return _hear_late(tx, closed, reasons, unknown, now_ns)
-        return _open(tx, patient_id, kind, reasons, unknown, now_ns, trigger)
+            return _hear_late(tx, closed, reasons, unknown, now_ns, basis)
+        return _open(tx, patient_id, kind, reasons, unknown, now_ns, trigger, basis)
     before = msgspec.json.decode(alarm.episode, type=Episode)
     episode, changes = step(before, reasons, unknown, now_ns)
     assert episode is not None, "an episode that was open stays open"
     if alarm.state is not State.CLOSED:
+        _decide(tx, alarm.id, changes, reasons, now_ns, basis)
         return _follow(tx, alarm, episode, changes, now_ns, trigger)
     news = any(isinstance(change, Raised | Repeated) for change in changes) or _anew(alarm, before, reasons, trigger)
     if news and not _judged(tx, alarm, reasons, trigger):
         table.save(tx, msgspec.structs.replace(alarm, quiet_until_ns=None))
-        return _open(tx, patient_id, kind, reasons, unknown, now_ns, trigger)
+        return _open(tx, patient_id, kind, reasons, unknown, now_ns, trigger, basis)
     _remember(tx, alarm, episode)
     return False
 
 
-def corrected(
-    tx: sa.Connection, patient_id: str, rules: Collection[str], values: Collection[float], now_ns: int, what: Corrected,
-    text: words.Words, name: str,
+def correct(
+    tx: sa.Connection, patient_id: str, rules: Iterable[Rule], readings: Sequence[Reading], now_ns: int,
+    what: Corrected, text: words.Words, name: str,
 ) -> None:  # fmt: skip
-    """Hear that `name` has corrected readings of a patient, which `rules` look at and which had these values.
+    """Hear that `name` has corrected these readings of a patient whom these rules watch over.
 
-    It is written on the open clinical alarm in which one of these rules spoke. Where the numbers of a rule's reason
-    show that it saw them, what it said is doubted, or no longer (`triage.episode`); also in an alarm that is closed and
-    quiet, which else would take what comes next for what it was closed for.
+    It is written on the open clinical alarm in which a rule spoke that looks at them. Where the numbers of a rule's
+    reason show that it saw them, what it said is doubted, or no longer (`triage.episode`); also in an alarm that is
+    closed and quiet, which else would take what comes next for what it was closed for.
     """
+    channels, values = {one.channel for one in readings}, {one.value for one in readings}
+    looks = {rule.name for rule in rules if channels.intersection(rule.reads)}
     alarm = table.standing(tx, patient_id, "clinical", now_ns)
-    spoke = [reason for reason in alarm.reasons if reason.rule in rules] if alarm else []
+    spoke = [reason for reason in alarm.reasons if reason.rule in looks] if alarm else []
     if alarm is None or not spoke:
         return
-    saw = {reason.rule for reason in spoke if not set(values).isdisjoint(reason.because.values())}
+    saw = {reason.rule for reason in spoke if not values.isdisjoint(reason.because.values())}
     episode = msgspec.json.decode(alarm.episode, type=Episode)
     _remember(tx, alarm, doubt(episode, saw, now_ns) if what == "invalidated" else trust(episode, saw))
     if alarm.state is not State.CLOSED:
@@ -172,6 +180,7 @@ def _open(
     unknown: Collection[str],
     now_ns: int,
     trigger: Trigger | None,
+    basis: Basis | None,
 ) -> bool:
     episode, changes = step(None, reasons, unknown, now_ns)
     if episode is None or not any(isinstance(change, Opened) for change in changes):
@@ -184,6 +193,7 @@ def _open(
             climb=begin(ladder, now_ns), reasons=_newest_first(episode), episode=msgspec.json.encode(episode),
         ),
     )  # fmt: skip
+    _decide(tx, alarm.id, changes, reasons, now_ns, basis)
     _trace(tx, alarm, trigger)
     timeline.add(tx, alarm.id, now_ns, "raised", words.raised(alarm))
     for reason in episode.reasons:
@@ -230,6 +240,20 @@ def _changed(tx: sa.Connection, alarm: Alarm, change: Change, now_ns: int, trigg
     return alarm
 
 
+_DOES: tuple[tuple[type[Change], What], ...] = ((Opened, "opened"), (Raised, "raised"), (Repeated, "stacked"))
+
+
+def _decide(
+    tx: sa.Connection, alarm_id: int, changes: Sequence[Change], reasons: Sequence[Reason], now_ns: int,
+    basis: Basis | None,
+) -> None:  # fmt: skip
+    """Write down what a verdict did to its alarm, by the most that it did, if it did anything."""
+    for kind, what in _DOES:
+        if any(isinstance(change, kind) for change in changes):
+            decided(tx, alarm_id, now_ns, what, basis, reasons)
+            return
+
+
 def _close_itself(tx: sa.Connection, alarm: Alarm, now_ns: int) -> Alarm:
     outbox.withdraw(tx, alarm.id)
     timeline.add(tx, alarm.id, now_ns, "closed", words.SETTLED_ITSELF)
@@ -256,12 +280,14 @@ def _judged(tx: sa.Connection, alarm: Alarm, reasons: Sequence[Reason], trigger:
 
 
 def _hear_late(
-    tx: sa.Connection, alarm: Alarm, reasons: Sequence[Reason], unknown: Collection[str], now_ns: int
-) -> bool:
+    tx: sa.Connection, alarm: Alarm, reasons: Sequence[Reason], unknown: Collection[str], now_ns: int,
+    basis: Basis | None,
+) -> bool:  # fmt: skip
     """A closed alarm that had settled hears what came late to it, and is quiet about that (`_anew`) for a while."""
     episode, _ = step(msgspec.json.decode(alarm.episode, type=Episode), reasons, unknown, now_ns)
     for reason in reasons:
         timeline.add(tx, alarm.id, now_ns, "late", words.came_after(reason.text))
+    decided(tx, alarm.id, now_ns, "late", basis, reasons)
     quiet_ns = now_ns + round(model.QUIET_S[alarm.level] * NS)
     table.save(tx, msgspec.structs.replace(alarm, quiet_until_ns=quiet_ns, episode=msgspec.json.encode(episode)))
     return True

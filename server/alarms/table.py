@@ -103,6 +103,12 @@ def of_patient(tx: sa.Connection, patient_id: str, kinds: Iterable[AlarmKind], c
     )
 
 
+def every(tx: sa.Connection, patient_id: str | None = None) -> list[Alarm]:
+    """All alarms there ever were (of one patient), oldest first."""
+    query = sa.select(alarms).order_by(alarms.c.id)
+    return _many(tx, query if patient_id is None else query.where(alarms.c.patient_id == patient_id))
+
+
 def open_count(tx: sa.Connection) -> int:
     """How many alarms are open."""
     return tx.scalar(sa.select(sa.func.count()).select_from(alarms).where(_is_open())) or 0

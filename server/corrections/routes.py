@@ -7,7 +7,7 @@ from fastapi import APIRouter, HTTPException
 
 from server.access.door import Carer
 from server.access.store import Account
-from server.alarms.store import Corrected, corrected
+from server.alarms.store import Corrected, correct
 from server.alarms.words import Words
 from server.api import Answered, CorrectionView, Invalidate, LatestReadings, Reinstate
 from server.corrections import store, words
@@ -92,9 +92,7 @@ def _follow(
     if not done.new:
         return set()
     readings = [one for one, _ in done.correction.readings]
-    channels = {one.channel for one in readings}
-    rules = {rule.name for rule in here.programmes.rules(record.programme) if channels.intersection(rule.reads)}
-    corrected(tx, record.id, rules, {one.value for one in readings}, now_ns, what, text, account.name)
+    correct(tx, record.id, here.programmes.rules(record.programme), readings, now_ns, what, text, account.name)
     return {record.id} | here.look(tx, {record.id: ()}, now_ns)
 
 

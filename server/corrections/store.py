@@ -145,6 +145,11 @@ def standing(tx: sa.Connection, patient_id: str, channel: str, count: int) -> li
     return _many(tx, _stands(patient_id) & corrections.c.id.in_(its), count)
 
 
+def of_patient(tx: sa.Connection, patient_id: str) -> list[Correction]:
+    """All that was ever said to be wrong of one patient's readings, also what was undone."""
+    return _many(tx, corrections.c.patient_id == patient_id)
+
+
 def channels(tx: sa.Connection, patient_id: str) -> set[str]:
     """The channels of which something does not count."""
     query = sa.select(corrected.c.channel).distinct().join_from(corrected, corrections).where(_stands(patient_id))

@@ -2,12 +2,9 @@
 
 import argparse
 import getpass
-import re
 import sys
 from collections.abc import Sequence
-from datetime import UTC, date, datetime
 from pathlib import Path
-from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
 
@@ -17,9 +14,8 @@ from server.config import load, zone_of
 from server.db import Database
 from server.patients.store import ids
 from server.readings.filed import Wanted, filed
-from server.readings.moments import moment
+from server.readings.moments import moment, moment_of
 from vitals.channels import CHANNELS
-from vitals.clock import NS
 from vitals.errors import ConfigError, HjemvaktError, StoreError
 
 OK, FAILED, UNUSABLE = 0, 1, 2
@@ -72,7 +68,7 @@ def _export(said: argparse.Namespace) -> int:
     config = load(said.config)
     zone = zone_of(config.time_zone, str(said.config))
     wanted = Wanted(
-        _moment("--from", said.since, zone), _moment("--to", said.until, zone), tuple(sorted(set(said.patient))),
+        moment_of("--from", said.since, zone), moment_of("--to", said.until, zone), tuple(sorted(set(said.patient))),
         tuple(sorted(set(said.channel))),
     )  # fmt: skip
     if wanted.to_ns <= wanted.from_ns:
@@ -111,24 +107,6 @@ def _note(db: Database, wanted: Wanted, out: Path, now_ns: int) -> None:
         detail = f"{out.name}: {channels}{whose}, {moment(wanted.from_ns)} to {moment(wanted.to_ns)}"
         for patient in wanted.patients or (None,):
             audit.write(tx, now_ns, f"cli:{getpass.getuser()}", "export readings", patient, detail)
-
-
-def _moment(option: str, text: str, zone: ZoneInfo) -> int:
-    """Nanoseconds of a date there, or of a time with its zone; raises ConfigError."""
-    try:
-        if re.fullmatch(r"\d{4}-\d\d-\d\d", text):
-            found = datetime.combine(date.fromisoformat(text), datetime.min.time(), zone)
-        else:
-            found = datetime.fromisoformat(text)
-        if found.tzinfo is None:
-            raise ConfigError(f"{option} {text} does not say in which zone", "end it with Z or +02:00, or give a date")
-        since_1970 = found - datetime(1970, 1, 1, tzinfo=UTC)
-    except (ValueError, OverflowError) as error:
-        raise ConfigError(f"{option} {text!r} is no time", "write it as 2026-03-01 or 2026-03-01T08:00:00Z") from error
-    whole_ns = (since_1970.days * 86_400 + since_1970.seconds) * NS + since_1970.microseconds * 1000
-    if not -(2**63) <= whole_ns < 2**63:
-        raise ConfigError(f"{option} {text} is out of range", "give a year from 1678 to 2261")
-    return whole_ns
 
 
 if __name__ == "__main__":

@@ -104,6 +104,28 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/alarms/{alarm_id}/explanation": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Explain Alarm
+         * @description Why it is as it is: each decision with its grounds, and the same decision made once more.
+         *
+         *     To an administrator it says nothing that was measured.
+         */
+        get: operations["explainAlarm"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/fleet": {
         parameters: {
             query?: never;
@@ -665,6 +687,18 @@ export interface components {
             /** Who */
             who: string | null;
         };
+        /**
+         * AppliedLimit
+         * @description A limit as it was. `personal`: the patient's own, over the programme's.
+         */
+        AppliedLimit: {
+            /** Name */
+            name: string;
+            /** Personal */
+            personal: boolean;
+            /** Value */
+            value: number;
+        };
         /** Channel */
         Channel: {
             /** Channel */
@@ -770,6 +804,37 @@ export interface components {
             value?: number | null;
         };
         /**
+         * DecisionView
+         * @description A verdict that opened an alarm, raised it, was stacked on it, or came late to it when it was closed.
+         *
+         *     `position`: how far the server's journal was. `same`: of all its findings that can be asked again; None for none.
+         */
+        DecisionView: {
+            /** Digest */
+            digest: string;
+            /** Findings */
+            findings: components["schemas"]["RuleFinding"][];
+            /** Limits */
+            limits: components["schemas"]["AppliedLimit"][];
+            /** Position */
+            position: number;
+            /** Programme */
+            programme: string;
+            /** Same */
+            same: boolean | null;
+            /** T Ms */
+            t_ms: number;
+            /** T Ns */
+            t_ns: string;
+            /** Version */
+            version: string;
+            /**
+             * What
+             * @enum {string}
+             */
+            what: "opened" | "raised" | "stacked" | "late";
+        };
+        /**
          * DeviceView
          * @description `link`: never, idle, connected, lost.
          */
@@ -817,6 +882,24 @@ export interface components {
              * @default
              */
             note: string;
+        };
+        /**
+         * Explanation
+         * @description Why an alarm is as it is: each decision about it. `lacks`: why there is none, or not all of it.
+         */
+        Explanation: {
+            /** Alarm */
+            alarm: string;
+            /** Decisions */
+            decisions: components["schemas"]["DecisionView"][];
+            /**
+             * Kind
+             * @enum {string}
+             */
+            kind: "clinical" | "technical";
+            lacks: components["schemas"]["Text"] | null;
+            /** Patient */
+            patient: string;
         };
         /**
          * GatewayConfig
@@ -1406,6 +1489,69 @@ export interface components {
             /** Certificates */
             certificates: number;
         };
+        /**
+         * RuleFinding
+         * @description What a rule said, and what it says when it is asked once more with what was known then.
+         *
+         *     `same`: the level and every number are equal to the last bit. None where it cannot be asked: `why` says why not.
+         *     `now_version`, `again`: where the two differ, which version was asked, and what it says (None: nothing).
+         */
+        RuleFinding: {
+            again: components["schemas"]["Text"] | null;
+            /** Because */
+            because: {
+                [key: string]: number | null;
+            };
+            /** Now Version */
+            now_version: string | null;
+            /**
+             * Priority
+             * @enum {string}
+             */
+            priority: "high" | "medium" | "low";
+            /** Readings */
+            readings: components["schemas"]["SeenReading"][];
+            /** Rule */
+            rule: string;
+            /** Same */
+            same: boolean | null;
+            /** Source */
+            source: string | null;
+            text: components["schemas"]["Text"];
+            /** Version */
+            version: string;
+            why: components["schemas"]["Text"] | null;
+        };
+        /**
+         * SeenReading
+         * @description A reading or an event that a rule looked at, as it stood then.
+         *
+         *     `counts`: it still does, nobody has said since that it is wrong or somebody else's. `good`: the device trusts it.
+         *     `late`: it came long after it was measured.
+         */
+        SeenReading: {
+            /** Channel */
+            channel: string;
+            /** Counts */
+            counts: boolean;
+            /** Decimals */
+            decimals: number;
+            /** Device */
+            device: string;
+            /** Good */
+            good: boolean;
+            label: components["schemas"]["Text"];
+            /** Late */
+            late: boolean;
+            /** Stored Ms */
+            stored_ms: number;
+            /** T Ms */
+            t_ms: number;
+            /** Unit */
+            unit: string;
+            /** Value */
+            value: number;
+        };
         /** SignIn */
         SignIn: {
             /** Password */
@@ -1851,6 +1997,64 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Conflict"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    explainAlarm: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                alarm_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Explanation"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
                 };
             };
             /** @description Unprocessable Entity */
