@@ -18,8 +18,8 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from triage.catalogue import catalogue
 from triage.grid import Sample, window
-from triage.scores.news2 import PARAMETERS
 from triage.run import run
+from triage.scores.news2 import PARAMETERS
 from vitals.channels import CHANNELS
 from vitals.clock import NS
 
