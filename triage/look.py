@@ -118,8 +118,10 @@ def fresh(w: Window, channel: str, fresh_s: Floats) -> Floats:
 
 
 def recent(w: Window, channel: str, span_s: Floats) -> Floats:
-    """The good values [P, K] of the last `span_s` [P] seconds; NaN where there are none."""
-    return within(good(w, channel), np.full(w.patients, w.now_ns, np.int64), span_s).value
+    """The good values [P, K] of the last `span_s` [P] seconds; NaN where there are none, or no span."""
+    series = good(w, channel)
+    since_ns = w.now_ns - np.where(np.isnan(span_s), -1, np.floor(span_s * NS)).astype(np.int64)
+    return np.where(series.t_ns >= since_ns[:, None], series.value, np.nan)
 
 
 def median(value: Floats) -> Floats:

@@ -49,8 +49,19 @@ def test_every_limit_of_a_shipped_programme_can_be_a_persons_within_its_bounds(p
     assert all(" is above " in said for said in refused), "nothing but another band is in the way"
 
 
-def test_heart_failure_copd_and_general_are_shipped():
-    assert {"heart-failure", "copd", "general"} <= {path.stem for path in PROGRAMMES}
+def test_the_programmes_of_the_wards_are_shipped():
+    assert {path.stem for path in PROGRAMMES} == {
+        "chemotherapy", "copd", "covid", "diabetes", "frail-elderly", "general", "heart-failure", "hypertension",
+        "stroke-rehabilitation",
+    }  # fmt: skip
+
+
+def test_as_many_answers_make_calm_as_are_asked():
+    (chemotherapy,) = [path for path in PROGRAMMES if path.stem == "chemotherapy"]
+    programme = parse(chemotherapy.read_text(encoding="utf-8"), chemotherapy.name)
+    for items, prefix in (("ukons_items", "ukons_"), ("pro_items", "pro_")):
+        asked = [ask.channel for ask in programme.ask if ask.channel.startswith(prefix)]
+        assert programme.limits[items] == len(asked)
 
 
 def test_a_patients_own_limit_wins_over_the_programme_and_that_over_the_default():

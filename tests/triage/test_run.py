@@ -34,7 +34,7 @@ def verdicts(home, now_ns):
 def test_the_worst_reason_comes_first(verdicts):
     levels = [reason.level for reason in verdicts.reasons(0)]
     assert levels == sorted(levels, reverse=True)
-    assert verdicts.reasons(0)[0].rule == "spo2_floor"
+    assert {reason.rule for reason in verdicts.reasons(0) if reason.level == Level.HIGH} >= {"spo2_floor"}
 
 
 def test_clinical_and_technical_are_asked_apart(verdicts):
@@ -44,7 +44,7 @@ def test_clinical_and_technical_are_asked_apart(verdicts):
 
 
 def test_a_reason_carries_rule_version_numbers_and_time(verdicts, now_ns):
-    reason = verdicts.reasons(0)[0]
+    (reason,) = [reason for reason in verdicts.reasons(0) if reason.rule == "spo2_floor"]
     assert (reason.version, reason.t_ns) == (catalogue()["spo2_floor"].version, now_ns)
     assert (reason.because["low_min"], reason.because["floor"], reason.because["count"]) == (84, 90, 2)
     assert reason.text["nb"] == "SpO₂ 84 %, grense 90 % (2 målinger under grensen)"

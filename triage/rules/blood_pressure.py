@@ -1,8 +1,8 @@
 """Blood pressure at home: far too high today, or above the target for days.
 
 Source: ESH guidelines 2023: at home the target is a mean below 135/85 mmHg; 180/120 and more is seen the same day, and
-is an emergency with symptoms of an organ that suffers (check). That three readings of a week make a mean, and that one
-reading far too high is enough to call, are our choices (check).
+is an emergency with symptoms of an organ that suffers (check). That the newest readings of a week, three to sixteen,
+make a mean, and that one reading far too high is enough to call, are our choices (check).
 
 The symptoms are the answers to questions: chest pain or a sign of a stroke at all, breathlessness from "somewhat" (2).
 Where a pressure far too high stands and they have not been answered, the rule asks. Pressures and means are rounded
@@ -30,12 +30,12 @@ SYMPTOM_FROM = {"chest_pain": 1, "breathlessness": 2, "face_droop": 1, "arm_weak
     },
     bounds={
         "bp_sys_target": (100.0, 180.0), "bp_dia_target": (60.0, 110.0), "bp_sys_urgent": (150.0, 240.0),
-        "bp_dia_urgent": (90.0, 150.0), "bp_enough": (1.0, 28.0), "bp_stale_s": (3_600.0, WEEK_S),
+        "bp_dia_urgent": (90.0, 150.0), "bp_enough": (1.0, 16.0), "bp_stale_s": (3_600.0, WEEK_S),
         "bp_symptom_s": (3_600.0, WEEK_S),
     },
     order=(("bp_sys_target", "bp_sys_urgent"), ("bp_dia_target", "bp_dia_urgent")),
     window_s=2 * WEEK_S,
-    samples=64,
+    samples=16,
     text={
         "nb": "Blodtrykk[ {sys:.0f}][/{dia:.0f}] mmHg[, svært høyt{urgent:?}][, akutt{emergency:?}:]"
         "[ brystsmerter{chest_pain_told:?},][ tung pust{breathlessness_told:?},][ skjevt ansikt{face_droop_told:?},]"

@@ -29,7 +29,7 @@ from vitals.alarm import Level
     },
     order=(("chemo_low", "chemo_raised", "chemo_fever"),),
     window_s=172_800,
-    samples=32,
+    samples=16,
     text={
         "nb": "Temperatur under cellegiftbehandling:[ feber {highest:.1f} °C (grense {fever:.1f}), akutt,]"
         "[ for lav {lowest:.1f} °C (grense {low:.1f}), akutt,][ forhøyet {raised:.1f} °C,]"

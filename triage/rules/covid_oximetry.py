@@ -38,7 +38,7 @@ _OTHERS = {
     },
     order=(("covid_red", "covid_home"),),
     window_s=172_800 + 14_400,
-    samples=32,
+    samples=8,
     text={
         "nb": "Covid:[ SpO₂ {low_min:.0f} %,][ én enkelt måling, mål på nytt{again:?},]"
         "[ puls {pulse_rate_off:.0f}/min,][ temperatur {body_temp_off:.1f} °C,][ {resp_rate_off:.0f} åndedrag/min,]",

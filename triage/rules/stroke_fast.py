@@ -20,7 +20,7 @@ SIGNS = ("face_droop", "arm_weakness", "speech_trouble")
     limits={"fast_fresh_s": 86_400.0},
     bounds={"fast_fresh_s": (3_600.0, 172_800.0)},
     window_s=172_800,
-    samples=16,
+    samples=8,
     text={
         "nb": "Tegn på hjerneslag, ring 113:[ skjevt ansikt{face_droop:?},][ svak arm{arm_weakness:?},]"
         "[ talevansker{speech_trouble:?},]",
