@@ -65,9 +65,7 @@ decisions = sa.Table(
     sa.Column("version", sa.Text, nullable=False),
     sa.Column("digest", sa.Text, nullable=False),
     sa.Column("limits", sa.LargeBinary, nullable=False, comment="all that applied, JSON"),
-    sa.Column(
-        "personal", sa.LargeBinary, nullable=False, comment="the names of those that were the patient's own, JSON"
-    ),
+    sa.Column("personal", sa.LargeBinary, nullable=False, comment="which were the patient's own, JSON"),
 )
 
 findings = sa.Table(
