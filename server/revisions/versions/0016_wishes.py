@@ -6,7 +6,7 @@ from alembic import op
 from server.db import Number
 
 revision = "0016"
-down_revision = "0014"
+down_revision = "0011"
 
 
 def upgrade() -> None:
