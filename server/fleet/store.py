@@ -40,6 +40,7 @@ gateway_table = sa.Table(
     sa.Column("config_version", sa.BigInteger, nullable=False, server_default="0", comment="from afar, as it says"),
     sa.Column("config_hash", sa.Text, nullable=False, server_default=""),
     sa.Column("config_refused", sa.Text, nullable=False, server_default=""),
+    sa.Column("answers", sa.Text, comment="the device that its patient's answers are readings of"),
     sa.Column("wishes_version", sa.BigInteger, nullable=False, server_default="-1", comment="-1: shows none"),
     sa.Index("gateways_of_patient", "patient_id"),
 )

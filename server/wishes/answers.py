@@ -25,33 +25,30 @@ SLACK_S = 3600.0
 def assign(tx: sa.Connection, programmes: Programmes, now_ns: int) -> None:
     """Give every gateway whose patient's programme asks something a device for the answers, and end what is over."""
     fleet = gateway_table.c
-    theirs = sa.select(fleet.id, fleet.patient_id, patients.c.programme)
+    theirs = sa.select(fleet.id, fleet.patient_id, fleet.answers, patients.c.programme)
     theirs = theirs.join(patients, patients.c.id == fleet.patient_id, isouter=True)
     asks = {name: bool(programmes.of(name).ask) for name in programmes.names}
     before = _stretches(tx)
-    for gateway, patient_id, programme in tx.execute(theirs).all():
+    for gateway, patient_id, known, programme in tx.execute(theirs).all():
         stretches = before.get(gateway, [])
-        current = next(((device, whose) for device, whose, to_ns in stretches if to_ns is None), None)
-        if current is not None and current[1] == patient_id:
-            continue
-        if current is not None:
-            over = (assignments.c.device == current[0]) & assignments.c.to_ns.is_(None)
-            tx.execute(assignments.update().where(over).values(to_ns=now_ns, changed_ns=now_ns))
-        if patient_id is not None and asks.get(programme, False):
-            device = f"{ANSWERS}{gateway}" + (f".{len(stretches) + 1}" if stretches else "")
-            new = {"device": device, "from_ns": now_ns - round(SLACK_S * NS), "to_ns": None, "patient_id": patient_id}
-            tx.execute(assignments.insert().values(**new, changed_ns=now_ns, user_slot=None))
+        device = next((device for device, whose, to_ns in stretches if to_ns is None and whose == patient_id), None)
+        if device is None:
+            _end(tx, [device for device, _, to_ns in stretches if to_ns is None], now_ns)
+            if patient_id is not None and asks.get(programme, False):
+                device = f"{ANSWERS}{gateway}" + (f".{len(stretches) + 1}" if stretches else "")
+                _begin(tx, device, patient_id, now_ns)
+        if device != known:
+            tx.execute(gateway_table.update().where(fleet.id == gateway).values(answers=device))
 
 
-def devices(tx: sa.Connection, gateways: Iterable[str]) -> dict[str, str]:
-    """The device that a home's answers are rows of now, by gateway, where there is one."""
-    wanted = set(gateways)
-    return {
-        gateway: device
-        for gateway, stretches in _stretches(tx, wanted if len(wanted) < 1_000 else None).items()
-        for device, _, to_ns in stretches
-        if to_ns is None
-    }
+def _end(tx: sa.Connection, devices: Sequence[str], now_ns: int) -> None:
+    over = assignments.c.device.in_(devices) & assignments.c.to_ns.is_(None)
+    tx.execute(assignments.update().where(over).values(to_ns=now_ns, changed_ns=now_ns))
+
+
+def _begin(tx: sa.Connection, device: str, patient_id: str, now_ns: int) -> None:
+    new = {"device": device, "from_ns": now_ns - round(SLACK_S * NS), "to_ns": None, "patient_id": patient_id}
+    tx.execute(assignments.insert().values(**new, changed_ns=now_ns, user_slot=None))
 
 
 def refuse_listed(devices: Iterable[str]) -> None:
@@ -61,16 +58,12 @@ def refuse_listed(devices: Iterable[str]) -> None:
             raise ConfigError(f"device {device!r} is assigned by the server itself", "take it out of [[assignments]]")
 
 
-def _stretches(tx: sa.Connection, gateways: set[str] | None = None) -> dict[str, Sequence[tuple[str, str, int | None]]]:
-    """By gateway (of these; None: all): device, whose, until when; the oldest first."""
+def _stretches(tx: sa.Connection) -> dict[str, list[tuple[str, str, int | None]]]:
+    """By gateway: device, whose, until when; the oldest first."""
     columns = assignments.c
     query = sa.select(columns.device, columns.patient_id, columns.to_ns).where(columns.device.startswith(ANSWERS))
-    if gateways is not None:
-        first = [f"{ANSWERS}{gateway}" for gateway in gateways]
-        later = sa.or_(*(columns.device.startswith(f"{device}.", autoescape=True) for device in first))
-        query = query.where(columns.device.in_(first) | later)
     found: dict[str, list[tuple[str, str, int | None]]] = {}
     for device, patient_id, to_ns in tx.execute(query.order_by(columns.from_ns, columns.device)):
         gateway = device.removeprefix(ANSWERS).partition(".")[0]
         found.setdefault(gateway, []).append((device, patient_id, to_ns))
-    return dict(found)
+    return found

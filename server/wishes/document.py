@@ -20,7 +20,6 @@ from server.ingest.store import Message
 from server.patients.programmes import Programmes
 from server.patients.store import patients_of
 from server.quick import in_parts
-from server.wishes import answers
 from server.wishes.store import Asked, standing, wishes
 from vitals.clock import NS
 from vitals.wire import Asking, Request, Telling, Wishes, down, encode
@@ -42,6 +41,7 @@ gateway_wishes = sa.Table(
 class _Home(NamedTuple):
     gateway: str
     patient_id: str | None
+    answers: str | None
     says: int
     version: int | None
     body: bytes | None
@@ -54,14 +54,11 @@ def compose(tx: sa.Connection, programmes: Programmes, patient_ids: Collection[s
         return
     people = {one.id: one for one in patients_of(tx, {home.patient_id for home in homes if home.patient_id})}
     asked = standing(tx, people.keys())
-    devices = answers.devices(tx, [home.gateway for home in homes])
     for home in homes:
         person = people.get(home.patient_id or "")
-        asking = (
-            tuple(Asking(one.channel, one.every_s) for one in programmes.of(person.programme).ask) if person else ()
-        )
-        device = devices.get(home.gateway, "") if person else ""
-        document = _document(home.gateway, asking, device, asked.get(home.patient_id or "", []))
+        asks = programmes.of(person.programme).ask if person and home.answers else ()
+        asking = tuple(Asking(one.channel, one.every_s) for one in asks)
+        document = _document(home.gateway, asking, home.answers or "", asked.get(home.patient_id or "", []))
         _put(tx, home, document, now_ns)
 
 
@@ -102,7 +99,7 @@ def deliver(tx: sa.Connection, now_ns: int) -> set[str]:
 
 def _homes(tx: sa.Connection, patient_ids: Collection[str] | None) -> list[_Home]:
     fleet, document = gateway_table.c, gateway_wishes.c
-    query = sa.select(fleet.id, fleet.patient_id, fleet.wishes_version, document.version, document.body)
+    query = sa.select(fleet.id, fleet.patient_id, fleet.answers, fleet.wishes_version, document.version, document.body)
     query = query.join(gateway_wishes, document.gateway == fleet.id, isouter=True)
     return [_Home(*row) for row in in_parts(tx, query, fleet.patient_id, patient_ids)]
 
@@ -110,7 +107,7 @@ def _homes(tx: sa.Connection, patient_ids: Collection[str] | None) -> list[_Home
 def _document(gateway: str, asking: tuple[Asking, ...], device: str, asked: Collection[Asked]) -> Wishes:
     requests = tuple(_request(one) for one in asked if one.wish.channel)
     telling = tuple(_telling(one) for one in asked if not one.wish.channel)
-    return Wishes(gateway, 0, 0, device if asking else "", requests, asking if device else (), telling)
+    return Wishes(gateway, 0, 0, device if asking else "", requests, asking, telling)
 
 
 def _request(one: Asked) -> Request:

@@ -1,30 +1,22 @@
 """What a home is asked: from the server's document to a sentence, a voice, a page, and an answer on disk."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from datetime import datetime
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import msgspec
 import pytest
-from axe_playwright_python.async_playwright import Axe
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
-from playwright.async_api import Page as Tab
-from playwright.async_api import async_playwright, expect
 
 from gateway.asking import ASIDE_S
 from gateway.config import LocalConfig
 from gateway.home import Home
 from gateway.local import Local
-from gateway.page import Page
 from gateway.seals import FOLDER, SERVER_KEY, Seals
 from gateway.spool import Heard, Spool
-from gateway.tasks import ended
 from gateway.wishes import FILE
-from tests.ports import free_port
 from vitals.alarm import Level
 from vitals.answers import QUESTIONS
 from vitals.block import Block
@@ -310,88 +302,3 @@ async def test_while_the_server_is_away_the_hub_asks_by_the_same_plan(hub: Hub) 
     hub.silent_s = 0.0
     await hub.local.turn()
     assert hub.home.sheet().requests == (), "from then on it is the server that asks"
-
-
-@asynccontextmanager
-async def screen(hub: Hub, **more: object) -> AsyncIterator[Tab]:
-    """The home's page in a real browser."""
-    at = ("127.0.0.1", free_port())
-    serving = asyncio.create_task(Page("nb", hub.local.view, hub.local.seen, hub.home).serve(at))
-    async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(
-            executable_path="/usr/bin/chromium", args=["--no-sandbox", "--disable-gpu"]
-        )
-        context = await browser.new_context(base_url=f"http://{at[0]}:{at[1]}", **more)  # type: ignore[arg-type]
-        page = await context.new_page()
-        complaints: list[str] = []
-        page.on("console", lambda said: complaints.append(said.text) if said.type == "error" else None)
-        try:
-            async with asyncio.timeout(60):
-                while True:
-                    try:
-                        await page.goto("/")
-                        break
-                    except Exception:  # noqa: BLE001 - the page is not served yet
-                        await asyncio.sleep(0.05)
-                complaints.clear()
-                yield page
-                assert complaints == [], "nothing was blocked or failed"
-        finally:
-            await browser.close()
-            await ended([serving])
-
-
-async def accessible(page: Tab) -> None:
-    tags = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
-    found = await Axe().run(page, options={"runOnly": {"type": "tag", "values": tags}})
-    assert found.violations_count == 0, found.generate_report()
-
-
-@pytest.mark.chromium
-async def test_a_question_is_answered_with_keys_alone_and_by_touch(spool: Spool, tmp_path: Path) -> None:
-    hub = Hub(spool, tmp_path, name="Kari")
-    await hub.local.open()
-    await hub.wished(asks("bp_sys", "09:00", "14:00"), asking=ASKS)
-    async with screen(hub, has_touch=True, viewport={"width": 800, "height": 480}) as page:
-        await expect(page.get_by_role("heading", name="Er du tung i pusten?")).to_be_visible()
-        await expect(page.get_by_text("Mål blodtrykket igjen før kl. 14.")).to_be_visible()
-        await expect(page.get_by_text("Spørsmål 1 av 2 til Kari")).to_be_visible()
-        await accessible(page)
-        for button in await page.get_by_role("button").all():
-            box = await button.bounding_box()
-            assert box is not None
-            assert min(box["width"], box["height"]) >= 44
-        for _ in range(3):
-            await page.keyboard.press("Tab")
-        await expect(page.get_by_role("button", name="Noe")).to_be_focused()
-        await page.keyboard.press("Enter")
-        field = page.get_by_role("textbox", name="Hvor mange liter oksygen")
-        await expect(field).to_be_visible()
-        await expect(page.get_by_text("Takk. Svaret er lagret.")).to_be_visible()
-        assert await hub.rows() == [("answers-gw-1", "breathlessness", 2.0)], "thanked for what is on disk"
-        await field.fill("600")
-        await page.get_by_role("button", name="Svar", exact=True).tap()
-        await expect(page.get_by_role("alert").filter(has_text="fra 0 til 60")).to_be_visible()
-        await expect(field).to_have_value("600")
-        await accessible(page)
-        await field.fill("2,5")
-        await page.keyboard.press("Enter")
-        await expect(page.get_by_text("Neste spørsmål kommer i morgen kl. 8.")).to_be_visible()
-        await accessible(page)
-    assert (await hub.rows())[1:] == [("answers-gw-1", "oxygen_flow", 2.5)]
-
-
-@pytest.mark.chromium
-async def test_what_is_new_appears_by_itself_and_takes_nobodys_half_written_number(
-    spool: Spool, tmp_path: Path
-) -> None:
-    hub = Hub(spool, tmp_path)
-    await hub.local.open()
-    await hub.wished(asking=ASKS[1:])
-    async with screen(hub) as page:
-        field = page.get_by_role("textbox")
-        await field.press_sequentially("2")
-        await hub.wished(asks("spo2", "09:59", "10:15", at_once=True, urgent=True), asking=ASKS[1:])
-        await expect(page.get_by_text("Mål oksygenmetningen en gang til nå.")).to_be_visible(timeout=15_000)
-        await expect(field).to_have_value("2")
-        await expect(field).to_be_focused()

@@ -17,13 +17,17 @@ from gateway.seals import Seals
 from server.wishes import store
 from server.wishes.store import Asked
 from tests.stories.conftest import Build
-from tests.stories.town import CONFIGS, START_NS, Town
+from tests.stories.town import START_NS, Town
 from vitals.clock import NS
 
 ASKING = """
-[[ask]]
-channel = "breathlessness"
-every_s = 86400
+name = "copd"
+version = "1"
+rules = ["spo2_floor", "news2", "device_silent"]
+title = { nb = "KOLS", en = "COPD" }
+limits = { spo2_floor = 90, silence_times = 2 }
+expect = [{ channel = "spo2", every_s = 43200 }]
+ask = [{ channel = "breathlessness", every_s = 86400 }]
 """
 SELDOM = """
 title = "Measures when she is asked, and else morning and evening"
@@ -48,7 +52,7 @@ class Living:
         self.silent_s = 0.0
 
     async def open(self) -> None:
-        table = {"programme": str(CONFIGS / "programmes" / "copd.toml"), "tell": ["say"], "language": "en"}
+        table = {"programme": str(self.folder / "programmes" / "copd.toml"), "tell": ["say"], "language": "en"}
         config = msgspec.convert(table, LocalConfig)
         home = self.home
         self.local = Local(config, home.spool, home.clock, lambda: self.silent_s, [self])
@@ -103,8 +107,7 @@ class Living:
 async def living(build: Build, tmp_path: Path) -> Living:
     programmes = tmp_path / "programmes"
     programmes.mkdir()
-    copd = (CONFIGS / "programmes" / "copd.toml").read_text(encoding="utf-8")
-    (programmes / "copd.toml").write_text(copd.split("[[ask]]")[0] + ASKING, encoding="utf-8")
+    (programmes / "copd.toml").write_text(ASKING, encoding="utf-8")
     (tmp_path / "seldom.toml").write_text(SELDOM, encoding="utf-8")
     town = await build(("Kari", "copd", str(tmp_path / "seldom"), {}), programmes=programmes)
     living = Living(town, tmp_path)

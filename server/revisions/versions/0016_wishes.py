@@ -14,6 +14,8 @@ def upgrade() -> None:
         "gateways",
         sa.Column("wishes_version", sa.BigInteger(), nullable=False, server_default="-1", comment="-1: shows none"),
     )
+    answers = sa.Column("answers", sa.Text(), comment="the device that its patient's answers are readings of")
+    op.add_column("gateways", answers)
     op.create_table(
         "wishes",
         sa.Column("id", Number, nullable=False),
