@@ -79,7 +79,7 @@ MOST_FAILURES = 64
 FOLD_S = 60.0
 """What is filed becomes chunks after so long, in seconds of the wall..."""
 
-FOLD_READINGS = 100_000
+FOLD_READINGS = 400_000
 """...or when there are so many: the more at once, the less each costs."""
 
 GARBAGE = 20_000

@@ -39,6 +39,9 @@ COALESCE_S = 0.1
 SHARE = 3
 """The pump rests so many times as long as it worked: thousands of changes a second must not keep the readings out."""
 MOST_REST_S = 2.0
+UNSEEN_SHARE = 20
+UNSEEN_REST_S = 5.0
+"""The same while no screen is open. The rows are kept up all the same: whoever opens one need not wait for them."""
 
 Rows = Callable[[Sequence[str] | None], list[WorklistRow]]
 """The rows of these patients as they are now; of everybody for None."""
@@ -104,6 +107,8 @@ class Hub:
         self._ring: deque[Live] = deque(maxlen=RING)
         self._clients: set[Client] = set()
         self._pump: tuple[asyncio.AbstractEventLoop, asyncio.Event] | None = None
+        self._seen = asyncio.Event()
+        """Set while a screen is open."""
 
     def patient_changed(self, patient_id: str) -> None:
         """After the commit, from any thread: something about that patient is new."""
@@ -170,6 +175,8 @@ class Hub:
         finally:
             with self._lock:
                 self._clients.discard(client)
+                if not self._clients:
+                    self._seen.clear()
 
     async def pump(self) -> None:
         """Drain whenever something changed, for as long as the site is up."""
@@ -188,9 +195,18 @@ class Hub:
                 await self._drained(everybody)
                 if everybody:
                     refresh_at = loop.time() + REFRESH_S
-                await asyncio.sleep(max(COALESCE_S, min(SHARE * (loop.time() - began), MOST_REST_S)))
+                await self._rest(loop.time() - began, refresh_at - loop.time())
         finally:
             self._pump = None
+
+    async def _rest(self, worked_s: float, refresh_s: float) -> None:
+        """Longer while nobody looks, but not past the next refresh, and cut short by whoever begins to."""
+        if self._seen.is_set():
+            await asyncio.sleep(max(COALESCE_S, min(SHARE * worked_s, MOST_REST_S)))
+            return
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(max(COALESCE_S, min(UNSEEN_SHARE * worked_s, UNSEEN_REST_S, refresh_s))):
+                await self._seen.wait()
 
     async def _drained(self, everybody: bool) -> None:
         """Drain in a thread. What fails is logged and every screen told to fetch anew: the pump itself never stops."""
@@ -248,6 +264,7 @@ class Hub:
         """Start following, with what was missed already queued; returns the number it starts from."""
         with self._lock:
             self._clients.add(client)
+            self._seen.set()
             if last_event_id is None:
                 return self._n
             epoch, _, number = last_event_id.rpartition("-")

@@ -45,6 +45,10 @@ class Parcel(msgspec.Struct, frozen=True):
         """The numbers of all rows that have one."""
         return [row.seq for row in self.rows] + [one.seq for one in self.spoilt if one.seq is not None]
 
+    def devices(self) -> set[str]:
+        """Whose rows could be read."""
+        return {row.device for row in self.rows}
+
 
 class _Loose(msgspec.Struct):
     """A batch whose rows are not looked at yet. Nothing may be missing: a name that was damaged is no name."""

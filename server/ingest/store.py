@@ -139,7 +139,7 @@ def refuse(tx: sa.Connection, message: Message, why: str, now_ns: int) -> None:
 
 def _file_all(tx: sa.Connection, parcels: Sequence[Parcel], pile: _Pile, now_ns: int, speed: float) -> list[Message]:
     """File the new rows of all parcels onto the pile; returns an acknowledgement for each parcel."""
-    owners = whose(tx, (row.device for parcel in parcels for row in parcel.rows))
+    owners = whose(tx, set().union(*(parcel.devices() for parcel in parcels)))
     come = _come(tx, {(parcel.gateway, parcel.epoch) for parcel in parcels})
     before = {key: ranges.ranges() for key, ranges in come.items()}
     acknowledge = []

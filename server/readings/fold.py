@@ -21,7 +21,7 @@ from server.readings.sheaf import Sheaf, join
 
 _AT_ONCE = 200
 
-MOST = 200_000
+MOST = 400_000
 """So many readings in one fold: what it holds in memory, and how long its transaction takes."""
 
 

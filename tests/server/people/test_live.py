@@ -229,9 +229,31 @@ async def test_the_pump_refreshes_everybody_however_busy_it_is(ward, monkeypatch
         return rows(names)
 
     hub = Hub(build_rows, ward.clock)
-    async with asyncio.timeout(10), pumping(hub):
+    async with asyncio.timeout(10), open_screen(hub), pumping(hub):
         hub.patient_changed("solveig")
         await everybody.wait()
+
+
+async def test_the_pump_rests_long_while_nobody_looks_and_wakes_for_whoever_opens_a_screen(ward, monkeypatch):
+    monkeypatch.setattr(live, "UNSEEN_SHARE", 1e9)
+    monkeypatch.setattr(live, "UNSEEN_REST_S", 3600.0)
+    rows, loop, built = Rows(ward.db, ward.programmes, ward.clock), asyncio.get_running_loop(), asyncio.Event()
+    again: list[object] = []
+
+    def build_rows(names):
+        again.append(names)
+        loop.call_soon_threadsafe(built.set)
+        return rows(names)
+
+    hub = Hub(build_rows, ward.clock)
+    async with asyncio.timeout(30), pumping(hub):
+        hub.patient_changed("solveig")
+        await built.wait()
+        built.clear()
+        hub.patient_changed("solveig")  # while it rests
+        async with open_screen(hub):
+            await built.wait()
+    assert again[-1] == ["solveig"]
 
 
 async def test_rows_that_cannot_be_built_stop_neither_the_pump_nor_the_screens(ward, caplog):
