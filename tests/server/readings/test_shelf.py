@@ -177,6 +177,10 @@ class Life(RuleBasedStateMachine):
             told = latest(tx, None)
             kept = lately.load(tx, PEOPLE)
             assert {patient: of for patient, of in kept.items() if of} == told, "what a fold kept is what is newest"
+            for patient in PEOPLE:  # and what an old database is brought over with
+                names = chunks.channels(tx, patient)
+                found = lately.looked_up(tx, patient, names, journal.nothing(), set())
+                assert found == told.get(patient, {})
 
     @rule()
     def starts_again(self) -> None:
