@@ -10,7 +10,7 @@ the chunks: what is added to them from the journal's tail never overlaps, and ne
 """
 
 import zlib
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
@@ -175,6 +175,28 @@ def whole(tx: sa.Connection, patient_id: str, from_ns: int, to_ns: int) -> Itera
     these &= chunks.c.week.between(from_ns // WEEK_NS, to_ns // WEEK_NS)
     for row in tx.execute(_WHOLE.where(these).order_by(chunks.c.week, chunks.c.part)):
         yield _part(row).sheaf
+
+
+def weeks(tx: sa.Connection, patient_id: str) -> list[int]:
+    """Those in which one patient has something."""
+    return list(tx.scalars(sa.select(chunks.c.week).distinct().where(chunks.c.patient_id == patient_id)))
+
+
+def channels(tx: sa.Connection, patient_id: str) -> set[str]:
+    """Those of which one patient has something."""
+    rows = tx.execute(sa.select(chunks.c.seen).where(chunks.c.patient_id == patient_id))
+    return {name for (data,) in rows for name in _seen_decoder.decode(data).channels}
+
+
+def seen_of(tx: sa.Connection, spans: Mapping[str, tuple[int, int]]) -> Iterator[list[tuple[str, Seen]]]:
+    """What a chart needs of the parts with something of each patient between his two moments, and of some more."""
+    for some in _some(sorted(spans, key=lambda patient: spans[patient]), 500):
+        from_ns, to_ns = min(spans[one][0] for one in some), max(spans[one][1] for one in some)
+        these = chunks.c.patient_id.in_(some) & chunks.c.week.between(from_ns // WEEK_NS, to_ns // WEEK_NS)
+        these &= (chunks.c.to_ns >= from_ns) & (chunks.c.from_ns <= to_ns)
+        rows = tx.execute(sa.select(chunks.c.patient_id, chunks.c.seen).where(these)).all()
+        if rows:
+            yield [(patient, _seen_decoder.decode(data)) for patient, data in rows]
 
 
 def patients(tx: sa.Connection) -> list[str]:

@@ -1,7 +1,8 @@
 """Folding: the journal's rows become chunks.
 
 What is to be written is made ready while others write on, for nobody but the fold changes chunks, and the journal's
-rows never change. The transaction itself only writes: the chunks, whose devices they are from, and the new position.
+rows never change. The transaction itself only writes: the chunks, whose devices they are from, what is newest, and the
+new position.
 """
 
 import itertools
@@ -12,7 +13,7 @@ import numpy as np
 import sqlalchemy as sa
 
 from server.db import Database
-from server.readings import chunks, journal
+from server.readings import chunks, journal, lately
 from server.readings.chunks import PART, STORE, WEEK_NS, Part, positions, sources
 from server.readings.contract import Withdrawn
 from server.readings.journal import Filed
@@ -26,13 +27,17 @@ MOST = 400_000
 
 
 class Plan(NamedTuple):
-    """What a fold writes. `changed` and `added`: columns of chunks; `emptied`: the keys of chunks that are no more."""
+    """What a fold writes. `changed` and `added`: columns of chunks; `emptied`: the keys of chunks that are no more.
+
+    `newest`: what is newest then, of all whom the rows say something of.
+    """
 
     up_to: int
     changed: list[dict[str, Any]]
     added: list[dict[str, Any]]
     emptied: list[dict[str, Any]]
     sources: set[tuple[str, str]]
+    newest: dict[str, lately.Of]
 
 
 def fold(db: Database, *, at_least: int = 1) -> int:
@@ -55,7 +60,7 @@ def catch_up(db: Database) -> None:
     while True:
         with db.write() as tx:
             rows = list(journal.filed(tx, chunks.position(tx), _AT_ONCE))
-            if len(rows) < _AT_ONCE:
+            if not rows:
                 return
             write(tx, planned(tx, rows))
 
@@ -63,10 +68,13 @@ def catch_up(db: Database) -> None:
 def planned(tx: sa.Connection, rows: Sequence[Filed]) -> Plan:
     """What the chunks must become, for these rows to be in them; `rows` are the next ones, in their order."""
     gone = _withdrawn(rows)
-    weeks = dict(_weeks(_counting(rows, gone)))
-    parts = _without(tx, [one for row in rows for one in row.withdrawn], gone)
+    counting, withdrawn = _counting(rows, gone), [one for row in rows for one in row.withdrawn]
+    weeks = dict(_weeks(counting))
+    parts = _without(tx, withdrawn, gone)
     open_parts = chunks.last_parts(tx, weeks.keys())
-    plan = Plan(rows[-1].seq, [], [], [], set())
+    people = {patient for patient, _ in weeks} | {one.patient_id for one in withdrawn}
+    newest = lately.after(tx, lately.load(tx, people), counting, withdrawn)
+    plan = Plan(rows[-1].seq, [], [], [], set(), newest)
     for (patient, week), new in weeks.items():
         last = open_parts.get((patient, week), -1)
         number = last.part if isinstance(last, Part) else last
@@ -110,6 +118,7 @@ def write(tx: sa.Connection, plan: Plan) -> None:
     new = [{"device": device, "patient_id": patient} for device, patient in sorted(plan.sources - known)]
     if new:
         tx.execute(sources.insert(), new)
+    lately.write(tx, plan.newest)
     tx.execute(positions.update().where(positions.c.store == STORE).values(seq=plan.up_to))
 
 

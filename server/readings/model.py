@@ -63,7 +63,7 @@ class Occurrence(msgspec.Struct, frozen=True):
     shift_ns: int = 0
 
 
-class Latest(msgspec.Struct, frozen=True):
+class Latest(msgspec.Struct, frozen=True, array_like=True):
     """The newest reading of a channel. `before_value`: the newest one 20 to 36 hours older than it."""
 
     channel: str

@@ -1,22 +1,23 @@
-"""The newest reading of every channel of every patient that has been asked for, kept until something newer is filed."""
+"""The newest reading of every channel of every patient that has been asked for, kept until something newer is filed.
+
+For whom nothing is kept yet, it begins with what a fold left beside the chunks (`server.readings.lately`), and looks up
+only what has come since.
+"""
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
+import msgspec
 import numpy as np
 import sqlalchemy as sa
 
 from server.patients.store import ids
+from server.readings import chunks, lately
 from server.readings.chunks import good
-from server.readings.model import EVER_NS, Latest, Reading
+from server.readings.lately import BEFORE_NS, Of, rank
+from server.readings.model import EVER_NS, Latest
 from server.readings.shelf import Shelf
 from server.readings.tail import Kept
-from vitals.clock import NS
-
-_BEFORE_NS = (20 * 3600 * NS, 36 * 3600 * NS)
-
-Of = dict[str, Latest]
-"""By channel."""
 
 
 class Newest:
@@ -37,11 +38,11 @@ class Newest:
         """The newest readings of these patients (None: of everybody) who have any."""
         people = ids(tx) if patient_ids is None else patient_ids
         if self._shelf.pending(tx):
-            every = {one: self._made(tx, one) for one in people}
+            every = self._made(tx, people)
         else:
             with self._asking:
-                every = {one: self._kept(tx, one) for one in people}
-        return {patient: found for patient, found in every.items() if found}
+                every = self._kept(tx, people)
+        return {patient: every[patient] for patient in people if every[patient]}
 
     def ended(self, kept: Sequence[Kept], committed: bool) -> None:
         """A transaction that filed these rows is over."""
@@ -52,32 +53,53 @@ class Newest:
                 self._lost.update(withdrawn.patient_id for withdrawn in one.filed.withdrawn)
                 for patient in one.spans:
                     if patient in self._found or patient in self._making:
-                        grown = self._grown.setdefault(patient, {})
-                        for channel, _, stop in one.channels(patient):
-                            t_ns = int(one.sheaf.rows["t_ns"][stop - 1])
-                            grown[channel] = max(t_ns, grown.get(channel, t_ns))
+                        _grow(self._grown.setdefault(patient, {}), patient, [one])
 
-    def _kept(self, tx: sa.Connection, patient_id: str) -> Of:
-        found = self._found.get(patient_id)
-        if found is not None and patient_id not in self._grown and patient_id not in self._lost:
-            return found
-        with self._lock:
-            grown = self._grown.pop(patient_id, {})
-            if patient_id in self._lost:
-                self._lost.discard(patient_id)
-                found = None
-            self._making.add(patient_id)
-        if found is None:
-            found = self._made(tx, patient_id)
-        else:
-            newest = {name: max(t_ns, found[name].t_ns) if name in found else t_ns for name, t_ns in grown.items()}
-            found = found | self._told(tx, patient_id, newest)
-        with self._lock:
-            self._found[patient_id] = found
-            self._making.discard(patient_id)
-        return found
+    def _kept(self, tx: sa.Connection, people: Iterable[str]) -> dict[str, Of]:
+        every: dict[str, Of] = {}
+        unknown: list[str] = []
+        for patient in people:
+            found = self._found.get(patient)
+            if found is not None and patient not in self._grown and patient not in self._lost:
+                every[patient] = found
+            else:
+                unknown.append(patient)
+        if unknown:
+            every |= self._renewed(tx, unknown)
+        return every
 
-    def _made(self, tx: sa.Connection, patient_id: str) -> Of:
+    def _renewed(self, tx: sa.Connection, people: Sequence[str]) -> dict[str, Of]:
+        with self._lock:
+            grown = {patient: self._grown.pop(patient, {}) for patient in people}
+            lost = self._lost.intersection(people)
+            self._lost -= lost
+            self._making.update(people)
+        kept = {one: self._found[one] for one in people if one in self._found and one not in lost}
+        every = self._made(tx, [one for one in people if one not in kept])
+        every |= {patient: self._newer(tx, patient, found, grown[patient]) for patient, found in kept.items()}
+        with self._lock:
+            self._found |= every
+            self._making.difference_update(people)
+        return every
+
+    def _made(self, tx: sa.Connection, people: Sequence[str]) -> dict[str, Of]:
+        """From the database, with what this transaction has filed."""
+        seq, every = chunks.position(tx), lately.load(tx, people)
+        for patient in people:
+            since = self._shelf.since(tx, patient, seq)
+            if since.gone:
+                every[patient] = self._looked_up(tx, patient)
+            elif since.kept:
+                grown: dict[str, int] = {}
+                _grow(grown, patient, since.kept)
+                every[patient] = self._newer(tx, patient, every.get(patient, {}), grown)
+        return dict.fromkeys(people, _NOTHING) | every
+
+    def _newer(self, tx: sa.Connection, patient_id: str, found: Of, grown: dict[str, int]) -> Of:
+        newest = {name: max(t_ns, found[name].t_ns) if name in found else t_ns for name, t_ns in grown.items()}
+        return found | self._told(tx, patient_id, newest)
+
+    def _looked_up(self, tx: sa.Connection, patient_id: str) -> Of:
         every = self._shelf.everything(tx, patient_id, *EVER_NS)
         return self._told(tx, patient_id, {name: int(values.t_ns[-1]) for name, values in every.items()})
 
@@ -87,17 +109,25 @@ class Newest:
         for t_ns in set(newest_ns.values()):
             sheaf = self._shelf.at(tx, patient_id, t_ns)
             for one, stored_ns in zip(sheaf.readings(), sheaf.rows["stored_ns"].tolist(), strict=True):
-                if newest_ns.get(one.channel) == t_ns and (
-                    one.channel not in found or one.value >= found[one.channel].value
-                ):
-                    found[one.channel] = self._latest(tx, one, stored_ns)
-        return found
+                if newest_ns.get(one.channel) == t_ns:
+                    told = Latest(one.channel, t_ns, one.value, one.decimals, one.status, stored_ns, None)
+                    found[one.channel] = max(told, found.get(one.channel, told), key=rank)
+        return {name: self._with_the_day_before(tx, patient_id, one) for name, one in found.items()}
 
-    def _latest(self, tx: sa.Connection, one: Reading, stored_ns: int) -> Latest:
-        span_ns = one.t_ns - _BEFORE_NS[1], one.t_ns - _BEFORE_NS[0]
-        before = self._shelf.values(tx, one.patient_id, one.channel, *span_ns)
+    def _with_the_day_before(self, tx: sa.Connection, patient_id: str, one: Latest) -> Latest:
+        span_ns = one.t_ns - BEFORE_NS[1], one.t_ns - BEFORE_NS[0]
+        before = self._shelf.values(tx, patient_id, one.channel, *span_ns)
         trusted = np.flatnonzero(good(before.flags))
-        return Latest(
-            one.channel, one.t_ns, one.value, one.decimals, one.status, stored_ns,
-            float(before.value[trusted[-1]]) if len(trusted) else None,
-        )  # fmt: skip
+        value = float(before.value[trusted[-1]]) if len(trusted) else None
+        return msgspec.structs.replace(one, before_value=value)
+
+
+def _grow(grown: dict[str, int], patient_id: str, rows: Iterable[Kept]) -> None:
+    """Note when these rows have the newest of each channel."""
+    for one in rows:
+        for channel, _, stop in one.channels(patient_id):
+            t_ns = int(one.sheaf.rows["t_ns"][stop - 1])
+            grown[channel] = max(t_ns, grown.get(channel, t_ns))
+
+
+_NOTHING: Of = {}

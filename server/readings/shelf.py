@@ -268,14 +268,18 @@ class Shelf:
             self._early = (seq, floor), rows
         return rows
 
-    def _see(self, tx: sa.Connection, patient_id: str, from_ns: int, to_ns: int) -> tuple[View, list[Stored]]:
-        """What the chunks have of one patient between two moments, and what has come since."""
-        seq, stored = chunks.between(tx, patient_id, from_ns, to_ns)
+    def since(self, tx: sa.Connection, patient_id: str, seq: int) -> View:
+        """What has come of one patient since that row of the journal: the chunks' position in this transaction."""
         with self._lock:
             floor, view = self._tail.floor, self._tail.of(patient_id, seq)
         if seq < floor:
             view = also(view, patient_id, self._before(tx, seq, floor))
-        view = also(view, patient_id, self.pending_rows(tx))
+        return also(view, patient_id, self.pending_rows(tx))
+
+    def _see(self, tx: sa.Connection, patient_id: str, from_ns: int, to_ns: int) -> tuple[View, list[Stored]]:
+        """What the chunks have of one patient between two moments, and what has come since."""
+        seq, stored = chunks.between(tx, patient_id, from_ns, to_ns)
+        view = self.since(tx, patient_id, seq)
         if view.gone and stored:
             seq, stored = chunks.between(tx, patient_id, from_ns, to_ns, named=True)
         return view, stored

@@ -21,7 +21,7 @@ from server import revisions
 from server.corrections.store import Correction, invalidate, reinstate
 from server.db import Database
 from server.patients.store import patients
-from server.readings import chunks, journal
+from server.readings import chunks, journal, lately
 from server.readings.fold import catch_up, fold
 from server.readings.memory import memory_of
 from server.readings.model import EVER_NS, Occurrence, Reading
@@ -174,6 +174,13 @@ class Life(RuleBasedStateMachine):
         with self._db.read() as tx:
             assert chunks.position(tx) == journal.last_seq(tx)
             assert chunks.stored(tx) == len(self._truth)
+            told = latest(tx, None)
+            kept = lately.load(tx, PEOPLE)
+            assert {patient: of for patient, of in kept.items() if of} == told, "what a fold kept is what is newest"
+            for patient in PEOPLE:  # and what an old database is brought over with
+                names = chunks.channels(tx, patient)
+                found = lately.looked_up(tx, patient, names, journal.nothing(), set())
+                assert found == told.get(patient, {})
 
     @rule()
     def starts_again(self) -> None:

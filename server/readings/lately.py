@@ -1,0 +1,235 @@
+"""Each patient's newest values as the chunks have them, kept beside the chunks and changed with them.
+
+They are what `server.readings.newest` would find if it looked through all chunks of the patient; so after a start
+nobody need look through them. A fold knows the new readings and what was newest before. That leaves one thing to look
+up, the value of a day before: for all patients at once, in the parts of that day only. Where something was withdrawn,
+the patient's weeks are gone through anew, the newest first, until every channel is found.
+"""
+
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+import msgspec
+import numpy as np
+import sqlalchemy as sa
+from numpy.typing import NDArray
+
+from server.db import metadata
+from server.quick import in_parts
+from server.readings import chunks
+from server.readings.chunks import WEEK_NS, Seen
+from server.readings.contract import Withdrawn
+from server.readings.model import Latest
+from server.readings.sheaf import Sheaf, join
+from vitals.clock import NS
+
+BEFORE_NS = 20 * 3600 * NS, 36 * 3600 * NS
+"""The value of a day before is the newest that the device trusts, measured so long before: from and to."""
+
+Of = dict[str, Latest]
+"""By channel."""
+
+newest = sa.Table(
+    "newest",
+    metadata,
+    sa.Column("patient_id", sa.Text, sa.ForeignKey("patients.id"), primary_key=True),
+    sa.Column("of", sa.LargeBinary, nullable=False, comment="the newest value of each channel in the chunks"),
+)
+
+
+def rank(one: Latest) -> tuple[int, float, int, int, tuple[str, ...]]:
+    """Of two readings of a channel the greater one is the newest; what else is told of them cannot differ then."""
+    return one.t_ns, one.value, one.stored_ns, one.decimals, one.status
+
+
+def load(tx: sa.Connection, patient_ids: Collection[str]) -> dict[str, Of]:
+    """What is kept of these patients. Those of whom the chunks have nothing are left out."""
+    query = sa.select(newest.c.patient_id, newest.c.of)
+    return {patient: _decoded(data) for patient, data in in_parts(tx, query, newest.c.patient_id, patient_ids)}
+
+
+def after(tx: sa.Connection, before: Mapping[str, Of], new: Sheaf, withdrawn: Sequence[Withdrawn]) -> dict[str, Of]:
+    """What is newest when `new` comes into the chunks that `tx` sees, and what is withdrawn goes from them.
+
+    `before`: what was, of all whom either is about; `new`: without what is withdrawn after it. Returns all of them.
+    """
+    found = {patient: dict(of) for patient, of in before.items()}
+    changed = _newer(found, new)
+    lost = {(one.patient_id, one.channel) for one in withdrawn}
+    _with_the_day_before(tx, found, changed, new)
+    gone = {one.identity for one in withdrawn}
+    for patient in {patient for patient, _ in lost}:
+        names = {channel for one, channel in lost if one == patient}
+        mine = _only(new, patient)
+        still = {name: one for name, one in found.get(patient, {}).items() if name not in names}
+        found[patient] = still | looked_up(tx, patient, names, mine, gone)
+    return found
+
+
+def looked_up(tx: sa.Connection, patient_id: str, names: Collection[str], new: Sheaf, gone: set[bytes]) -> Of:
+    """The newest values of these channels of a patient, found by looking through his weeks.
+
+    `new` counts too, and of what is in chunks not what is `gone`.
+    """
+    found: Of = {}
+    of_new = new.rows["t_ns"] // WEEK_NS
+
+    def week(number: int) -> Sheaf:
+        parts = [_without(one.sheaf, gone) for one in chunks.parts(tx, patient_id, number)]
+        return join([*parts, new.take(np.flatnonzero(of_new == number))])
+
+    for number in sorted({*chunks.weeks(tx, patient_id), *of_new.tolist()}, reverse=True):
+        for name, one in _last(week(number)).items():
+            if name in names:
+                found.setdefault(name, one)
+        if len(found) == len(names):
+            break
+    for name, one in found.items():
+        first_ns, last_ns = one.t_ns - BEFORE_NS[1], one.t_ns - BEFORE_NS[0]
+        sheaf = join([week(number) for number in range(first_ns // WEEK_NS, last_ns // WEEK_NS + 1)])
+        found[name] = msgspec.structs.replace(one, before_value=_trusted(sheaf, name, first_ns, last_ns))
+    return found
+
+
+def write(tx: sa.Connection, changed: Mapping[str, Of]) -> None:
+    """Keep these."""
+    query = sa.select(newest.c.patient_id)
+    there = {row[0] for row in in_parts(tx, query, newest.c.patient_id, changed.keys())}
+    rows = [{"patient_id": patient, "of": _encoder.encode(list(of.values()))} for patient, of in changed.items()]
+    if added := [row for row in rows if row["patient_id"] not in there]:
+        tx.execute(newest.insert(), added)
+    if known := [{"at": row["patient_id"], "of": row["of"]} for row in rows if row["patient_id"] in there]:
+        tx.execute(newest.update().where(newest.c.patient_id == sa.bindparam("at")), known)
+
+
+def _newer(found: dict[str, Of], new: Sheaf) -> dict[str, set[str]]:
+    """Put what `new` has into `found` where it is newer; returns the channels that it has, by patient."""
+    touched: dict[str, set[str]] = {}
+    for patient, one in _ends(new):
+        touched.setdefault(patient, set()).add(one.channel)
+        mine = found.setdefault(patient, {})
+        old = mine.get(one.channel)
+        if old is None or rank(old) < rank(one):
+            mine[one.channel] = one
+    return touched
+
+
+def _with_the_day_before(
+    tx: sa.Connection, found: dict[str, Of], touched: Mapping[str, Collection[str]], new: Sheaf
+) -> None:
+    """Say anew of these channels what their value of a day before is: from the chunks and from `new`."""
+    asked = {(patient, name): number for number, (patient, name) in enumerate(_pairs(touched))}
+    if not asked:
+        return
+    t_ns = np.array([found[patient][name].t_ns for patient, name in asked], np.int64)
+    first_ns, last_ns = t_ns - BEFORE_NS[1], t_ns - BEFORE_NS[0]
+    best: dict[int, tuple[int, float]] = {}
+    for group, at_ns, value in _candidates(tx, asked, first_ns, last_ns, new):
+        keep = (at_ns >= first_ns[group]) & (at_ns <= last_ns[group])
+        group, at_ns, value = group[keep], at_ns[keep], value[keep]
+        order = np.lexsort((value, at_ns, group))
+        ends = order[np.flatnonzero(np.diff(group[order], append=-1))]
+        for number, mine in zip(
+            group[ends].tolist(), zip(at_ns[ends].tolist(), value[ends].tolist(), strict=True), strict=True
+        ):
+            best[number] = max(mine, best.get(number, mine))
+    for (patient, name), number in asked.items():
+        day_before = best[number][1] if number in best else None
+        found[patient][name] = msgspec.structs.replace(found[patient][name], before_value=day_before)
+
+
+def _candidates(
+    tx: sa.Connection,
+    asked: Mapping[tuple[str, str], int],
+    first_ns: NDArray[np.int64],
+    last_ns: NDArray[np.int64],
+    new: Sheaf,
+) -> Iterator[tuple[NDArray[Any], NDArray[Any], NDArray[Any]]]:
+    """What the device trusts of the series asked for: the series' number, when, and the value, as columns."""
+    trusted = new.take(np.flatnonzero(new.rows["good"])).rows
+    pairs = zip(trusted["patient"].tolist(), trusted["channel"].tolist(), strict=True)
+    group = np.array([asked[new.words[who], new.words[what]] for who, what in pairs], np.int64)
+    yield group, trusted["t_ns"], trusted["value"]
+    spans: dict[str, tuple[int, int]] = {}
+    for (patient, _), from_ns, to_ns in zip(asked, first_ns.tolist(), last_ns.tolist(), strict=True):
+        before = spans.get(patient, (from_ns, to_ns))
+        spans[patient] = min(before[0], from_ns), max(before[1], to_ns)
+    for rows in chunks.seen_of(tx, spans):
+        yield _of_parts(rows, asked)
+
+
+def _of_parts(
+    rows: Sequence[tuple[str, Seen]], asked: Mapping[tuple[str, str], int]
+) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
+    numbers: list[int] = []
+    counts: list[int] = []
+    for patient, seen in rows:
+        start = 0
+        for name, stop in zip(seen.channels, seen.stops, strict=True):
+            numbers.append(asked.get((patient, name), -1))
+            counts.append(stop - start)
+            start = stop
+    group = np.repeat(np.array(numbers, np.int64), counts)
+    flags = np.frombuffer(b"".join(seen.flags for _, seen in rows), np.uint8)
+    keep = chunks.good(flags) & (group >= 0)
+    t_ns = np.frombuffer(b"".join(seen.t_ns for _, seen in rows), np.int64)
+    value = np.frombuffer(b"".join(seen.value for _, seen in rows), np.float64)
+    return group[keep], t_ns[keep], value[keep]
+
+
+def _ends(sheaf: Sheaf) -> Iterator[tuple[str, Latest]]:
+    """The newest of each patient's channels, with each one's patient; without the value of a day before."""
+    rows = sheaf.rows
+    statuses = [tuple(one.split()) for one in sheaf.statuses]
+    status = np.zeros(len(statuses), np.int64)
+    status[sorted(range(len(statuses)), key=statuses.__getitem__)] = np.arange(len(statuses))
+    keys = status[rows["status"]], *(rows[name] for name in ("decimals", "stored_ns", "value", "t_ns"))
+    order = np.lexsort((*keys, rows["channel"], rows["patient"]))
+    ordered = rows[order]
+    last = np.ones(len(ordered), np.bool_)
+    for name in ("patient", "channel"):
+        differs = ordered[name][1:] != ordered[name][:-1]
+        last[:-1] = differs if name == "patient" else last[:-1] | differs
+    column = {
+        name: ordered[name][last].tolist()
+        for name in ("patient", "channel", "t_ns", "value", "decimals", "status", "stored_ns")
+    }
+    for who, what, t_ns, value, decimals, said, stored_ns in zip(*column.values(), strict=True):
+        yield sheaf.words[who], Latest(sheaf.words[what], t_ns, value, decimals, statuses[said], stored_ns, None)
+
+
+def _last(sheaf: Sheaf) -> Of:
+    """The newest of each channel in a sheaf of one patient."""
+    return {one.channel: one for _, one in _ends(sheaf)}
+
+
+def _trusted(sheaf: Sheaf, name: str, first_ns: int, last_ns: int) -> float | None:
+    """The newest value of a channel between two moments that the device trusts, in a sheaf of one patient."""
+    rows = sheaf.rows
+    keep = (rows["t_ns"] >= first_ns) & (rows["t_ns"] <= last_ns) & (rows["good"] > 0)
+    keep &= rows["channel"] == (sheaf.words.index(name) if name in sheaf.words else -1)
+    pairs = zip(rows["t_ns"][keep].tolist(), rows["value"][keep].tolist(), strict=True)
+    return max(pairs, default=(0, None))[1]
+
+
+def _without(sheaf: Sheaf, gone: set[bytes]) -> Sheaf:
+    if not gone:
+        return sheaf
+    return sheaf.take(np.flatnonzero(np.array([name not in gone for name in sheaf.identities()], np.bool_)))
+
+
+def _only(sheaf: Sheaf, patient: str) -> Sheaf:
+    number = sheaf.words.index(patient) if patient in sheaf.words else -1
+    return sheaf.take(np.flatnonzero(sheaf.rows["patient"] == number))
+
+
+def _pairs(touched: Mapping[str, Iterable[str]]) -> Iterator[tuple[str, str]]:
+    return ((patient, name) for patient, names in touched.items() for name in names)
+
+
+def _decoded(data: bytes) -> Of:
+    return {one.channel: one for one in _decoder.decode(data)}
+
+
+_encoder = msgspec.msgpack.Encoder()
+_decoder = msgspec.msgpack.Decoder(list[Latest])
