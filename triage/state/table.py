@@ -22,7 +22,7 @@ from vitals.channels import CHANNELS
 
 Rows = NDArray[np.intp]
 
-SIZES = (8, 32, MOST)
+SIZES = (8, 32, 128, MOST)
 """Rings come in these sizes."""
 
 ALWAYS = int(NEVER)
@@ -232,7 +232,7 @@ class State:
         touched = self.courses.put(slots, t_ns, value, np.ones(len(slots), np.bool_)).slots
         if len(touched) < len(slots):
             number = number[_first(slots)]
-        t_ns, value = self.courses.samples(touched, course.SAMPLES)
+        t_ns, value, _ = self.courses.samples(touched, course.SAMPLES)
         far = (t_ns < t_ns[-1] - course.REACH_NS) & (t_ns != NEVER)
         if far.any():
             t_ns[far], value[far] = NEVER, np.nan
@@ -292,10 +292,10 @@ class _Tracked(NamedTuple):
 
 def _newest_good(pool: Rings, slots: NDArray[np.int64], now_ns: int) -> tuple[Times, Floats]:
     """The newest good sample [N] of the newest 4 up to now, in rings where later ones may stand before it."""
-    t_ns, value = pool.samples(slots, pool.size)
+    t_ns, value, trusted = pool.samples(slots, pool.size)
     come = (t_ns <= now_ns) & (t_ns != NEVER)
     place = np.cumsum(come[::-1], axis=0)[::-1]  # 1 is the newest that has come
-    good = pool.trusted(slots, pool.size) & come & (place <= _NEWS2_SAMPLES)
+    good = trusted & come & (place <= _NEWS2_SAMPLES)
     where = pool.size - 1 - good[::-1].argmax(axis=0), np.arange(len(slots))
     some = good.any(axis=0)
     return np.where(some, t_ns[where], NEVER), np.where(some, value[where], np.nan)

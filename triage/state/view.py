@@ -74,9 +74,8 @@ def _newest(pool: Rings, slots: NDArray[np.int32], samples: int) -> tuple[Series
     series = Series(np.full((len(slots), samples), NEVER), np.full((len(slots), samples), np.nan))
     trusted = np.zeros((len(slots), samples), np.bool_)
     if len(have):
-        t_ns, value = pool.samples(slots[have], samples)
-        series.t_ns[have], series.value[have] = t_ns.T, value.T
-        trusted[have] = pool.trusted(slots[have], samples).T
+        t_ns, value, good = pool.samples(slots[have], samples)
+        series.t_ns[have], series.value[have], trusted[have] = t_ns.T, value.T, good.T
     return series, trusted
 
 

@@ -35,7 +35,12 @@ def every_course(w: Window) -> Finding:
     return Finding(levels(w.patients), numbers)
 
 
-RULES: tuple[Rule, ...] = (*catalogue().values(), every_course)
+@rule(version="1", reads=("glucose",), window_s=0, samples=100, text={"nb": "", "en": ""})
+def looks_deep(w: Window) -> Finding:
+    return Finding(levels(w.patients), {"sum": np.nansum(w.channel["glucose"].value, axis=1)})
+
+
+RULES: tuple[Rule, ...] = (*catalogue().values(), every_course, looks_deep)
 NEEDS = needs(RULES)
 NAMES = tuple(NEEDS)
 
@@ -232,8 +237,7 @@ def test_rings_courses_and_totals_are_those_of_the_reference(seed: int, steps: i
         (row,) = state.rows([patient])
         for number, name in enumerate(NAMES):
             pool, slot = state.pool_of[name], state.columns["slot"][number, row]
-            t_ns, value = pool.samples(np.array([slot]), pool.size)
-            good = pool.trusted(np.array([slot]), pool.size)
+            t_ns, value, good = pool.samples(np.array([slot]), pool.size)
             ring = [
                 (when, what, trusted)
                 for when, what, trusted in zip(*(column[:, 0].tolist() for column in (t_ns, value, good)), strict=True)
@@ -291,8 +295,8 @@ def test_what_a_ring_does_not_have_is_asked_for() -> None:
 
 
 def test_rules_that_look_further_than_rings_are_refused() -> None:
-    with pytest.raises(ValueError, match="a ring holds 64: ask for fewer"):
-        State({"spo2": Need(3600, 65)})
+    with pytest.raises(ValueError, match="a ring holds 1024: ask for fewer"):
+        State({"spo2": Need(3600, 1025)})
     life = Life(1)
     life.state = State({"spo2": Need(3600, 4)})
     life.comes("eva", "per")
