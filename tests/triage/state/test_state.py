@@ -40,7 +40,12 @@ def looks_deep(w: Window) -> Finding:
     return Finding(levels(w.patients), {"sum": np.nansum(w.channel["glucose"].value, axis=1)})
 
 
-RULES: tuple[Rule, ...] = (*catalogue().values(), every_course, looks_deep)
+@rule(version="1", reads=("spo2",), window_s=14 * 86_400, samples=32, text={"nb": "", "en": ""})
+def looks_at_spo2(w: Window) -> Finding:
+    return Finding(levels(w.patients), {"newest": w.channel["spo2"].value[:, -1]})
+
+
+RULES: tuple[Rule, ...] = (*catalogue().values(), every_course, looks_deep, looks_at_spo2)
 NEEDS = needs(RULES)
 NAMES = tuple(NEEDS)
 
@@ -280,7 +285,7 @@ def test_any_order_of_arrival_gives_the_same_state(seed: int) -> None:
 
 def test_what_a_ring_does_not_have_is_asked_for() -> None:
     life = Life(1)
-    rules = (catalogue()["spo2_floor"],)
+    rules = (looks_at_spo2,)
     life.state.add(["ida"])  # of whom nothing has been told
     life.told.samples["ida"] = [Sample("ida", "spo2", NOW_NS - HOUR_NS, 82.0)]
     assert same(life.seen(rules), life.expected(rules))
