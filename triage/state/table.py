@@ -34,9 +34,15 @@ _NEWS2_SAMPLES = 4
 
 
 class State:
-    """`needs`: what is looked at (`triage.grid.needs`). Raises ValueError where that is more than rings can hold."""
+    """`needs`: what is looked at (`triage.grid.needs`). Raises ValueError where that is more than rings can hold.
 
-    def __init__(self, needs: Mapping[str, Need], patients: int = 0) -> None:
+    `further_ns`: of these names everything is told from so much earlier than of the others.
+    """
+
+    def __init__(
+        self, needs: Mapping[str, Need], patients: int = 0, further_ns: Mapping[str, int] | None = None
+    ) -> None:
+        self._further_ns = dict(further_ns or {})
         self.names = tuple(needs)
         self.needs = dict(needs)
         self.tracked = tuple(name for name, need in needs.items() if need.course)
@@ -90,6 +96,12 @@ class State:
         """Of whom all is told since some moment."""
         told: Bools = self.columns["since_ns"][rows] != NOTHING
         return told
+
+    def since_ns(self, name: str, rows: Rows) -> Times:
+        """Since when all is told of a name of these: ALWAYS, or NOTHING where it is not."""
+        since_ns: Times = self.columns["since_ns"][rows]
+        further_ns = self._further_ns.get(name, 0)
+        return np.where((since_ns == ALWAYS) | (since_ns == NOTHING), since_ns, since_ns - further_ns)
 
     def serves(self, name: str, need: Need) -> bool:
         """Whether the state was made for a rule that needs so much of a name."""

@@ -44,7 +44,7 @@ def part_of(state: State, now_ns: int, rows: Rows, name: str, need: Need, ask: L
     """One name's part of the window, for a need that the state `serves`."""
     pool, slots = state.pool_of[name], state.columns["slot"][state.names.index(name), rows]
     since_ns = now_ns - round(need.window_s * NS) if need.window_s else NEVER
-    told_ns = state.columns["since_ns"][rows]
+    told_ns = state.since_ns(name, rows)
     ahead = np.flatnonzero(
         pool.newest(slots).t_ns > now_ns
     )  # Samples whose time is yet to come: of few patients, if any.

@@ -19,6 +19,7 @@ from triage.grid import window as made_of_samples
 from triage.run import run
 from triage.state import ALWAYS, State, window
 from triage.state.rings import CUT
+from triage.state.table import NOTHING
 from vitals.channels import CHANNELS
 from vitals.clock import NS
 
@@ -297,6 +298,15 @@ def test_what_a_ring_does_not_have_is_asked_for() -> None:
     life.hear([Sample("ida", "spo2", NOW_NS + NS, 95.0)])
     assert same(life.seen(rules), life.expected(rules))
     assert life.asked == 2, "of the newest 32 one is yet to come, and older ones were left out"
+
+
+def test_of_some_names_more_is_told_than_of_others() -> None:
+    state = State(NEEDS, further_ns={"weight": DAY_NS})
+    rows = state.add(["ida", "per", "eva"], NOW_NS)
+    state.fill(rows[:1], ALWAYS, Life(1).columns([]), NOW_NS)
+    state.clear(rows[1:2])
+    assert state.since_ns("spo2", rows).tolist() == [ALWAYS, NOTHING, NOW_NS]
+    assert state.since_ns("weight", rows).tolist() == [ALWAYS, NOTHING, NOW_NS - DAY_NS]
 
 
 def test_rules_that_look_further_than_rings_are_refused() -> None:
