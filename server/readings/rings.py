@@ -44,7 +44,9 @@ class Rings:
     def __init__(self, shelf: Shelf) -> None:
         self._shelf = shelf
         self._lock = threading.RLock()
-        self._state = State(needs_of(catalogue().values()))
+        needs = needs_of(catalogue().values())
+        self._further_ns = {name: further for name, need in needs.items() if (further := _further_ns(need)) > 0}
+        self._state = State(needs, further_ns=self._further_ns)
         self._number = {name: number for number, name in enumerate(self._state.names)}
         self._taken = 0
         """So many rows of the transaction that is under way are in the state."""
@@ -119,13 +121,21 @@ class Rings:
         found = _samples(
             (self._number[name], row, values)
             for patient, row in zip(patient_ids, rows.tolist(), strict=True)
-            for name, values in (
-                *self._shelf.everything(tx, patient, since_ns, EVER_NS[1]).items(),
-                *occurrences.samples(tx, patient, since_ns).items(),
-            )
+            for name, values in self._everything(tx, patient, since_ns)
             if name in self._number
         )
         self._state.fill(rows, since_ns, found, now_ns)
+
+    def _everything(self, tx: sa.Connection, patient_id: str, since_ns: int) -> Iterator[tuple[str, Values]]:
+        """Name by name, of some from earlier on."""
+        for name, values in self._shelf.everything(tx, patient_id, since_ns, EVER_NS[1]).items():
+            if name not in self._further_ns:
+                yield name, values
+        for name, further_ns in self._further_ns.items():
+            if name in CHANNELS:
+                yield name, self._shelf.values(tx, patient_id, name, since_ns - further_ns, EVER_NS[1])
+        earliest_ns = since_ns - max(self._further_ns.values(), default=0)
+        yield from occurrences.samples(tx, patient_id, earliest_ns).items()
 
     def _forget(self, patient_ids: Iterable[str]) -> None:
         known = [patient for patient in patient_ids if patient in self._state]
@@ -159,6 +169,11 @@ class Rings:
             values = values.only(values.t_ns <= now_ns)
         newest = np.arange(len(values.t_ns))[-need.samples :]
         return values.only(np.union1d(newest, _course(name, values)) if need.course else newest)
+
+
+def _further_ns(need: Need) -> int:
+    """So much further back than the others something is looked at: a questionnaire comes every few weeks."""
+    return round(need.window_s * NS) - REACH_NS + 4 * 86_400 * NS
 
 
 def _course(name: str, values: Values) -> NDArray[np.intp]:

@@ -2,8 +2,9 @@
 
 A slot is one row of 64-bit words: what is to be known of the ring, then K times, then K values. So one look into memory
 has it all, which is what a batch of a thousand readings in a gigabyte waits for. The head is the place of the oldest
-sample, where the next will be written; one bit a sample says whether it is to be trusted (bit 0 the newest). Samples
-are ordered by time, then value, then trust, as in `triage.grid`.
+sample, where the next will be written. A time is kept twice as large, and the bit that this frees says whether the
+sample is to be trusted; so times reach from 1823 to 2116. Samples are ordered by time, then value, then trust, as in
+`triage.grid`.
 
 Two ways in. What is newer than all that a series has is written from its head on, over the oldest: so comes nearly
 everything. What came late is put in order with what is there. Both give the same.
@@ -22,15 +23,13 @@ from triage.state.columns import Column, Columns, Log
 
 Slots = NDArray[np.int64]
 
-MOST = 64
-"""One word has no more bits of trust."""
+MOST = 1_024
+"""A ring that is larger than this is no ring: whoever wants to see so much should ask for a course."""
 
-HEAD, GOOD, CUT, NEWEST, COURSE = range(5)
-"""The first words of a row: the oldest's place, bits of trust, whether older samples were left out, when the newest was
-taken, and for the keeper of the rings another slot that goes with it."""
-_WORDS = 5
-_AT_MOST = 32
-"""So many new samples of a series are written without more ado; their bits of trust are moved as one."""
+HEAD, CUT, NEWEST, COURSE = range(4)
+"""The first words of a row: the oldest's place, whether older samples were left out, when the newest was taken, and for
+the keeper of the rings another slot that goes with it."""
+_WORDS = 4
 
 
 class Newest(NamedTuple):
@@ -47,7 +46,7 @@ class Newest(NamedTuple):
 
 
 class Rings:
-    """Rings of `size` samples; `thin`: for courses. Raises ValueError for a size that is no power of two up to 64."""
+    """Rings of `size` samples; `thin`: for courses. Raises ValueError for a size that is no power of two up to MOST."""
 
     def __init__(self, log: Log, size: int, thin: bool = False) -> None:
         if size < 1 or size > MOST or size & (size - 1):
@@ -56,11 +55,10 @@ class Rings:
         self._thin = thin
         self._log = log
         none = np.full(size, np.nan).view(np.int64)
-        known = np.array([0, 0, 0, NEVER, 0], np.int64)
+        known = np.array([0, 0, NEVER, 0], np.int64)
         self._blank = np.concatenate((known, np.full(size, NEVER), none))
         self._columns = Columns(log, words=Column(np.int64, self._blank))
         self._used = 1
-        self._shifts = np.arange(size - 1, -1, -1)
 
     @property
     def length(self) -> int:
@@ -84,9 +82,9 @@ class Rings:
         """The newest sample of each."""
         words = self._columns["words"]
         known = words[slots, :_WORDS]
-        place = (known[:, HEAD] - 1) & (self.size - 1)
-        value = words[slots, place + (_WORDS + self.size)].view(np.float64)
-        return Newest(slots, known[:, NEWEST].copy(), value, (known[:, GOOD] & 1).astype(np.bool_))
+        place = ((known[:, HEAD] - 1) & (self.size - 1)) + _WORDS
+        value = words[slots, place + self.size].view(np.float64)
+        return Newest(slots, known[:, NEWEST].copy(), value, (words[slots, place] & 1).astype(np.bool_))
 
     def known(self, slots: NDArray[Any], what: int) -> NDArray[np.int64]:
         """One of the first words of each."""
@@ -99,20 +97,19 @@ class Rings:
 
     def oldest_ns(self, slots: NDArray[Any]) -> Times:
         """When the oldest sample that would fit was taken; NEVER where a ring is not full."""
-        t_ns: Times = self._columns["words"][slots, self.known(slots, HEAD) + _WORDS]
-        return t_ns
+        return _times(self._columns["words"][slots, self.known(slots, HEAD) + _WORDS])
 
-    def samples(self, slots: NDArray[Any], newest: int) -> tuple[Times, Floats]:
-        """The newest so many samples, times and values [newest, N], newest last: a step is one stroke of memory."""
+    def samples(self, slots: NDArray[Any], newest: int) -> tuple[Times, Floats, Bools]:
+        """The newest so many: times, values, trust [newest, N], newest last; a step is one stroke through memory.
+
+        NEVER, NaN and False where there is none.
+        """
         steps = np.arange(self.size - newest, self.size)[:, None]
         place = (self.known(slots, HEAD) + steps) & (self.size - 1)
         place += slots.astype(np.int64) * len(self._blank) + _WORDS
         words = self._columns["words"].reshape(-1)
-        return words.take(place), words.take(place + self.size).view(np.float64)
-
-    def trusted(self, slots: NDArray[Any], newest: int) -> Bools:
-        """Whether they are to be trusted [newest, N]; False also where there is none."""
-        return (self.known(slots, GOOD) >> self._shifts[self.size - newest :, None] & 1).astype(np.bool_)
+        times = words.take(place)
+        return _times(times), words.take(place + self.size).view(np.float64), (times & 1).astype(np.bool_)
 
     def put(self, slots: Slots, t_ns: Times, value: Floats, good: Bools) -> Newest:
         """Add samples [N], which are in order of slot, time, value and trust; returns what the series end in now."""
@@ -123,7 +120,7 @@ class Rings:
         starts = np.flatnonzero(np.append(True, slots[1:] != slots[:-1])[: len(slots)])
         own, counts = slots[starts], np.diff(starts, append=len(slots))
         known = self._columns["words"][own, :_WORDS]
-        newer = (t_ns[starts] > known[:, NEWEST]) & (counts <= min(self.size, _AT_MOST))
+        newer = (t_ns[starts] > known[:, NEWEST]) & (counts <= self.size)
         if newer.all():
             self._append(own, known, counts, t_ns, value, good)
             ends = starts + counts - 1
@@ -147,7 +144,7 @@ class Rings:
         if not len(own):
             return
         last, width = self.size - 1, len(self._blank)
-        head, bits = known[:, HEAD], good.astype(np.int64)
+        head = known[:, HEAD]
         if self._thin:  # the last of a step takes its place
             same = (course.steps(t_ns[np.cumsum(counts) - counts]) == course.steps(known[:, NEWEST])) & (
                 known[:, NEWEST] != NEVER
@@ -156,27 +153,24 @@ class Rings:
         starts = np.cumsum(counts) - counts
         step = np.arange(len(t_ns)) - np.repeat(starts, counts)
         line = np.repeat(own * width, counts) + ((np.repeat(head, counts) + step) & last) + _WORDS
-        if len(own) < len(t_ns):
-            bits = np.bitwise_or.reduceat(bits << (np.repeat(counts, counts) - 1 - step), starts)
         flat = self._columns["words"].reshape(-1)
-        old_ns = flat.take(line)
+        old = flat.take(line)
         new = np.empty_like(known)
         new[:, HEAD] = (head + counts) & last
-        new[:, GOOD] = (known[:, GOOD] << counts) | bits
-        new[:, CUT] = known[:, CUT] | np.bitwise_or.reduceat(old_ns != NEVER, starts)
+        new[:, CUT] = known[:, CUT] | np.bitwise_or.reduceat(old != NEVER, starts)
         new[:, NEWEST], new[:, COURSE] = t_ns[starts + counts - 1], known[:, COURSE]
         self._columns.put("words", (own, slice(_WORDS)), new, known)
-        self._columns.put_flat("words", line, t_ns, old_ns)
+        self._columns.put_flat("words", line, _words(t_ns, good), old)
         self._columns.put_flat("words", line + self.size, value.view(np.int64))
 
     def _merge(self, own: Slots, slots: Slots, t_ns: Times, value: Floats, good: Bools) -> None:
         """Any new samples of the series in `own`, put in order with what there is."""
         size = self.size
-        old_t_ns, old_value = self.samples(own, size)
-        there = old_t_ns.T != NEVER
+        old_t_ns, old_value, old_good = (column.T for column in self.samples(own, size))
+        there = old_t_ns != NEVER
         number = np.concatenate((np.nonzero(there)[0], np.cumsum(np.append(0, slots[1:] != slots[:-1]))))
-        t_ns, value = np.concatenate((old_t_ns.T[there], t_ns)), np.concatenate((old_value.T[there], value))
-        good = np.concatenate((self.trusted(own, size).T[there], good))
+        t_ns, value = np.concatenate((old_t_ns[there], t_ns)), np.concatenate((old_value[there], value))
+        good = np.concatenate((old_good[there], good))
         order = np.lexsort((good, value, t_ns, number))
         if self._thin:
             step, owner = course.steps(t_ns[order]), number[order]
@@ -186,10 +180,15 @@ class Rings:
         kept = place <= size
         row, column = number[kept], size - place[kept] + _WORDS
         words = np.tile(self._blank, (len(own), 1))
-        words[row, column], words[row, column + size] = t_ns[kept], value[kept].view(np.int64)
-        words[:, GOOD] = np.bitwise_or.reduceat(
-            good[kept].astype(np.int64) << (place[kept] - 1), np.flatnonzero(np.append(True, row[1:] != row[:-1]))
-        )
+        words[row, column], words[row, column + size] = _words(t_ns[kept], good[kept]), value[kept].view(np.int64)
         words[:, CUT] = self.known(own, CUT) | (np.bincount(number, minlength=len(own)) > size)
-        words[:, NEWEST], words[:, COURSE] = words[:, _WORDS + size - 1], self.known(own, COURSE)
+        words[:, NEWEST], words[:, COURSE] = _times(words[:, _WORDS + size - 1]), self.known(own, COURSE)
         self._columns.put("words", own, words)
+
+
+def _words(t_ns: Times, good: Bools) -> NDArray[np.int64]:
+    return (t_ns << 1) | good
+
+
+def _times(words: NDArray[np.int64]) -> Times:
+    return np.where(words == NEVER, NEVER, words >> 1)

@@ -22,7 +22,7 @@ from vitals.channels import CHANNELS
 
 Rows = NDArray[np.intp]
 
-SIZES = (8, 32, MOST)
+SIZES = (8, 32, 128, MOST)
 """Rings come in these sizes."""
 
 ALWAYS = int(NEVER)
@@ -34,9 +34,15 @@ _NEWS2_SAMPLES = 4
 
 
 class State:
-    """`needs`: what is looked at (`triage.grid.needs`). Raises ValueError where that is more than rings can hold."""
+    """`needs`: what is looked at (`triage.grid.needs`). Raises ValueError where that is more than rings can hold.
 
-    def __init__(self, needs: Mapping[str, Need], patients: int = 0) -> None:
+    `further_ns`: of these names everything is told from so much earlier than of the others.
+    """
+
+    def __init__(
+        self, needs: Mapping[str, Need], patients: int = 0, further_ns: Mapping[str, int] | None = None
+    ) -> None:
+        self._further_ns = dict(further_ns or {})
         self.names = tuple(needs)
         self.needs = dict(needs)
         self.tracked = tuple(name for name, need in needs.items() if need.course)
@@ -90,6 +96,12 @@ class State:
         """Of whom all is told since some moment."""
         told: Bools = self.columns["since_ns"][rows] != NOTHING
         return told
+
+    def since_ns(self, name: str, rows: Rows) -> Times:
+        """Since when all is told of a name of these: ALWAYS, or NOTHING where it is not."""
+        since_ns: Times = self.columns["since_ns"][rows]
+        further_ns = self._further_ns.get(name, 0)
+        return np.where((since_ns == ALWAYS) | (since_ns == NOTHING), since_ns, since_ns - further_ns)
 
     def serves(self, name: str, need: Need) -> bool:
         """Whether the state was made for a rule that needs so much of a name."""
@@ -232,7 +244,7 @@ class State:
         touched = self.courses.put(slots, t_ns, value, np.ones(len(slots), np.bool_)).slots
         if len(touched) < len(slots):
             number = number[_first(slots)]
-        t_ns, value = self.courses.samples(touched, course.SAMPLES)
+        t_ns, value, _ = self.courses.samples(touched, course.SAMPLES)
         far = (t_ns < t_ns[-1] - course.REACH_NS) & (t_ns != NEVER)
         if far.any():
             t_ns[far], value[far] = NEVER, np.nan
@@ -292,10 +304,10 @@ class _Tracked(NamedTuple):
 
 def _newest_good(pool: Rings, slots: NDArray[np.int64], now_ns: int) -> tuple[Times, Floats]:
     """The newest good sample [N] of the newest 4 up to now, in rings where later ones may stand before it."""
-    t_ns, value = pool.samples(slots, pool.size)
+    t_ns, value, trusted = pool.samples(slots, pool.size)
     come = (t_ns <= now_ns) & (t_ns != NEVER)
     place = np.cumsum(come[::-1], axis=0)[::-1]  # 1 is the newest that has come
-    good = pool.trusted(slots, pool.size) & come & (place <= _NEWS2_SAMPLES)
+    good = trusted & come & (place <= _NEWS2_SAMPLES)
     where = pool.size - 1 - good[::-1].argmax(axis=0), np.arange(len(slots))
     some = good.any(axis=0)
     return np.where(some, t_ns[where], NEVER), np.where(some, value[where], np.nan)

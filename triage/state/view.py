@@ -44,7 +44,7 @@ def part_of(state: State, now_ns: int, rows: Rows, name: str, need: Need, ask: L
     """One name's part of the window, for a need that the state `serves`."""
     pool, slots = state.pool_of[name], state.columns["slot"][state.names.index(name), rows]
     since_ns = now_ns - round(need.window_s * NS) if need.window_s else NEVER
-    told_ns = state.columns["since_ns"][rows]
+    told_ns = state.since_ns(name, rows)
     ahead = np.flatnonzero(
         pool.newest(slots).t_ns > now_ns
     )  # Samples whose time is yet to come: of few patients, if any.
@@ -74,9 +74,8 @@ def _newest(pool: Rings, slots: NDArray[np.int32], samples: int) -> tuple[Series
     series = Series(np.full((len(slots), samples), NEVER), np.full((len(slots), samples), np.nan))
     trusted = np.zeros((len(slots), samples), np.bool_)
     if len(have):
-        t_ns, value = pool.samples(slots[have], samples)
-        series.t_ns[have], series.value[have] = t_ns.T, value.T
-        trusted[have] = pool.trusted(slots[have], samples).T
+        t_ns, value, good = pool.samples(slots[have], samples)
+        series.t_ns[have], series.value[have], trusted[have] = t_ns.T, value.T, good.T
     return series, trusted
 
 

@@ -173,6 +173,7 @@ def test_the_shelf_is_asked_once_for_a_patient_and_then_no_more(db: Database, mo
         monkeypatch.setattr(
             shelf, "everything", lambda tx, patient, *span: asked.append(patient) or real(tx, patient, *span)
         )
+        window(tx, PEOPLE, RULES, limit, NOW_NS)
         monkeypatch.setattr(shelf, "values", lambda *_: pytest.fail("the state has it all"))
         for _ in range(3):
             window(tx, PEOPLE, RULES, limit, NOW_NS)

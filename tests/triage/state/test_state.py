@@ -19,6 +19,7 @@ from triage.grid import window as made_of_samples
 from triage.run import run
 from triage.state import ALWAYS, State, window
 from triage.state.rings import CUT
+from triage.state.table import NOTHING
 from vitals.channels import CHANNELS
 from vitals.clock import NS
 
@@ -35,7 +36,12 @@ def every_course(w: Window) -> Finding:
     return Finding(levels(w.patients), numbers)
 
 
-RULES: tuple[Rule, ...] = (*catalogue().values(), every_course)
+@rule(version="1", reads=("glucose",), window_s=0, samples=100, text={"nb": "", "en": ""})
+def looks_deep(w: Window) -> Finding:
+    return Finding(levels(w.patients), {"sum": np.nansum(w.channel["glucose"].value, axis=1)})
+
+
+RULES: tuple[Rule, ...] = (*catalogue().values(), every_course, looks_deep)
 NEEDS = needs(RULES)
 NAMES = tuple(NEEDS)
 
@@ -232,8 +238,7 @@ def test_rings_courses_and_totals_are_those_of_the_reference(seed: int, steps: i
         (row,) = state.rows([patient])
         for number, name in enumerate(NAMES):
             pool, slot = state.pool_of[name], state.columns["slot"][number, row]
-            t_ns, value = pool.samples(np.array([slot]), pool.size)
-            good = pool.trusted(np.array([slot]), pool.size)
+            t_ns, value, good = pool.samples(np.array([slot]), pool.size)
             ring = [
                 (when, what, trusted)
                 for when, what, trusted in zip(*(column[:, 0].tolist() for column in (t_ns, value, good)), strict=True)
@@ -276,7 +281,13 @@ def test_any_order_of_arrival_gives_the_same_state(seed: int) -> None:
 
 def test_what_a_ring_does_not_have_is_asked_for() -> None:
     life = Life(1)
-    rules = (catalogue()["spo2_floor"],)
+    size = life.state.pool_of["spo2"].size
+
+    @rule(version="1", reads=("spo2",), window_s=14 * 86_400, samples=size, text={"nb": "", "en": ""})
+    def looks_at_all(w: Window) -> Finding:
+        return Finding(levels(w.patients), {"newest": w.channel["spo2"].value[:, -1]})
+
+    rules = (looks_at_all,)
     life.state.add(["ida"])  # of whom nothing has been told
     life.told.samples["ida"] = [Sample("ida", "spo2", NOW_NS - HOUR_NS, 82.0)]
     assert same(life.seen(rules), life.expected(rules))
@@ -284,15 +295,24 @@ def test_what_a_ring_does_not_have_is_asked_for() -> None:
     life.state.fill(life.state.rows(["ida"]), NOW_NS - 20 * DAY_NS, life.columns(life.told.samples["ida"]), NOW_NS)
     life.seen(rules)
     assert life.asked == 1, "the rule looks no further back than what has been told"
-    life.hear([Sample("ida", "spo2", NOW_NS - n * NS, 95.0) for n in range(40)])
+    life.hear([Sample("ida", "spo2", NOW_NS - n * NS, 95.0) for n in range(size + 8)])
     life.hear([Sample("ida", "spo2", NOW_NS + NS, 95.0)])
     assert same(life.seen(rules), life.expected(rules))
-    assert life.asked == 2, "of the newest 32 one is yet to come, and older ones were left out"
+    assert life.asked == 2, "one of the newest is yet to come, and older ones were left out"
+
+
+def test_of_some_names_more_is_told_than_of_others() -> None:
+    state = State(NEEDS, further_ns={"weight": DAY_NS})
+    rows = state.add(["ida", "per", "eva"], NOW_NS)
+    state.fill(rows[:1], ALWAYS, Life(1).columns([]), NOW_NS)
+    state.clear(rows[1:2])
+    assert state.since_ns("spo2", rows).tolist() == [ALWAYS, NOTHING, NOW_NS]
+    assert state.since_ns("weight", rows).tolist() == [ALWAYS, NOTHING, NOW_NS - DAY_NS]
 
 
 def test_rules_that_look_further_than_rings_are_refused() -> None:
-    with pytest.raises(ValueError, match="a ring holds 64: ask for fewer"):
-        State({"spo2": Need(3600, 65)})
+    with pytest.raises(ValueError, match="a ring holds 1024: ask for fewer"):
+        State({"spo2": Need(3600, 1025)})
     life = Life(1)
     life.state = State({"spo2": Need(3600, 4)})
     life.comes("eva", "per")
