@@ -23,6 +23,8 @@ examples
   hjemvakt gateway claim CODE --config gateway.toml          make it one of the server's own, with the code it gave
   hjemvakt server run server.toml        broker, triage, escalation and the staff page
   hjemvakt readings export --from 2026-03-01 --to 2026-04-01 march.parquet
+  hjemvakt triage score --rule news2 ward.csv            a table, scored, and what is missing named
+  hjemvakt triage explain 17             why an alarm is as it is, decided once more from what was known
   hjemvakt backup FILE                   the server's data in one file, while it runs
   hjemvakt sim list                      which devices and which stories can be simulated
   hjemvakt sim run kari.toml             simulated homes: bodies, devices, a virtual radio
