@@ -41,8 +41,8 @@ async def anne(signed_in: SignIn) -> httpx.AsyncClient:
 
 
 def sent(ward: Ward) -> list[Desired]:
-    """What was published since the last look, each found to be signed by the server and retained."""
-    said: list[Message] = list(ward.carried)
+    """The configurations published since the last look, each found to be signed by the server and retained."""
+    said: list[Message] = [one for one in ward.carried if not one[0].endswith("/down/wishes")]
     ward.carried.clear()
     key = load_pem_public_key(ward.server.signer.public_pem())
     assert isinstance(key, Ed25519PublicKey)

@@ -83,6 +83,7 @@ ROUTES = [
     ("POST", "/api/patients/solveig/orders/d05e/look"),
     ("POST", "/api/patients/solveig/proposals/1/decide"),
     ("GET", "/api/alarms/1"),
+    ("GET", "/api/alarms/1/explanation"),
     ("POST", "/api/alarms/1/acknowledge"),
     ("POST", "/api/alarms/1/escalate"),
     ("POST", "/api/alarms/1/close"),
