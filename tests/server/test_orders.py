@@ -119,10 +119,11 @@ SignIn = Callable[[str], Awaitable[httpx.AsyncClient]]
 
 @pytest.fixture
 async def signed_in(ward: Ward, tmp_path: Path) -> AsyncIterator[SignIn]:
-    app = build(ward.server, door=Door(ward.server.db, secure=False, wall=lambda: 0), dist=tmp_path)
     async with AsyncExitStack() as clients:
 
         async def come_in(username: str) -> httpx.AsyncClient:
+            # Of the server as it is now: it may have begun again.
+            app = build(ward.server, door=Door(ward.server.db, secure=False, wall=lambda: 0), dist=tmp_path)
             client = httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url=HOME, headers={"Origin": HOME})
             await clients.enter_async_context(client)
             answer = await client.post("/api/session", json={"username": username, "password": PASSWORD})
