@@ -18,13 +18,13 @@ it until the heartbeat says that it runs, so what was not stored yet is not lost
 
 import asyncio
 import logging
-import os
 from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from drivers.catalogue import find
 from gateway.config import Config, Find, desired
+from gateway.files import store
 from gateway.seals import Seals
 from gateway.tasks import ended
 from vitals.errors import HjemvaktError, WireError
@@ -184,18 +184,8 @@ class Afar:
 
     def _store(self) -> bool:
         """Put what runs where a restart finds it, whole or not at all; False when the disk refuses."""
-        fresh = self._file.with_suffix(".new")
         try:
-            with fresh.open("wb") as file:
-                file.write(self.running.payload)
-                file.flush()
-                os.fsync(file.fileno())
-            fresh.replace(self._file)
-            folder = os.open(self._file.parent, os.O_RDONLY)
-            try:
-                os.fsync(folder)
-            finally:
-                os.close(folder)
+            store(self._file, self.running.payload)
         except OSError as error:
             log.error("configuration %d runs but is not stored (%s): tried again", self.running.version, error.strerror)
             return False

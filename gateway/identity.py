@@ -27,6 +27,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from gateway.config import Config, Tls
+from gateway.files import sync
 from vitals.errors import ConfigError, LinkError, StoreError
 from vitals.identity import Identity, Renewal, Renewed
 
@@ -231,7 +232,7 @@ class Draft:
                 _write(self._folder / file, data)
             settled = self._data / f"{LINK}.{serial}"
             self._folder.rename(settled)
-            _sync(settled)
+            sync(settled)
             _point(self._data, settled)
         except OSError as error:
             raise _unwritable(self._data, error) from error
@@ -278,7 +279,7 @@ def draft(data: Path, *, go_on: bool = False) -> Draft:
     try:
         folder.mkdir(mode=0o700)
         _write(folder / "key.pem", private)
-        _sync(folder)
+        sync(folder)
     except OSError as error:
         raise _unwritable(data, error) from error
     return Draft(data, folder, key)
@@ -305,7 +306,7 @@ def _point(data: Path, settled: Path) -> None:
     link.unlink(missing_ok=True)
     link.symlink_to(settled.name)
     link.rename(data / LINK)
-    _sync(data)
+    sync(data)
 
 
 def _unwritable(data: Path, error: OSError) -> StoreError:
@@ -331,12 +332,3 @@ def _write(path: Path, data: bytes) -> None:
         file.write(data)
         file.flush()
         os.fsync(file.fileno())
-
-
-def _sync(folder: Path) -> None:
-    """A name is on disk only when its folder is."""
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

@@ -10,10 +10,10 @@ server can be heard.
 
 import asyncio
 import logging
-import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from gateway.files import store
 from gateway.seals import Seals
 from vitals.errors import HjemvaktError, WireError
 from vitals.wire import Request, Telling, Wishes, decode, down
@@ -58,7 +58,7 @@ class Wished:
             wished = self._read(payload)
             if wished.version <= self.now.version:
                 return
-            await asyncio.to_thread(self._store, payload)
+            await asyncio.to_thread(store, self._file, payload)
         except (HjemvaktError, OSError) as error:
             log.error("what the server wishes of this home is refused: %s", error)
             return
@@ -90,17 +90,3 @@ class Wished:
             return
         except (HjemvaktError, OSError) as error:
             log.error("%s cannot be used, the home is asked nothing until it is sent anew: %s", self._file, error)
-
-    def _store(self, payload: bytes) -> None:
-        """Put it where a restart finds it, whole or not at all; raises OSError."""
-        fresh = self._file.with_suffix(".new")
-        with fresh.open("wb") as file:
-            file.write(payload)
-            file.flush()
-            os.fsync(file.fileno())
-        fresh.replace(self._file)
-        folder = os.open(self._file.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)

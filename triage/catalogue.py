@@ -5,6 +5,7 @@ A new rule is one file; nothing here or elsewhere has to be told of it.
 
 import importlib
 import pkgutil
+import sys
 from collections.abc import Iterable, Mapping
 from functools import cache
 from types import MappingProxyType
@@ -50,6 +51,15 @@ def bounds(rules: Iterable[Rule]) -> dict[str, tuple[float, float]]:
             known = merged.get(name, (low, high))
             merged[name] = max(known[0], low), min(known[1], high)
     return merged
+
+
+def source(rule: Rule) -> str | None:
+    """Where the rule says its numbers are from: the sentence in its own words, or in those of its file."""
+    for text in (rule.judge.__doc__, sys.modules[rule.judge.__module__].__doc__):
+        said = " ".join((text or "").partition("Source: ")[2].split("\n\n")[0].split())
+        if said and not said.startswith("see the module"):
+            return said
+    return None
 
 
 def _rules_of(module: str) -> list[Rule]:

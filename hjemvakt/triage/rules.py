@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from triage.catalogue import catalogue
+from triage.catalogue import catalogue, source
 from triage.contract import Rule
 
 OK = 0
@@ -40,10 +40,9 @@ def main(argv: Sequence[str]) -> int:
 
 def about(rule: Rule) -> dict[str, Any]:
     """What there is to say of a rule, for a program."""
-    theory, does = _words(rule)
     return {
         "name": rule.name, "version": rule.version, "kind": rule.kind.value, "title": dict(rule.title),
-        "reads": [*rule.reads, *rule.events], "does": does, "source": _source(theory),
+        "reads": [*rule.reads, *rule.events], "does": _does(rule), "source": source(rule),
         "limits": {name: _limit(rule, name) for name in rule.limits},
     }  # fmt: skip
 
@@ -54,9 +53,14 @@ def markdown() -> str:
 
 
 def _section(rule: Rule) -> str:
-    theory, does = _words(rule)
     title = rule.title.get("en", rule.name)
-    lines = [f"## `{rule.name}`: {title}", "", f"Version {rule.version}, {rule.kind.value}. {does}", "", theory]
+    lines = [
+        f"## `{rule.name}`: {title}",
+        "",
+        f"Version {rule.version}, {rule.kind.value}. {_does(rule)}",
+        "",
+        _theory(rule),
+    ]
     lines += ["", "Reads: " + ", ".join(f"`{name}`" for name in (*rule.reads, *rule.events)) + "."]
     if rule.limits:
         lines += ["", "| limit | default | from | to |", "|---|---|---|---|"]
@@ -85,19 +89,12 @@ def _lines() -> Iterator[str]:
         yield f"{rule.name:20} {rule.version:3} {rule.kind.value:10} {rule.title.get('en', '')}\n"
 
 
-def _words(rule: Rule) -> tuple[str, str]:
-    """The theory of the rule's module, and what its function says it does."""
-    module = sys.modules[rule.judge.__module__]
-    theory = (module.__doc__ or "").strip()
-    does = (
-        " ".join((rule.judge.__doc__ or "").split("`because`")[0].split())
-        .removesuffix("Source: see the module.")
-        .strip()
-    )
-    return theory, does
+def _theory(rule: Rule) -> str:
+    """What the rule's file opens with."""
+    return (sys.modules[rule.judge.__module__].__doc__ or "").strip()
 
 
-def _source(theory: str) -> str | None:
-    """The sentence of the theory that begins with Source."""
-    found = [part for part in theory.split("\n\n") if part.startswith("Source:")]
-    return " ".join(found[0].split()) if found else None
+def _does(rule: Rule) -> str:
+    """What the rule's function says it does, without the list of its numbers."""
+    said = (rule.judge.__doc__ or "").split("`because`")[0]
+    return " ".join(said.split()).removesuffix("Source: see the module.").strip()

@@ -6,11 +6,11 @@ from server.alarms.model import PRIORITY, Alarm
 from server.api import AppliedLimit, DecisionView, Explanation, RuleFinding, SeenReading, Text
 from server.decisions import record
 from server.decisions.history import FOREVER, History, Kept, good, history, value
-from server.decisions.rebuild import equal, judged, rules_of, seen_by, source
+from server.decisions.rebuild import equal, judged, rules_of, seen_by
 from server.patients import versions
 from server.readings.model import Reading, is_late
 from server.readings.views import label, unit
-from triage.catalogue import catalogue
+from triage.catalogue import catalogue, source
 from triage.contract import Rule
 from triage.programme import Programme
 from vitals.alarm import Reason

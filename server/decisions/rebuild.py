@@ -5,7 +5,6 @@ rule says must be equal to the last bit: its level and each of its numbers. Wher
 or we have: both are said.
 """
 
-import sys
 from collections.abc import Iterable, Mapping
 
 from server.decisions.history import History, Kept, samples, value
@@ -38,15 +37,6 @@ def seen_by(history: History, rule: Rule, now_ns: int, seq: int) -> list[Kept]:
     """What that rule had before it, oldest first."""
     found = history.known(needs([rule]), now_ns, seq)
     return sorted(found, key=lambda one: (one.what.t_ns, one.name, value(one)))
-
-
-def source(rule: Rule) -> str | None:
-    """Where the rule says its numbers are from: the sentence in its own words, or in those of its file."""
-    for text in (rule.judge.__doc__, sys.modules[rule.judge.__module__].__doc__):
-        said = " ".join((text or "").partition("Source: ")[2].split("\n\n")[0].split())
-        if said and not said.startswith("see the module"):
-            return said
-    return None
 
 
 def _bits(reason: Reason) -> dict[str, str | None]:

@@ -169,7 +169,7 @@ async def test_a_document_that_cannot_be_stored_does_not_count(hub: Hub, monkeyp
         raise OSError("disk full")
 
     with monkeypatch.context() as patch:
-        patch.setattr("gateway.wishes.os.fsync", full)
+        patch.setattr("gateway.files.os.fsync", full)
         await hub.wished(asks())
     assert hub.home.version == 0, "so it is sent again"
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from triage.contract import Bools, Finding, Floats, Window, levels, rule
 from triage.look import count, good, limited, mean, newest, recent, within
-from triage.scores.bands import whole
+from triage.scores.bands import rounded
 from vitals.alarm import Level
 
 WEEK_S = 7 * 86_400.0
@@ -57,8 +57,10 @@ def blood_pressure(w: Window) -> Finding:
     """
     sys, sys_mean, sys_known = _pressure(w, "bp_sys")
     dia, dia_mean, dia_known = _pressure(w, "bp_dia")
-    urgent = (whole(sys) >= whole(w.limit["bp_sys_urgent"])) | (whole(dia) >= whole(w.limit["bp_dia_urgent"]))
-    above = (whole(sys_mean) >= whole(w.limit["bp_sys_target"])) | (whole(dia_mean) >= whole(w.limit["bp_dia_target"]))
+    urgent = (rounded(sys) >= rounded(w.limit["bp_sys_urgent"])) | (rounded(dia) >= rounded(w.limit["bp_dia_urgent"]))
+    above = (rounded(sys_mean) >= rounded(w.limit["bp_sys_target"])) | (
+        rounded(dia_mean) >= rounded(w.limit["bp_dia_target"])
+    )
     answers = {name: np.fmax.reduce(recent(w, name, w.limit["bp_symptom_s"]), axis=1) for name in SYMPTOM_FROM}
     told = {name: urgent & (answer >= SYMPTOM_FROM[name]) for name, answer in answers.items()}
     emergency = np.any(list(told.values()), axis=0)

@@ -12,7 +12,7 @@ import numpy as np
 
 from triage.contract import Finding, Window, levels, rule
 from triage.look import fresh, limited, recent
-from triage.scores.bands import tenths
+from triage.scores.bands import rounded
 from vitals.alarm import Level
 
 
@@ -50,9 +50,9 @@ def chemo_fever(w: Window) -> Finding:
     readings = recent(w, "body_temp", span_s)
     highest, lowest = np.fmax.reduce(readings, axis=1), np.fmin.reduce(readings, axis=1)
     last, concern = fresh(w, "body_temp", span_s), np.fmax.reduce(recent(w, "concern", span_s), axis=1)
-    fever = tenths(highest) >= tenths(w.limit["chemo_fever"])
-    low = tenths(lowest) < tenths(w.limit["chemo_low"])
-    raised = ~fever & ~low & (tenths(last) >= tenths(w.limit["chemo_raised"]))
+    fever = rounded(highest, 10) >= rounded(w.limit["chemo_fever"], 10)
+    low = rounded(lowest, 10) < rounded(w.limit["chemo_low"], 10)
+    raised = ~fever & ~low & (rounded(last, 10) >= rounded(w.limit["chemo_raised"], 10))
 
     known = limited(w, chemo_fever.limits)
     level = levels(w.patients)

@@ -13,7 +13,7 @@ import numpy as np
 
 from triage.contract import Finding, Window, levels, rule
 from triage.look import fresh, good, limited, newest, within
-from triage.scores.bands import lookup, table, whole
+from triage.scores.bands import lookup, rounded, table
 from triage.scores.words import unmeasured
 from vitals.alarm import Level
 
@@ -63,8 +63,8 @@ def covid_oximetry(w: Window) -> Finding:
     last = newest(w, saturations)
     close = within(saturations, last.t_ns, w.limit["covid_agree_s"]).value
     close = np.where((last.age_s <= fresh_s)[:, None], close, np.nan)
-    is_low = whole(close) < whole(w.limit["covid_home"])[:, None]
-    is_red = is_low & (whole(close) <= whole(w.limit["covid_red"])[:, None])
+    is_low = rounded(close) < rounded(w.limit["covid_home"])[:, None]
+    is_red = is_low & (rounded(close) <= rounded(w.limit["covid_red"])[:, None])
     low, red = is_low.sum(axis=1), is_red.sum(axis=1)
     colour = {name: lookup(points, values[name], steps) for name, (points, steps) in _OTHERS.items()}
     worst = np.fmax.reduce(list(colour.values()))
@@ -76,7 +76,7 @@ def covid_oximetry(w: Window) -> Finding:
     level[(low >= 2) | (red == 1) | (worst == 1)] = Level.MEDIUM
     level[(red >= 2) | (worst == 2)] = Level.HIGH
     level[~known] = Level.UNKNOWN
-    again = known & ((low == 1) | (red == 1)) & (whole(values["spo2"]) < whole(w.limit["covid_home"]))
+    again = known & ((low == 1) | (red == 1)) & (rounded(values["spo2"]) < rounded(w.limit["covid_home"]))
     because = {
         "low_min": np.fmin.reduce(np.where(is_low, close, np.nan), axis=1),
         "low": low.astype(np.float64),

@@ -5,7 +5,7 @@ import numpy as np
 from triage.contract import Floats
 
 _HAIR = 1e-9
-"""36.05 stands in memory as a hair less than it says, 38.05 as a hair more: both are halves, and go up."""
+"""A mean may stand in memory a hair below the half that it is: a half goes up all the same."""
 
 
 def table(size: int, *bands: tuple[int, int]) -> Floats:
@@ -19,22 +19,16 @@ def table(size: int, *bands: tuple[int, int]) -> Floats:
 def lookup(points: Floats, value: Floats, steps: int = 1) -> Floats:
     """The points of `value`, rounded half up to one of `steps` in a whole; beyond the table its ends. NaN stays NaN."""
     missing = np.isnan(value)
-    place = np.clip(np.floor(value * steps + 0.5 + _HAIR), 0, len(points) - 1)
+    place = np.clip(rounded(value, steps), 0, len(points) - 1)
     given: Floats = points[np.where(missing, 0, place).astype(np.int64)]
     given[missing] = np.nan
     return given
 
 
-def whole(value: Floats) -> Floats:
-    """`value` rounded half up to a whole number."""
-    rounded: Floats = np.floor(value + 0.5 + _HAIR)
-    return rounded
-
-
-def tenths(value: Floats) -> Floats:
-    """`value` rounded half up to one decimal, as a whole number of tenths."""
-    rounded: Floats = np.floor(value * 10 + 0.5 + _HAIR)
-    return rounded
+def rounded(value: Floats, steps: Floats | int = 1) -> Floats:
+    """`value` rounded half up to one of `steps` in a whole, as the number of such steps: 10 for tenths."""
+    nearest: Floats = np.floor(value * steps + 0.5 + _HAIR)
+    return nearest
 
 
 def flag(met: np.typing.NDArray[np.bool_], *value: Floats) -> Floats:

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from triage.contract import Floats
-from triage.scores.bands import flag, whole
+from triage.scores.bands import flag, rounded
 
 PARAMETERS = ("consciousness", "resp_rate", "bp_sys", "bp_dia")
 
@@ -21,10 +21,10 @@ def points(values: Mapping[str, Floats]) -> dict[str, Floats]:
     """
     mind, breaths, age = values["consciousness"], values["resp_rate"], values["age"]
     systolic, diastolic = values["bp_sys"], values["bp_dia"]
-    low = (whole(systolic) < 90) | (whole(diastolic) <= 60)
+    low = (rounded(systolic) < 90) | (rounded(diastolic) <= 60)
     return {
         "confusion": flag(mind > 0, mind),
-        "rr": flag(whole(breaths) >= 30, breaths),
+        "rr": flag(rounded(breaths) >= 30, breaths),
         "bp": np.where(low, 1.0, flag(low, systolic, diastolic)),
         "age": flag(age >= 65, age),
     }

@@ -6,7 +6,7 @@ Source: Singer et al., Sepsis-3, JAMA 2016; 315: 801 (check). It supposes an inf
 from collections.abc import Mapping
 
 from triage.contract import Floats
-from triage.scores.bands import flag, whole
+from triage.scores.bands import flag, rounded
 
 PARAMETERS = ("resp_rate", "bp_sys", "consciousness")
 
@@ -18,7 +18,7 @@ def points(values: Mapping[str, Floats]) -> dict[str, Floats]:
     """
     breaths, systolic, mind = (values[name] for name in PARAMETERS)
     return {
-        "resp_rate": flag(whole(breaths) >= 22, breaths),
-        "bp_sys": flag(whole(systolic) <= 100, systolic),
+        "resp_rate": flag(rounded(breaths) >= 22, breaths),
+        "bp_sys": flag(rounded(systolic) <= 100, systolic),
         "consciousness": flag(mind > 0, mind),
     }

@@ -8,7 +8,7 @@ So the bytes of a patient add up to the total in the low six bits, whatever the 
 whether something is missing or a single parameter has 3 points. A code of its own for "missing" that happens to score
 0 is the classic mistake.
 
-The byte is looked up when a reading is written, in one table that is made of the rule's own (`triage.rules.news2`), and
+The byte is looked up when a reading is written, in one table made of the score's own (`triage.scores.news2`), and
 again for whom something has become too old (`expire`). How old a parameter may be is the patient's plan's to say. On
 SpO2 scale 2 the byte of SpO2 hangs on the oxygen, so there are four tables of SpO2, and it is looked up with either.
 """
@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from triage.contract import NEVER, Bools, Floats, Times
+from triage.scores.bands import rounded
 from triage.scores.news2 import PARAMETERS, points
 from triage.state.columns import Column, Columns, Log
 from vitals.clock import NS
@@ -108,7 +109,7 @@ class Points:
         both = parameter, rows
         counts = self.columns["until_ns"][both] >= now_ns
         value = np.where(counts, self.columns["value"][both], 0.0)
-        place = np.clip(value * _STEPS[parameter] + 0.5, 0, _PLACES - 1).astype(np.intp)
+        place = np.clip(rounded(value, _STEPS[parameter]), 0, _PLACES - 1).astype(np.intp)
         place += parameter * _PLACES
         second = np.flatnonzero((parameter == _SPO2) & (self.columns["scale"][rows] == 2))
         if len(second):
