@@ -9,7 +9,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-Role = Literal["nurse", "doctor", "administrator"]
+Role = Literal["nurse", "doctor", "specialist", "administrator"]
 Priority = Literal["high", "medium", "low"]
 AlarmKind = Literal["clinical", "technical"]
 AlarmState = Literal["raised", "notified", "acknowledged", "closed"]

@@ -237,7 +237,7 @@ class Staff(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     id: str
     name: str
-    role: Literal["nurse", "doctor", "administrator"]
+    role: Literal["nurse", "doctor", "specialist", "administrator"]
     password_hash: str
     phone: str = ""
 

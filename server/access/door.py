@@ -18,7 +18,7 @@ from server.db import Database
 from vitals.clock import NS
 
 COOKIE = "hjemvakt_session"
-CARE = frozenset({"nurse", "doctor"})
+CARE = frozenset({"nurse", "doctor", "specialist"})
 
 
 class Door:

@@ -18,8 +18,8 @@ COLOUR = {
     "nb": {Level.HIGH: "RØD", Level.MEDIUM: "GUL", Level.LOW: "BLÅ"},
 }
 ROLE: dict[str, dict[Role, str]] = {
-    "en": {"nurse": "nurse", "doctor": "doctor", "administrator": "administrator"},
-    "nb": {"nurse": "sykepleier", "doctor": "lege", "administrator": "administrator"},
+    "en": {"nurse": "nurse", "doctor": "doctor", "specialist": "hospital specialist", "administrator": "administrator"},
+    "nb": {"nurse": "sykepleier", "doctor": "lege", "specialist": "spesialist", "administrator": "administrator"},
 }
 _FRAME = {
     "en": "Hjemvakt: {colour} {technical}alarm {number} for {initials} ({rule}).{why} Sign in to see it.",

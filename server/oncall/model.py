@@ -10,7 +10,7 @@ import msgspec
 
 from server.api import Role
 
-ROLES: tuple[Role, ...] = ("nurse", "doctor", "administrator")
+ROLES: tuple[Role, ...] = ("nurse", "doctor", "specialist", "administrator")
 
 
 class Person(msgspec.Struct, frozen=True):

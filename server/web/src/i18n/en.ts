@@ -20,7 +20,7 @@ export const en: Words = {
     acknowledged: "Taken",
     closed: "Closed",
   },
-  role: { nurse: "nurse", doctor: "doctor", administrator: "administrator", patient: "at home" },
+  role: { nurse: "nurse", doctor: "doctor", specialist: "specialist", administrator: "administrator", patient: "at home" },
   shell: {
     skip: "Skip to content",
     menu: "Main menu",

@@ -14,7 +14,7 @@ export const nb = {
   priority: { high: "Høy", medium: "Middels", low: "Lav" },
   kind: { clinical: "Klinisk", technical: "Teknisk" },
   state: { raised: "Ingen er varslet ennå", notified: "Venter på svar", acknowledged: "Tatt", closed: "Avsluttet" },
-  role: { nurse: "sykepleier", doctor: "lege", administrator: "administrator", patient: "hjemme" },
+  role: { nurse: "sykepleier", doctor: "lege", specialist: "spesialist", administrator: "administrator", patient: "hjemme" },
   shell: {
     skip: "Gå til innholdet",
     menu: "Hovedmeny",
