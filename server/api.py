@@ -214,6 +214,9 @@ class WorklistRow(Shape):
     """The open ones, the longest waiting first."""
     wishes: list[WishView]
     """What the home is asked now, the most pressing first."""
+    reviewed_ms: int | None
+    """When somebody last said that they had gone through the patient; `reviewed_by`: their name."""
+    reviewed_by: str | None
 
 
 class Worklist(Shape):

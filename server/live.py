@@ -12,6 +12,9 @@ every beat says whether the server stores what it hears (`deaf`).
 Two audiences see two versions: carers see everything, administrators see rows without what was measured. The worklist
 is encoded once per audience and version, not once per request. Time alone makes a value stale without any event, so
 the pump rebuilds all rows every REFRESH_S.
+
+Who looks at which patient (`server.presence`) goes out beside the numbered events: it is about now, so nobody who was
+away needs to hear it afterwards; whoever comes in is told how it stands.
 """
 
 import asyncio
@@ -27,6 +30,7 @@ import msgspec
 from sse_starlette import ServerSentEvent
 
 from server.api import AlarmBrief, PhoneMessage, Role, WorklistRow
+from server.presence.model import Presence, Viewer
 from vitals.clock import MS, Clock
 
 log = logging.getLogger(__name__)
@@ -91,6 +95,7 @@ class Hub:
 
     def __init__(self, rows: Rows, clock: Clock, *, phones_for_all: bool = True) -> None:
         self.epoch = uuid4().hex[:12]
+        self.presence = Presence(self._viewed)
         self.deaf: Callable[[], bool] = lambda: False
         """Whether what the gateways send cannot be stored now."""
         self._build = rows
@@ -146,14 +151,22 @@ class Hub:
             return head.encode() + self._encoded[office] + b"]}"
 
     async def stream(
-        self, role: Role, last_event_id: str | None, allowed: Callable[[], bool]
+        self, role: Role, last_event_id: str | None, allowed: Callable[[], bool], viewer: Viewer | None = None
     ) -> AsyncIterator[ServerSentEvent]:
-        """The events of one client, for as long as `allowed` says so: asked in a thread, every BEAT_S however busy."""
+        """The events of one client, for as long as `allowed` says so: asked in a thread, every BEAT_S however busy.
+
+        `viewer`: who it is, where colleagues may see which patient's page they have open.
+        """
         loop = asyncio.get_running_loop()
         client = Client(role, loop)
+        name = uuid4().hex
         start = self._join(client, last_event_id)
         try:
-            hello: dict[str, object] = {"epoch": self.epoch, **self._beat(), "speed": self._clock.speed}
+            if viewer is not None:
+                self.presence.came(name, viewer)
+            hello: dict[str, object] = {
+                "epoch": self.epoch, "stream": name, **self._beat(), "speed": self._clock.speed, **self._viewing(role)
+            }  # fmt: skip
             yield ServerSentEvent(json.dumps(hello), event="hello", id=f"{self.epoch}-{start}")
             beat_at = loop.time() + BEAT_S
             while True:
@@ -165,6 +178,8 @@ class Hub:
                 if client.waiting:
                     event = client.waiting.popleft()
                     yield ServerSentEvent(event.data(role), event=event.name, id=f"{self.epoch}-{event.n}")
+                    if event.name == "resync":
+                        yield ServerSentEvent(json.dumps(self._viewing(role)), event="viewing")
                     continue
                 client.woken.clear()
                 if client.waiting:
@@ -173,6 +188,7 @@ class Hub:
                     async with asyncio.timeout_at(beat_at):
                         await client.woken.wait()
         finally:
+            self.presence.left(name)
             with self._lock:
                 self._clients.discard(client)
                 if not self._clients:
@@ -220,6 +236,18 @@ class Hub:
 
     def _beat(self) -> dict[str, int | bool]:
         return {"now_ms": self._clock.now_ns() // MS, "deaf": self.deaf()}
+
+    def _viewing(self, role: Role) -> dict[str, dict[str, list[dict[str, str]]]]:
+        """Who looks at whom; an administrator sees nobody's page, and is not told who does."""
+        known = {} if role == "administrator" else self.presence.everybody()
+        return {"viewing": {patient_id: _viewers(viewers) for patient_id, viewers in known.items()}}
+
+    def _viewed(self, patient_id: str, viewers: list[Viewer]) -> None:
+        text = json.dumps({"patient_id": patient_id, "viewers": _viewers(viewers)})
+        with self._lock:
+            told = Live(self._n, "viewed", text, None)  # not numbered, not kept: see above
+            for client in self._clients:
+                client.put(told)
 
     def _wake(self) -> None:
         pump = self._pump
@@ -286,6 +314,10 @@ def for_office(row: WorklistRow) -> WorklistRow:
 
 def _without_reasons(alarm: AlarmBrief | None) -> AlarmBrief | None:
     return alarm and alarm.model_copy(update={"reasons": []})
+
+
+def _viewers(viewers: Sequence[Viewer]) -> list[dict[str, str]]:
+    return [{"id": one.id, "name": one.name} for one in viewers]
 
 
 def _resync(n: int) -> Live:

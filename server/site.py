@@ -21,7 +21,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from server import trouble
-from server.access.door import Anyone, Door
+from server.access.door import CARE, Anyone, Door
 from server.access.routes import router as access
 from server.alarms.model import Refused
 from server.alarms.routes import router as alarms
@@ -30,6 +30,9 @@ from server.audit.store import Looks
 from server.corrections import store as corrections
 from server.corrections.routes import router as corrections_routes
 from server.db import troubled
+from server.filters.routes import router as filters
+from server.fleet import holders
+from server.fleet.giving import router as giving
 from server.fleet.routes import router as fleet
 from server.held import store as held
 from server.held.page import router as home_page
@@ -42,7 +45,10 @@ from server.metrics.routes import router as metrics
 from server.notify.routes import router as phone
 from server.orders.routes import router as orders
 from server.patients.routes import router as patients
+from server.presence.model import Viewer
+from server.presence.routes import router as presence
 from server.readings.routes import router as readings
+from server.reviews.routes import router as reviews
 from server.startup import store as startup
 from server.startup.routes import router as proposals
 from server.version import program_version
@@ -105,9 +111,10 @@ def build(house: House, *, door: Door | None = None, dist: Path = DIST) -> FastA
     app.add_exception_handler(held.Refused, _answered)
     app.add_exception_handler(corrections.Refused, _answered)
     app.add_exception_handler(startup.Refused, _answered)
+    app.add_exception_handler(holders.Refused, _answered)
     for router in (
         access, patients, readings, corrections_routes, orders, alarms, questions, phone, fleet, identity, for_hubs,
-        home_page, metrics, proposals,
+        home_page, metrics, proposals, presence, filters, reviews, giving,
     ):  # fmt: skip
         app.include_router(router)
     _own_routes(app)
@@ -202,13 +209,15 @@ def _own_routes(app: FastAPI) -> None:
         door: AtDoor,
         last_event_id: Annotated[str | None, Header()] = None,
     ) -> EventSourceResponse:
-        """Named events: hello, row, patient, phone, beat, resync (see server/live.py)."""
+        """Named events: hello, row, patient, viewed, viewing, phone, beat, resync (see server/live.py)."""
 
         def allowed() -> bool:
             now = door.who(request, use=False)
             return now is not None and now.role == account.role
 
-        return EventSourceResponse(here.hub.stream(account.role, last_event_id, allowed), ping=0, send_timeout=30)
+        viewer = Viewer(account.name, account.id) if account.role in CARE else None
+        events = here.hub.stream(account.role, last_event_id, allowed, viewer)
+        return EventSourceResponse(events, ping=0, send_timeout=30)
 
 
 def _page(app: FastAPI, dist: Path) -> None:
@@ -265,5 +274,5 @@ async def _conflict(_request: Request, error: Exception) -> Response:
 
 
 async def _answered(_request: Request, error: Exception) -> Response:
-    assert isinstance(error, held.Refused | corrections.Refused | startup.Refused)
+    assert isinstance(error, held.Refused | corrections.Refused | startup.Refused | holders.Refused)
     return JSONResponse(Answered(detail=f"{error.text}; {error.mend}", who=error.who).model_dump(), 409)

@@ -14,6 +14,7 @@ from server.patients.store import PatientRecord, all_patients, patients_of
 from server.patients.views import brief
 from server.readings.store import Latest, latest
 from server.readings.views import news2, values
+from server.reviews.store import Reviewed, last
 from server.wishes.views import open_wishes
 from vitals.clock import MS, Clock
 
@@ -42,6 +43,7 @@ class Rows:
             questions = open_questions(tx, patient_ids)
             wishes = open_wishes(tx, patient_ids)
             online = online_of(tx, patient_ids)
+            reviewed = last(tx, patient_ids)
         known = [newest.get(one.id, {}) for one in records]
         limits = [self._programmes.limits(one.programme, one.limits) for one in records]
         return [
@@ -54,6 +56,7 @@ class Rows:
                 questions.get(one.id, []),
                 wishes.get(one.id, []),
                 online.get(one.id),
+                reviewed.get(one.id),
                 now_ns,
             )
             for one, mine, its, score in zip(records, known, limits, news2(known, limits, now_ns), strict=True)
@@ -69,6 +72,7 @@ class Rows:
         questions: list[Question],
         wishes: list[WishView],
         online: bool | None,
+        reviewed: Reviewed | None,
         now_ns: int,
     ) -> WorklistRow:
         clinical, technical = alarms.get("clinical"), alarms.get("technical")
@@ -85,4 +89,6 @@ class Rows:
             gateway_online=online,
             questions=questions,
             wishes=wishes,
+            reviewed_ms=reviewed.t_ns // MS if reviewed else None,
+            reviewed_by=reviewed.who if reviewed else None,
         )

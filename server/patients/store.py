@@ -2,7 +2,8 @@
 
 Applying the municipality file adds and corrects; it never deletes, because a reading of last year still belongs to
 whoever had the device then. So an assignment that is gone from the file is still in force, and one that would give
-the same device to two people at once is refused: a wrong patient is worse than no reading.
+the same device to two people at once is refused: a wrong patient is worse than no reading. What somebody gave or ended
+on the page (`server.fleet.holders`) is theirs to change, and the file leaves it as it is.
 """
 
 import bisect
@@ -41,6 +42,9 @@ assignments = sa.Table(
     sa.Column("patient_id", sa.Text, sa.ForeignKey("patients.id"), nullable=False),
     sa.Column("changed_ns", sa.BigInteger, nullable=False),
     sa.Column("user_slot", sa.Integer, comment="which of the device's users the patient is"),
+    sa.Column("given_by", sa.Text, comment="who began it on the page; NULL: the municipality file did"),
+    sa.Column("ended_by", sa.Text, comment="who ended it on the page; the file does not open it again"),
+    sa.Column("why", sa.Text, comment="as they said, the last of it"),
     sa.Index("assignments_of_patient", "patient_id"),
 )
 
@@ -150,8 +154,11 @@ def apply(tx: sa.Connection, municipality: Municipality, now_ns: int) -> None:
             "programme": person.programme, "conditions": list(person.conditions), "limits": person.limits,
         }  # fmt: skip
         _put(tx, patients, {"id": person.id}, values, now_ns)
+    theirs = _said_on_the_page(tx)
     for assignment in municipality.assignments:
         key = {"device": assignment.device, "from_ns": _ns(assignment.since)}
+        if key in theirs:
+            continue
         until = assignment.until
         values = {"to_ns": None if until is None else _ns(until), "patient_id": assignment.patient}
         _put(tx, assignments, key, values, now_ns)
@@ -159,6 +166,12 @@ def apply(tx: sa.Connection, municipality: Municipality, now_ns: int) -> None:
         these = (assignments.c.device == assignment.device) & (assignments.c.from_ns == key["from_ns"])
         tx.execute(assignments.update().where(these).values(user_slot=assignment.user_slot))
     _refuse_overlaps(tx, municipality.assignments)
+
+
+def _said_on_the_page(tx: sa.Connection) -> list[dict[str, object]]:
+    said = assignments.c.given_by.is_not(None) | assignments.c.ended_by.is_not(None)
+    query = sa.select(assignments.c.device, assignments.c.from_ns).where(said)
+    return [dict(row) for row in tx.execute(query).mappings()]
 
 
 def _put(
@@ -183,7 +196,8 @@ def _refuse_overlaps(tx: sa.Connection, listed: Iterable[Assignment]) -> None:
             raise ConfigError(
                 f"device {device} would belong to {before[3]} and {patient_id} at once (an assignment that was applied "
                 "before stays in force after it is removed from the file)",
-                "list the earlier assignment with a `to`",
+                "list the earlier assignment with a `to`; one that was given on the equipment page is ended there, so "
+                "take the later one out of the file and give it there too",
             )
         before = device, from_ns, to_ns, patient_id
 

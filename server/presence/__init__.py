@@ -1,0 +1,1 @@
+"""Who has which patient's page open just now."""

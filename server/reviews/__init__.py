@@ -1,0 +1,1 @@
+"""When a patient was last gone through, and by whom."""
