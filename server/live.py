@@ -165,7 +165,7 @@ class Hub:
             if viewer is not None:
                 self.presence.came(name, viewer)
             hello: dict[str, object] = {
-                "epoch": self.epoch, "stream": name, **self._beat(), "speed": self._clock.speed, **self._viewing(role)
+                "epoch": self.epoch, "stream": name, **self._beat(), "speed": self._clock.speed, **self._viewing(viewer)
             }  # fmt: skip
             yield ServerSentEvent(json.dumps(hello), event="hello", id=f"{self.epoch}-{start}")
             beat_at = loop.time() + BEAT_S
@@ -178,8 +178,8 @@ class Hub:
                 if client.waiting:
                     event = client.waiting.popleft()
                     yield ServerSentEvent(event.data(role), event=event.name, id=f"{self.epoch}-{event.n}")
-                    if event.name == "resync":
-                        yield ServerSentEvent(json.dumps(self._viewing(role)), event="viewing")
+                    if event.name == "resync" and viewer is not None:
+                        yield ServerSentEvent(json.dumps(self._viewing(viewer)), event="viewing")
                     continue
                 client.woken.clear()
                 if client.waiting:
@@ -237,9 +237,9 @@ class Hub:
     def _beat(self) -> dict[str, int | bool]:
         return {"now_ms": self._clock.now_ns() // MS, "deaf": self.deaf()}
 
-    def _viewing(self, role: Role) -> dict[str, dict[str, list[dict[str, str]]]]:
-        """Who looks at whom; an administrator sees nobody's page, and is not told who does."""
-        known = {} if role == "administrator" else self.presence.everybody()
+    def _viewing(self, viewer: Viewer | None) -> dict[str, dict[str, list[dict[str, str]]]]:
+        """Who looks at whom; who opens no patient's page (an administrator) is not told who does."""
+        known = {} if viewer is None else self.presence.everybody()
         return {"viewing": {patient_id: _viewers(viewers) for patient_id, viewers in known.items()}}
 
     def _viewed(self, patient_id: str, viewers: list[Viewer]) -> None:

@@ -39,7 +39,7 @@ def remove_filter(name: str, account: Anyone, here: Here) -> Filters:
 
 
 @router.put("/last", status_code=204, operation_id="useFilter", responses=problems(401, 403, 422))
-def use_filter(said: Wanted | None, account: Anyone, here: Here) -> None:
+def use_filter(account: Anyone, here: Here, said: Wanted | None = None) -> None:
     """What I look at now, for when I come back; null: everybody."""
     with here.db.write() as tx:
         store.use(tx, account.id, said)

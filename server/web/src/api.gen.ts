@@ -126,6 +126,54 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/filters": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Filters
+         * @description My filters.
+         */
+        get: operations["getFilters"];
+        /**
+         * Save Filter
+         * @description Keep one under its name, in the place of what had that name.
+         */
+        put: operations["saveFilter"];
+        post?: never;
+        /**
+         * Remove Filter
+         * @description Forget the one of that name.
+         */
+        delete: operations["removeFilter"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/filters/last": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Use Filter
+         * @description What I look at now, for when I come back; null: everybody.
+         */
+        put: operations["useFilter"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/fleet": {
         parameters: {
             query?: never;
@@ -138,6 +186,86 @@ export interface paths {
          * @description Every gateway and its devices, as last heard of.
          */
         get: operations["getFleet"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/fleet/devices/{device}/give": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Give Device
+         * @description The device is the patient's from then on; what it measured before is not moved.
+         */
+        post: operations["giveDevice"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/fleet/devices/{device}/holders": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Device Holders
+         * @description Who has it and has had it, the newest first.
+         */
+        get: operations["getDeviceHolders"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/fleet/devices/{device}/take-back": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Take Device Back
+         * @description The device is its holder's no longer from then on; what is filed stays where it is.
+         */
+        post: operations["takeDeviceBack"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/fleet/holders": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Holders
+         * @description Who has which device now.
+         */
+        get: operations["getHolders"];
         put?: never;
         post?: never;
         delete?: never;
@@ -414,6 +542,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/patients/{patient_id}/review": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Review Patient
+         * @description I have gone through this patient now.
+         */
+        post: operations["reviewPatient"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/phone": {
         parameters: {
             query?: never;
@@ -427,6 +575,26 @@ export interface paths {
          */
         get: operations["getPhone"];
         put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/presence": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Look At
+         * @description This tab shows that patient's page now. It is forgotten when the tab's live stream ends.
+         */
+        put: operations["lookAt"];
         post?: never;
         delete?: never;
         options?: never;
@@ -511,7 +679,7 @@ export interface paths {
         };
         /**
          * Stream
-         * @description Named events: hello, row, patient, phone, beat, resync (see server/live.py).
+         * @description Named events: hello, row, patient, viewed, viewing, phone, beat, resync (see server/live.py).
          */
         get: operations["stream"];
         put?: never;
@@ -902,6 +1070,33 @@ export interface components {
             patient: string;
         };
         /**
+         * Filters
+         * @description All of the person's own, by name, and the one that was in use last (None: everybody was shown).
+         */
+        Filters: {
+            last: components["schemas"]["Wanted"] | null;
+            /** Saved */
+            saved: components["schemas"]["SavedFilter"][];
+        };
+        /**
+         * Follows
+         * @description What follows from the change, for what is here already; none of it is moved. `done`: whether it was made.
+         *
+         *     `aside`: so much of the device, come since then while it was nobody's, is in quarantine.
+         */
+        Follows: {
+            /** Aside */
+            aside: number;
+            /** At Ms */
+            at_ms: number;
+            /** Done */
+            done: boolean;
+            /** Holders */
+            holders: components["schemas"]["Holder"][];
+            /** Stays */
+            stays: components["schemas"]["Stays"][];
+        };
+        /**
          * GatewayConfig
          * @description What a gateway is wanted to be, and how far that has come. `version` 0: nothing is wanted, its file says all.
          *
@@ -1005,6 +1200,28 @@ export interface components {
             strangers: string[];
         };
         /**
+         * Give
+         * @description The device is this patient's from then on. `from_ms` None: from now.
+         *
+         *     `user_slot`: which of a shared device's own users the patient is. `sure` False: nothing is done, only told what
+         *     would follow.
+         */
+        Give: {
+            /** From Ms */
+            from_ms?: number | null;
+            /** Patient Id */
+            patient_id: string;
+            /**
+             * Sure
+             * @default false
+             */
+            sure: boolean;
+            /** User Slot */
+            user_slot?: number | null;
+            /** Why */
+            why: string;
+        };
+        /**
          * Health
          * @description For a monitor: `ok`, or what is wrong. What cannot be counted, because the database is away, is null.
          */
@@ -1043,6 +1260,32 @@ export interface components {
             unit: string;
             /** Value */
             value: number;
+        };
+        /**
+         * Holder
+         * @description Whose a device's readings are, from (inclusive) to (exclusive); `to_ms` None: until further notice.
+         *
+         *     `given_by`, `ended_by`: who said so on the page (their names); None: the municipality file, or nobody yet.
+         */
+        Holder: {
+            /** Device */
+            device: string;
+            /** Ended By */
+            ended_by: string | null;
+            /** From Ms */
+            from_ms: number;
+            /** Given By */
+            given_by: string | null;
+            /** Name */
+            name: string;
+            /** Patient Id */
+            patient_id: string;
+            /** To Ms */
+            to_ms: number | null;
+            /** User Slot */
+            user_slot: number | null;
+            /** Why */
+            why: string | null;
         };
         /**
          * Invalid
@@ -1100,6 +1343,16 @@ export interface components {
             readings: components["schemas"]["Measured"][];
             /** Unit */
             unit: string;
+        };
+        /**
+         * Looking
+         * @description Which patient's page is open. `stream`: as the live stream's `hello` named it. None: no patient's.
+         */
+        Looking: {
+            /** Patient Id */
+            patient_id: string | null;
+            /** Stream */
+            stream: string;
         };
         /**
          * Measured
@@ -1289,7 +1542,7 @@ export interface components {
             /** Id */
             id: number;
             /** Role */
-            role: ("nurse" | "doctor" | "administrator") | "patient";
+            role: ("nurse" | "doctor" | "specialist" | "administrator") | "patient";
             /** T Ms */
             t_ms: number;
             /** Text */
@@ -1474,6 +1727,16 @@ export interface components {
             why: string;
         };
         /**
+         * Review
+         * @description When the patient was last gone through, and by whom (their name).
+         */
+        Review: {
+            /** T Ms */
+            t_ms: number;
+            /** Who */
+            who: string;
+        };
+        /**
          * Revocation
          * @description Why a gateway is not believed any more; for the audit log.
          */
@@ -1523,6 +1786,15 @@ export interface components {
             why: components["schemas"]["Text"] | null;
         };
         /**
+         * SavedFilter
+         * @description One of the signed-in person's own, by name.
+         */
+        SavedFilter: {
+            /** Name */
+            name: string;
+            wanted: components["schemas"]["Wanted"];
+        };
+        /**
          * SeenReading
          * @description A reading or an event that a rule looked at, as it stood then.
          *
@@ -1570,6 +1842,33 @@ export interface components {
             started_ms: number;
         };
         /**
+         * Stays
+         * @description So many readings of the device, measured since, are filed under this patient already, and stay there.
+         */
+        Stays: {
+            /** Name */
+            name: string;
+            /** Patient Id */
+            patient_id: string;
+            /** Readings */
+            readings: number;
+        };
+        /**
+         * TakeBack
+         * @description The device is its holder's no longer. `to_ms` None: from now. `sure` as for `Give`.
+         */
+        TakeBack: {
+            /**
+             * Sure
+             * @default false
+             */
+            sure: boolean;
+            /** To Ms */
+            to_ms?: number | null;
+            /** Why */
+            why: string;
+        };
+        /**
          * Text
          * @description A sentence in each language.
          */
@@ -1602,7 +1901,7 @@ export interface components {
              * Role
              * @enum {string}
              */
-            role: "nurse" | "doctor" | "administrator";
+            role: "nurse" | "doctor" | "specialist" | "administrator";
         };
         /**
          * Value
@@ -1636,6 +1935,29 @@ export interface components {
             unit: string;
             /** Value */
             value: number;
+        };
+        /**
+         * Wanted
+         * @description Which patients to show: those who meet every part of it. An empty part is met by everybody.
+         *
+         *     `whose` mine: with an alarm that I have taken; unclaimed: with one that nobody has.
+         */
+        Wanted: {
+            /** Places */
+            places?: string[];
+            /** Programmes */
+            programmes?: string[];
+            /**
+             * Text
+             * @default
+             */
+            text: string;
+            /**
+             * Whose
+             * @default all
+             * @enum {string}
+             */
+            whose: "all" | "mine" | "unclaimed";
         };
         /**
          * WishView
@@ -1704,6 +2026,10 @@ export interface components {
             priority: ("high" | "medium" | "low") | null;
             /** Questions */
             questions: components["schemas"]["Question"][];
+            /** Reviewed By */
+            reviewed_by: string | null;
+            /** Reviewed Ms */
+            reviewed_ms: number | null;
             technical: components["schemas"]["AlarmBrief"] | null;
             /** Waiting Since Ms */
             waiting_since_ms: number | null;
@@ -2068,6 +2394,193 @@ export interface operations {
             };
         };
     };
+    getFilters: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Filters"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    saveFilter: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SavedFilter"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Filters"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    removeFilter: {
+        parameters: {
+            query: {
+                name: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Filters"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    useFilter: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["Wanted"] | null;
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     getFleet: {
         parameters: {
             query?: never;
@@ -2084,6 +2597,226 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["GatewayView"][];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    giveDevice: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                device: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Give"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Follows"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Answered"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getDeviceHolders: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                device: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Holder"][];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    takeDeviceBack: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                device: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["TakeBack"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Follows"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Answered"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getHolders: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Holder"][];
                 };
             };
             /** @description Unauthorized */
@@ -3035,6 +3768,64 @@ export interface operations {
             };
         };
     };
+    reviewPatient: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                patient_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Review"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     getPhone: {
         parameters: {
             query?: {
@@ -3066,6 +3857,73 @@ export interface operations {
             };
             /** @description Forbidden */
             403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    lookAt: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Looking"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Conflict */
+            409: {
                 headers: {
                     [name: string]: unknown;
                 };

@@ -71,7 +71,8 @@ async def test_an_alarm_reaches_two_screens(ward):
 async def test_hello_says_what_time_it_is_there(ward):
     screen = Screen(ward.hub)
     name, hello = await screen.next()
-    said = {"epoch": ward.hub.epoch, "now_ms": ward.now_ns // MS, "deaf": False, "speed": 1.0}
+    said = {"epoch": ward.hub.epoch, "now_ms": ward.now_ns // MS, "deaf": False, "speed": 1.0, "viewing": {}}
+    assert len(hello.pop("stream")) == 32, "what the page calls this stream by"
     assert (name, hello) == ("hello", said)
     await screen.close()
 
