@@ -37,6 +37,13 @@ export type HeldValue = Schemas["HeldValue"];
 export type AnswerBody = Schemas["Answer"];
 export type PhoneMessage = Schemas["PhoneMessage"];
 export type GatewayView = Schemas["GatewayView"];
+export type Wanted = Schemas["Wanted"];
+export type Filters = Schemas["Filters"];
+export type SavedFilter = Schemas["SavedFilter"];
+export type Holder = Schemas["Holder"];
+export type GiveBody = Schemas["Give"];
+export type TakeBackBody = Schemas["TakeBack"];
+export type Follows = Schemas["Follows"];
 
 const client = createClient<paths>({ baseUrl: "/" });
 
@@ -130,4 +137,19 @@ export const api = {
   revoke: (gateway: string, reason: string) =>
     answer(client.POST("/api/fleet/{gateway}/revoke", { params: { path: { gateway } }, body: { reason } })),
   quarantine: () => answer(client.GET("/api/quarantine")),
+  lookAt: (stream: string, patient_id: string | null) =>
+    answer(client.PUT("/api/presence", { body: { stream, patient_id } })),
+  review: (patient_id: string) =>
+    answer(client.POST("/api/patients/{patient_id}/review", { params: { path: { patient_id } } })),
+  filters: () => answer(client.GET("/api/filters")),
+  saveFilter: (body: SavedFilter) => answer(client.PUT("/api/filters", { body })),
+  removeFilter: (name: string) => answer(client.DELETE("/api/filters", { params: { query: { name } } })),
+  useFilter: (wanted: Wanted | null) => answer(client.PUT("/api/filters/last", { body: wanted })),
+  holders: () => answer(client.GET("/api/fleet/holders")),
+  deviceHolders: (device: string) =>
+    answer(client.GET("/api/fleet/devices/{device}/holders", { params: { path: { device } } })),
+  give: (device: string, body: GiveBody) =>
+    answer(client.POST("/api/fleet/devices/{device}/give", { params: { path: { device } }, body })),
+  takeBack: (device: string, body: TakeBackBody) =>
+    answer(client.POST("/api/fleet/devices/{device}/take-back", { params: { path: { device } }, body })),
 };

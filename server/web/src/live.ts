@@ -6,12 +6,23 @@ import type { QueryClient } from "@tanstack/react-query";
 import { useSyncExternalStore } from "react";
 import type { PhoneMessage, Worklist, WorklistRow } from "./api";
 import { nowMs, setClock } from "./clock";
+import { type Viewer, streamOpened, viewed, viewingNow } from "./presence";
 import { patchRow } from "./worklist/patch";
 
 export const BROKEN_AFTER_MS = 13_000;
 const REOPEN_MS = 3_000;
 const REFETCH_PATIENT_MS = 500;
 const REFETCH_CURVES_MS = 2_000;
+
+type Viewing = Record<string, Viewer[]>;
+
+interface Hello {
+  now_ms: number;
+  deaf: boolean;
+  speed: number;
+  stream: string;
+  viewing: Viewing;
+}
 
 export interface Link {
   broken: boolean;
@@ -94,8 +105,9 @@ export function listen(queries: QueryClient): () => void {
 
   const open = () => {
     source = new EventSource("/api/stream");
-    on<{ now_ms: number; deaf: boolean; speed: number }>("hello", ({ now_ms, deaf, speed }) => {
+    on<Hello>("hello", ({ now_ms, deaf, speed, stream, viewing }) => {
       setClock(now_ms, speed);
+      streamOpened(stream, viewing);
       setLink({ ...link, deaf });
       // The list asked for before the stream stood may already be old; after a break everything may be.
       if (greeted) anew();
@@ -120,6 +132,8 @@ export function listen(queries: QueryClient): () => void {
         (all) => all && [...all.filter((m) => m.id !== message.id), message],
       ),
     );
+    on<{ patient_id: string; viewers: Viewer[] }>("viewed", ({ patient_id, viewers }) => viewed(patient_id, viewers));
+    on<{ viewing: Viewing }>("viewing", ({ viewing }) => viewingNow(viewing));
     on<unknown>("resync", anew);
     source.addEventListener("error", () => {
       if (source?.readyState !== EventSource.CLOSED) return;

@@ -43,19 +43,16 @@ export async function play(priority: Priority): Promise<void> {
 export type Sound = "off" | "on" | "blocked";
 
 /// The state of the sound, and the switch.
-export function useSound(): { sound: Sound; toggle: () => void } {
+export function useSound(): { sound: Sound; toggle: () => void; turn: (wanted: "off" | "on") => void } {
   const [wanted, want] = useRemembered("hjemvakt.sound", ["off", "on"], "off");
   const [running, setRunning] = useState(false);
   useEffect(() => {
     if (wanted === "on") void ready().then(setRunning);
   }, [wanted]);
-  const toggle = () => {
-    if (wanted === "on" && running) {
-      want("off");
-      return;
-    }
-    want("on");
-    void ready().then(setRunning);
+  const turn = (next: "off" | "on") => {
+    want(next);
+    if (next === "on") void ready().then(setRunning);
   };
-  return { sound: wanted === "off" ? "off" : running ? "on" : "blocked", toggle };
+  const toggle = () => turn(wanted === "on" && running ? "off" : "on");
+  return { sound: wanted === "off" ? "off" : running ? "on" : "blocked", toggle, turn };
 }

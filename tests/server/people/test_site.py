@@ -93,9 +93,9 @@ ROUTES = [
     ("POST", "/api/fleet/gw-1/code"),
     ("POST", "/api/fleet/gw-1/revoke"),
     ("GET", "/api/fleet/holders"),
-    ("GET", "/api/fleet/devices/oxi-1/holders"),
-    ("POST", "/api/fleet/devices/oxi-1/give"),
-    ("POST", "/api/fleet/devices/oxi-1/take-back"),
+    ("GET", "/api/fleet/devices/cuff/holders"),
+    ("POST", "/api/fleet/devices/cuff/give"),
+    ("POST", "/api/fleet/devices/cuff/take-back"),
     ("GET", "/api/filters"),
     ("PUT", "/api/filters"),
     ("DELETE", "/api/filters?name=x"),
@@ -130,7 +130,7 @@ async def test_every_route_is_in_one_of_the_lists(app):
     names = [
         path.split("?")[0].replace("solveig", "{patient_id}").replace("questions/1", "questions/{question_id}")
         .replace("proposals/1", "proposals/{proposal_id}")
-        .replace("d05e", "{order_id}").replace("home-01", "{gateway_id}").replace("gw-1", "{gateway}")
+        .replace("d05e", "{order_id}").replace("cuff", "{device}").replace("home-01", "{gateway_id}").replace("gw-1", "{gateway}")
         .replace("/1", "/{alarm_id}")
         for _, path in ROUTES
     ]  # fmt: skip

@@ -1,6 +1,7 @@
 /// Every word on the page in English.
 import type { Span } from "../format";
 import type { Words } from "./nb";
+import { screens } from "./screens.en";
 
 const units = { s: "s", min: "min", h: "h", d: "days" };
 const length = ([count, unit]: Span) => `${count} ${units[unit]}`;
@@ -12,6 +13,7 @@ export const en: Words = {
   age: (s) => `${length(s)} old`,
   years: (n) => `${n} years`,
   unknown: "unknown",
+  screens,
   priority: { high: "High", medium: "Medium", low: "Low" },
   kind: { clinical: "Clinical", technical: "Technical" },
   state: {

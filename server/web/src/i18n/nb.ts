@@ -1,5 +1,6 @@
 /// Every word on the page in Bokmål. `Words` is its shape: a string missing in another language fails the build.
 import type { Span } from "../format";
+import { screens } from "./screens.nb";
 
 const units = { s: "s", min: "min", h: "t", d: "døgn" };
 const length = ([count, unit]: Span) => `${count} ${units[unit]}`;
@@ -11,6 +12,7 @@ export const nb = {
   age: (s: Span) => `${length(s)} gammel`,
   years: (n: number) => `${n} år`,
   unknown: "ukjent",
+  screens,
   priority: { high: "Høy", medium: "Middels", low: "Lav" },
   kind: { clinical: "Klinisk", technical: "Teknisk" },
   state: { raised: "Ingen er varslet ennå", notified: "Venter på svar", acknowledged: "Tatt", closed: "Avsluttet" },
@@ -90,7 +92,7 @@ export const nb = {
     changed: "Endret nå",
     gatewayDown: "Boksen i hjemmet svarer ikke",
     noReading: "Ingen målinger",
-    keys: "j / k: neste og forrige rad · a: kvitter · Enter: åpne",
+    keys: "j / k: neste og forrige rad · a: kvitter · e: eskaler · Enter: åpne · ?: alle taster",
     rowLabel: (name: string, priority: string) => `${name}, ${priority} prioritet`,
   },
   question: {
@@ -269,7 +271,7 @@ export const nb = {
     escalate: "Eskaler …",
     close: "Avslutt …",
     closeFirst: "Kvitter før du avslutter.",
-    keys: "a: kvitter · e: eskaler · c: avslutt · n: neste pasient",
+    keys: "a: kvitter · e: eskaler · c: avslutt · r: gjennomgått · n: neste pasient",
     trends: "Trendkurver",
     trendsWhat: "Trend med pasientens egne grenser. Ikke et NEWS2-skjema.",
     range: "Tidsrom",

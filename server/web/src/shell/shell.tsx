@@ -14,7 +14,10 @@ import { worklistQuery } from "../queries";
 import { play, useSound } from "../sound";
 import { waitingCount } from "../worklist/order";
 import { Banners } from "./banners";
+import { KeysHelp } from "./keyshelp";
 import { LanguageChoice } from "./language";
+import { SoundTest } from "./soundtest";
+import "./shell.css";
 import { useVoice } from "./voice";
 
 export function Shell({ about, user, children }: { about: About; user: User; children: ReactNode }) {
@@ -22,6 +25,7 @@ export function Shell({ about, user, children }: { about: About; user: User; chi
   const queries = useQueryClient();
   useEffect(() => listen(queries), [queries]);
   useArrival();
+  const sound = useSound();
   return (
     <div className="shell">
       <a className="skip" href="#content">
@@ -34,11 +38,13 @@ export function Shell({ about, user, children }: { about: About; user: User; chi
         </Link>
         <Menu phones={about.demo || user.role === "administrator"} />
         <ServerClock />
-        <SoundControl />
+        <SoundControl {...sound} />
         <LanguageChoice />
         <Person user={user} />
       </header>
       <Banners about={about} />
+      <SoundTest {...sound} />
+      <KeysHelp />
       <main id="content" tabIndex={-1}>
         {children}
       </main>
@@ -99,9 +105,8 @@ function ServerClock() {
   );
 }
 
-function SoundControl() {
+function SoundControl({ sound, toggle }: ReturnType<typeof useSound>) {
   const words = useWords();
-  const { sound, toggle } = useSound();
   const { data: list } = useQuery(worklistQuery);
   useVoice(list?.rows, sound === "on");
   return (

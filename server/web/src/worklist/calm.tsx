@@ -6,6 +6,7 @@ import * as format from "../format";
 import { useSay, useWords } from "../i18n";
 import { wished } from "../wishes";
 import { forTheList } from "./order";
+import { ViewedBy, reviewWord } from "./since";
 
 interface CalmRowProps {
   row: WorklistRow;
@@ -16,6 +17,7 @@ export const CalmRow = memo(function CalmRow({ row, now }: CalmRowProps) {
   const words = useWords();
   const inWords = useSay();
   const { patient } = row;
+  const reviewed = reviewWord(row, now, words);
   return (
     <li className="row-line" data-patient={patient.id} tabIndex={-1} aria-label={patient.name}>
       <Link className="name" href={`/patient/${patient.id}`}>
@@ -37,7 +39,9 @@ export const CalmRow = memo(function CalmRow({ row, now }: CalmRowProps) {
       <span className="line-age">
         {row.last_reading_ms === null ? words.worklist.noReading : words.ago(format.span(now - row.last_reading_ms))}
         {row.gateway_online === false && ` · ${words.worklist.gatewayDown}`}
+        {reviewed && ` · ${reviewed}`}
         {row.wishes.map((wish) => ` · ${wished(wish, now, words, inWords)}`)}
+        <ViewedBy patient={patient.id} />
       </span>
     </li>
   );

@@ -1,7 +1,7 @@
 /// The worklist: one row per patient, the one who needs somebody most at the top.
 import { Button } from "@navikt/ds-react";
 import { useQuery } from "@tanstack/react-query";
-import { type KeyboardEvent, type ReactElement, useEffect, useRef } from "react";
+import { type ComponentProps, type KeyboardEvent, type ReactElement, memo, useEffect, useRef, useState } from "react";
 import { useLocation } from "wouter";
 import { useAct } from "../acts";
 import type { WorklistRow } from "../api";
@@ -9,17 +9,22 @@ import { useNow } from "../clock";
 import { useWords } from "../i18n";
 import { KeysHint, useKeys } from "../keys";
 import { FailedToLoad, useTitle } from "../parts";
+import { Printed } from "../printed";
 import { worklistQuery } from "../queries";
 import { CalmRow } from "./calm";
 import { useChanged } from "./changed";
+import { useFilteredRows } from "./filtering";
+import { FilterBar, SEARCH_ID } from "./filters";
 import { useHeldOrder } from "./held";
-import { type Group, toAcknowledge } from "./order";
+import { LongList, isLong, useWhole } from "./long";
+import { GROUPS, type Group, toAcknowledge } from "./order";
 import { Row } from "./row";
 
 export function WorklistPage() {
   const words = useWords();
   useTitle(words.worklist.title);
   const list = useQuery(worklistQuery);
+  const found = useFilteredRows();
   return (
     <div className="page worklist">
       <div className="page-head">
@@ -27,7 +32,9 @@ export function WorklistPage() {
         <p className="lead">{words.worklist.order}</p>
         <KeysHint keys={words.worklist.keys} />
       </div>
-      {list.data && <Rows rows={list.data.rows} />}
+      <Printed />
+      {list.data && found && <FilterBar rows={list.data.rows} found={found} />}
+      {found && <Rows rows={found.shown} />}
       {!list.data && list.isError && <FailedToLoad error={list.error} retry={() => void list.refetch()} />}
       {!list.data && !list.isError && <p className="loading">{words.shell.loading}</p>}
     </div>
@@ -35,81 +42,124 @@ export function WorklistPage() {
 }
 
 const MINUTE_MS = 60_000;
+const MANY = 100;
+const ALARMED_PX = 150;
+const CALM_PX = 33;
+const GAP_PX = 6;
 
-const rowElements = (list: HTMLElement | null): HTMLElement[] => [
-  ...(list?.querySelectorAll<HTMLElement>("[data-patient]") ?? []),
-];
+/// Drawn anew when something in it is new: hundreds of rows stand still while one changes.
+const Alarmed = memo(
+  Row,
+  (a: ComponentProps<typeof Row>, b: ComponentProps<typeof Row>) =>
+    a.row === b.row &&
+    a.now === b.now &&
+    a.changed === b.changed &&
+    a.act.status === b.act.status &&
+    a.act.variables === b.act.variables,
+);
+
+const focusedId = (): string | null =>
+  document.activeElement?.closest<HTMLElement>("[data-patient]")?.dataset.patient ?? null;
 
 function Rows({ rows }: { rows: readonly WorklistRow[] }) {
   const words = useWords();
-  const now = useNow();
-  // Hundreds of quiet rows tell ages in minutes, and are drawn anew no oftener than that.
-  const minute = Math.floor(now / MINUTE_MS) * MINUTE_MS;
+  const second = useNow();
+  const { whole, drawAll } = useWhole();
   const [, go] = useLocation();
   const { order, fresh, list, release } = useHeldOrder(rows);
   const changed = useChanged(rows);
   const act = useAct();
   const element = useRef<HTMLDivElement>(null);
-  const focusFirst = useRef(false);
-  useEffect(() => {
-    if (!focusFirst.current) return;
-    focusFirst.current = false;
-    rowElements(element.current)[0]?.focus();
-  });
   const byId = new Map(rows.map((row) => [row.patient.id, row]));
+  const ids = GROUPS.flatMap((group) => order[group]);
+  // Hundreds of rows tell ages in minutes, and are drawn anew no oftener than that.
+  const minute = Math.floor(second / MINUTE_MS) * MINUTE_MS;
+  const now = whole && ids.length > MANY ? minute : second;
 
-  const focused = (): HTMLElement | null => document.activeElement?.closest<HTMLElement>("[data-patient]") ?? null;
-  const move = (step: 1 | -1) => {
-    const all = rowElements(element.current);
-    const at = all.indexOf(focused() as HTMLElement);
-    const next = at < 0 ? (step > 0 ? 0 : all.length - 1) : Math.min(all.length - 1, Math.max(0, at + step));
-    all[next]?.focus();
-    all[next]?.scrollIntoView({ block: "nearest" });
+  const [pinned, pin] = useState<string | null>(null);
+  const wanted = useRef<string | null>(null);
+  const focus = (id: string | undefined) => {
+    if (id === undefined) return;
+    wanted.current = id;
+    pin(id);
   };
+  useEffect(() => {
+    if (wanted.current === null) return;
+    const row = element.current?.querySelector<HTMLElement>(`[data-patient="${CSS.escape(wanted.current)}"]`);
+    if (!row) return;
+    wanted.current = null;
+    row.focus({ preventScroll: true });
+    row.scrollIntoView({ block: "nearest" });
+  });
+
+  const move = (step: 1 | -1) => {
+    const at = ids.indexOf(focusedId() ?? "");
+    focus(at < 0 ? (step > 0 ? ids[0] : ids.at(-1)) : ids[Math.min(ids.length - 1, Math.max(0, at + step))]);
+  };
+  const here = (): WorklistRow | undefined => byId.get(focusedId() ?? "");
   useKeys({
     j: () => move(1),
     k: () => move(-1),
     a: () => {
-      const row = byId.get(focused()?.dataset.patient ?? "");
+      const row = here();
       const alarm = row && toAcknowledge(row);
       if (alarm && !act.isPending) act.mutate({ kind: "acknowledge", alarm: alarm.id });
     },
+    e: () => {
+      const row = here();
+      if (row?.clinical || row?.technical) go(`/patient/${row.patient.id}#escalate`);
+    },
+    "/": () => document.getElementById(SEARCH_ID)?.focus(),
   });
 
   const enter = (event: KeyboardEvent<HTMLElement>) => {
     const id = (event.target as HTMLElement).dataset.patient;
     if (event.key === "Enter" && id) go(`/patient/${id}`);
   };
-  const known = (group: Group) => order[group].map((id) => byId.get(id)).filter((row) => row !== undefined);
-  const alarmed = (group: Group) =>
-    known(group).map((row) => {
-      const { id } = row.patient;
-      return <Row key={id} row={row} now={now} changed={changed.has(id)} act={act} />;
-    });
   const showFresh = () => {
     release();
-    focusFirst.current = true;
+    focus(fresh[0]?.patient.id);
   };
+  const alarmed = (id: string) => (
+    <Alarmed key={id} row={byId.get(id) as WorklistRow} now={now} changed={changed.has(id)} act={act} />
+  );
+  const calm = (id: string) => <CalmRow key={id} row={byId.get(id) as WorklistRow} now={minute} />;
+  const section = (group: Group, title: string, none: string) => (
+    <Section id={group} title={title} none={none} count={order[group].length}>
+      <LongList
+        className={`rows rows-${group}`}
+        ids={order[group]}
+        draw={group === "calm" ? calm : alarmed}
+        height={group === "calm" ? CALM_PX : ALARMED_PX}
+        gap={group === "calm" ? 0 : GAP_PX}
+        pinned={pinned}
+        whole={whole}
+      />
+    </Section>
+  );
 
   return (
-    <div ref={element} {...list} onKeyDown={enter}>
+    <div
+      ref={element}
+      {...list}
+      onFocus={() => {
+        list.onFocus();
+        pin(focusedId());
+      }}
+      onKeyDown={enter}
+    >
       <Fresh rows={fresh} show={showFresh} />
-      <Section id="clinical" title={words.worklist.clinical} none={words.worklist.noneClinical}>
-        {alarmed("clinical")}
-      </Section>
-      <Section id="technical" title={words.worklist.technical} none={words.worklist.noneTechnical}>
-        {alarmed("technical")}
-      </Section>
-      {order.question.length > 0 && (
-        <Section id="question" title={words.question.title} none="">
-          {alarmed("question")}
-        </Section>
+      {section("clinical", words.worklist.clinical, words.worklist.noneClinical)}
+      {section("technical", words.worklist.technical, words.worklist.noneTechnical)}
+      {order.question.length > 0 && section("question", words.question.title, "")}
+      {section("calm", words.worklist.calm, words.worklist.noneCalm)}
+      {!whole && GROUPS.some((group) => isLong(order[group].length)) && (
+        <p className="draw-all">
+          <Button size="xsmall" variant="tertiary" data-color="neutral" onClick={drawAll}>
+            {words.screens.long.all(ids.length)}
+          </Button>
+        </p>
       )}
-      <Section id="calm" title={words.worklist.calm} none={words.worklist.noneCalm}>
-        {known("calm").map((row) => (
-          <CalmRow key={row.patient.id} row={row} now={minute} />
-        ))}
-      </Section>
     </div>
   );
 }
@@ -128,13 +178,21 @@ function Fresh({ rows, show }: { rows: readonly WorklistRow[]; show: () => void 
   );
 }
 
-function Section({ id, title, none, children }: { id: Group; title: string; none: string; children: ReactElement[] }) {
+interface SectionProps {
+  id: Group;
+  title: string;
+  none: string;
+  count: number;
+  children: ReactElement;
+}
+
+function Section({ id, title, none, count, children }: SectionProps) {
   return (
     <section aria-labelledby={id}>
       <h2 id={id}>
-        {title} <span className="tally">{children.length}</span>
+        {title} <span className="tally">{count}</span>
       </h2>
-      {children.length > 0 ? <ol className={`rows rows-${id}`}>{children}</ol> : <p className="none">{none}</p>}
+      {count > 0 ? children : <p className="none">{none}</p>}
     </section>
   );
 }

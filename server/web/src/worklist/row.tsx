@@ -10,6 +10,7 @@ import { News2Line, Notice, PriorityTag, Values, outside } from "../parts";
 import { atHome, sentence } from "../questions";
 import { WishLines } from "../wishes";
 import { forTheList } from "./order";
+import { Since, ViewedBy } from "./since";
 
 type Acting = ReturnType<typeof useAct>;
 
@@ -49,7 +50,7 @@ export function Row({ row, now, changed, act }: RowProps) {
       </div>
       <div className="readings">
         {row.latest.length > 0 ? (
-          <Values values={worstFirst(row)} nowMs={now} />
+          <Values values={worstFirst(row)} nowMs={now} limits />
         ) : (
           <p className="none">{words.worklist.noReading}</p>
         )}
@@ -90,6 +91,8 @@ function Who({ row, now, changed }: { row: WorklistRow; now: number; changed: bo
       </p>
       <p>{inWords(patient.programme)}</p>
       {row.gateway_online === false && <p className="gateway-down">{words.worklist.gatewayDown}</p>}
+      <Since row={row} now={now} />
+      <ViewedBy patient={patient.id} />
       {changed && <p className="changed">{words.worklist.changed}</p>}
     </div>
   );
