@@ -380,6 +380,24 @@ class Decide(Shape):
     note: str = Field(default="", max_length=500)
 
 
+class ActionView(Shape):
+    """What the programme says is to be done about an alarm of this priority, or (`rule`) about what that rule finds."""
+
+    priority: Priority
+    rule: str | None
+    do: Text
+    steps: list[Text]
+    source: str
+
+
+class PlanView(Shape):
+    """The programme that the patient follows now, and what it says is to be done."""
+
+    programme: str
+    version: str
+    actions: list[ActionView]
+
+
 class PatientPage(Shape):
     patient: PatientBrief
     phone: str
@@ -403,10 +421,21 @@ class PatientPage(Shape):
     startup: StartupView | None
     proposals: list[ProposalView]
     """The newest first."""
+    plan: PlanView
+
+
+class Band(Shape):
+    """From `start` up to where the next one starts a reading has so many points of NEWS2; None: that hangs on more."""
+
+    start: float
+    points: int | None
 
 
 class Readings(Shape):
-    """One channel, columns of equal length, oldest first. `good` is False where the device doubted the sample."""
+    """One channel, columns of equal length, oldest first. `good` is False where the device doubted the sample.
+
+    `bands`: NEWS2's, upwards; empty where the patient's programme does not score, or NEWS2 does not know the channel.
+    """
 
     channel: str
     label: Text
@@ -414,6 +443,7 @@ class Readings(Shape):
     decimals: int
     low: float | None
     high: float | None
+    bands: list[Band]
     t_ms: list[int]
     value: list[float]
     good: list[bool]

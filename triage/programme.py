@@ -14,6 +14,7 @@ import difflib
 import hashlib
 from collections.abc import Iterable, Mapping
 from itertools import pairwise
+from typing import Literal
 
 import msgspec
 
@@ -44,6 +45,20 @@ class Ask(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     every_s: float
 
 
+class Action(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """What is to be done about an alarm: first `do`, in a sentence, then `steps`, the procedure to follow.
+
+    Both have every language of `triage.sentence.LANGUAGES`, and as many steps in each. `rule`: only for what that rule
+    finds, before one without. `source`: where it is from; with (check) where a clinician must confirm it.
+    """
+
+    priority: Literal["high", "medium", "low"]
+    do: dict[str, str]
+    source: str
+    steps: dict[str, tuple[str, ...]] = {}
+    rule: str = ""
+
+
 class Programme(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """A programme as written. `title` has every language of `triage.sentence.LANGUAGES`."""
 
@@ -56,6 +71,7 @@ class Programme(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_de
     ask: tuple[Ask, ...] = ()
     sooner: Sooner = Sooner()
     """When the patient is asked to measure before the next expected time (`triage.plan`)."""
+    action: tuple[Action, ...] = ()
     startup_days: float = 14.0
     """So long are a new patient's own limits learned, then proposed (check)."""
 
@@ -96,6 +112,9 @@ def checked(programme: Programme, where: str) -> Programme:
     _check_once("[[ask]]", [ask.channel for ask in programme.ask], where)
     for ask in programme.ask:
         _check_ask(ask, where)
+    _check_once("[[action]]", [f"{action.priority} {action.rule}".strip() for action in programme.action], where)
+    for action in programme.action:
+        _check_action(programme, action, where)
     _check_order(programme, _usual(programme) | programme.limits, where)
     if not 3 <= programme.startup_days <= 90:
         raise ConfigError(f"{where}: startup_days = {programme.startup_days:g} is not plausible", "set it from 3 to 90")
@@ -160,6 +179,19 @@ def _check_ask(ask: Ask, where: str) -> None:
         raise ConfigError(
             f"{where}: {ask.channel!r} asked every {ask.every_s:g} s is not plausible", "set it from 3600 to 2678400"
         )
+
+
+def _check_action(programme: Programme, action: Action, where: str) -> None:
+    name = f"{where}: [[action]] {action.priority} {action.rule}".rstrip()
+    if action.rule and action.rule not in programme.rules:
+        raise ConfigError(f"{name}: no rule of the programme", _near(action.rule, programme.rules))
+    if not action.source.strip():
+        raise ConfigError(f"{name} has no source", "say where it is from, with (check) if a clinician must confirm it")
+    for language in LANGUAGES:
+        if not action.do.get(language):
+            raise ConfigError(f"{name}: do has no {language!r}", "say it in " + " and ".join(LANGUAGES))
+    if len({len(action.steps.get(language, ())) for language in LANGUAGES}) > 1:
+        raise ConfigError(f"{name}: not the same steps in each language", "translate each of them, in the same order")
 
 
 def _check_once(table: str, names: Iterable[str], where: str) -> None:

@@ -12,7 +12,7 @@ from server.fleet.views import device_view
 from server.held import views as held
 from server.house import Here, Seen, problems
 from server.patients.store import PatientRecord, patient
-from server.patients.views import brief
+from server.patients.views import brief, plan
 from server.readings.store import latest
 from server.readings.views import news2, values
 from server.startup import views as startup
@@ -59,4 +59,5 @@ def get_patient(patient_id: str, account: Carer, here: Here, looks: Seen) -> Pat
             wishes=wishes.of_patient(tx, patient_id),
             startup=startup.startup(tx, record, here.programmes),
             proposals=startup.proposals(tx, patient_id),
+            plan=plan(here.programmes.of(record.programme)),
         )

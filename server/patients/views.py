@@ -2,9 +2,10 @@
 
 import sqlalchemy as sa
 
-from server.api import PatientBrief, Text
+from server.api import ActionView, PatientBrief, PlanView, Text
 from server.patients.programmes import Programmes
 from server.patients.store import PatientRecord, patient
+from triage.programme import Action, Programme
 from vitals.errors import StoreError
 
 
@@ -23,3 +24,17 @@ def brief_of(tx: sa.Connection, programmes: Programmes, patient_id: str) -> Pati
     if record is None:
         raise StoreError(f"patient {patient_id!r} is not in the register", "add them to the municipality file")
     return brief(record, programmes)
+
+
+def plan(programme: Programme) -> PlanView:
+    """What the programme says is to be done."""
+    actions = [_action(one) for one in programme.action]
+    return PlanView(programme=programme.name, version=programme.version, actions=actions)
+
+
+def _action(one: Action) -> ActionView:
+    steps = zip(one.steps.get("nb", ()), one.steps.get("en", ()), strict=True)
+    return ActionView(
+        priority=one.priority, rule=one.rule or None, do=Text(nb=one.do["nb"], en=one.do["en"]), source=one.source,
+        steps=[Text(nb=nb, en=en) for nb, en in steps],
+    )  # fmt: skip

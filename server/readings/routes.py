@@ -9,7 +9,7 @@ from server.api import DispenserEvent, Readings
 from server.house import Here, House, Seen, problems
 from server.patients.routes import find
 from server.readings.store import Occurrence, events, series
-from server.readings.views import HIGH, LOW, label, shown_decimals, unit
+from server.readings.views import HIGH, LOW, bands, label, shown_decimals, unit
 from vitals.channels import CHANNELS
 from vitals.clock import MS
 
@@ -53,6 +53,7 @@ def get_readings(
         decimals=shown_decimals(channel, columns.decimals),
         low=limits.get(LOW.get(channel, "")),
         high=limits.get(HIGH.get(channel, "")),
+        bands=bands(channel, limits),
         t_ms=[t_ns // MS for t_ns in columns.t_ns],
         value=columns.value,
         good=columns.good,

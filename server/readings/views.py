@@ -9,10 +9,11 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from server.api import News2, Text, Value
+from server.api import Band, News2, Text, Value
 from server.patients.programmes import Programmes
 from server.patients.store import PatientRecord
 from server.readings.model import Latest, is_late
+from triage.scores import news2 as chart
 from triage.scores.news2 import PARAMETERS, points
 from vitals.channels import CHANNELS
 from vitals.clock import MS, NS
@@ -69,6 +70,14 @@ def news2(
     scale = np.array([one.get("spo2_scale", 1.0) for one in limits])
     given = points(columns, scale)
     return [_score({name: float(given[name][row]) for name in PARAMETERS}) for row in range(len(newest))]
+
+
+def bands(channel: str, limits: Mapping[str, float]) -> list[Band]:
+    """NEWS2's bands of the channel, for a patient with these limits whose programme scores."""
+    if _FRESH not in limits:
+        return []
+    known = chart.bands(channel, limits.get("spo2_scale", 1.0))
+    return [Band(start=start, points=given) for start, given in known]
 
 
 def _score(given: Mapping[str, float]) -> News2 | None:

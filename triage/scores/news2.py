@@ -22,6 +22,25 @@ _SYSTOLIC = table(221, (0, 3), (91, 2), (101, 1), (111, 0), (220, 3))
 _PULSE = table(132, (0, 3), (41, 1), (51, 0), (91, 1), (111, 2), (131, 3))
 _CONSCIOUS = table(5, (0, 0), (1, 3))
 _TENTHS = table(392, (0, 3), (351, 1), (361, 0), (381, 1), (391, 2))
+_BANDS = {"resp_rate": _RESP, "spo2": _SPO2_1, "bp_sys": _SYSTOLIC, "pulse_rate": _PULSE, "body_temp": _TENTHS}
+_ON_OXYGEN = 93
+
+
+def bands(channel: str, scale: float) -> tuple[tuple[float, int | None], ...]:
+    """Where each band of a channel begins, in its unit and rounded as the score rounds, and the points in it, upwards.
+
+    Empty where the chart has no bands of numbers. None: the points hang on more than this one value (SpO2 of 93 and more
+    on scale 2, which is good on air and too much on oxygen). Source: RCP 2017, chart 1.
+    """
+    if channel == "spo2" and scale == 2:
+        return *(one for one in _starts(_SPO2_2_AIR) if one[0] < _ON_OXYGEN), (_ON_OXYGEN, None)
+    steps = 10 if channel == "body_temp" else 1
+    return _starts(_BANDS[channel], steps) if channel in _BANDS and scale in (1, 2) else ()
+
+
+def _starts(points: Floats, steps: int = 1) -> tuple[tuple[float, int | None], ...]:
+    where = [0, *(np.flatnonzero(np.diff(points)) + 1).tolist()]
+    return tuple((start / steps, int(points[start])) for start in where)
 
 
 def points(values: Mapping[str, Floats], scale: Floats) -> dict[str, Floats]:

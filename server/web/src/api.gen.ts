@@ -741,6 +741,24 @@ export interface components {
             note: string;
         };
         /**
+         * ActionView
+         * @description What the programme says is to be done about an alarm of this priority, or (`rule`) about what that rule finds.
+         */
+        ActionView: {
+            do: components["schemas"]["Text"];
+            /**
+             * Priority
+             * @enum {string}
+             */
+            priority: "high" | "medium" | "low";
+            /** Rule */
+            rule: string | null;
+            /** Source */
+            source: string;
+            /** Steps */
+            steps: components["schemas"]["Text"][];
+        };
+        /**
          * AlarmBrief
          * @description One alarm: one episode of one kind for one patient; its reasons are stacked, newest first.
          */
@@ -866,6 +884,16 @@ export interface components {
             personal: boolean;
             /** Value */
             value: number;
+        };
+        /**
+         * Band
+         * @description From `start` up to where the next one starts a reading has so many points of NEWS2; None: that hangs on more.
+         */
+        Band: {
+            /** Points */
+            points: number | null;
+            /** Start */
+            start: number;
         };
         /** Channel */
         Channel: {
@@ -1521,6 +1549,7 @@ export interface components {
             patient: components["schemas"]["PatientBrief"];
             /** Phone */
             phone: string;
+            plan: components["schemas"]["PlanView"];
             /** Proposals */
             proposals: components["schemas"]["ProposalView"][];
             /** Questions */
@@ -1549,6 +1578,18 @@ export interface components {
             text: string;
             /** To */
             to: string;
+        };
+        /**
+         * PlanView
+         * @description The programme that the patient follows now, and what it says is to be done.
+         */
+        PlanView: {
+            /** Actions */
+            actions: components["schemas"]["ActionView"][];
+            /** Programme */
+            programme: string;
+            /** Version */
+            version: string;
         };
         /**
          * Problem
@@ -1671,8 +1712,12 @@ export interface components {
         /**
          * Readings
          * @description One channel, columns of equal length, oldest first. `good` is False where the device doubted the sample.
+         *
+         *     `bands`: NEWS2's, upwards; empty where the patient's programme does not score, or NEWS2 does not know the channel.
          */
         Readings: {
+            /** Bands */
+            bands: components["schemas"]["Band"][];
             /** Channel */
             channel: string;
             /** Decimals */

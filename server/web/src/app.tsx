@@ -1,12 +1,11 @@
 /// Which page, in which language, for whom.
 import { useQuery } from "@tanstack/react-query";
-import { type ReactNode, Suspense, lazy, useEffect } from "react";
+import { type ReactNode, Suspense, lazy } from "react";
 import { Link, Route, Switch } from "wouter";
 import { Announcer } from "./announce";
-import { LanguageContext, useWords } from "./i18n";
+import { LanguageContext, useSpoken, useWords } from "./i18n";
 import { FailedToLoad, useTitle } from "./parts";
 import { aboutQuery, sessionQuery } from "./queries";
-import { useRemembered } from "./remember";
 import { Shell } from "./shell/shell";
 import { SignIn } from "./signin/signin";
 import { WorklistPage } from "./worklist/page";
@@ -16,12 +15,10 @@ const PhonePage = lazy(() => import("./phone/page"));
 const FleetPage = lazy(() => import("./fleet/page"));
 
 export function App() {
-  const [language, choose] = useRemembered("hjemvakt.language", ["nb", "en"], "nb");
-  useEffect(() => {
-    document.documentElement.lang = language;
-  }, [language]);
+  const spoken = useSpoken();
+  if (!spoken) return null;
   return (
-    <LanguageContext.Provider value={{ language, choose }}>
+    <LanguageContext.Provider value={spoken}>
       <Announcer />
       <Pages />
     </LanguageContext.Provider>

@@ -99,7 +99,7 @@ export const en: Words = {
     changed: "Changed now",
     gatewayDown: "The gateway in the home does not answer",
     noReading: "No readings",
-    keys: "j / k: next and previous row · a: acknowledge · Enter: open",
+    keys: "j / k: next and previous row · a: acknowledge · e: escalate · Enter: open · ?: all keys",
     rowLabel: (name, priority) => `${name}, ${priority} priority`,
   },
   question: {
@@ -276,7 +276,7 @@ export const en: Words = {
     escalate: "Escalate …",
     close: "Close …",
     closeFirst: "Acknowledge before closing.",
-    keys: "a: acknowledge · e: escalate · c: close · n: next patient",
+    keys: "a: acknowledge · e: escalate · c: close · r: reviewed · n: next patient",
     trends: "Trends",
     trendsWhat: "Trend with this patient's own limits. Not a NEWS2 chart.",
     range: "Time range",

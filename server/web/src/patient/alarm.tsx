@@ -2,19 +2,30 @@
 import { Button } from "@navikt/ds-react";
 import { useState } from "react";
 import { explain, useAct } from "../acts";
-import type { AlarmView, ReasonView } from "../api";
+import type { AlarmView, PatientPage, ReasonView } from "../api";
 import * as format from "../format";
 import { useSay, useWords } from "../i18n";
 import { useKeys } from "../keys";
 import { Notice, PriorityTag } from "../parts";
 import { Waiting } from "../worklist/row";
 import { CloseDialog, EscalateDialog } from "./dialogs";
+import { Todo } from "./todo";
+
+interface AlarmProps {
+  alarm: AlarmView;
+  plan: PatientPage["plan"];
+  now: number;
+  keys: boolean;
+}
 
 /// `keys`: this is the alarm that the letters act on.
-export function Alarm({ alarm, now, keys }: { alarm: AlarmView; now: number; keys: boolean }) {
+export function Alarm({ alarm, plan, now, keys }: AlarmProps) {
   const words = useWords();
   const act = useAct();
-  const [asking, ask] = useState<"escalate" | "close" | null>(null);
+  // From the worklist's key: the dialog is what was asked for.
+  const [asking, ask] = useState<"escalate" | "close" | null>(
+    keys && location.hash === "#escalate" && alarm.actions.includes("escalate") ? "escalate" : null,
+  );
   const may = (action: AlarmView["actions"][number]) => alarm.actions.includes(action);
   const acknowledge = () => {
     if (may("acknowledge") && !act.isPending) act.mutate({ kind: "acknowledge", alarm: alarm.id });
@@ -38,6 +49,7 @@ export function Alarm({ alarm, now, keys }: { alarm: AlarmView; now: number; key
       ))}
       <Waiting alarm={alarm} now={now} waits={waits} />
       {alarm.settled && <p className="settled">{words.worklist.settled}</p>}
+      <Todo plan={plan} alarm={alarm} />
       <div className="actions">
         {may("acknowledge") && (
           <Button size="small" loading={act.isPending} onClick={acknowledge}>

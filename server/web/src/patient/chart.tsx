@@ -7,6 +7,7 @@ import { type Readings, type Value, api } from "../api";
 import * as format from "../format";
 import { useSay, useWords } from "../i18n";
 import { FailedToLoad, Values } from "../parts";
+import { drawBands, pointsOf } from "./bands";
 import { Latest } from "./latest";
 import { HOUR_MS, line } from "./range";
 
@@ -122,7 +123,10 @@ function optionsFor(shown: () => Shown, width: number, readout: (text: string) =
   const axis = { stroke: INK, font: FONT, grid: { stroke: GRID, width: 1 }, ticks: { show: false } };
   const timeWord = (t_ms: number) =>
     shown().to_ms - shown().from_ms > 36 * HOUR_MS ? format.day(t_ms) : format.clock(t_ms);
-  const limits = (plot: uPlot) => drawLimits(plot, shown().readings.low, shown().readings.high);
+  const limits = (plot: uPlot) => {
+    drawLimits(plot, shown().readings.low, shown().readings.high);
+    drawBands(plot, shown().readings.bands);
+  };
   return {
     width,
     height: HEIGHT,
@@ -198,6 +202,7 @@ function Plot({ readings, from_ms, to_ms }: Shown) {
 /// The same for whoever cannot see the curve.
 function Table({ readings, label, now }: { readings: Readings; label: string; now: number }) {
   const words = useWords();
+  const scored = readings.bands.length > 0;
   const last = readings.t_ms
     .map((t, i) => ({ t, value: readings.value[i] ?? 0, good: readings.good[i] }))
     .slice(-TABLE_ROWS)
@@ -211,6 +216,7 @@ function Table({ readings, label, now }: { readings: Readings; label: string; no
             <th scope="col">{words.patient.time}</th>
             <th scope="col">{words.patient.reading}</th>
             <th scope="col">{words.patient.quality}</th>
+            {scored && <th scope="col">{words.screens.bands.legend}</th>}
           </tr>
         </thead>
         <tbody>
@@ -221,6 +227,7 @@ function Table({ readings, label, now }: { readings: Readings; label: string; no
                 {format.number(value, readings.decimals)} {readings.unit}
               </td>
               <td>{good ? words.patient.good : words.value.doubtful}</td>
+              {scored && <td>{pointsOf(readings, value) ?? words.unknown}</td>}
             </tr>
           ))}
         </tbody>

@@ -27,13 +27,13 @@ interface FrameProps {
 /// The frame of every dialog: a form with what went wrong, the act, and ways out.
 export function Frame({ title, error, busy, submit, onSubmit, done, back, children }: FrameProps) {
   const words = useWords();
-  const { language } = useLanguage();
+  const { said } = useLanguage();
   const send = (event: FormEvent<HTMLFormElement>) => {
     event.preventDefault();
     onSubmit(new FormData(event.currentTarget));
   };
   return (
-    <Provider locale={language === "nb" ? nb : en}>
+    <Provider locale={said === "nb" ? nb : en}>
       <Modal open onClose={done} header={{ heading: title, size: "small" }} width="560px">
         <form onSubmit={send} noValidate>
           <Modal.Body>

@@ -1,5 +1,6 @@
 /// The patient: why now, what it looked like before, and what to do, on one screen.
 import "uplot/dist/uPlot.min.css";
+import "./patient.css";
 import { ArrowRightIcon, PhoneIcon } from "@navikt/aksel-icons";
 import { Button, ToggleGroup } from "@navikt/ds-react";
 import { useQuery } from "@tanstack/react-query";
@@ -11,7 +12,10 @@ import { Devices } from "../devices";
 import { useSay, useWords } from "../i18n";
 import { KeysHint, useKeys } from "../keys";
 import { FailedToLoad, News2Line, useTitle } from "../parts";
-import { patientQuery, worklistQuery } from "../queries";
+import { useLookingAt } from "../presence";
+import { Printed } from "../printed";
+import { patientQuery } from "../queries";
+import { useFilteredRows } from "../worklist/filtering";
 import { nextPatient } from "../worklist/order";
 import { Alarm, ClosedAlarm } from "./alarm";
 import { Chart } from "./chart";
@@ -21,12 +25,14 @@ import { Orders } from "./orders";
 import { Proposals } from "./proposals";
 import { Questions } from "./questions";
 import { RANGES, type Range } from "./range";
+import { Reviewed } from "./reviewed";
 import { Wishes } from "./wishes";
 
 export default function PatientPage({ id }: { id: string }) {
   const words = useWords();
   const page = useQuery(patientQuery(id));
   useTitle(page.data?.patient.name ?? words.worklist.patient);
+  useLookingAt(id);
   if (page.data) return <Patient page={page.data} />;
   return (
     <div className="page">
@@ -62,7 +68,7 @@ function Patient({ page }: { page: Page }) {
             </div>
             {open.length === 0 && <p className="none card">{words.patient.noAlarms}</p>}
             {open.map((alarm, i) => (
-              <Alarm key={alarm.id} alarm={alarm} now={now} keys={i === 0} />
+              <Alarm key={alarm.id} alarm={alarm} plan={page.plan} now={now} keys={i === 0} />
             ))}
           </section>
           <Questions page={page} now={now} />
@@ -105,8 +111,10 @@ function Head({ page, now }: { page: Page; now: number }) {
   };
   return (
     <div className="patient-head card">
+      <Printed />
       <div className="patient-name">
         <h1>{patient.name}</h1>
+        <Reviewed id={patient.id} name={patient.name} now={now} />
         <NextPatient id={patient.id} />
       </div>
       <dl className="facts">
@@ -148,8 +156,7 @@ function Head({ page, now }: { page: Page; now: number }) {
 function NextPatient({ id }: { id: string }) {
   const words = useWords();
   const [, go] = useLocation();
-  const { data: list } = useQuery(worklistQuery);
-  const next = nextPatient(list?.rows ?? [], id);
+  const next = nextPatient(useFilteredRows()?.shown ?? [], id);
   useKeys({ n: () => next && go(`/patient/${next.patient.id}`) });
   if (!next) return <span className="hint">{words.patient.noNext}</span>;
   return (
@@ -202,7 +209,7 @@ function Trends({ page, now }: { page: Page; now: number }) {
           </div>
         ))}
         <p className="hint">
-          {words.patient.trendsWhat} {words.patient.hollow}
+          {words.patient.trendsWhat} {words.patient.hollow} {page.news2 && words.screens.bands.what}
         </p>
       </section>
       <Dispenser patient={page.patient.id} range_ms={range_ms} now={now} />

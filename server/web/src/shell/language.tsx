@@ -1,16 +1,16 @@
 import { useLanguage, useWords } from "../i18n";
+import { LANGUAGES } from "../i18n/language";
 
 export function LanguageChoice() {
   const words = useWords();
   const { language, choose } = useLanguage();
   return (
     <div className="language" role="group" aria-label={words.shell.language}>
-      <button type="button" lang="nb" aria-pressed={language === "nb"} onClick={() => choose("nb")}>
-        Norsk
-      </button>
-      <button type="button" lang="en" aria-pressed={language === "en"} onClick={() => choose("en")}>
-        English
-      </button>
+      {LANGUAGES.map(({ code, name }) => (
+        <button key={code} type="button" lang={code} aria-pressed={language === code} onClick={() => choose(code)}>
+          {name}
+        </button>
+      ))}
     </div>
   );
 }

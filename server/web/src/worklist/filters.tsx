@@ -1,5 +1,5 @@
 /// The bar of filters over the worklist, and, while one hides anybody, what it hides.
-import { Button, TextField } from "@navikt/ds-react";
+import { Button } from "@navikt/ds-react";
 import { type FormEvent, type ReactNode, useEffect, useRef, useState } from "react";
 import { explain } from "../acts";
 import { say } from "../announce";
@@ -170,7 +170,10 @@ function Save({ busy, save }: { busy: boolean; save: (name: string) => void }) {
   return (
     <Unfolding summary={words.save} marked={false}>
       <form onSubmit={send}>
-        <TextField size="small" name="name" label={words.saveName} maxLength={40} autoComplete="off" />
+        <label className="save-name">
+          {words.saveName}
+          <input name="name" className="filter-search" maxLength={40} autoComplete="off" />
+        </label>
         <Button type="submit" size="small" loading={busy}>
           {words.saveDo}
         </Button>

@@ -78,19 +78,21 @@ function Rows({ rows }: { rows: readonly WorklistRow[] }) {
 
   const [pinned, pin] = useState<string | null>(null);
   const wanted = useRef<string | null>(null);
-  const focus = (id: string | undefined) => {
-    if (id === undefined) return;
-    wanted.current = id;
-    pin(id);
-  };
-  useEffect(() => {
+  const focusWanted = () => {
     if (wanted.current === null) return;
     const row = element.current?.querySelector<HTMLElement>(`[data-patient="${CSS.escape(wanted.current)}"]`);
     if (!row) return;
     wanted.current = null;
     row.focus({ preventScroll: true });
     row.scrollIntoView({ block: "nearest" });
-  });
+  };
+  // At once where the row is drawn, and else when it is.
+  const focus = (id: string | undefined) => {
+    wanted.current = id ?? null;
+    pin(id ?? null);
+    focusWanted();
+  };
+  useEffect(focusWanted);
 
   const move = (step: 1 | -1) => {
     const at = ids.indexOf(focusedId() ?? "");
@@ -118,7 +120,9 @@ function Rows({ rows }: { rows: readonly WorklistRow[] }) {
   };
   const showFresh = () => {
     release();
-    focus(fresh[0]?.patient.id);
+    // Where it is now it is about to move from: it gets the focus where it will stand.
+    wanted.current = fresh[0]?.patient.id ?? null;
+    pin(wanted.current);
   };
   const alarmed = (id: string) => (
     <Alarmed key={id} row={byId.get(id) as WorklistRow} now={now} changed={changed.has(id)} act={act} />

@@ -36,6 +36,8 @@ function row(id: string, more: Partial<WorklistRow> = {}): WorklistRow {
     gateway_online: true,
     questions: [],
     wishes: [],
+    reviewed_ms: null,
+    reviewed_by: null,
     ...more,
   };
 }

@@ -1,0 +1,60 @@
+/// A language is one file in `languages/`, named by its code and by what it calls itself: `nn.Nynorsk.ts`. It is fetched
+/// when somebody chooses it, so a tenth one costs nobody anything.
+///
+/// Bokmål and English are complete: a string that is missing there fails the build (`Words`). Another language may grow
+/// string by string; what it lacks is shown in Bokmål with `[nb]` behind it, so that it is seen and still understood.
+/// Numbers and dates are Norwegian in all of them (`format.ts`), and what the server says comes in two languages only:
+/// `said` chooses which.
+import { type Words, nb } from "./nb";
+
+type Growing<T> = T extends string | ((...given: never[]) => unknown) ? T : { [K in keyof T]?: Growing<T[K]> };
+
+export interface LanguageFile {
+  said: "nb" | "en";
+  words: Growing<Words>;
+}
+
+/// What a page speaks.
+export interface Speech {
+  language: string;
+  said: "nb" | "en";
+  words: Words;
+}
+
+export const OURS: Speech = { language: "nb", said: "nb", words: nb };
+
+const files = import.meta.glob<{ default: LanguageFile }>("./languages/*.ts");
+
+const parts = (path: string): string[] => path.slice(path.lastIndexOf("/") + 1).split(".");
+
+/// Code and own name of each language there is, Bokmål first.
+export const LANGUAGES: readonly { code: string; name: string }[] = Object.keys(files)
+  .map((path) => ({ code: parts(path)[0] ?? "", name: parts(path)[1] ?? "" }))
+  .sort((a, b) => Number(b.code === "nb") - Number(a.code === "nb") || a.name.localeCompare(b.name, "nb"));
+
+/// Fetches a language; rejects when it cannot be had.
+export async function speech(language: string): Promise<Speech> {
+  if (language === OURS.language) return OURS;
+  const path = Object.keys(files).find((one) => parts(one)[0] === language);
+  const load = path === undefined ? undefined : files[path];
+  if (!load) throw new Error(`there is no language ${language} in i18n/languages`);
+  const { said, words } = (await load()).default;
+  return { language, said, words: complete<Words>(words, nb) };
+}
+
+/// `growing` with what it lacks from `whole`, marked.
+export function complete<T>(growing: Growing<T> | undefined, whole: T): T {
+  if (growing === undefined) return marked(whole);
+  if (typeof whole !== "object" || whole === null) return growing as T;
+  const given = growing as Record<string, unknown>;
+  return Object.fromEntries(
+    Object.entries(whole).map(([key, value]) => [key, complete(given[key] as Growing<unknown>, value)]),
+  ) as T;
+}
+
+function marked<T>(value: T): T {
+  if (typeof value === "string") return `${value} [nb]` as T;
+  if (typeof value === "function") return ((...given: unknown[]) => marked(value(...given))) as T;
+  if (typeof value !== "object" || value === null) return value;
+  return Object.fromEntries(Object.entries(value).map(([key, one]) => [key, marked(one)])) as T;
+}
