@@ -29,8 +29,8 @@ _ON_OXYGEN = 93
 def bands(channel: str, scale: float) -> tuple[tuple[float, int | None], ...]:
     """Where each band of a channel begins, in its unit and rounded as the score rounds, and the points in it, upwards.
 
-    Empty where the chart has no bands of numbers. None: the points hang on more than this one value (SpO2 of 93 and more
-    on scale 2, which is good on air and too much on oxygen). Source: RCP 2017, chart 1.
+    Empty where the chart has no bands of numbers. None: the points hang on more than this one value (an SpO2 of 93 and
+    more on scale 2 is good on air and too much on oxygen). Source: RCP 2017, chart 1.
     """
     if channel == "spo2" and scale == 2:
         return *(one for one in _starts(_SPO2_2_AIR) if one[0] < _ON_OXYGEN), (_ON_OXYGEN, None)

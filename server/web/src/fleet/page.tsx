@@ -1,19 +1,32 @@
 /// Gateways and devices: what answers, what does not, and what was heard that belongs to nobody.
+import { Button } from "@navikt/ds-react";
 import { useQuery } from "@tanstack/react-query";
-import type { GatewayView, User } from "../api";
+import { useState } from "react";
+import type { GatewayView, Holder, User } from "../api";
 import { useNow } from "../clock";
 import { Devices } from "../devices";
 import * as format from "../format";
 import { useWords } from "../i18n";
 import { FailedToLoad, useTitle } from "../parts";
 import { aboutQuery, fleetQuery, quarantineQuery } from "../queries";
+import { Holders, holdersQuery } from "./holders";
 import { Identity } from "./identity";
+import { found, troubled } from "./search";
+import "./holders.css";
+
+const AT_ONCE = 60;
 
 export default function FleetPage({ user }: { user: User }) {
   const words = useWords();
   const now = useNow();
   const fleet = useQuery(fleetQuery);
   useTitle(words.fleet.title);
+  const holders = useQuery(holdersQuery);
+  const [text, search] = useState("");
+  const [trouble, onlyTrouble] = useState(false);
+  const [most, show] = useState(AT_ONCE);
+  const held = holders.data ?? [];
+  const all = found(fleet.data ?? [], held, text).filter((gateway) => !trouble || troubled(gateway, held));
   return (
     <div className="page fleet">
       <div className="page-head">
@@ -21,18 +34,49 @@ export default function FleetPage({ user }: { user: User }) {
       </div>
       {fleet.isError && !fleet.data && <FailedToLoad error={fleet.error} retry={() => void fleet.refetch()} />}
       <h2>{words.fleet.gateways}</h2>
+      <div className="fleet-search" role="search">
+        <input
+          type="search"
+          className="filter-search"
+          aria-label={words.screens.holders.search}
+          placeholder={words.screens.holders.search}
+          value={text}
+          onInput={(event) => search(event.currentTarget.value)}
+        />
+        <label>
+          <input type="checkbox" checked={trouble} onChange={(event) => onlyTrouble(event.currentTarget.checked)} />
+          {words.screens.holders.trouble}
+        </label>
+        <span className="hint" role="status">
+          {words.screens.holders.shown(Math.min(most, all.length), fleet.data?.length ?? 0)}
+        </span>
+      </div>
       {fleet.data?.length === 0 && <p className="none">{words.fleet.none}</p>}
       <div className="gateways">
-        {fleet.data?.map((gateway) => (
-          <Gateway key={gateway.id} gateway={gateway} now={now} user={user} />
+        {all.slice(0, most).map((gateway) => (
+          <Gateway key={gateway.id} gateway={gateway} holders={held} now={now} user={user} />
         ))}
       </div>
+      {all.length > most && (
+        <p className="draw-all">
+          <Button size="small" variant="secondary" data-color="neutral" onClick={() => show(most + AT_ONCE)}>
+            {words.screens.holders.more}
+          </Button>
+        </p>
+      )}
       {user.role === "administrator" && <Quarantine now={now} />}
     </div>
   );
 }
 
-function Gateway({ gateway, now, user }: { gateway: GatewayView; now: number; user: User }) {
+interface GatewayProps {
+  gateway: GatewayView;
+  holders: readonly Holder[];
+  now: number;
+  user: User;
+}
+
+function Gateway({ gateway, holders, now, user }: GatewayProps) {
   const words = useWords();
   const certificates = useQuery(aboutQuery).data?.certificates ?? false;
   return (
@@ -74,7 +118,10 @@ function Gateway({ gateway, now, user }: { gateway: GatewayView; now: number; us
         </dl>
       </div>
       {gateway.devices.length > 0 ? (
-        <Devices devices={gateway.devices} now={now} label={`${words.fleet.devices}, ${gateway.id}`} />
+        <>
+          <Devices devices={gateway.devices} now={now} label={`${words.fleet.devices}, ${gateway.id}`} />
+          <Holders devices={gateway.devices} holders={holders} mayGive={user.role !== "specialist"} now={now} />
+        </>
       ) : (
         <p className="none">{words.patient.noDevices}</p>
       )}

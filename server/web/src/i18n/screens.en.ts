@@ -77,7 +77,6 @@ export const screens: typeof nb = {
   },
   print: { at: (t, who) => `Printed ${t} by ${who}`, button: "Print" },
   holders: {
-    patient: "Patient",
     nobodys: "Not assigned",
     give: "Assign …",
     takeBack: "Take back …",
@@ -86,7 +85,6 @@ export const screens: typeof nb = {
     historyOf: (device) => `Who has had ${device}`,
     since: (t) => `from ${t}`,
     span: (from, to) => `${from} to ${to}`,
-    still: "has it now",
     never: "Nobody has had it.",
     byFile: "from the municipality file",
     given: (who) => `assigned by ${who}`,
@@ -110,8 +108,6 @@ export const screens: typeof nb = {
       why: "Say why, in three characters or more.",
       slot: "Give a number from 0 to 254.",
     },
-    taken: (device, name, span) =>
-      `${device} is assigned to ${name}, ${span}. Two people cannot have one device at once: take it back first, or choose a later time.`,
     sureGive: (device, name, t) => `What ${device} measures from ${t} on is ${name}'s.`,
     sureTakeBack: (device, name, t) =>
       `What ${device} measures from ${t} on is no longer ${name}'s. It goes into quarantine until the device is assigned to somebody.`,

@@ -77,7 +77,6 @@ export const screens = {
   },
   print: { at: (t: string, who: string) => `Skrevet ut ${t} av ${who}`, button: "Skriv ut" },
   holders: {
-    patient: "Pasient",
     nobodys: "Ikke tildelt",
     give: "Tildel …",
     takeBack: "Ta tilbake …",
@@ -86,7 +85,6 @@ export const screens = {
     historyOf: (device: string) => `Hvem har hatt ${device}`,
     since: (t: string) => `fra ${t}`,
     span: (from: string, to: string) => `${from} til ${to}`,
-    still: "har den nå",
     never: "Ingen har hatt den.",
     byFile: "fra kommunefilen",
     given: (who: string) => `tildelt av ${who}`,
@@ -110,8 +108,6 @@ export const screens = {
       why: "Skriv hvorfor, med minst tre tegn.",
       slot: "Skriv et tall fra 0 til 254.",
     },
-    taken: (device: string, name: string, span: string) =>
-      `${device} er tildelt ${name}, ${span}. To kan ikke ha samme apparat samtidig: ta det tilbake først, eller velg et senere tidspunkt.`,
     sureGive: (device: string, name: string, t: string) =>
       `Det ${device} måler fra ${t}, blir ${name} sine målinger.`,
     sureTakeBack: (device: string, name: string, t: string) =>

@@ -3,14 +3,15 @@
 /// The row with the focus stays drawn wherever it is, so that no scrolling takes the focus away. Rows stand in the
 /// ordinary flow between spacers, as tall as the rows they stand for, so that styles need not know which kind of list
 /// they are in. `whole` draws everything: for paper, and for whoever searches the page with the browser.
-import { defaultRangeExtractor, useWindowVirtualizer } from "@tanstack/react-virtual";
-import { type ReactElement, useEffect, useLayoutEffect, useRef, useState } from "react";
+import { type ReactElement, Suspense, lazy, useEffect, useState } from "react";
 import { flushSync } from "react-dom";
 
-const SHORT = 60;
-const OVERSCAN = 8;
+/// What it takes is fetched by whoever has a long list; most have not.
+const Windowed = lazy(() => import("./windowed"));
 
-interface LongListProps {
+const SHORT = 60;
+
+export interface LongListProps {
   className: string;
   ids: readonly string[];
   draw: (id: string) => ReactElement;
@@ -24,58 +25,11 @@ interface LongListProps {
 
 export function LongList(props: LongListProps) {
   const { className, ids, draw, whole } = props;
-  if (ids.length > SHORT && !whole) return <Windowed {...props} />;
-  return <ol className={whole ? `${className} rows-whole` : className}>{ids.map(draw)}</ol>;
-}
-
-function Windowed({ className, ids, draw, height, gap, pinned }: LongListProps) {
-  const list = useRef<HTMLOListElement>(null);
-  const [top, setTop] = useState(0);
-  const pinnedAt = pinned === null ? -1 : ids.indexOf(pinned);
-  const virtual = useWindowVirtualizer({
-    count: ids.length,
-    estimateSize: () => height,
-    overscan: OVERSCAN,
-    gap,
-    scrollMargin: top,
-    getItemKey: (at) => ids[at] ?? at,
-    rangeExtractor: (range) => {
-      const near = defaultRangeExtractor(range);
-      return pinnedAt < 0 || near.includes(pinnedAt) ? near : [...near, pinnedAt].sort((a, b) => a - b);
-    },
-  });
-  const items = virtual.getVirtualItems();
-
-  useLayoutEffect(() => {
-    const element = list.current;
-    if (!element) return;
-    const now = Math.round(element.getBoundingClientRect().top + window.scrollY);
-    if (now !== top) setTop(now);
-    element.querySelectorAll<HTMLElement>("[data-patient]").forEach((row, i) => {
-      row.dataset.index = String(items[i]?.index ?? 0);
-      virtual.measureElement(row);
-    });
-  });
-
-  const drawn: ReactElement[] = [];
-  let end = top - gap;
-  const space = (until: number, key: string) => {
-    // A spacer has a gap on each side of it, like any row.
-    const room = until - end - 2 * gap;
-    if (room > 0) drawn.push(<li key={key} aria-hidden="true" className="spacer" style={{ height: `${room}px` }} />);
-  };
-  for (const item of items) {
-    const id = ids[item.index];
-    if (id === undefined) continue;
-    space(item.start, `before ${id}`);
-    drawn.push(draw(id));
-    end = item.end;
-  }
-  space(top + virtual.getTotalSize() + gap, "after");
+  if (ids.length <= SHORT || whole) return <ol className={whole ? `${className} rows-whole` : className}>{ids.map(draw)}</ol>;
   return (
-    <ol ref={list} className={className}>
-      {drawn}
-    </ol>
+    <Suspense fallback={<ol className={className}>{ids.slice(0, SHORT).map(draw)}</ol>}>
+      <Windowed {...props} />
+    </Suspense>
   );
 }
 
