@@ -1,7 +1,7 @@
 /// The worklist: one row per patient, the one who needs somebody most at the top.
 import { Button } from "@navikt/ds-react";
 import { useQuery } from "@tanstack/react-query";
-import { type ComponentProps, type KeyboardEvent, type ReactElement, memo, useEffect, useRef, useState } from "react";
+import { type ComponentProps, type KeyboardEvent, type ReactElement, memo, useLayoutEffect, useRef, useState } from "react";
 import { useLocation } from "wouter";
 import { useAct } from "../acts";
 import type { WorklistRow } from "../api";
@@ -92,7 +92,8 @@ function Rows({ rows }: { rows: readonly WorklistRow[] }) {
     pin(id ?? null);
     focusWanted();
   };
-  useEffect(focusWanted);
+  // Before anything else can happen: an effect that is still on its way would find the row where it stood.
+  useLayoutEffect(focusWanted);
 
   const move = (step: 1 | -1) => {
     const at = ids.indexOf(focusedId() ?? "");
