@@ -130,7 +130,8 @@ async def test_every_route_is_in_one_of_the_lists(app):
     names = [
         path.split("?")[0].replace("solveig", "{patient_id}").replace("questions/1", "questions/{question_id}")
         .replace("proposals/1", "proposals/{proposal_id}")
-        .replace("d05e", "{order_id}").replace("cuff", "{device}").replace("home-01", "{gateway_id}").replace("gw-1", "{gateway}")
+        .replace("cuff", "{device}")
+        .replace("d05e", "{order_id}").replace("home-01", "{gateway_id}").replace("gw-1", "{gateway}")
         .replace("/1", "/{alarm_id}")
         for _, path in ROUTES
     ]  # fmt: skip

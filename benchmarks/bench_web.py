@@ -1,0 +1,119 @@
+"""How soon the staff page stands on a slow line, what a nurse's browser fetches, and how smoothly 500 rows scroll.
+
+`python -m benchmarks.bench_web` needs Chromium and the built page (`server/web/dist`). The line is 1.6 Mbit/s with 150 ms,
+the processor four times slower (Chromium's own throttling), as the budgets in the design say. Nothing is stored: the
+list is made up on the way to the browser, and the server is real.
+"""
+
+import gzip
+import json
+import statistics
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from playwright.sync_api import Browser, Page, Route, sync_playwright
+
+from tests.web.conftest import PASSWORD, Ward
+
+DIST = Path(__file__).parents[1] / "server" / "web" / "dist" / "assets"
+ROWS = 500
+LINE = {"offline": False, "latency": 150, "downloadThroughput": 200_000, "uploadThroughput": 200_000}
+FRAMES = """() => new Promise((done) => {
+  const gaps = []; let before = performance.now(); const end = before + 3000;
+  const frame = (now) => {
+    gaps.push(now - before); before = now; window.scrollBy(0, 60);
+    now < end ? requestAnimationFrame(frame) : done(gaps);
+  };
+  requestAnimationFrame(frame);
+})"""
+
+
+def main() -> None:
+    """Measure and print one JSON object."""
+    with tempfile.TemporaryDirectory() as folder, Ward(Path(folder)).open() as ward, sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=["--no-sandbox"])
+        told = {"first_contentful_paint_ms": first_paint(browser, ward), "javascript_gzip_kB": sizes(),
+                **scrolled(browser, ward), **acknowledged(browser, ward)}  # fmt: skip
+        browser.close()
+    print(json.dumps(told, indent=2))
+
+
+def first_paint(browser: Browser, ward: Ward, times: int = 5) -> float:
+    """Median of the first contentful paint in an empty browser on the slow line."""
+    found = []
+    for _ in range(times):
+        context = browser.new_context(base_url=ward.url)
+        page = context.new_page()
+        wire = context.new_cdp_session(page)
+        wire.send("Network.enable")
+        wire.send("Network.emulateNetworkConditions", LINE)
+        wire.send("Emulation.setCPUThrottlingRate", {"rate": 4})
+        page.goto("/")
+        page.get_by_role("button", name="Logg inn").wait_for()
+        found.append(page.evaluate("performance.getEntriesByName('first-contentful-paint')[0].startTime"))
+        context.close()
+    return round(statistics.median(found))
+
+
+def sizes() -> dict[str, float]:
+    """Each JavaScript file, gzipped, in kB."""
+    return {one.name: round(len(gzip.compress(one.read_bytes(), 9)) / 1000, 1) for one in sorted(DIST.glob("*.js"))}
+
+
+def sign_in(browser: Browser, ward: Ward, username: str, rows: int = 0) -> Page:
+    page = browser.new_context(base_url=ward.url, viewport={"width": 1440, "height": 900}).new_page()
+    if rows:
+        page.route("**/api/worklist", lambda route: crowd(route, rows))
+    page.goto("/")
+    page.get_by_role("textbox", name="Brukernavn").fill(username)
+    page.get_by_role("textbox", name="Passord").fill(PASSWORD)
+    page.get_by_role("button", name="Logg inn").click()
+    page.get_by_role("region", name="Uten alarm").wait_for()
+    return page
+
+
+def crowd(route: Route, rows: int) -> None:
+    """The worst row, so many times: each with an alarm."""
+    answer = route.fetch()
+    body: dict[str, Any] = answer.json()
+    like = body["rows"][0]
+    for number in range(rows):
+        patient = {**like["patient"], "id": f"many-{number}", "name": f"Pasient {number:03}"}
+        body["rows"].append({**like, "patient": patient})
+    route.fulfill(response=answer, json=body)
+
+
+def scrolled(browser: Browser, ward: Ward) -> dict[str, float]:
+    """500 rows with an alarm, 60 pixels a frame for three seconds: the time between frames, and how many were late."""
+    ward.deteriorate()
+    page = sign_in(browser, ward, "kari", ROWS)
+    page.locator('[data-patient="many-3"]').wait_for()
+    gaps = page.evaluate(FRAMES)[2:]
+    page.context.close()
+    late = sum(gap > 25 for gap in gaps)
+    ordered = sorted(gaps)
+    return {"frame_p99_ms": round(ordered[int(len(gaps) * 0.99) - 1], 1), "frames": len(gaps), "late_frames": late}
+
+
+def acknowledged(browser: Browser, ward: Ward) -> dict[str, float]:
+    """From the click to the sign of it, in one's own browser and in a colleague's."""
+    kari, mona = sign_in(browser, ward, "kari"), sign_in(browser, ward, "mona")
+    seen = """() => { window.seen = new Promise((done) => new MutationObserver(() => {
+      if (document.querySelector('[data-patient="p-1"] .is-taken')) done(Date.now());
+    }).observe(document.body, {childList: true, subtree: true, attributes: true})); }"""
+    for page in (kari, mona):
+        page.locator('[data-patient="p-1"]').wait_for()
+        page.evaluate(seen)
+    clicked = kari.evaluate(
+        """() => { const at = Date.now();
+        document.querySelector('[data-patient="p-1"] .alarm > button').click(); return at; }"""
+    )
+    own, other = (page.evaluate("() => window.seen") - clicked for page in (kari, mona))
+    for page in (kari, mona):
+        page.context.close()
+    return {"own_acknowledge_ms": own, "colleagues_acknowledge_ms": other}
+
+
+if __name__ == "__main__":
+    main()
