@@ -23,9 +23,11 @@ import server.ingest.store as ingest
 import server.oncall.store as oncall
 import server.patients.store as patients
 from server import broker, revisions, trouble
+from server.access import organisations
 from server.alarms import at_home
 from server.alarms.table import open_count
 from server.api import Health
+from server.audit.heads import EVERY_S, Heads
 from server.broker import Running
 from server.broker.accounts import well_formed
 from server.config import Config, Influx, Municipality, Patient, load_municipality, zone_of
@@ -113,7 +115,7 @@ class Server:
         self.meter = Meter()
         self.meter.registry.register(Standing(self, program_version()))
         rows = Rows(self.db, self.programmes, self.clock)
-        self.hub = Hub(rows, self.clock, phones_for_all=config.demo)
+        self.hub = Hub(rows, self.clock, phones_for_all=config.demo, counted=rows.access_count)
         self.senders: dict[str, Sender] = {"sms": FakePhone(self.db, self.hub.phone, links=config.demo)}
         self._zone = zone_of(config.time_zone, "server.toml")
         self._homes = Homes(config.web.address, self._zone)
@@ -135,6 +137,7 @@ class Server:
             self.clock.speed,
             Wishing(self.programmes, self._zone),
         )
+        self._heads = Heads(self.db, self.signer, config.heads)
         self._problems: dict[str, str] = {}
         self._stuck: dict[int, str] = {}
         """Alarms that cannot climb, and why."""
@@ -192,6 +195,10 @@ class Server:
         """Turn what has been filed into chunks, once there is enough of it or it has waited long enough."""
         self._part("fold", lambda: self._fold(now_ns))
 
+    def seal_audit(self, now_ns: int) -> None:
+        """Carry the audit trail's head out of the database."""
+        self._part("audit", lambda: self._export_head(now_ns))
+
     def look(self, tx: sa.Connection, new: New, now_ns: int) -> set[str]:
         """Run the rules for whoever something was filed of just now, in `tx`; returns whose alarms changed."""
         looked(tx, now_ns, last_seq(tx), {patient: len(what) for patient, what in new.items()})
@@ -239,9 +246,11 @@ class Server:
             self.programmes, self.municipality.patients
         )  # first: no database need take a limit that is no number
         versions.remember(tx, self.programmes, now_ns)
+        organisations.apply(tx, self.municipality)
         patients.apply(tx, self.municipality, now_ns)
         fleet.apply(tx, self.municipality, now_ns)
         access.apply(tx, self.municipality)
+        organisations.apply_relations(tx, self.municipality, now_ns)
         oncall.apply(tx, self.municipality)
         ladders.apply(tx, load_ladders(self.config.ladders))
         startup.apply(tx, self.programmes, now_ns)
@@ -331,6 +340,10 @@ class Server:
         while fold(self.db, at_least=1 if due else FOLD_READINGS):
             due = False
             self._folded_ns = now_ns
+        return ()
+
+    def _export_head(self, now_ns: int) -> Iterable[str]:
+        self._heads.export(now_ns)
         return ()
 
     def _send_configurations(self, now_ns: int) -> Iterable[str]:
@@ -429,6 +442,9 @@ async def run(config: Config) -> None:
         engine = Engine(server.decide, server.clock, config.tick_s, took=meter.rounds_of("engine"))
         post = Engine(server.deliver, server.clock, config.tick_s, name="post", took=meter.rounds_of("post"))
         folding = Engine(server.fold, server.clock, 1.0, name="fold", took=meter.rounds_of("fold"))
+        heads = Engine(server.seal_audit, server.clock, EVERY_S, name="audit")
+        heads.start()
+        stack.callback(heads.stop)
         for name, one in (("engine", engine), ("post", post), ("fold", folding)):
             one.start()
             stack.callback(one.stop)

@@ -5,7 +5,8 @@ from typing import Annotated, Any, Protocol
 import sqlalchemy as sa
 from fastapi import Depends, Request
 
-from server.access.door import Door
+from server.access.door import Anyone, Door
+from server.access.scopes import Scope, Scopes
 from server.api import Health, Shape
 from server.audit.store import Looks
 from server.config import Config
@@ -69,6 +70,13 @@ def _door(request: Request) -> Door:
     return door
 
 
+def _scope(request: Request, account: Anyone) -> Scope:
+    scopes: Scopes = request.app.state.scopes
+    with _house(request).db.read() as tx:
+        return scopes.of(tx, account)
+
+
 Here = Annotated[House, Depends(_house)]
 Seen = Annotated[Looks, Depends(_looks)]
 AtDoor = Annotated[Door, Depends(_door)]
+Sees = Annotated[Scope, Depends(_scope)]

@@ -9,9 +9,11 @@ is told to `resync`, to fetch everything anew; nothing is ever silently left out
 While nothing can be stored (a full disk), nothing changes either, and a screen that stood still would look calm. So
 every beat says whether the server stores what it hears (`deaf`).
 
-Two audiences see two versions: carers see everything, administrators see rows without what was measured. The worklist
-is encoded once per audience and version, not once per request. Time alone makes a value stale without any event, so
-the pump rebuilds all rows every REFRESH_S.
+Two audiences see two versions: carers see everything, administrators see rows without what was measured. And each
+sees the patients of their own scope (`server.access.scopes`) and no other: an event about somebody else never enters
+their queue. A scope that has changed is noticed before the next event is handed out, and the screen fetches anew. The
+worklist is encoded once per audience, scope and version, not once per request. Time alone makes a value stale without
+any event, so the pump rebuilds all rows every REFRESH_S.
 """
 
 import asyncio
@@ -26,11 +28,13 @@ from uuid import uuid4
 import msgspec
 from sse_starlette import ServerSentEvent
 
+from server.access.scopes import EVERYBODY, Ask, Scope
 from server.api import AlarmBrief, PhoneMessage, Role, WorklistRow
 from vitals.clock import MS, Clock
 
 log = logging.getLogger(__name__)
 
+RESYNC = "resync"
 QUEUE = 64
 RING = 1000
 BEAT_S = 5.0
@@ -51,29 +55,39 @@ _ASKED, _CALM = 3, 4
 
 
 class Live(msgspec.Struct, frozen=True):
-    """One event. `care` and `office` are its JSON for carers and for administrators; None: not for them."""
+    """One event. `care` and `office` are its JSON for carers and for administrators; None: not for them.
+
+    `about`: the patient; None: it is for whoever sees everybody.
+    """
 
     n: int
     name: str
     care: str | None
     office: str | None
+    about: str | None = None
 
     def data(self, role: Role) -> str | None:
         return self.office if role == "administrator" else self.care
+
+    def reaches(self, role: Role, scope: Scope) -> bool:
+        """Whether it is for somebody of that role with that scope."""
+        theirs = self.name == RESYNC or scope.patients is None or self.about in scope.patients
+        return theirs and self.data(role) is not None
 
 
 class Client:
     """One open stream: a bounded queue that another thread may fill."""
 
-    def __init__(self, role: Role, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, role: Role, scope: Scope, loop: asyncio.AbstractEventLoop) -> None:
         self.role = role
+        self.scope = scope
         self.waiting: deque[Live] = deque()
         self.woken = asyncio.Event()
         self._loop = loop
 
     def put(self, event: Live) -> None:
         """Queue it, or, when the queue is full, replace the whole queue by one `resync`."""
-        if event.data(self.role) is None:
+        if not event.reaches(self.role, self.scope):
             return
         if len(self.waiting) >= QUEUE:
             self.waiting.clear()
@@ -87,21 +101,30 @@ class Client:
 
 
 class Hub:
-    """Thread-safe. `rows` builds rows; `phones_for_all`: every user sees the fake phones (a demo)."""
+    """Thread-safe. `rows` builds rows; `phones_for_all`: every user sees the fake phones (a demo).
 
-    def __init__(self, rows: Rows, clock: Clock, *, phones_for_all: bool = True) -> None:
+    `counted` tells how often it was changed who may see whom.
+    """
+
+    def __init__(
+        self, rows: Rows, clock: Clock, *, phones_for_all: bool = True, counted: Callable[[], int] = lambda: 0
+    ) -> None:
         self.epoch = uuid4().hex[:12]
         self.deaf: Callable[[], bool] = lambda: False
         """Whether what the gateways send cannot be stored now."""
         self._build = rows
         self._clock = clock
         self._phones_for_all = phones_for_all
+        self._counted = counted
+        self._count = 0
         self._lock = threading.Lock()
         self._building = threading.Lock()
         self._dirty: dict[str, None] = {}
         self._ringing: list[PhoneMessage] = []
         self._rows: dict[str, WorklistRow] | None = None
-        self._encoded: dict[bool, bytes] = {}
+        self._encoded: dict[tuple[bool, frozenset[str] | None], bytes] = {}
+        self._single: dict[tuple[bool, str], tuple[WorklistRow, bytes]] = {}
+        """Rows as they were last encoded one by one, for those who do not see everybody."""
         self._version = 0
         self._n = 0
         self._ring: deque[Live] = deque(maxlen=RING)
@@ -122,6 +145,12 @@ class Hub:
             self._ringing.append(message)
         self._wake()
 
+    def glass(self, patient_id: str) -> None:
+        """After the commit, from any thread: somebody breaks the glass to that patient, or has looked at that."""
+        with self._lock:
+            text = json.dumps({"patient_id": patient_id})
+            self._send(self._event("glass", text, text, patient_id))
+
     def drain(self, *, everybody: bool = False) -> list[Live]:
         """Turn what changed into events, hand them to the open streams, and return them."""
         with self._building:
@@ -129,37 +158,47 @@ class Hub:
                 dirty, self._dirty = list(self._dirty), {}
                 ringing, self._ringing = self._ringing, []
                 everybody = everybody or self._rows is None
+            count = self._counted()
             rows = self._build(None if everybody else dirty) if dirty or everybody else []
             with self._lock:
+                self._count = count
                 return self._publish(rows, dirty, ringing, everybody)
 
-    def worklist(self, role: Role) -> bytes:
-        """The whole worklist as JSON, as that role may see it."""
+    def worklist(self, role: Role, scope: Scope = EVERYBODY) -> bytes:
+        """The whole worklist as JSON, as that role with that scope may see it."""
         if self._rows is None or self._dirty:
             self.drain()  # who has just acted must see it, whether or not the pump has come round
         office = role == "administrator"
         with self._lock:
-            if office not in self._encoded:
-                shown = sorted((self._rows or {}).values(), key=_place)
-                self._encoded[office] = b",".join(_json(for_office(row) if office else row) for row in shown)
+            which = office, scope.patients
+            if which not in self._encoded:
+                self._encoded[which] = self._encode(office, scope)
             head = f'{{"version":{self._version},"now_ms":{self._clock.now_ns() // MS},"rows":['
-            return head.encode() + self._encoded[office] + b"]}"
+            return head.encode() + self._encoded[which] + b"]}"
 
-    async def stream(
-        self, role: Role, last_event_id: str | None, allowed: Callable[[], bool]
-    ) -> AsyncIterator[ServerSentEvent]:
-        """The events of one client, for as long as `allowed` says so: asked in a thread, every BEAT_S however busy."""
+    async def stream(self, role: Role, last_event_id: str | None, ask: Ask) -> AsyncIterator[ServerSentEvent]:
+        """The events of one client, for as long as `ask` gives a scope.
+
+        It is asked in a thread: every BEAT_S however busy, and before an event where the scope may be another by now.
+        """
         loop = asyncio.get_running_loop()
-        client = Client(role, loop)
+        scope = await asyncio.to_thread(ask)
+        if scope is None:
+            return
+        client = Client(role, scope, loop)
         start = self._join(client, last_event_id)
         try:
             hello: dict[str, object] = {"epoch": self.epoch, **self._beat(), "speed": self._clock.speed}
             yield ServerSentEvent(json.dumps(hello), event="hello", id=f"{self.epoch}-{start}")
             beat_at = loop.time() + BEAT_S
             while True:
-                if loop.time() >= beat_at:
-                    if not await asyncio.to_thread(allowed):
+                due = loop.time() >= beat_at
+                if due or (client.waiting and not client.scope.good(self._count, self._clock.now_ns())):
+                    scope = await asyncio.to_thread(ask)
+                    if scope is None:
                         return
+                    self._rescope(client, scope)
+                if due:
                     yield ServerSentEvent(json.dumps(self._beat()), event="beat")
                     beat_at = loop.time() + BEAT_S
                 if client.waiting:
@@ -216,7 +255,7 @@ class Hub:
             log.exception("the rows of the worklist could not be built; every screen is told to fetch anew")
             with self._lock:
                 self._rows = None
-                self._send(self._event("resync", "{}", "{}"))
+                self._send(self._event(RESYNC, "{}", "{}"))
 
     def _beat(self) -> dict[str, int | bool]:
         return {"now_ms": self._clock.now_ns() // MS, "deaf": self.deaf()}
@@ -240,9 +279,11 @@ class Hub:
         if changed or first:
             self._version += 1
             self._encoded.clear()
-        events = [self._event("row", _text(row), _text(for_office(row))) for row in ([] if first else changed)]
+        events = [
+            self._event("row", _text(row), _text(for_office(row)), row.patient.id) for row in ([] if first else changed)
+        ]
         for patient_id in dirty:
-            events.append(self._event("patient", json.dumps({"patient_id": patient_id}), None))
+            events.append(self._event("patient", json.dumps({"patient_id": patient_id}), None, patient_id))
         for message in ringing:
             text = _text(message)
             theirs = message.role == "patient" and not self._phones_for_all
@@ -256,9 +297,33 @@ class Hub:
         for client in self._clients:
             client.put(event)
 
-    def _event(self, name: str, care: str | None, office: str | None) -> Live:
+    def _event(self, name: str, care: str | None, office: str | None, about: str | None = None) -> Live:
         self._n += 1
-        return Live(self._n, name, care, office)
+        return Live(self._n, name, care, office, about)
+
+    def _rescope(self, client: Client, scope: Scope) -> None:
+        """From now on it is this one; where it shows others, the screen fetches anew."""
+        with self._lock:
+            if scope.patients != client.scope.patients:
+                client.waiting.clear()
+                client.waiting.append(_resync(self._n))
+            client.scope = scope
+
+    def _encode(self, office: bool, scope: Scope) -> bytes:
+        known = self._rows or {}
+        if scope.patients is None:
+            shown = sorted(known.values(), key=_place)
+            return b",".join(_json(for_office(row) if office else row) for row in shown)
+        theirs = sorted((known[one] for one in scope.patients if one in known), key=_place)
+        return b",".join(self._alone(office, row) for row in theirs)
+
+    def _alone(self, office: bool, row: WorklistRow) -> bytes:
+        """One row, encoded once for all whom it is shown to."""
+        name = office, row.patient.id
+        before = self._single.get(name)
+        if before is None or before[0] is not row:
+            before = self._single[name] = row, _json(for_office(row) if office else row)
+        return before[1]
 
     def _join(self, client: Client, last_event_id: str | None) -> int:
         """Start following, with what was missed already queued; returns the number it starts from."""
@@ -272,7 +337,7 @@ class Hub:
             if epoch != self.epoch or not number.isdecimal() or not oldest - 1 <= int(number) <= self._n:
                 client.put(_resync(self._n))
                 return self._n
-            missed = [event for event in self._ring if event.n > int(number) and event.data(client.role) is not None]
+            missed = [one for one in self._ring if one.n > int(number) and one.reaches(client.role, client.scope)]
             client.waiting.extend(missed if len(missed) <= QUEUE else [_resync(self._n)])
             return int(number)
 
@@ -289,7 +354,7 @@ def _without_reasons(alarm: AlarmBrief | None) -> AlarmBrief | None:
 
 
 def _resync(n: int) -> Live:
-    return Live(n, "resync", "{}", "{}")
+    return Live(n, RESYNC, "{}", "{}")
 
 
 def _place(row: WorklistRow) -> tuple[int, int, str]:

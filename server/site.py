@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Annotated
 
 import sqlalchemy as sa
-from fastapi import FastAPI, Header, HTTPException, Request, Response
+from fastapi import Depends, FastAPI, Header, HTTPException, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import FileResponse, HTMLResponse, JSONResponse
 from sse_starlette import EventSourceResponse
@@ -21,12 +21,22 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from server import trouble
-from server.access.door import Anyone, Door
+from server.access.door import Anyone, Door, NeedsCode
+from server.access.emergency import router as emergency
+from server.access.guard import watched
+from server.access.me import router as me
+from server.access.oidc import Provider
+from server.access.people import router as people
+from server.access.routes import needs_code
 from server.access.routes import router as access
+from server.access.scopes import Scope as Sight
+from server.access.scopes import Scopes
 from server.alarms.model import Refused
 from server.alarms.routes import router as alarms
 from server.api import About, Answered, Conflict, Health, Worklist
+from server.audit.routes import router as audit
 from server.audit.store import Looks
+from server.audit.witness import Witness
 from server.corrections import store as corrections
 from server.corrections.routes import router as corrections_routes
 from server.db import troubled
@@ -34,7 +44,7 @@ from server.fleet.routes import router as fleet
 from server.held import store as held
 from server.held.page import router as home_page
 from server.held.routes import router as questions
-from server.house import AtDoor, Here, House, Seen, problems
+from server.house import AtDoor, Here, House, Seen, Sees, problems
 from server.identity.routes import for_hubs
 from server.identity.routes import router as identity
 from server.metrics.routes import Gate
@@ -69,6 +79,7 @@ _AT_HOME = {"referrer-policy": "same-origin", "cache-control": "no-store"}
 """For the page behind a key: its form must say where it comes from, and nobody keeps what it showed."""
 
 _OUR_MISTAKE = "the server made a mistake; try again, and if it stays, tell an administrator to read the log"
+_NOT_STORED = "the server cannot store anything: {}; tell an administrator, and then try again"
 _AWAY = "the database does not answer just now; look whether it was done, and if not, try again in a moment"
 _NOT_BUILT = """<!doctype html><html lang="en"><meta charset="utf-8"><title>Hjemvakt</title>
 <h1>The staff page is not built</h1><p>The server runs, and its API answers under <code>/api</code>.
@@ -92,22 +103,26 @@ def build(house: House, *, door: Door | None = None, dist: Path = DIST) -> FastA
 
     app = FastAPI(
         title="Hjemvakt", version=program_version(), docs_url=None, redoc_url=None, openapi_url="/api/openapi.json",
-        lifespan=lifespan,
+        lifespan=lifespan, dependencies=[Depends(watched)],
     )  # fmt: skip
     app.state.house = house
-    app.state.door = door or Door(house.db, secure=house.config.web.secure)
+    web, oidc = house.config.web, house.config.oidc
+    app.state.door = door or Door(house.db, secure=web.secure, provider=Provider(oidc, web.address) if oidc else None)
     app.state.looks = Looks(house.db)
     app.state.gate = Gate(house.config.metrics)
+    app.state.scopes = Scopes(house.clock)
+    app.add_middleware(Witness, looks=app.state.looks, now_ns=lambda: house.clock.now_ns())
     app.add_middleware(Guard)
     app.add_exception_handler(RequestValidationError, _unfit)
     app.add_exception_handler(sa.exc.OperationalError, _not_stored)
+    app.add_exception_handler(NeedsCode, needs_code)
     app.add_exception_handler(Refused, _conflict)
     app.add_exception_handler(held.Refused, _answered)
     app.add_exception_handler(corrections.Refused, _answered)
     app.add_exception_handler(startup.Refused, _answered)
     for router in (
-        access, patients, readings, corrections_routes, orders, alarms, questions, phone, fleet, identity, for_hubs,
-        home_page, metrics, proposals,
+        access, me, people, emergency, audit, patients, readings, corrections_routes, orders, alarms, questions, phone,
+        fleet, identity, for_hubs, home_page, metrics, proposals,
     ):  # fmt: skip
         app.include_router(router)
     _own_routes(app)
@@ -151,8 +166,14 @@ class Guard:
             if answering:
                 raise
             log.exception("a request failed: %s", scope["method"])
-            answer = _problem(503, _AWAY) if troubled(error) else _problem(500, _OUR_MISTAKE)
-            await answer(scope, receive, guarded)
+            await _apology(error)(scope, receive, guarded)
+
+
+def _apology(error: Exception) -> Response:
+    found = trouble.known(error)
+    if found is not None:
+        return _problem(503, _NOT_STORED.format(found))
+    return _problem(503, _AWAY) if troubled(error) else _problem(500, _OUR_MISTAKE)
 
 
 def _refusal(method: str, headers: Headers) -> Response | None:
@@ -178,7 +199,7 @@ def _own_routes(app: FastAPI) -> None:
         clock, config = here.clock, here.config
         return About(
             version=program_version(), demo=config.demo, now_ms=clock.now_ns() // MS, speed=clock.speed,
-            certificates=config.broker.tls is not None,
+            certificates=config.broker.tls is not None, provider=config.oidc.name if config.oidc else None,
         )  # fmt: skip
 
     @app.get("/api/health", operation_id="getHealth", tags=["site"])
@@ -188,10 +209,10 @@ def _own_routes(app: FastAPI) -> None:
 
     @app.get("/api/worklist", operation_id="getWorklist", tags=["worklist"], response_model=Worklist,
              responses=problems(401))  # fmt: skip
-    def worklist(account: Anyone, here: Here, looks: Seen) -> Response:
-        """Every patient, the worst first, then the longest waiting."""
+    def worklist(account: Anyone, sight: Sees, here: Here, looks: Seen) -> Response:
+        """Every patient who is yours, the worst first, then the longest waiting."""
         looks.saw(here.clock.now_ns(), account.id, "worklist")
-        return Response(here.hub.worklist(account.role), media_type="application/json")
+        return Response(here.hub.worklist(account.role, sight), media_type="application/json")
 
     @app.get("/api/stream", operation_id="stream", tags=["worklist"], response_class=EventSourceResponse,
              responses=problems(401, 403, 422))  # fmt: skip
@@ -203,12 +224,16 @@ def _own_routes(app: FastAPI) -> None:
         last_event_id: Annotated[str | None, Header()] = None,
     ) -> EventSourceResponse:
         """Named events: hello, row, patient, phone, beat, resync (see server/live.py)."""
+        scopes: Scopes = request.app.state.scopes
 
-        def allowed() -> bool:
+        def ask() -> Sight | None:
             now = door.who(request, use=False)
-            return now is not None and now.role == account.role
+            if now is None or now.role != account.role:
+                return None
+            with here.db.read() as tx:
+                return scopes.of(tx, now)
 
-        return EventSourceResponse(here.hub.stream(account.role, last_event_id, allowed), ping=0, send_timeout=30)
+        return EventSourceResponse(here.hub.stream(account.role, last_event_id, ask), ping=0, send_timeout=30)
 
 
 def _page(app: FastAPI, dist: Path) -> None:
@@ -255,7 +280,7 @@ async def _not_stored(_request: Request, error: Exception) -> Response:
     found = trouble.known(error)
     if found is None:
         raise error
-    return _problem(503, f"the server cannot store anything: {found}; tell an administrator, and then try again")
+    return _problem(503, _NOT_STORED.format(found))
 
 
 async def _conflict(_request: Request, error: Exception) -> Response:

@@ -12,7 +12,7 @@ from datetime import datetime
 import msgspec
 import sqlalchemy as sa
 
-from server.config import Assignment, Municipality
+from server.config import DEFAULT_ORGANISATION, Assignment, Municipality
 from server.db import metadata
 from server.quick import in_parts
 from vitals.errors import ConfigError
@@ -30,6 +30,7 @@ patients = sa.Table(
     sa.Column("limits", sa.JSON, nullable=False),
     sa.Column("changed_ns", sa.BigInteger, nullable=False),
     sa.Column("learned", sa.JSON, nullable=False, server_default="{}", comment="limits that a clinician confirmed"),
+    sa.Column("organisation", sa.Text, nullable=False, server_default=DEFAULT_ORGANISATION),
 )
 
 assignments = sa.Table(
@@ -148,6 +149,7 @@ def apply(tx: sa.Connection, municipality: Municipality, now_ns: int) -> None:
         values = {
             "name": person.name, "birth_year": person.birth_year, "place": person.place, "phone": person.phone,
             "programme": person.programme, "conditions": list(person.conditions), "limits": person.limits,
+            "organisation": municipality.organisation_of(person),
         }  # fmt: skip
         _put(tx, patients, {"id": person.id}, values, now_ns)
     for assignment in municipality.assignments:

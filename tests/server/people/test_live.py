@@ -10,6 +10,7 @@ import pytest
 import uvicorn
 
 from server import live
+from server.access.scopes import EVERYBODY
 from server.live import QUEUE, Hub
 from server.site import build
 from server.worklist import Rows
@@ -20,7 +21,7 @@ from vitals.clock import MS
 class Screen:
     """One open stream, read an event at a time."""
 
-    def __init__(self, hub, role="nurse", last=None, allowed=lambda: True):
+    def __init__(self, hub, role="nurse", last=None, allowed=lambda: EVERYBODY):
         self._events = hub.stream(role, last, allowed)
         self.last = None
 
@@ -183,14 +184,14 @@ async def test_outside_a_demo_only_administrators_see_the_phones_ring(ward):
 
 async def test_a_heart_beats_and_a_session_that_ends_ends_the_stream(ward, monkeypatch):
     monkeypatch.setattr(live, "BEAT_S", 0.01)
-    answers = iter([True, True, False])
+    answers = iter([EVERYBODY] * 3 + [None])
     heard = [event.event async for event in ward.hub.stream("nurse", None, lambda: next(answers))]
     assert heard == ["hello", "beat", "beat"]
 
 
 async def test_every_beat_says_whether_what_the_homes_send_is_stored(ward, monkeypatch):
     monkeypatch.setattr(live, "BEAT_S", 0.01)
-    answers, deaf = iter([True, True, False]), iter([False, True, False])
+    answers, deaf = iter([EVERYBODY] * 3 + [None]), iter([False, True, False])
     ward.hub.deaf = lambda: next(deaf)
     said = [json.loads(event.data)["deaf"] async for event in ward.hub.stream("nurse", None, lambda: next(answers))]
     assert said == [False, True, False]
@@ -343,12 +344,12 @@ async def test_over_real_http_an_acknowledgement_reaches_a_colleague_and_the_ser
 
 async def test_a_stream_that_is_never_idle_ends_all_the_same_when_its_session_does(ward, monkeypatch):
     monkeypatch.setattr(live, "BEAT_S", 0.01)
-    ends = [True, False]
+    ends = [EVERYBODY, EVERYBODY, None]
     async with open_screen(ward.hub, allowed=lambda: ends.pop(0)) as screen:
 
         async def watch():
             for _ in range(5000):
-                ward.hub._send(ward.hub._event("patient", "{}", "{}"))
+                ward.hub._send(ward.hub._event("patient", "{}", "{}", "solveig"))
                 await screen.next()
 
         with pytest.raises(StopAsyncIteration):
