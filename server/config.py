@@ -21,6 +21,8 @@ from msgspec import Meta
 
 from server import postgres
 from server.keeping import DATABASE
+from server.notify.config import Notify, beside
+from server.notify.config import check as check_notify
 from vitals.clock import RunningClock
 from vitals.errors import ConfigError
 from vitals.settings import parse
@@ -190,6 +192,7 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     metrics: Metrics = Metrics()
     influx: Influx | None = None
     """None: readings are kept here only."""
+    notify: Notify = Notify()
 
 
 class Patient(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -283,11 +286,13 @@ def load(path: Path) -> Config:
         database=msgspec.structs.replace(config.database, password_file=base / key if key else None),
         metrics=msgspec.structs.replace(config.metrics, token_file=base / token if token else None),
         influx=_beside(config.influx, base) if config.influx else None,
+        notify=beside(config.notify, base),
     )
     config.database.where(config.data)
     _check_metrics(config, path)
     _check_influx(config, path)
     _check_broker(config.broker, path)
+    check_notify(config.notify)
     return config
 
 

@@ -17,6 +17,7 @@ import sqlalchemy as sa
 from server.api import Role
 from server.config import Municipality
 from server.db import metadata
+from server.notify.ways import counting
 from server.oncall.model import Person
 from vitals.clock import NS
 
@@ -73,9 +74,10 @@ def apply(tx: sa.Connection, municipality: Municipality) -> None:
 
 
 def people(tx: sa.Connection) -> list[Person]:
-    """Everyone of the staff with an account today."""
+    """Everyone of the staff with an account today, and how each is reached."""
     rows = tx.execute(sa.select(staff).where(staff.c.active).order_by(staff.c.name))
-    return [Person(row.id, row.name, row.role, row.phone) for row in rows]
+    theirs = counting(tx)
+    return [Person(row.id, row.name, row.role, row.phone, theirs.get(row.id, ())) for row in rows]
 
 
 def account(tx: sa.Connection, username: str) -> Account | None:

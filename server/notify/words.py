@@ -72,6 +72,15 @@ _PUSHED = {
 }
 
 
+SENT = {"nb": "Sendt til {name} ({channel})", "en": "Sent to {name} ({channel})"}
+DELIVERED = {"nb": "Levert til {name} ({channel})", "en": "Delivered to {name} ({channel})"}
+FAILED = {
+    "nb": "Ikke levert til {name}: {channel} kom ikke fram.",
+    "en": "Not delivered to {name}: {channel} did not get through.",
+}
+"""On the timeline, of a message."""
+
+
 def whole(message: Message) -> str:
     """The text with what it may be answered by. A message to a home is followed by its link and nothing else."""
     if message.alarm_id is None:

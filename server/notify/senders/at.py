@@ -18,6 +18,8 @@ CTRL_Z, ESCAPE = b"\x1a", b"\x1b"
 class Port(Protocol):
     """What a serial port is to this conversation; reads end after a short while with whatever there is."""
 
+    @property
+    def in_waiting(self) -> int: ...
     def read(self, size: int) -> bytes: ...
     def write(self, data: bytes) -> int | None: ...
 
@@ -110,9 +112,9 @@ class Talk:
     def _more(self, until_s: float) -> bool:
         """Read on; False when the time is over and nothing was there."""
         while True:
-            piece = self._port.read(4096)
+            piece = self._port.read(1)
             if piece:
-                self._heard += piece
+                self._heard += piece + self._port.read(self._port.in_waiting)
                 return True
             if time.monotonic() >= until_s:
                 return False

@@ -134,10 +134,12 @@ class PushSender:
 
 
 def _refused(response: Any) -> SendError:
-    status = 0 if response is None else int(response.status_code)
+    if response is None:  # nothing was sent: it cannot be encrypted to
+        return SendError("that subscription has no usable key", "subscribe once more", gone=True)
+    status = int(response.status_code)
     if status in (404, 410):
         return SendError("the browser has ended its subscription", "subscribe once more", gone=True)
-    again = status == 0 or status >= 500 or status in _AGAIN
+    again = status >= 500 or status in _AGAIN
     return SendError(f"the push service answered {status}", "see [notify.push]", for_good=not again)
 
 

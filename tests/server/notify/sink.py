@@ -52,7 +52,7 @@ def sink() -> Iterator[Sink]:
             except OSError:  # whoever asked has gone
                 self.close_connection = True
 
-        do_POST = do_GET = do_PUT = _taken  # noqa: N815 - the names that the library asks for
+        do_POST = do_GET = do_PUT = _taken
 
         def log_message(self, *_: object) -> None:
             """Quiet."""
