@@ -18,6 +18,7 @@ from zoneinfo import ZoneInfo
 import sqlalchemy as sa
 
 from server.access import store as access
+from server.access.passwords import Turnstile
 from server.access.store import Account, staff
 from server.alarms import store, table
 from server.alarms.model import Alarm, Refused, State
@@ -116,6 +117,10 @@ class Desk:
         self.keys = keys
         self.zone = zone
         self._expires_s = expires_s
+        self.guesses = Turnstile(tries=20)
+        """Links and secrets that never were, by who came with them from where: nobody shall be able to try."""
+        self.sendings = Turnstile(tries=8)
+        """Messages that a person had sent to addresses of their own choice: nobody shall be pestered from here."""
 
     def look(self, tx: sa.Connection, key: Key | None) -> Outcome:
         """How it stands; nothing is done."""

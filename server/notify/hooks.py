@@ -15,15 +15,14 @@ from urllib.parse import parse_qsl
 from fastapi import APIRouter, HTTPException, Request
 from fastapi.concurrency import run_in_threadpool
 
-from server.access.passwords import Turnstile
 from server.house import Here, House
 from server.notify import outbox
 from server.notify.config import LEAST_SECRET, Inbound, secret
+from server.notify.page import GUESS
 
 router = APIRouter(prefix="/hooks", include_in_schema=False)
 
 TAKE = "1"
-_tries = Turnstile(tries=20)
 
 
 @router.post("/sms")
@@ -55,12 +54,12 @@ async def pressed(token: str, request: Request, here: Here) -> dict[str, str]:
 
 def _pressed(here: House, token: str, digits: str, source: str) -> dict[str, str]:
     now_ns = here.clock.now_ns()
-    if _tries.wait_s("", source, now_ns):
+    if here.answers.guesses.wait_s(GUESS, source, now_ns):
         raise HTTPException(429, "too many keys that are none; try again later")
     with here.db.write() as tx:
         key = here.answers.keys.behind_link(tx, token, now_ns)
         if key is None:
-            _tries.failed("", source, now_ns)
+            here.answers.guesses.failed(GUESS, source, now_ns)
         answers = here.answers
         outcome = answers.take(tx, key, now_ns, "by call") if digits == TAKE else answers.look(tx, key)
         language = outbox.language(tx, key.dedupe) if key else "nb"
@@ -74,12 +73,12 @@ async def _said(request: Request, here: House) -> tuple[Inbound, Mapping[str, An
     how, now_ns, source = here.config.notify.inbound, here.clock.now_ns(), _source(request)
     if how is None:
         raise HTTPException(404, "nothing is heard here; write [notify.inbound] in server.toml")
-    if _tries.wait_s("inbound", source, now_ns):
+    if here.answers.guesses.wait_s("inbound", source, now_ns):
         raise HTTPException(429, "too many wrong secrets; try again later")
     shown = request.headers.get("authorization", "").encode()
     wanted = f"Bearer {await run_in_threadpool(secret, how.token_file, LEAST_SECRET)}".encode()
     if not hmac.compare_digest(shown, wanted):
-        _tries.failed("inbound", source, now_ns)
+        here.answers.guesses.failed("inbound", source, now_ns)
         raise HTTPException(401, "show the secret of [notify.inbound] as a bearer token")
     return how, _parsed(request, await request.body())
 

@@ -12,7 +12,6 @@ import sqlalchemy as sa
 from fastapi import APIRouter, HTTPException, Path
 
 from server.access.door import Anyone
-from server.access.passwords import Turnstile
 from server.access.store import Account, staff
 from server.audit.store import write
 from server.house import Here, House, problems
@@ -32,9 +31,6 @@ _NUMBER = re.compile(r"\+?[\d ()-]{5,24}")
 _MAIL = re.compile(r"[^@\s,;<>\"]+@[^@\s,;<>\"]+\.[^@\s,;<>\"]+")
 _FORM = {"sms": _NUMBER, "voice": _NUMBER, "email": _MAIL, "webhook": re.compile(r"[\w.@+ -]{1,120}")}
 _LIKE = {"sms": "+47 900 00 000", "voice": "+47 900 00 000", "email": "kari@example.no", "webhook": "kari"}
-
-_sent = Turnstile(tries=8)
-"""Messages that a person had sent to addresses of their own choice: nobody shall be pestered from here."""
 
 _CODE: dict[Language, str] = {
     "nb": "Hjemvakt: koden din er {code}. Den gjelder i 15 minutter. Skriv den på siden du kom fra.",
@@ -154,11 +150,11 @@ def _send(here: House, account: Account, way: Owned, text: str, language: Langua
     sender = here.senders.get(way.channel)
     if sender is None:
         raise HTTPException(409, f"this server no longer sends by {way.channel}; choose another way")
-    if wait_s := _sent.wait_s(account.id, "", now_ns):
+    if wait_s := here.answers.sendings.wait_s(account.id, "", now_ns):
         raise HTTPException(
             429, "many messages were sent for you; try again later", {"Retry-After": str(int(wait_s) + 1)}
         )
-    _sent.failed(account.id, "", now_ns)
+    here.answers.sendings.failed(account.id, "", now_ns)
     key = f"way/{way.id}/{secrets.token_hex(8)}"
     try:
         return sender.send(

@@ -12,7 +12,6 @@ import sqlalchemy as sa
 from fastapi import APIRouter, Header, HTTPException, Request
 from fastapi.responses import RedirectResponse, Response
 
-from server.access.passwords import Turnstile
 from server.house import Here, House
 from server.notify.answers import Outcome
 from server.notify.outbox import outbox
@@ -20,14 +19,14 @@ from server.sheet import Language, language_of, sheet
 
 router = APIRouter(prefix="/a", include_in_schema=False)
 
-_tries = Turnstile(tries=20)
-"""Links that never were, by address: 256 bits are not guessed, and nobody shall be able to try."""
+GUESS = "link"
 
 WORDS: dict[Language, dict[str, str]] = {
     "nb": {
         "open": "Alarm {number} venter på deg", "taken": "Du har alarm {number}", "mine": "Du har alarm {number}",
         "other": "{who} har alarm {number}", "closed": "Alarm {number} er lukket",
-        "settled": "Alarm {number} er lukket", "old": "Lenken kan ikke brukes mer", "refused": "Alarm {number} kan ikke tas nå",
+        "settled": "Alarm {number} er lukket", "old": "Lenken kan ikke brukes mer",
+        "refused": "Alarm {number} kan ikke tas nå",
         "forbidden": "Alarm {number} er for helsepersonell", "unknown": "Lenken virker ikke",
         "take": "Jeg tar den", "as": "Du svarer som {name}.", "in": "Logg inn for å se pasienten",
         "foot": "Sekundær varsling: erstatter ikke kontakt med pasienten eller 113.",
@@ -35,7 +34,8 @@ WORDS: dict[Language, dict[str, str]] = {
     "en": {
         "open": "Alarm {number} waits for you", "taken": "You have alarm {number}", "mine": "You have alarm {number}",
         "other": "{who} has alarm {number}", "closed": "Alarm {number} is closed",
-        "settled": "Alarm {number} is closed", "old": "This link can no longer be used", "refused": "Alarm {number} cannot be taken now",
+        "settled": "Alarm {number} is closed", "old": "This link can no longer be used",
+        "refused": "Alarm {number} cannot be taken now",
         "forbidden": "Alarm {number} is for clinicians", "unknown": "This link does not work",
         "take": "I take it", "as": "You answer as {name}.", "in": "Sign in to see the patient",
         "foot": "Secondary notification: it does not replace contact with the patient, or 113.",
@@ -51,13 +51,13 @@ def look(
 ) -> Response:  # fmt: skip
     """How the alarm stands, with the button where it can be taken."""
     now_ns = here.clock.now_ns()
-    _let_in(request, now_ns)
+    _let_in(here, request, now_ns)
     with here.db.read() as tx:
         key = here.answers.keys.behind_link(tx, token, now_ns)
         outcome = here.answers.look(tx, key)
         text = _told(tx, key.dedupe) if key else ""
     if key is None:
-        _tries.failed("", _source(request), now_ns)
+        here.answers.guesses.failed(GUESS, _source(request), now_ns)
     return _page(here, token, outcome, text, lang or language_of(accept_language))
 
 
@@ -66,7 +66,7 @@ def take(token: str, request: Request, here: Here, lang: Language = "nb") -> Res
     """Take it. What became of it is then looked at, so that a page loaded anew takes nothing twice."""
     with here.db.write() as tx:
         now_ns = here.clock.now_ns()
-        _let_in(request, now_ns)
+        _let_in(here, request, now_ns)
         outcome = here.answers.take(tx, here.answers.keys.behind_link(tx, token, now_ns), now_ns, "by link")
     if outcome.what != "taken":
         return _page(here, token, outcome, "", lang)
@@ -95,8 +95,8 @@ def _told(tx: sa.Connection, dedupe: str) -> str:
     return tx.scalar(sa.select(outbox.c.text).where(outbox.c.dedupe == dedupe)) or ""
 
 
-def _let_in(request: Request, now_ns: int) -> None:
-    wait_s = _tries.wait_s("", _source(request), now_ns)
+def _let_in(here: House, request: Request, now_ns: int) -> None:
+    wait_s = here.answers.guesses.wait_s(GUESS, _source(request), now_ns)
     if wait_s:
         raise HTTPException(429, "too many links that are none; try again later", {"Retry-After": str(int(wait_s) + 1)})
 

@@ -6,8 +6,10 @@ from typing import Any
 
 import pytest
 
+from server.config import Database as DatabaseConfig
 from server.notify.sender import Message
 from tests.server.notify.gsm_modem import GsmModem, gsm_modem
+from tests.server.notify.house import Staffed
 from tests.server.notify.sink import Sink, sink
 
 NOW_NS = 1_795_244_400 * 10**9
@@ -44,3 +46,10 @@ def secret_file(tmp_path: Path) -> Callable[[str], Path]:
         return file
 
     return made
+
+
+@pytest.fixture
+def town(tmp_path: Path, database: DatabaseConfig) -> Iterator[Staffed]:
+    made = Staffed(tmp_path, database=database)
+    yield made
+    made.server.close()

@@ -88,8 +88,10 @@ def test_mail_crosses_a_network_encrypted_and_with_a_password(papers, secret_fil
         asked.append((data.login, data.password))
         return AuthResult(success=data.password == b"hemmelig", handled=False)
 
-    how = {"ssl_context": context} if tls == "tls" else {"tls_context": context}
-    with mail_server(authenticator=knows, auth_required=tls == "starttls", auth_require_tls=tls == "starttls", **how) as (box, port):
+    how = {"ssl_context" if tls == "tls" else "tls_context": context}
+    with mail_server(
+        authenticator=knows, auth_required=tls == "starttls", auth_require_tls=tls == "starttls", **how
+    ) as (box, port):
 
         def sender(password: str) -> EmailSender:
             return EmailSender(Email("localhost", FROM, port, tls, "hjemvakt", secret_file(password), ca))
