@@ -23,23 +23,32 @@ LOOK_S = 5.0
 
 
 class Heart:
-    """Beats while `well` says so. `environment`: where systemd says how it is told."""
+    """Beats while `turning` says that the engines turn, and for the world only while alarms get out too (`calls`).
+
+    systemd starts us anew, which mends an engine that is stuck and not a database that is away. `environment`: where
+    it says how it is told.
+    """
 
     def __init__(
-        self, config: Heartbeat | None, well: Callable[[], bool], environment: Mapping[str, str] = os.environ
+        self,
+        config: Heartbeat | None,
+        turning: Callable[[], bool],
+        calls: Callable[[], bool],
+        environment: Mapping[str, str] = os.environ,
     ) -> None:
         self._config = config
-        self._well = well
+        self._turning = turning
+        self._calls = calls
         self._socket = environment.get("NOTIFY_SOCKET", "")
         self._told_s = -1e9
         self._failing = False
 
     def beat(self, _now_ns: int) -> None:
         """One turn: look, and tell whoever is due to be told."""
-        if not self._well():
+        if not self._turning():
             return
         self.tell("WATCHDOG=1")
-        if self._config is None or time.monotonic() - self._told_s < self._config.every_s:
+        if self._config is None or not self._calls() or time.monotonic() - self._told_s < self._config.every_s:
             return
         try:
             answer = ask("GET", self._config.url, self._config.timeout_s)

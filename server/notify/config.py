@@ -81,7 +81,7 @@ class Gateway(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     timeout_s: Wait = 15.0
 
     def __post_init__(self) -> None:
-        _check_url(self.url)
+        check_url(self.url)
         template = Template(self.body or BODIES[self.content_type])
         if not template.is_valid() or not set(template.get_identifiers()) <= {"to", "text", "dedupe"}:
             raise ValueError("body has a $ that is none of $to, $text, $dedupe", "write $$ for a dollar sign")
@@ -128,7 +128,7 @@ class Hook(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     timeout_s: Wait = 15.0
 
     def __post_init__(self) -> None:
-        _check_url(self.url)
+        check_url(self.url)
 
 
 class Inbound(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -155,7 +155,7 @@ class Heartbeat(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     timeout_s: Wait = 10.0
 
     def __post_init__(self) -> None:
-        _check_url(self.url)
+        check_url(self.url)
 
 
 class Notify(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -233,7 +233,8 @@ def headers(file: Path | None) -> dict[str, str]:
     return found
 
 
-def _check_url(url: str) -> None:
+def check_url(url: str) -> None:
+    """That it is one, and encrypted where it crosses a network; raises ValueError with what is wrong and the mend."""
     parts = _URL.fullmatch(url)
     if parts is None:
         raise ValueError(f"url = {url!r} is no address", "write it as https://sms.example.no/send")

@@ -36,7 +36,7 @@ _CODE: dict[Language, str] = {
     "nb": "Hjemvakt: koden din er {code}. Den gjelder i 15 minutter. Skriv den på siden du kom fra.",
     "en": "Hjemvakt: your code is {code}. It is good for 15 minutes. Write it on the page you came from.",
 }
-_TEST: dict[Language, str] = {
+TEST: dict[Language, str] = {
     "nb": "Hjemvakt: dette er en prøve. Du trenger ikke gjøre noe.",
     "en": "Hjemvakt: this is a test. There is nothing to do.",
 }
@@ -130,7 +130,7 @@ def test_way(way_id: WayId, said: Spoken, account: Anyone, here: Here) -> Tried:
         way = _mine(tx, account, way_id)
     if not way.confirmed:
         raise HTTPException(409, "that way is not confirmed yet; write its code first")
-    receipt = _send(here, account, way, _TEST[said.language], said.language)
+    receipt = _send(here, account, way, TEST[said.language], said.language)
     return Tried(reference=receipt.reference, delivered=receipt.delivered)
 
 
