@@ -702,3 +702,5 @@ class Health(Shape):
     quarantined: int | None
     open_alarms: int | None
     tick_age_s: float
+    outbox_late_s: float | None = None
+    """For how long the message about an alarm that has waited longest should have been sent; 0: none is late."""

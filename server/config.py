@@ -21,6 +21,8 @@ from msgspec import Meta
 
 from server import postgres
 from server.keeping import DATABASE
+from server.notify.config import Notify, beside
+from server.notify.config import check as check_notify
 from vitals.clock import RunningClock
 from vitals.errors import ConfigError
 from vitals.settings import parse
@@ -217,6 +219,7 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     audit: Audit = Audit()
     oidc: Oidc | None = None
     """None: everybody signs in with a password."""
+    notify: Notify = Notify()
 
     @property
     def heads(self) -> Path:
@@ -361,12 +364,14 @@ def load(path: Path) -> Config:
         influx=_beside(config.influx, base) if config.influx else None,
         oidc=_with_files(config.oidc, base) if config.oidc else None,
         audit=Audit(base / config.audit.heads if config.audit.heads else None),
+        notify=beside(config.notify, base),
     )
     config.database.where(config.data)
     _check_metrics(config, path)
     _check_influx(config, path)
     _check_oidc(config, path)
     _check_broker(config.broker, path)
+    check_notify(config.notify)
     return config
 
 

@@ -1,5 +1,6 @@
 """What the routes need of the server, and how they get it: a handler asks for `Here`, a test gives a small one."""
 
+from collections.abc import Iterable, Mapping
 from typing import Annotated, Any, Protocol
 
 import sqlalchemy as sa
@@ -14,6 +15,8 @@ from server.db import Database
 from server.identity.desk import Desk
 from server.live import Hub
 from server.metrics.meter import Meter
+from server.notify.answers import Desk as Answers
+from server.notify.sender import Channel, Sender
 from server.patients.programmes import Programmes
 from server.watch import New
 from vitals.clock import Clock
@@ -36,6 +39,20 @@ class House(Protocol):
     def meter(self) -> Meter: ...
     @property
     def desk(self) -> Desk | None: ...
+    @property
+    def answers(self) -> Answers: ...
+    @property
+    def senders(self) -> Mapping[str, Sender]:
+        """Every way out, by channel."""
+
+    @property
+    def channels(self) -> list[Channel]:
+        """What a person may choose to be reached by."""
+
+    def heard(self, messages: Iterable[tuple[str, str, str]], reports: Iterable[tuple[str, str | None, bool]]) -> None:
+        """Text messages that came in (name, sender, text), and reports on those that went out (reference, to whom,
+        whether delivered)."""
+
     def problems(self) -> list[str]:
         """What is wrong, without personal data."""
 

@@ -49,6 +49,9 @@ from server.identity.routes import for_hubs
 from server.identity.routes import router as identity
 from server.metrics.routes import Gate
 from server.metrics.routes import router as metrics
+from server.notify.hooks import router as hooks
+from server.notify.me import router as my_ways
+from server.notify.page import router as answer_page
 from server.notify.routes import router as phone
 from server.orders.routes import router as orders
 from server.patients.routes import router as patients
@@ -63,6 +66,8 @@ log = logging.getLogger(__name__)
 DIST = Path(__file__).parent / "web" / "dist"
 MOST_BYTES = 65_536
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
+MACHINES = "/hooks/"
+"""Where programs speak that have no page and so no origin; they show a secret each time (`server.notify.hooks`)."""
 
 _SECURITY = {
     "content-security-policy": (
@@ -122,7 +127,7 @@ def build(house: House, *, door: Door | None = None, dist: Path = DIST) -> FastA
     app.add_exception_handler(startup.Refused, _answered)
     for router in (
         access, me, people, emergency, audit, patients, readings, corrections_routes, orders, alarms, questions, phone,
-        fleet, identity, for_hubs, home_page, metrics, proposals,
+        fleet, identity, for_hubs, home_page, metrics, proposals, my_ways, answer_page, hooks,
     ):  # fmt: skip
         app.include_router(router)
     _own_routes(app)
@@ -143,7 +148,7 @@ class Guard:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        api, home = scope["path"].startswith("/api/"), scope["path"].startswith("/q/")
+        api, home = scope["path"].startswith("/api/"), scope["path"].startswith(("/q/", "/a/"))
         answering = False
 
         async def guarded(message: Message) -> None:
@@ -159,7 +164,7 @@ class Guard:
                     headers["cache-control"] = "no-store"
             await send(message)
 
-        refusal = _refusal(scope["method"], Headers(scope=scope))
+        refusal = _refusal(scope["method"], scope["path"], Headers(scope=scope))
         try:
             await (refusal or self._app)(scope, receive, guarded)
         except Exception as error:
@@ -176,13 +181,13 @@ def _apology(error: Exception) -> Response:
     return _problem(503, _AWAY) if troubled(error) else _problem(500, _OUR_MISTAKE)
 
 
-def _refusal(method: str, headers: Headers) -> Response | None:
+def _refusal(method: str, path: str, headers: Headers) -> Response | None:
     origin = headers.get("origin")
     if origin is not None and origin.partition("://")[2] != headers.get("host"):
         return _problem(403, f"requests from {origin} are refused; use the page that this server serves")
     if method in SAFE:
         return None
-    if origin is None:
+    if origin is None and not path.startswith(MACHINES):
         return _problem(403, "the Origin header is missing; send this server's own address in it")
     if "transfer-encoding" in headers:
         return _problem(411, "the body has no stated length; send Content-Length")

@@ -13,6 +13,7 @@ from server.access import sessions
 from server.api import Role
 from server.config import DEFAULT_ORGANISATION, Municipality
 from server.db import metadata
+from server.notify.ways import counting
 from server.oncall.model import Person
 
 staff = sa.Table(
@@ -78,9 +79,10 @@ def apply(tx: sa.Connection, municipality: Municipality) -> None:
 
 
 def people(tx: sa.Connection) -> list[Person]:
-    """Everyone of the staff with an account today."""
+    """Everyone of the staff with an account today, and how each is reached."""
     rows = tx.execute(sa.select(staff).where(staff.c.active).order_by(staff.c.name))
-    return [Person(row.id, row.name, row.role, row.phone) for row in rows]
+    theirs = counting(tx)
+    return [Person(row.id, row.name, row.role, row.phone, theirs.get(row.id, ())) for row in rows]
 
 
 def members(tx: sa.Connection, organisation: str | None) -> list[Member]:

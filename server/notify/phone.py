@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from server.api import PhoneMessage
 from server.db import Database, Number, metadata
 from server.notify.sender import Message, Receipt
+from server.notify.words import whole
 from vitals.clock import MS
 
 MOST = 200
@@ -41,11 +42,11 @@ class FakePhone:
         self._links = links
 
     def send(self, message: Message) -> Receipt:
-        text = f"{message.text} {message.link}" if message.link and self._links else message.text
+        text = whole(message) if self._links else message.text
         with self._db.write() as tx:
             before = tx.scalar(sa.select(phone.c.id).where(phone.c.dedupe == message.dedupe))
             if before is not None:
-                return Receipt(str(before))
+                return Receipt(str(before), delivered=True)
             number = tx.execute(
                 phone.insert()
                 .values(
@@ -61,7 +62,7 @@ class FakePhone:
                     text=text, alarm_id=_number(message.alarm_id),
                 )
             )  # fmt: skip
-        return Receipt(str(number))
+        return Receipt(str(number), delivered=True)
 
 
 def messages(tx: sa.Connection, after_id: int = 0) -> list[PhoneMessage]:
