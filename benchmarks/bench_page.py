@@ -141,11 +141,17 @@ class Nurse:
 
     def _events(self) -> Iterator[tuple[str, bytes]]:
         rest = b""
-        while piece := self._stream.read1(65_536):
+        while piece := self._piece():
             *whole, rest = (rest + piece).split(b"\r\n\r\n")
             for one in whole:
                 fields = dict(line.split(b": ", 1) for line in one.split(b"\r\n") if b": " in line)
                 yield fields.get(b"event", b"").decode(), fields.get(b"data", b"")
+
+    def _piece(self) -> bytes:
+        try:
+            return self._stream.read1(65_536)
+        except http.client.IncompleteRead:  # we hung up ourselves
+            return b""
 
     def _saw(self, row: dict[str, Any]) -> None:
         newest_ms, now_s = row["last_reading_ms"] or 0, time.perf_counter()
