@@ -8,7 +8,6 @@ Tables are declared beside the code that owns them, on the one `metadata`. The s
 (`server/revisions`); a test holds the two against each other, on both.
 """
 
-import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,6 +18,7 @@ from sqlalchemy import event
 from sqlalchemy.dialects import postgresql, sqlite
 
 from server import postgres
+from server.turns import Turns
 from vitals.errors import StoreError
 
 metadata = sa.MetaData()
@@ -46,7 +46,7 @@ class Database:
         self.name = str(where) if isinstance(where, Path) else where.render_as_string(hide_password=True)
         self.engine = _engine(where) if isinstance(where, Path) else postgres.engine(where)
         self._reading: Mapping[str, Any] = {} if isinstance(where, Path) else postgres.READING
-        self._writing = threading.RLock()
+        self._writing = Turns()
 
     @contextmanager
     def write(self) -> Iterator[sa.Connection]:

@@ -13,7 +13,7 @@ Two audiences see two versions: carers see everything, administrators see rows w
 sees the patients of their own scope (`server.access.scopes`) and no other: an event about somebody else never enters
 their queue. A scope that has changed is noticed before the next event is handed out, and the screen fetches anew. The
 worklist is encoded once per audience, scope and version, not once per request. Time alone makes a value stale without
-any event, so the pump rebuilds all rows every REFRESH_S.
+any event, so the pump rebuilds all rows every REFRESH_S, some at a time and between those that changed.
 """
 
 import asyncio
@@ -22,11 +22,10 @@ import json
 import logging
 import threading
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from uuid import uuid4
 
 import msgspec
-from sse_starlette import ServerSentEvent
 
 from server.access.scopes import EVERYBODY, Ask, Scope
 from server.api import AlarmBrief, PhoneMessage, Role, WorklistRow
@@ -35,12 +34,15 @@ from vitals.clock import MS, Clock
 log = logging.getLogger(__name__)
 
 RESYNC = "resync"
-QUEUE = 64
-RING = 1000
+QUEUE = 2_000
+RING = 2_000
+"""Two events tell of a patient: where five hundred are measured in each second, this is two seconds of them."""
 BEAT_S = 5.0
 REFRESH_S = 60.0
-COALESCE_S = 0.1
-SHARE = 3
+REFRESHED = 250
+"""So many rows are built anew at a time: whoever was measured meanwhile waits only for these."""
+COALESCE_S = 0.05
+SHARE = 2
 """The pump rests so many times as long as it worked: thousands of changes a second must not keep the readings out."""
 MOST_REST_S = 2.0
 UNSEEN_SHARE = 20
@@ -84,6 +86,7 @@ class Client:
         self.waiting: deque[Live] = deque()
         self.woken = asyncio.Event()
         self._loop = loop
+        self._called = False
 
     def put(self, event: Live) -> None:
         """Queue it, or, when the queue is full, replace the whole queue by one `resync`."""
@@ -93,11 +96,21 @@ class Client:
             self.waiting.clear()
             event = _resync(event.n)
         self.waiting.append(event)
-        self.wake()
+        if not self._called:  # each call writes into a pipe; one that is full loses the signal to stop
+            self._called = True
+            with contextlib.suppress(RuntimeError):  # the loop has closed: so has the stream
+                self._loop.call_soon_threadsafe(self.woken.set)
 
-    def wake(self) -> None:
-        with contextlib.suppress(RuntimeError):  # the loop has closed: so has the stream
-            self._loop.call_soon_threadsafe(self.woken.set)
+    def rest(self) -> None:
+        """From now on it is called again; what was put before may be waiting."""
+        self._called = False
+        self.woken.clear()
+
+    def take(self) -> Iterator[Live]:
+        """What is waiting now, in its order."""
+        with contextlib.suppress(IndexError):  # it was just replaced by a `resync`
+            for _ in range(len(self.waiting)):
+                yield self.waiting.popleft()
 
 
 class Hub:
@@ -130,6 +143,8 @@ class Hub:
         self._ring: deque[Live] = deque(maxlen=RING)
         self._clients: set[Client] = set()
         self._pump: tuple[asyncio.AbstractEventLoop, asyncio.Event] | None = None
+        self._called = False
+        """The pump has been woken and has not begun since."""
         self._seen = asyncio.Event()
         """Set while a screen is open."""
 
@@ -151,18 +166,21 @@ class Hub:
             text = json.dumps({"patient_id": patient_id})
             self._send(self._event("glass", text, text, patient_id))
 
-    def drain(self, *, everybody: bool = False) -> list[Live]:
-        """Turn what changed into events, hand them to the open streams, and return them."""
+    def drain(self, also: Sequence[str] = ()) -> list[Live]:
+        """Turn what changed into events, hand them to the open streams, and return them.
+
+        `also`: patients whose rows time alone may have changed.
+        """
         with self._building:
             with self._lock:
                 dirty, self._dirty = list(self._dirty), {}
                 ringing, self._ringing = self._ringing, []
-                everybody = everybody or self._rows is None
+                asked = None if self._rows is None else list(dict.fromkeys([*dirty, *also]))
             count = self._counted()
-            rows = self._build(None if everybody else dirty) if dirty or everybody else []
+            rows = [] if asked == [] else self._build(asked)
             with self._lock:
                 self._count = count
-                return self._publish(rows, dirty, ringing, everybody)
+                return self._publish(rows, dirty, ringing, asked)
 
     def worklist(self, role: Role, scope: Scope = EVERYBODY) -> bytes:
         """The whole worklist as JSON, as that role with that scope may see it."""
@@ -176,10 +194,11 @@ class Hub:
             head = f'{{"version":{self._version},"now_ms":{self._clock.now_ns() // MS},"rows":['
             return head.encode() + self._encoded[which] + b"]}"
 
-    async def stream(self, role: Role, last_event_id: str | None, ask: Ask) -> AsyncIterator[ServerSentEvent]:
+    async def stream(self, role: Role, last_event_id: str | None, ask: Ask) -> AsyncIterator[bytes]:
         """The events of one client, for as long as `ask` gives a scope.
 
         It is asked in a thread: every BEAT_S however busy, and before an event where the scope may be another by now.
+        What has come together goes out together: each piece costs a turn of everything else that the server does.
         """
         loop = asyncio.get_running_loop()
         scope = await asyncio.to_thread(ask)
@@ -189,7 +208,7 @@ class Hub:
         start = self._join(client, last_event_id)
         try:
             hello: dict[str, object] = {"epoch": self.epoch, **self._beat(), "speed": self._clock.speed}
-            yield ServerSentEvent(json.dumps(hello), event="hello", id=f"{self.epoch}-{start}")
+            yield self._said("hello", json.dumps(hello), start)
             beat_at = loop.time() + BEAT_S
             while True:
                 due = loop.time() >= beat_at
@@ -199,13 +218,12 @@ class Hub:
                         return
                     self._rescope(client, scope)
                 if due:
-                    yield ServerSentEvent(json.dumps(self._beat()), event="beat")
+                    yield self._said("beat", json.dumps(self._beat()))
                     beat_at = loop.time() + BEAT_S
                 if client.waiting:
-                    event = client.waiting.popleft()
-                    yield ServerSentEvent(event.data(role), event=event.name, id=f"{self.epoch}-{event.n}")
+                    yield b"".join(self._said(one.name, one.data(role) or "", one.n) for one in client.take())
                     continue
-                client.woken.clear()
+                client.rest()
                 if client.waiting:
                     continue
                 with contextlib.suppress(TimeoutError):
@@ -223,17 +241,19 @@ class Hub:
         woken.set()  # for what changed before there was a pump
         self._pump = loop, woken
         try:
-            refresh_at = loop.time() + REFRESH_S
+            refresh_at, old = loop.time() + REFRESH_S, list[str]()
             while True:
-                with contextlib.suppress(TimeoutError):
-                    async with asyncio.timeout_at(refresh_at):
-                        await woken.wait()
+                if not old:
+                    with contextlib.suppress(TimeoutError):
+                        async with asyncio.timeout_at(refresh_at):
+                            await woken.wait()
                 woken.clear()
+                self._called = False
                 began = loop.time()
-                everybody = began >= refresh_at
-                await self._drained(everybody)
-                if everybody:
-                    refresh_at = loop.time() + REFRESH_S
+                if began >= refresh_at:
+                    refresh_at, old = began + REFRESH_S, await asyncio.to_thread(self._names)
+                now, old = old[:REFRESHED], old[REFRESHED:]
+                await self._drained(now)
                 await self._rest(loop.time() - began, refresh_at - loop.time())
         finally:
             self._pump = None
@@ -247,36 +267,49 @@ class Hub:
             async with asyncio.timeout(max(COALESCE_S, min(UNSEEN_SHARE * worked_s, UNSEEN_REST_S, refresh_s))):
                 await self._seen.wait()
 
-    async def _drained(self, everybody: bool) -> None:
+    async def _drained(self, also: Sequence[str]) -> None:
         """Drain in a thread. What fails is logged and every screen told to fetch anew: the pump itself never stops."""
         try:
-            await asyncio.to_thread(self.drain, everybody=everybody)
+            await asyncio.to_thread(self.drain, also=also)
         except Exception:
             log.exception("the rows of the worklist could not be built; every screen is told to fetch anew")
             with self._lock:
                 self._rows = None
                 self._send(self._event(RESYNC, "{}", "{}"))
 
+    def _said(self, name: str, data: str, n: int | None = None) -> bytes:
+        """An event as the browser reads it; `data` is one line."""
+        number = "" if n is None else f"id: {self.epoch}-{n}\r\n"
+        return f"{number}event: {name}\r\ndata: {data}\r\n\r\n".encode()
+
+    def _names(self) -> list[str]:
+        """Whose rows there are."""
+        with self._lock:
+            return list(self._rows or ())
+
     def _beat(self) -> dict[str, int | bool]:
         return {"now_ms": self._clock.now_ns() // MS, "deaf": self.deaf()}
 
     def _wake(self) -> None:
         pump = self._pump
-        if pump:
+        if pump and not self._called:
+            self._called = True
             loop, woken = pump
             with contextlib.suppress(RuntimeError):
                 loop.call_soon_threadsafe(woken.set)
 
     def _publish(
-        self, rows: list[WorklistRow], dirty: list[str], ringing: list[PhoneMessage], everybody: bool
+        self, rows: list[WorklistRow], dirty: list[str], ringing: list[PhoneMessage], asked: list[str] | None
     ) -> list[Live]:
-        first = self._rows is None
-        known = self._rows or {}
+        """`asked`: whose rows these are (None: everybody's)."""
+        first, fresh = asked is None, {row.patient.id: row for row in rows}
+        known = {} if first or self._rows is None else self._rows
         changed = [row for row in rows if known.get(row.patient.id) != row]
-        if everybody or changed:
-            fresh = {row.patient.id: row for row in rows}
-            self._rows = fresh if everybody else {**known, **fresh}
-        if changed or first:
+        gone = known.keys() & set(asked or ()) - fresh.keys()
+        self._rows = known | fresh
+        for patient_id in gone:
+            del self._rows[patient_id]
+        if changed or gone or first:
             self._version += 1
             self._encoded.clear()
         events = [

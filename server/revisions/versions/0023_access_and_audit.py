@@ -11,7 +11,7 @@ from server.audit.chain import BEGINNING, Entry, link
 from server.db import Number
 
 revision = "0023"
-down_revision = "0017"
+down_revision = "0022"
 
 _AT_ONCE = 5_000
 
