@@ -47,6 +47,7 @@ from server.live import Hub
 from server.metrics.feeds import Feeds
 from server.metrics.meter import Meter
 from server.metrics.standing import Standing
+from server.notify.emergency import Emergency
 from server.notify.outbox import deliver_due
 from server.notify.phone import FakePhone
 from server.notify.sender import Sender
@@ -114,7 +115,9 @@ class Server:
         self.meter.registry.register(Standing(self, program_version()))
         rows = Rows(self.db, self.programmes, self.clock)
         self.hub = Hub(rows, self.clock, phones_for_all=config.demo)
-        self.senders: dict[str, Sender] = {"sms": FakePhone(self.db, self.hub.phone, links=config.demo)}
+        self.phone = FakePhone(self.db, self.hub.phone, links=config.demo)
+        self.senders: dict[str, Sender] = {"sms": self.phone}
+        self._emergency = Emergency(self.db, self.senders, config.database.call_again_min * 60)
         self._zone = zone_of(config.time_zone, "server.toml")
         self._homes = Homes(config.web.address, self._zone)
         self.desk: Desk | None = None
@@ -123,7 +126,7 @@ class Server:
             authority = Authority.open(config.data / "authority")
             self.desk = Desk(self.db, authority, config.broker.tls)
             self.keeper = Keeper(self.db, authority, config.broker.tls)
-        self.watches: list[Callable[[], str | None]] = [self.db.problem]
+        self.watches: list[Callable[[], str | None]] = [self.db.problem, self._emergency.problem]
         """What else may have a problem: each says what it is, or None."""
         self.publish: Callable[[Sequence[Message]], None] = lambda messages: None
         """Sends messages to gateways; one that is lost is sent again by whoever it is due to."""
@@ -170,6 +173,7 @@ class Server:
         """Do everything that is due. One part that fails is a problem in `health`, and the others still run."""
         self.decide(now_ns)
         self.deliver(now_ns)
+        self.call(now_ns)
         self.fold(now_ns)
 
     def decide(self, now_ns: int) -> None:
@@ -187,6 +191,10 @@ class Server:
     def deliver(self, now_ns: int) -> None:
         """Send what is queued. It may take as long as the slowest provider, so it has an engine of its own."""
         self._part("notify", lambda: deliver_due(self.db, now_ns, self.senders, self._homes))
+
+    def call(self, now_ns: int) -> None:
+        """Call somebody when nothing can be written. It has an engine of its own, and waits for none that needs a disk."""
+        self._part("emergency", lambda: self._call(now_ns))
 
     def fold(self, now_ns: int) -> None:
         """Turn what has been filed into chunks, once there is enough of it or it has waited long enough."""
@@ -356,6 +364,10 @@ class Server:
         self._stuck = climbed.failed
         return climbed.patients
 
+    def _call(self, now_ns: int) -> Iterable[str]:
+        self._emergency.turn(now_ns, time.monotonic())
+        return ()
+
     def _failing(self) -> dict[str, str]:
         """The parts that fail, and how."""
         found = {"watch": self._again.values(), "escalation": self._stuck.values()}
@@ -429,12 +441,20 @@ async def run(config: Config) -> None:
         engine = Engine(server.decide, server.clock, config.tick_s, took=meter.rounds_of("engine"))
         post = Engine(server.deliver, server.clock, config.tick_s, name="post", took=meter.rounds_of("post"))
         folding = Engine(server.fold, server.clock, 1.0, name="fold", took=meter.rounds_of("fold"))
-        for name, one in (("engine", engine), ("post", post), ("fold", folding)):
+        calling = Engine(server.call, server.clock, 1.0, name="emergency", took=meter.rounds_of("emergency"))
+        for name, one in (("engine", engine), ("post", post), ("fold", folding), ("emergency", calling)):
             one.start()
             stack.callback(one.stop)
             meter.watch(name, one.age_s)
         server.broker_name, server.tick_age_s = running.name, engine.age_s
-        server.watches += [running.problem, inbox.problem, engine.problem, post.problem, folding.problem]
+        server.watches += [
+            running.problem,
+            inbox.problem,
+            engine.problem,
+            post.problem,
+            folding.problem,
+            calling.problem,
+        ]
         if config.influx is not None:
             _feed_outside(server, config.influx, stack)
 

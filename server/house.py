@@ -13,6 +13,7 @@ from server.db import Database
 from server.identity.desk import Desk
 from server.live import Hub
 from server.metrics.meter import Meter
+from server.notify.phone import FakePhone
 from server.patients.programmes import Programmes
 from server.watch import New
 from vitals.clock import Clock
@@ -33,6 +34,8 @@ class House(Protocol):
     def programmes(self) -> Programmes: ...
     @property
     def meter(self) -> Meter: ...
+    @property
+    def phone(self) -> FakePhone: ...
     @property
     def desk(self) -> Desk | None: ...
     def problems(self) -> list[str]:

@@ -7,7 +7,6 @@ from fastapi import APIRouter, HTTPException, Query
 from server.access.door import Anyone
 from server.api import PhoneMessage
 from server.house import Here, problems
-from server.notify.phone import messages
 
 router = APIRouter(prefix="/api/phone", tags=["phone"])
 
@@ -18,5 +17,5 @@ def get_phone(account: Anyone, here: Here, after_id: Annotated[int, Query(ge=0, 
     if not (here.config.demo or account.role == "administrator"):
         raise HTTPException(403, "the phones are shown in a demo or to an administrator; ask one")
     with here.db.read() as tx:
-        found = messages(tx, after_id)
+        found = here.phone.shown(tx, after_id)
     return found if here.config.demo else [one for one in found if one.role != "patient"]
