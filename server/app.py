@@ -193,7 +193,7 @@ class Server:
         self._part("notify", lambda: deliver_due(self.db, now_ns, self.senders, self._homes))
 
     def call(self, now_ns: int) -> None:
-        """Call somebody when nothing can be written. It has an engine of its own, and waits for none that needs a disk."""
+        """Call somebody when nothing can be written. It has an engine of its own, and waits for no disk."""
         self._part("emergency", lambda: self._call(now_ns))
 
     def fold(self, now_ns: int) -> None:
