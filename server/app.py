@@ -56,6 +56,7 @@ from server.metrics.meter import Meter
 from server.metrics.standing import Standing
 from server.notify import outbox
 from server.notify.answers import Desk
+from server.notify.emergency import Emergency
 from server.notify.keys import Keys
 from server.notify.outbox import deliver_due, report
 from server.notify.phone import FakePhone
@@ -136,10 +137,11 @@ class Server:
         self.meter.registry.register(Standing(self, program_version()))
         rows = Rows(self.db, self.programmes, self.clock)
         self.hub = Hub(rows, self.clock, phones_for_all=config.demo, counted=rows.access_count)
-        phone = FakePhone(self.db, self.hub.phone, links=config.demo)
+        self.phone = FakePhone(self.db, self.hub.phone, links=config.demo)
         shown: tuple[Channel, ...] = get_args(Channel) if config.demo else ("sms",)
         keys = config.data / AUTHORITY
-        self.senders: dict[str, Sender] = dict.fromkeys(shown, phone) | senders(config.notify, keys)
+        self.senders: dict[str, Sender] = dict.fromkeys(shown, self.phone) | senders(config.notify, keys)
+        self._emergency = Emergency(self.db, self.senders, config.database.call_again_min * 60)
         self._zone = zone_of(config.time_zone, "server.toml")
         answered = Keys.open(keys, config.web.address, replies=config.notify.replies)
         self.answers = Desk(answered, self._zone, config.acknowledge_expires_s)
@@ -150,7 +152,7 @@ class Server:
             authority = Authority.open(config.data / "authority")
             self.desk = IdentityDesk(self.db, authority, config.broker.tls)
             self.keeper = Keeper(self.db, authority, config.broker.tls)
-        self.watches: list[Callable[[], str | None]] = [self.db.problem]
+        self.watches: list[Callable[[], str | None]] = [self.db.problem, self._emergency.problem]
         """What else may have a problem: each says what it is, or None."""
         self.publish: Callable[[Sequence[Message]], None] = lambda messages: None
         """Sends messages to gateways; one that is lost is sent again by whoever it is due to."""
@@ -198,6 +200,7 @@ class Server:
         """Do everything that is due. One part that fails is a problem in `health`, and the others still run."""
         self.decide(now_ns)
         self.deliver(now_ns)
+        self.call(now_ns)
         self.fold(now_ns)
 
     def decide(self, now_ns: int) -> None:
@@ -233,6 +236,10 @@ class Server:
             changed = [self.answers.hear(tx, key, sender, text, now_ns) for key, sender, text in messages]
             changed += [report(tx, "sms", reference, good, now_ns, to) for reference, to, good in reports]
         self._tell(patient for patient in changed if patient)
+
+    def call(self, now_ns: int) -> None:
+        """Call somebody when nothing can be written. It has an engine of its own, and waits for no disk."""
+        self._part("emergency", lambda: self._call(now_ns))
 
     def fold(self, now_ns: int) -> None:
         """Turn what has been filed into chunks, once there is enough of it or it has waited long enough."""
@@ -437,6 +444,10 @@ class Server:
         self._stuck = climbed.failed
         return climbed.patients
 
+    def _call(self, now_ns: int) -> Iterable[str]:
+        self._emergency.turn(now_ns, time.monotonic())
+        return ()
+
     def _failing(self) -> dict[str, str]:
         """The parts that fail, and how."""
         found = {"watch": self._again.values(), "escalation": self._stuck.values()}
@@ -513,8 +524,9 @@ async def run(config: Config) -> None:
         heads = Engine(server.seal_audit, server.clock, EVERY_S, name="audit")
         heads.start()
         stack.callback(heads.stop)
+        calling = Engine(server.call, server.clock, 1.0, name="emergency", took=meter.rounds_of("emergency"))
         posts = _posts(server)
-        for name, one in {"engine": engine, "fold": folding, **posts}.items():
+        for name, one in {"engine": engine, "fold": folding, "emergency": calling, **posts}.items():
             one.start()
             stack.callback(one.stop)
             meter.watch(name, one.age_s)
@@ -526,7 +538,7 @@ async def run(config: Config) -> None:
         stack.callback(heart.tell, "STOPPING=1")
         server.broker_name, server.tick_age_s = running.name, engine.age_s
         server.watches += [running.problem, inbox.problem, engine.problem, folding.problem, heart.problem]
-        server.watches += [one.problem for one in posts.values()]
+        server.watches += [calling.problem, *(one.problem for one in posts.values())]
         if config.influx is not None:
             _feed_outside(server, config.influx, stack)
 

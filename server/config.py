@@ -87,11 +87,13 @@ class Broker(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Database(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """`url` of a PostgreSQL database, without its password; left out: SQLite, in the data folder.
 
-    The password stands alone in `password_file`, or where libpq looks by itself: PGPASSWORD, ~/.pgpass.
+    The password stands alone in `password_file`, or where libpq looks by itself: PGPASSWORD, ~/.pgpass. While the
+    database cannot be written, people are called every `call_again_min` minutes.
     """
 
     url: str = ""
     password_file: Path | None = None
+    call_again_min: Annotated[float, Meta(ge=1)] = 15.0
 
     def where(self, data: Path) -> Path | sa.URL:
         """The file or the server to connect to, the password read now; raises ConfigError. `data`: the data folder."""

@@ -10,6 +10,7 @@ Tables are declared beside the code that owns them, on the one `metadata`. The s
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +38,18 @@ CHECKPOINT_PAGES = 16_000
 _PRAGMAS = ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "busy_timeout=30000")
 
 
+@dataclass
+class Writes:
+    """How writing goes, counted: what was committed, what the database could not take, and how it failed the last time.
+
+    For whoever must act when nothing can be written (`server.notify.emergency`).
+    """
+
+    done: int = 0
+    failed: int = 0
+    failure: Exception | None = None
+
+
 class Database:
     """Read and write transactions on one SQLite file, or on the PostgreSQL database of a URL."""
 
@@ -45,6 +58,7 @@ class Database:
         """SQLite's file; None for a database that others keep."""
         self.name = str(where) if isinstance(where, Path) else where.render_as_string(hide_password=True)
         self.engine = _engine(where) if isinstance(where, Path) else postgres.engine(where)
+        self.writes = Writes()
         self._reading: Mapping[str, Any] = {} if isinstance(where, Path) else postgres.READING
         self._writing = Turns()
 
@@ -55,12 +69,16 @@ class Database:
         Raises where it cannot be said to be on disk (`troubled`); it may be there all the same when the connection
         broke at the last moment, so whatever is tried again must be harmless twice.
         """
-        with (
-            self._writing,
-            self.engine.connect().execution_options(writing=True) as tx,
-            tx.begin(),
-        ):
-            yield tx
+        with self._writing:
+            try:
+                with self.engine.connect().execution_options(writing=True) as tx, tx.begin():
+                    yield tx
+            except Exception as error:
+                if troubled(error):
+                    self.writes.failed += 1
+                    self.writes.failure = error
+                raise
+            self.writes.done += 1
 
     @contextmanager
     def read(self) -> Iterator[sa.Connection]:

@@ -16,6 +16,7 @@ from server.identity.desk import Desk
 from server.live import Hub
 from server.metrics.meter import Meter
 from server.notify.answers import Desk as Answers
+from server.notify.phone import FakePhone
 from server.notify.sender import Channel, Sender
 from server.patients.programmes import Programmes
 from server.watch import New
@@ -37,6 +38,8 @@ class House(Protocol):
     def programmes(self) -> Programmes: ...
     @property
     def meter(self) -> Meter: ...
+    @property
+    def phone(self) -> FakePhone: ...
     @property
     def desk(self) -> Desk | None: ...
     @property

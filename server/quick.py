@@ -35,12 +35,9 @@ class Quick:
     def rows(self, tx: sa.Connection, **values: Any) -> list[tuple[Any, ...]]:
         """What it selects."""
         text, order = self._words(tx)
-        cursor = tx.connection.cursor()
-        try:
-            cursor.execute(text, _given(order, values))
-            return list(cursor.fetchall())
-        finally:
-            cursor.close()
+        wire: Any = tx.connection.dbapi_connection
+        found: list[tuple[Any, ...]] = wire.execute(text, _given(order, values)).fetchall()
+        return found
 
     def many(self, tx: sa.Connection, values: Sequence[Mapping[str, Any]]) -> None:
         """Run it for each of these."""
@@ -62,4 +59,4 @@ class Quick:
 
 
 def _given(order: Sequence[str] | None, values: Mapping[str, Any]) -> Any:
-    return values if order is None else [values[name] for name in order]
+    return values if order is None else [*map(values.__getitem__, order)]

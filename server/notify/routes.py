@@ -9,7 +9,6 @@ from server.access.door import Anyone
 from server.alarms.table import alarms
 from server.api import PhoneMessage
 from server.house import Here, Sees, problems
-from server.notify.phone import messages
 
 router = APIRouter(prefix="/api/phone", tags=["phone"])
 
@@ -22,7 +21,7 @@ def get_phone(
     if not (here.config.demo or account.role == "administrator"):
         raise HTTPException(403, "the phones are shown in a demo or to an administrator; ask one")
     with here.db.read() as tx:
-        found = messages(tx, after_id)
+        found = here.phone.shown(tx, after_id)
         if sight.patients is not None:
             about = {str(row.id): row.patient_id for row in tx.execute(sa.select(alarms.c.id, alarms.c.patient_id))}
             found = [one for one in found if about.get(one.alarm_id or "") in sight.patients]

@@ -17,10 +17,10 @@ import sqlalchemy as sa
 from numpy.typing import NDArray
 
 from server.readings import occurrences
-from server.readings.chunks import Values, good
 from server.readings.model import EVER_NS
 from server.readings.shelf import Shelf
 from server.readings.tail import Kept
+from server.readings.values import Values, good
 from triage import course
 from triage.catalogue import catalogue
 from triage.contract import Floats, Rule, Window
