@@ -39,7 +39,7 @@ RING = 2_000
 """Two events tell of a patient: where five hundred are measured in each second, this is two seconds of them."""
 BEAT_S = 5.0
 REFRESH_S = 60.0
-REFRESHED = 250
+REFRESHED = 50
 """So many rows are built anew at a time: whoever was measured meanwhile waits only for these."""
 COALESCE_S = 0.05
 SHARE = 2
