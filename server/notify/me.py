@@ -46,16 +46,10 @@ TEST: dict[Language, str] = {
 def get_ways(account: Anyone, here: Here) -> MyWays:
     """How I am reached, in the order in which it is tried."""
     with here.db.read() as tx:
-        mine = ways.of(tx, account.id)
-        phone = tx.scalar(sa.select(staff.c.phone).where(staff.c.id == account.id))
-    push = here.senders.get("push")
-    return MyWays(
-        ways=[_view(one) for one in mine], phone=phone or None, channels=here.channels,
-        push_key=push.vapid.public if isinstance(push, PushSender) else None,
-    )  # fmt: skip
+        return _all(tx, account, here)
 
 
-@router.post("", status_code=201, operation_id="addMyWay", responses=problems(401, 403, 409, 422, 429, 502))
+@router.post("", operation_id="addMyWay", responses=problems(401, 403, 409, 422, 429, 502))
 def add_way(said: NewWay, account: Anyone, here: Here) -> WayView:
     """A new way: a code is sent there. A browser counts at once."""
     address = said.address.strip()
@@ -76,10 +70,8 @@ def add_way(said: NewWay, account: Anyone, here: Here) -> WayView:
     return _view(way)
 
 
-@router.post(
-    "/{way_id}/code", status_code=204, operation_id="sendWayCode", responses=problems(401, 403, 404, 409, 422, 429, 502)
-)
-def send_code(way_id: WayId, said: Spoken, account: Anyone, here: Here) -> None:
+@router.post("/{way_id}/code", operation_id="sendWayCode", responses=problems(401, 403, 404, 409, 422, 429, 502))
+def send_code(way_id: WayId, said: Spoken, account: Anyone, here: Here) -> WayView:
     """Send another code; the one before it is good no more."""
     with here.db.write() as tx:
         way = _mine(tx, account, way_id)
@@ -87,6 +79,7 @@ def send_code(way_id: WayId, said: Spoken, account: Anyone, here: Here) -> None:
             raise HTTPException(409, "that way is confirmed already; there is nothing to do")
         code = ways.new_code(tx, way_id, here.clock.now_ns())
     _send_code(here, account, way, code, said.language)
+    return _view(way)
 
 
 @router.post("/{way_id}/confirm", operation_id="confirmMyWay", responses=problems(401, 403, 404, 409, 422))
@@ -114,13 +107,14 @@ def change_way(way_id: WayId, said: Wait, account: Anyone, here: Here) -> WayVie
         return _view(_mine(tx, account, way_id))
 
 
-@router.delete("/{way_id}", status_code=204, operation_id="removeMyWay", responses=problems(401, 403, 404, 422))
-def remove_way(way_id: WayId, account: Anyone, here: Here) -> None:
-    """It is used no more."""
+@router.delete("/{way_id}", operation_id="removeMyWay", responses=problems(401, 403, 404, 422))
+def remove_way(way_id: WayId, account: Anyone, here: Here) -> MyWays:
+    """It is used no more. Returns those that are left."""
     with here.db.write() as tx:
         way = _mine(tx, account, way_id)
         ways.remove(tx, way_id)
         write(tx, here.clock.now_ns(), account.id, "remove way", None, way.channel)
+        return _all(tx, account, here)
 
 
 @router.post("/{way_id}/test", operation_id="testMyWay", responses=_SENDING)
@@ -178,6 +172,16 @@ def _check(here: House, channel: str, address: str) -> None:
             raise HTTPException(422, f"{error.text}; {error.mend}") from None
     elif channel in _FORM and not _FORM[channel].fullmatch(address):
         raise HTTPException(422, f"{address!r} cannot be reached by {channel}; write it like {_LIKE[channel]}")
+
+
+def _all(tx: sa.Connection, account: Account, here: House) -> MyWays:
+    mine = ways.of(tx, account.id)
+    phone = tx.scalar(sa.select(staff.c.phone).where(staff.c.id == account.id))
+    push = here.senders.get("push")
+    return MyWays(
+        ways=[_view(one) for one in mine], phone=phone or None, channels=here.channels,
+        push_key=push.vapid.public if isinstance(push, PushSender) else None,
+    )  # fmt: skip
 
 
 def _mine(tx: sa.Connection, account: Account, way_id: int) -> Owned:

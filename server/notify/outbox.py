@@ -88,6 +88,10 @@ outbox = sa.Table(
 )
 
 
+_SINCE_NS = sa.case((outbox.c.attempts == 0, outbox.c.next_try_ns), else_=outbox.c.queued_ns)
+"""Since when a message should have been sent."""
+
+
 def queue(
     tx: sa.Connection,
     *,
@@ -165,7 +169,7 @@ def withdraw_question(tx: sa.Connection, question_id: int) -> None:
 def question_states(tx: sa.Connection, question_ids: Collection[int]) -> dict[int, str]:
     """What became of the message about each question: queued, sent, failed or withdrawn; absent: there was none."""
     asked = sa.select(outbox.c.question_id, outbox.c.state).where(outbox.c.question_id.in_(question_ids))
-    return {row.question_id: row.state for row in tx.execute(asked)}
+    return {row.question_id: "sent" if row.state == "delivered" else row.state for row in tx.execute(asked)}
 
 
 def language(tx: sa.Connection, dedupe: str) -> Language:
@@ -175,9 +179,7 @@ def language(tx: sa.Connection, dedupe: str) -> Language:
 
 def late_s(tx: sa.Connection, now_ns: int) -> float:
     """For how long the message about an alarm that has waited longest should have been sent; 0: none is late."""
-    due_ns = sa.case((outbox.c.attempts == 0, outbox.c.next_try_ns), else_=outbox.c.queued_ns)
-    late = (outbox.c.state == "queued") & outbox.c.alarm_id.is_not(None)
-    oldest_ns = tx.scalar(sa.select(sa.func.min(due_ns)).where(late))
+    _, oldest_ns = waiting(tx)["alarm"]
     return 0.0 if oldest_ns is None else max(0.0, (now_ns - oldest_ns) / NS)
 
 
@@ -189,10 +191,13 @@ def withdraw(tx: sa.Connection, alarm_id: int) -> None:
 
 
 def waiting(tx: sa.Connection) -> dict[str, tuple[int, int | None]]:
-    """How many messages wait and since when the oldest does, about an `alarm` and about a `question`."""
+    """How many messages wait and since when the oldest does, about an `alarm` and about a `question`.
+
+    One that waits out a wait of its own has not begun to wait: its moment is still to come.
+    """
     found: dict[str, tuple[int, int | None]] = {}
     for about, column in (("alarm", outbox.c.alarm_id), ("question", outbox.c.question_id)):
-        query = sa.select(sa.func.count(), sa.func.min(outbox.c.queued_ns))
+        query = sa.select(sa.func.count(), sa.func.min(_SINCE_NS))
         count, oldest_ns = tx.execute(query.where(outbox.c.state == "queued", column.is_not(None))).one()
         found[about] = (count, oldest_ns)
     return found

@@ -148,7 +148,7 @@ def test_the_worst_goes_first_then_what_has_waited_longest(town):
 async def test_a_way_counts_when_its_code_has_come_back(town):
     async with town.browser("kari") as kari:
         made = await kari.post("/api/me/ways", json={"channel": "email", "address": "kari@example.no"})
-        assert made.status_code == 201
+        assert made.status_code == 200
         way = made.json()
         assert way["confirmed"] is False
         [mail] = town.lines["email"].sent
@@ -195,7 +195,7 @@ async def test_ways_are_ones_own(town):
     async with town.browser("kari") as kari:
         changed = await kari.put("/api/me/ways/1", json={"after_s": 300})
         assert changed.json()["after_s"] == 300
-        assert (await kari.delete("/api/me/ways/1")).status_code == 204
+        assert (await kari.delete("/api/me/ways/1")).json()["ways"] == []
         mine = (await kari.get("/api/me/ways")).json()
         assert (mine["ways"], mine["phone"]) == ([], "+47 900 00 101")
 
@@ -228,5 +228,5 @@ async def test_nobody_is_pestered_from_here(town):
         answers = [
             await kari.post("/api/me/ways", json={"channel": "sms", "address": "+47 911 11 111"}) for _ in range(12)
         ]
-        assert [one.status_code for one in answers] == [201] * 8 + [429] * 4
+        assert [one.status_code for one in answers] == [200] * 8 + [429] * 4
         assert len(town.lines["sms"].sent) == 8
