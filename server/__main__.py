@@ -268,7 +268,8 @@ def _openapi(_said: argparse.Namespace) -> int:
     from server.house import House
     from server.site import build
 
-    empty = SimpleNamespace(db=Database(Path(":memory:")), config=Config(name="contract"))
+    config = Config(name="contract")
+    empty = SimpleNamespace(db=Database(Path(":memory:")), config=config, clock=config.clock)
     contract = build(cast(House, empty)).openapi()
     print(json.dumps(contract, indent=1, sort_keys=True))
     return OK

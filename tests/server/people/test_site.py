@@ -153,7 +153,8 @@ async def test_nor_with_a_made_up_one(visitor, cookie):
 async def test_every_route_is_in_one_of_the_lists(app):
     names = [
         path.split("?")[0].replace("solveig", "{patient_id}").replace("questions/1", "questions/{question_id}")
-        .replace("proposals/1", "proposals/{proposal_id}").replace("ways/1", "ways/{way_id}").replace("people/per", "people/{username}")
+        .replace("proposals/1", "proposals/{proposal_id}").replace("ways/1", "ways/{way_id}")
+        .replace("people/per", "people/{username}")
         .replace("sessions/ab12", "sessions/{session}").replace("relations/1", "relations/{relation_id}")
         .replace("glass/1", "glass/{glass_id}")
         .replace("d05e", "{order_id}").replace("home-01", "{gateway_id}").replace("gw-1", "{gateway}")
