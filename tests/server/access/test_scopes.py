@@ -95,7 +95,7 @@ def test_one_organisation_is_everybody_and_needs_no_list(town_region: Region) ->
     with town_region.server.db.read() as tx:
         kari = account(tx, "kari")
         assert kari is not None
-        assert Scopes(town_region.clock).of(tx, kari).patients == {"solveig"}
+        assert Scopes(town_region.clock.now_ns).of(tx, kari).patients == {"solveig"}
     alone = region()
     del alone["organisations"]
     for one in (*alone["patients"], *alone["staff"]):
@@ -104,7 +104,7 @@ def test_one_organisation_is_everybody_and_needs_no_list(town_region: Region) ->
     with town_region.server.db.read() as tx:
         kari = account(tx, "kari")
         assert kari is not None
-        scope = Scopes(town_region.clock).of(tx, kari)
+        scope = Scopes(town_region.clock.now_ns).of(tx, kari)
     assert (scope.patients, scope.keeps) == (None, True)
 
 
