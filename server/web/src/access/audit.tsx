@@ -39,7 +39,7 @@ function Rows({ id, now }: { id: string; now: number }) {
   if (rows.length === 0) return <p className="none">{audit.isPending ? words.shell.loading : words.access.auditNone}</p>;
   return (
     <>
-      <div className="scroll" role="region" aria-label={words.access.audit} tabIndex={0}>
+      <div className="scroll" role="group" aria-label={words.access.audit} tabIndex={0}>
         <table className="plain">
           <thead>
             <tr>

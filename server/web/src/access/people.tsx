@@ -79,7 +79,7 @@ function Staff({ people, me, label, now }: { people: PersonView[]; me: string; l
           <p>{explain(act.error, words)}</p>
         </Notice>
       )}
-      <div className="scroll" role="region" aria-label={label} tabIndex={0}>
+      <div className="scroll" role="group" aria-label={label} tabIndex={0}>
         <table className="plain">
           <thead>
             <tr>
@@ -200,7 +200,7 @@ function Relations({ page, now }: { page: Page; now: number }) {
       {page.relations.length === 0 ? (
         <p className="none">{words.access.relationsNone}</p>
       ) : (
-        <div className="scroll" role="region" aria-label={words.access.relations} tabIndex={0}>
+        <div className="scroll" role="group" aria-label={words.access.relations} tabIndex={0}>
           <table className="plain">
             <thead>
               <tr>
