@@ -15,10 +15,10 @@ Way = Literal["password", "two steps", "oidc"]
 
 
 class NeedsCode(Shape):
-    """The password is right; sign in again with the code as well."""
+    """Why nobody came in. With `needs` the password is right: sign in again with the code as well."""
 
     detail: str
-    needs: Literal["code"]
+    needs: Literal["code"] | None = None
 
 
 class SessionView(Shape):

@@ -91,7 +91,10 @@ def _check(request: Request, parameter: str) -> None:
         found = find(tx, said, account, now_ns)
     if found is None:
         name = said[:_LONGEST]
-        looks.note(now_ns, account.id, f"refused {what} {name}", name if what == "patient" else None)
+        if what == "patient":
+            looks.note(now_ns, account.id, "refused patient", name)
+        else:
+            looks.note(now_ns, account.id, f"refused {what} {name}")
         raise HTTPException(404, nothing.format(what=what, name=said))
     if found.patient_id is not None:
         deed = getattr(request.scope.get("route"), "operation_id", None) or what

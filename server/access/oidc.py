@@ -88,11 +88,11 @@ class Provider:
     def finish(self, answer: Mapping[str, str], kept: str | None) -> str:
         """The subject of whoever came back with this answer in the address; raises Failed."""
         state, nonce, verifier = _kept(kept)
-        if not hmac.compare_digest(answer.get("state", "").encode(), state.encode()):
-            raise Failed("refused", "the answer is to another question")
         if "code" not in answer:
             said = answer.get("error", "no code and no error")[:80]
             raise Failed("denied" if said == "access_denied" else "refused", said)
+        if not hmac.compare_digest(answer.get("state", "").encode(), state.encode()):
+            raise Failed("refused", "the answer is to another question")
         about, keys = self._known()
         if answer.get("iss", about["issuer"]) != about["issuer"]:
             raise Failed("refused", "the answer is another provider's")

@@ -14,7 +14,6 @@ from server.access import filter as access_filter
 from server.access.organisations import change_count, organisations
 from server.access.store import Account
 from server.patients.store import patients
-from vitals.clock import Clock
 
 _REMEMBERED = 1_000
 
@@ -42,16 +41,16 @@ EVERYBODY = Scope(None)
 
 
 class Scopes:
-    """Thread-safe."""
+    """Thread-safe. `now_ns`: the server's clock."""
 
-    def __init__(self, clock: Clock) -> None:
-        self._clock = clock
+    def __init__(self, now_ns: Callable[[], int]) -> None:
+        self._now_ns = now_ns
         self._lock = threading.Lock()
         self._known: dict[Account, Scope] = {}
 
     def of(self, tx: sa.Connection, account: Account) -> Scope:
         """What the account may see now."""
-        count, now_ns = change_count(tx), self._clock.now_ns()
+        count, now_ns = change_count(tx), self._now_ns()
         with self._lock:
             known = self._known.get(account)
         if known is not None and known.good(count, now_ns):

@@ -38,7 +38,7 @@ export type AnswerBody = Schemas["Answer"];
 export type PhoneMessage = Schemas["PhoneMessage"];
 export type GatewayView = Schemas["GatewayView"];
 
-const client = createClient<paths>({ baseUrl: "/" });
+export const client = createClient<paths>({ baseUrl: "/" });
 
 /// What the server answered instead of what was asked for. `message` is its own sentence: what is wrong, what to do.
 export class Refused extends Error {
@@ -46,6 +46,8 @@ export class Refused extends Error {
     readonly status: number,
     detail: string,
     readonly conflict: Conflict | null,
+    /// What is still to be given with the same request: a code at sign-in.
+    readonly needs: string | null = null,
   ) {
     super(detail);
   }
@@ -56,17 +58,19 @@ function detailOf(body: unknown): string {
   return typeof detail === "string" ? detail : "";
 }
 
-async function answer<T>(asked: Promise<{ data?: T; error?: unknown; response: Response }>): Promise<T> {
+export async function answer<T>(asked: Promise<{ data?: T; error?: unknown; response: Response }>): Promise<T> {
   const { data, error, response } = await asked;
   if (response.ok) return data as T;
   const conflict = response.status === 409 && error ? (error as Conflict) : null;
-  throw new Refused(response.status, detailOf(error), conflict);
+  const needs = (error as { needs?: string } | undefined)?.needs ?? null;
+  throw new Refused(response.status, detailOf(error), conflict, needs);
 }
 
 export const api = {
   about: () => answer(client.GET("/api/about")),
   session: () => answer(client.GET("/api/session")),
-  signIn: (username: string, password: string) => answer(client.POST("/api/session", { body: { username, password } })),
+  signIn: (username: string, password: string, code: string | null) =>
+    answer(client.POST("/api/session", { body: { username, password, code } })),
   signOut: () => answer(client.DELETE("/api/session")),
   worklist: () => answer(client.GET("/api/worklist")),
   patient: (patient_id: string) =>

@@ -13,6 +13,8 @@ import { WorklistPage } from "./worklist/page";
 
 const PatientPage = lazy(() => import("./patient/page"));
 const PhonePage = lazy(() => import("./phone/page"));
+const PeoplePage = lazy(() => import("./access/people"));
+const SecurityPage = lazy(() => import("./access/security"));
 const FleetPage = lazy(() => import("./fleet/page"));
 
 export function App() {
@@ -52,6 +54,12 @@ function Pages() {
           <Route path="/patient/:id">{({ id }) => <PatientPage key={id} id={id} />}</Route>
           <Route path="/phone">
             <PhonePage />
+          </Route>
+          <Route path="/people">
+            <PeoplePage user={user} />
+          </Route>
+          <Route path="/me/security">
+            <SecurityPage />
           </Route>
           <Route path="/fleet">
             <FleetPage user={user} />

@@ -1,6 +1,7 @@
 /// Every word on the page in English.
 import type { Span } from "../format";
 import type { Words } from "./nb";
+import { accessEn } from "./access.en";
 
 const units = { s: "s", min: "min", h: "h", d: "days" };
 const length = ([count, unit]: Span) => `${count} ${units[unit]}`;
@@ -472,4 +473,5 @@ export const en: Words = {
     raised: (priority, name, why) => `${priority} alarm: ${name}. ${why}`,
     worse: (priority, name, why) => `The alarm is now ${priority}: ${name}. ${why}`,
   },
+  access: accessEn,
 };

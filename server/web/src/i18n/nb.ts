@@ -1,5 +1,6 @@
 /// Every word on the page in Bokmål. `Words` is its shape: a string missing in another language fails the build.
 import type { Span } from "../format";
+import { accessNb } from "./access.nb";
 
 const units = { s: "s", min: "min", h: "t", d: "døgn" };
 const length = ([count, unit]: Span) => `${count} ${units[unit]}`;
@@ -467,6 +468,7 @@ export const nb = {
     raised: (priority: string, name: string, why: string) => `${priority} alarm: ${name}. ${why}`,
     worse: (priority: string, name: string, why: string) => `Alarmen er nå ${priority}: ${name}. ${why}`,
   },
+  access: accessNb,
 };
 
 export type Words = typeof nb;
