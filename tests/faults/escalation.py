@@ -60,6 +60,8 @@ from vitals.wire import Health
 WAIT_S, REPEAT_S = 2.0, 5.0
 NOBODY_TAKES = 8
 """The first alarms, which climb to the end."""
+CALM_S = 30.0
+"""So long the others are given to take theirs after the last kill but one."""
 DOWN_S = 12.0
 GIVE_UP_S = 90.0
 SINCE = datetime(2020, 1, 1, tzinfo=UTC)
@@ -126,13 +128,14 @@ async def _killed(
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(server.ready.wait(), 20)
             starting += not server.ready.is_set()
-            await asyncio.sleep(draw.uniform(0.0, 1.5))
+            await asyncio.sleep(draw.uniform(0.0, 2.0))
             await server.end(signal.SIGKILL)
             await server.start()
             if time.monotonic() > say_s:
                 say(f"{number:,} of {kills:,} kills, {len(sinks.all()):,} messages")
                 say_s = time.monotonic() + SAY_S
         await server.until_ready()
+        await until(lambda: len(taken) >= kills - NOBODY_TAKES, CALM_S)
     finally:
         await ended([taking])
     return taken, starting
@@ -184,7 +187,7 @@ async def _take(sinks: Sinks, port: int, taken: dict[int, str]) -> None:
                 number = int(key.split("/")[0])
                 times[number] += 1
                 link = _LINK.search(text)
-                if link is None or number <= NOBODY_TAKES or number in taken or times[number] <= number % 4:
+                if link is None or number <= NOBODY_TAKES or number in taken or times[number] <= number % 3:
                     continue
                 with contextlib.suppress(httpx.HTTPError):
                     answer = await browser.post(link[1], headers=origin)
@@ -237,7 +240,7 @@ def _counted(
         count,
         (
             f"{kills} kills in {took_s:.0f} s, {starting} while it was starting; lost: {missing}",
-            f"{len(raised)} alarms, {len(sent)} messages, {again} again under their own key; {len(taken)} taken by link",
+            f"{len(raised)} alarms, {len(sent)} messages, {again} of them again; {len(taken)} alarms taken",
             f"away for {DOWN_S:.0f} s: {at_once} alarms told once on return, {order}; all out in {drained_s:.1f} s",
         ),
     )

@@ -14,6 +14,7 @@ import { WorklistPage } from "./worklist/page";
 const PatientPage = lazy(() => import("./patient/page"));
 const PhonePage = lazy(() => import("./phone/page"));
 const FleetPage = lazy(() => import("./fleet/page"));
+const MePage = lazy(() => import("./me/page"));
 
 export function App() {
   const [language, choose] = useRemembered("hjemvakt.language", ["nb", "en"], "nb");
@@ -52,6 +53,9 @@ function Pages() {
           <Route path="/patient/:id">{({ id }) => <PatientPage key={id} id={id} />}</Route>
           <Route path="/phone">
             <PhonePage />
+          </Route>
+          <Route path="/me">
+            <MePage />
           </Route>
           <Route path="/fleet">
             <FleetPage user={user} />

@@ -1,11 +1,13 @@
 /// Every word on the page in English.
 import type { Span } from "../format";
+import { me } from "./me.en";
 import type { Words } from "./nb";
 
 const units = { s: "s", min: "min", h: "h", d: "days" };
 const length = ([count, unit]: Span) => `${count} ${units[unit]}`;
 
 export const en: Words = {
+  me,
   length,
   ago: (s) => (s[1] === "s" ? "just now" : `${length(s)} ago`),
   in: (s) => (s[1] === "s" ? "now" : `in ${length(s)}`),

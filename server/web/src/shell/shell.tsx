@@ -136,7 +136,10 @@ function Person({ user }: { user: User }) {
   return (
     <div className="person">
       <span>
-        <b>{user.name}</b> <span className="role">{words.role[user.role]}</span>
+        <Link href="/me" aria-label={words.me.link(user.name)}>
+          <b>{user.name}</b>
+        </Link>{" "}
+        <span className="role">{words.role[user.role]}</span>
       </span>
       <Button
         size="small"
