@@ -206,7 +206,6 @@ def test_a_channel_is_tried_from_the_command_line(tmp_path, capsys):
         assert "no way out by email (there is sms)" in capsys.readouterr().err.replace(": write [notify.*] for it", "")
 
 
-def test_the_unused_gateway_is_never_asked_with_a_get_by_mistake():
-    """A provider's address that wants everything in it must say where the text stands."""
+def test_a_provider_that_would_be_sent_no_text_is_refused():
     with pytest.raises(ValueError, match="body has no"):
         Gateway("https://sms.example.no/", content_type="text/plain", body="hello")

@@ -16,6 +16,7 @@ const PhonePage = lazy(() => import("./phone/page"));
 const PeoplePage = lazy(() => import("./access/people"));
 const SecurityPage = lazy(() => import("./access/security"));
 const FleetPage = lazy(() => import("./fleet/page"));
+const MePage = lazy(() => import("./me/page"));
 
 export function App() {
   const [language, choose] = useRemembered("hjemvakt.language", ["nb", "en"], "nb");
@@ -60,6 +61,9 @@ function Pages() {
           </Route>
           <Route path="/me/security">
             <SecurityPage />
+          </Route>
+          <Route path="/me">
+            <MePage />
           </Route>
           <Route path="/fleet">
             <FleetPage user={user} />

@@ -1,7 +1,8 @@
 """Somebody else's HTTP server: it remembers what it was sent, and answers as it was told."""
 
 import threading
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -27,6 +28,8 @@ class Sink:
     body: bytes = b"{}"
     holding: threading.Event = field(default_factory=threading.Event)
     """While it is clear, nothing is answered."""
+    slow_s: Callable[[], float] = lambda: 0.0
+    """How long it thinks about each, once it has it."""
 
     def __post_init__(self) -> None:
         self.holding.set()
@@ -43,6 +46,7 @@ def sink() -> Iterator[Sink]:
             headers = {name.lower(): value for name, value in self.headers.items()}
             made.asked.append(Asked(self.command, self.path, headers, body))
             made.holding.wait(20)
+            time.sleep(made.slow_s())
             status, said = made.answers.pop(0) if made.answers else (200, made.body)
             try:
                 self.send_response(status)

@@ -1,5 +1,6 @@
 /// Every word on the page in English.
 import type { Span } from "../format";
+import { me } from "./me.en";
 import type { Words } from "./nb";
 import { accessEn } from "./access.en";
 
@@ -7,6 +8,7 @@ const units = { s: "s", min: "min", h: "h", d: "days" };
 const length = ([count, unit]: Span) => `${count} ${units[unit]}`;
 
 export const en: Words = {
+  me,
   length,
   ago: (s) => (s[1] === "s" ? "just now" : `${length(s)} ago`),
   in: (s) => (s[1] === "s" ? "now" : `in ${length(s)}`),

@@ -1,11 +1,13 @@
 /// Every word on the page in Bokmål. `Words` is its shape: a string missing in another language fails the build.
 import type { Span } from "../format";
 import { accessNb } from "./access.nb";
+import { me } from "./me.nb";
 
 const units = { s: "s", min: "min", h: "t", d: "døgn" };
 const length = ([count, unit]: Span) => `${count} ${units[unit]}`;
 
 export const nb = {
+  me,
   length,
   ago: (s: Span) => (s[1] === "s" ? "nå nettopp" : `for ${length(s)} siden`),
   in: (s: Span) => (s[1] === "s" ? "nå" : `om ${length(s)}`),

@@ -143,11 +143,11 @@ function Person({ user, provider }: { user: User; provider: boolean }) {
   return (
     <div className="person">
       <span>
-        <Link href="/me/security">
+        <Link href="/me" aria-label={words.me.link(user.name)}>
           <b>{user.name}</b>
-          <span className="aksel-sr-only">, {words.access.security}</span>
         </Link>{" "}
-        <span className="role">{words.role[user.role]}</span>
+        <span className="role">{words.role[user.role]}</span>{" "}
+        <Link href="/me/security">{words.access.security}</Link>
       </span>
       <Button
         size="small"
