@@ -149,7 +149,7 @@ def _engine(path: Path) -> sa.Engine:
 
 def _prepare(connection: object, _record: object) -> None:
     connection.isolation_level = None  # type: ignore[attr-defined]  # we say BEGIN ourselves
-    for pragma in (*_PRAGMAS, f"wal_autocheckpoint={CHECKPOINT_PAGES}"):
+    for pragma in (*_PRAGMAS, f"wal_autocheckpoint={CHECKPOINT_PAGES}", "cache_size=-32000"):
         connection.execute(f"PRAGMA {pragma}")  # type: ignore[attr-defined]
 
 

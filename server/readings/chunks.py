@@ -9,6 +9,7 @@ A row of `positions` says up to which row of the journal the chunks have everyth
 the chunks: what is added to them from the journal's tail never overlaps, and never leaves a gap.
 """
 
+import itertools
 import zlib
 from bisect import bisect_left, bisect_right
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -22,12 +23,12 @@ from numpy.typing import NDArray
 from server.db import metadata
 from server.quick import Quick
 from server.readings.sheaf import ROW, Sheaf, identity_bytes
-from server.readings.values import Values, decimals, flags, good
+from server.readings.values import NONE, Values, decimals, flags, good
 from vitals.clock import NS
 
 WEEK_NS = 7 * 86_400 * NS
 PART = 4_096
-_NOWHERE = slice(0, 0)
+NOWHERE = slice(0, 0)
 STORE = "chunks"
 """Its name in `positions`."""
 
@@ -82,11 +83,13 @@ class Seen(msgspec.Struct, array_like=True):
     def of(self, channel: str, from_ns: int, to_ns: int) -> slice:
         """Where the rows of one channel between two moments are, both inclusive."""
         if channel not in self.channels:
-            return _NOWHERE
+            return NOWHERE
         place = self.channels.index(channel)
         start, stop = self.stops[place - 1] if place else 0, self.stops[place]
         t_ns = memoryview(self.t_ns).cast("q")  # a search in so few of them costs numpy more than Python
-        return slice(bisect_left(t_ns, from_ns, start, stop), bisect_right(t_ns, to_ns, start, stop))
+        first = bisect_left(t_ns, from_ns, start, stop)
+        after = bisect_right(t_ns, to_ns, first, stop)
+        return slice(first, after) if first < after else NOWHERE
 
     def has(self, t_ns: int) -> bool:
         """Whether anything was measured at that moment."""
@@ -120,6 +123,20 @@ class Stored(NamedTuple):
 
     seen: Seen
     identities: bytes
+
+
+def together(cuts: Sequence[tuple[Seen, slice]]) -> Values:
+    """These rows of these parts, by time and value. Parts that come oldest first are put behind each other at once."""
+    if len(cuts) < 2:
+        return cuts[0][0].values(cuts[0][1]) if cuts else NONE
+    spans = [(seen, where.start, where.stop) for seen, where in cuts]
+    t_ns = np.frombuffer(b"".join([seen.t_ns[8 * start : 8 * stop] for seen, start, stop in spans]), np.int64)
+    value = np.frombuffer(b"".join([seen.value[8 * start : 8 * stop] for seen, start, stop in spans]), np.float64)
+    flags = np.frombuffer(b"".join([seen.flags[start:stop] for seen, start, stop in spans]), np.uint8)
+    ends = itertools.accumulate(stop - start for _, start, stop in spans[:-1])
+    if all(t_ns.item(end - 1) < t_ns.item(end) for end in ends):
+        return Values(t_ns, value, flags)
+    return Values(t_ns, value, flags).only(np.lexsort((value, t_ns)))
 
 
 def position(tx: sa.Connection) -> int:

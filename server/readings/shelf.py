@@ -13,7 +13,7 @@ import numpy as np
 import sqlalchemy as sa
 
 from server.readings import chunks, journal
-from server.readings.chunks import WEEK_NS, Stored
+from server.readings.chunks import NOWHERE, WEEK_NS, Stored, together
 from server.readings.contract import Withdrawn
 from server.readings.invalid import every_invalid, invalid
 from server.readings.journal import Filed
@@ -283,8 +283,11 @@ class Shelf:
 
 def _joined(view: View, stored: Iterable[Stored], channel: str, from_ns: int, to_ns: int) -> Values:
     """One channel between two moments: of the parts, and of what has come since."""
-    cuts = [(one, one.seen.of(channel, from_ns, to_ns)) for one in stored]
-    pieces = [_of_part(one, where, view) for one, where in cuts if where.start < where.stop]
+    cuts = [(one, where) for one in stored if (where := one.seen.of(channel, from_ns, to_ns)) is not NOWHERE]
+    if view.gone:
+        pieces = [_of_part(one, where, view) for one, where in cuts]
+    else:
+        pieces = [together([(one.seen, where) for one, where in reversed(cuts)])]
     if view.kept:
         pieces.append(view.values(channel).between(from_ns, to_ns))
     return merged([one for one in pieces if len(one.t_ns)])
@@ -292,8 +295,6 @@ def _joined(view: View, stored: Iterable[Stored], channel: str, from_ns: int, to
 
 def _of_part(one: Stored, where: slice, view: View) -> Values:
     values = one.seen.values(where)
-    if not view.gone:
-        return values
     names = one.identities[where.start * 16 : where.stop * 16]
     still = [names[start : start + 16] not in view.gone for start in range(0, len(names), 16)]
     return values.only(np.array(still, np.bool_))
