@@ -148,7 +148,8 @@ def _begin_again(path: Path | None) -> None:
         every_s = time.perf_counter()
     db.close()
     print(
-        f"after a start: the last day folded in {folded_s - began_s:.1f} s, the memory made in {made_s - folded_s:.2f} s;"
+        f"after a start: the last day folded in {folded_s - began_s:.1f} s,"
+        f" the memory made in {made_s - folded_s:.2f} s;"
         f" the newest of a patient, for the first time and all folded {(some_s - made_s) / ASKED * 1e3:.3f} ms;"
         f" the first worklist of {PEOPLE:,} patients {every_s - some_s:.2f} s"
     )
