@@ -50,7 +50,7 @@ ROWS: Mapping[str, tuple[Row, float, float]] = {
     "kills": (_kills("mosquitto"), 6 * MINUTE_S, 60 * MINUTE_S),
     "kills-embedded": (_kills("embedded"), 6 * MINUTE_S, 60 * MINUTE_S),
     "escalation": (
-        lambda folder, seed, long: escalation.run(folder, 1_000 if long else 50, seed),
+        lambda folder, seed, long: escalation.run(folder, 1_000 if long else 20, seed),
         6 * MINUTE_S,
         120 * MINUTE_S,
     ),
