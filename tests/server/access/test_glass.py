@@ -67,7 +67,7 @@ async def test_what_is_no_need_is_refused(town_region: Region, comes: Comes, sai
 
 
 async def test_those_who_keep_the_patient_are_told_on_their_screens(town_region: Region, comes: Comes) -> None:
-    town_region.server.hub.drain(everybody=True)
+    town_region.server.hub.drain()
     bjarne = await comes("bjarne")
     ours, theirs = Screen(town_region, "odd"), Screen(town_region, "bente")
     for screen in (ours, theirs):

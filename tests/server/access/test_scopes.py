@@ -127,17 +127,26 @@ class Screen:
                 person = account(tx, who)
                 return person and town.app.state.scopes.of(tx, person)
 
-        self._events: AsyncIterator[Any] = hub.stream(STAFF[who][1], None, ask)  # type: ignore[arg-type]
+        self._pieces: AsyncIterator[bytes] = hub.stream(STAFF[who][1], None, ask)  # type: ignore[arg-type]
+        self._events: list[tuple[str, Any]] = []
 
     async def next(self) -> tuple[str, Any]:
         async with asyncio.timeout(20):
             while True:
-                event = await anext(self._events)
-                if event.event != "beat":
-                    return event.event, json.loads(event.data)
+                while not self._events:
+                    self._events = told(await anext(self._pieces))
+                name, data = self._events.pop(0)
+                if name != "beat":
+                    return name, data
 
     async def close(self) -> None:
-        await self._events.aclose()  # type: ignore[attr-defined]
+        await self._pieces.aclose()  # type: ignore[attr-defined]
+
+
+def told(piece: bytes) -> list[tuple[str, Any]]:
+    """The events in what goes out at once: name and data."""
+    events = [dict(line.split(": ", 1) for line in one.split("\r\n")) for one in piece.decode().split("\r\n\r\n")[:-1]]
+    return [(one["event"], json.loads(one["data"])) for one in events]
 
 
 async def names(client: httpx.AsyncClient) -> set[str]:
@@ -146,7 +155,7 @@ async def names(client: httpx.AsyncClient) -> set[str]:
 
 async def test_a_stream_shows_ones_own_and_nothing_of_anothers(town_region: Region) -> None:
     hub = town_region.server.hub
-    hub.drain(everybody=True)
+    hub.drain()
     screen = Screen(town_region, "berit")
     assert (await screen.next())[0] == "hello"
     town_region.alarm("solveig")
@@ -164,7 +173,7 @@ async def test_a_screen_fetches_anew_when_it_may_see_another_and_again_when_it_m
 ) -> None:
     siri = await comes("siri")
     hub = town_region.server.hub
-    hub.drain(everybody=True)
+    hub.drain()
     screen = Screen(town_region, "siri")
     assert (await screen.next())[0] == "hello"
     assert await names(siri) == set()

@@ -16,7 +16,7 @@ from .conftest import ELSEWHERE, Comes, Region
 
 OF_SOLVEIG = {"patient_id": "solveig", "alarm_id": "1", "question_id": "1", "gateway_id": "gw-1", "gateway": "gw-1"}
 NOBODYS = {"patient_id": "nobody", "alarm_id": "77", "question_id": "77", "gateway_id": "gw-77", "gateway": "gw-77"}
-NOT_OF_A_PATIENT = {"username", "session", "relation_id", "glass_id"}
+NOT_OF_A_PATIENT = {"username", "session", "relation_id", "glass_id", "way_id"}
 """Parameters that name no patient's thing by themselves; each has a test below or in `test_people` and `test_glass`."""
 ASKED = {"channel": "spo2"}
 """What routes want in the address."""

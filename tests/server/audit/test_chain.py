@@ -202,6 +202,9 @@ def test_what_was_rolled_back_was_not_written(trail: Trail) -> None:
 def test_a_trail_of_before_is_chained_as_it_stands(tmp_path: Path, database: DatabaseConfig) -> None:
     db = Database(database.where(tmp_path))
     with db.write() as tx:
+        if database.url:  # a copy of one that is at the newest revision
+            tx.execute(sa.text("DROP SCHEMA public CASCADE"))
+            tx.execute(sa.text("CREATE SCHEMA public"))
         revisions.upgrade_to(tx, "0017")
         for number in (3, 4, 9):
             tx.execute(
