@@ -14,6 +14,7 @@ from server.access.filter import sees
 from server.access.scopes import Scopes
 from server.access.store import account
 from server.live import Hub
+from tests.stream import told
 from vitals.clock import NS
 
 from .conftest import STAFF, Comes, Region, region
@@ -128,25 +129,19 @@ class Screen:
                 return person and town.app.state.scopes.of(tx, person)
 
         self._pieces: AsyncIterator[bytes] = hub.stream(STAFF[who][1], None, ask)  # type: ignore[arg-type]
-        self._events: list[tuple[str, Any]] = []
+        self._events: list[dict[str, str]] = []
 
     async def next(self) -> tuple[str, Any]:
         async with asyncio.timeout(20):
             while True:
                 while not self._events:
                     self._events = told(await anext(self._pieces))
-                name, data = self._events.pop(0)
-                if name != "beat":
-                    return name, data
+                event = self._events.pop(0)
+                if event["event"] != "beat":
+                    return event["event"], json.loads(event["data"])
 
     async def close(self) -> None:
         await self._pieces.aclose()  # type: ignore[attr-defined]
-
-
-def told(piece: bytes) -> list[tuple[str, Any]]:
-    """The events in what goes out at once: name and data."""
-    events = [dict(line.split(": ", 1) for line in one.split("\r\n")) for one in piece.decode().split("\r\n\r\n")[:-1]]
-    return [(one["event"], json.loads(one["data"])) for one in events]
 
 
 async def names(client: httpx.AsyncClient) -> set[str]:

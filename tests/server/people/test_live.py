@@ -14,6 +14,7 @@ from server.access.scopes import EVERYBODY
 from server.live import Hub
 from server.site import build
 from server.worklist import Rows
+from tests.stream import told
 from vitals.alarm import Level
 from vitals.clock import MS
 
@@ -39,11 +40,6 @@ class Screen:
 
     async def close(self):
         await self._pieces.aclose()
-
-
-def told(piece):
-    """The events in what goes out at once, each by its fields."""
-    return [dict(line.split(": ", 1) for line in one.split("\r\n")) for one in piece.decode().split("\r\n\r\n")[:-1]]
 
 
 @contextlib.asynccontextmanager
