@@ -1,8 +1,8 @@
 """How soon the staff page stands on a slow line, what a nurse's browser fetches, and how smoothly 500 rows scroll.
 
-`python -m benchmarks.bench_web` needs Chromium and the built page (`server/web/dist`). The line: 1.6 Mbit/s and 150 ms, the
-the processor four times slower (Chromium's own throttling), as the budgets in the design say. Nothing is stored: the
-list is made up on the way to the browser, and the server is real.
+`python -m benchmarks.bench_web` needs Chromium and the built page (`server/web/dist`). The line: 1.6 Mbit/s and
+150 ms, the processor four times slower (Chromium's own throttling), as the budgets in the design say. Nothing is
+stored: the list is made up on the way to the browser, and the server is real.
 """
 
 import gzip

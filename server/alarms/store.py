@@ -166,6 +166,7 @@ def _told(tx: sa.Connection, alarm: Alarm, tell: Tell, now_ns: int, why: words.W
         outbox.queue(
             tx, alarm_id=alarm.id, patient_id=alarm.patient_id, severity=int(alarm.level),
             telling=f"{tell.round}.{tell.step}", person=one, text=text, now_ns=now_ns,
+            language=alarm.climb.ladder.language,
         )  # fmt: skip
         timeline.add(tx, alarm.id, now_ns, "told", words.told(one.name, tell.role), one.name)
     told = dict.fromkeys((*alarm.told, *(one.name for one in tell.people)))

@@ -8,6 +8,8 @@ patient's page what of it was somebody else's.
 
 The municipality file gives devices too, at each start. What was said here wins: `server.patients.store` leaves alone
 what somebody gave or ended on the page.
+
+A refusal names nobody whom who asks may not see (`sight`).
 """
 
 from collections import Counter
@@ -15,8 +17,8 @@ from collections import Counter
 import msgspec
 import sqlalchemy as sa
 
+from server.access.scopes import EVERYBODY, Scope
 from server.fleet.quarantine import quarantined
-from server.fleet.store import device_table
 from server.patients.store import ANSWERS, assignments, patients
 from server.readings.filed import Wanted, filed
 from server.readings.moments import moment
@@ -46,14 +48,6 @@ class Refused(HjemvaktError):
     who = None
 
 
-def known(tx: sa.Connection, device: str) -> bool:
-    """Whether a gateway has told of it, or somebody has had it. What people answer is no device to give."""
-    if device.startswith(ANSWERS):
-        return False
-    tables = device_table.c.device, assignments.c.device
-    return any(tx.scalar(sa.select(column).where(column == device).limit(1)) is not None for column in tables)
-
-
 def history(tx: sa.Connection, device: str) -> list[Held]:
     """Who has it and has had it, the newest first."""
     query = _HELD.where(assignments.c.device == device).order_by(assignments.c.from_ns.desc())
@@ -68,14 +62,14 @@ def holders(tx: sa.Connection, now_ns: int) -> list[Held]:
     return [Held(*row) for row in tx.execute(query)]
 
 
-def check_give(tx: sa.Connection, device: str, from_ns: int, now_ns: int) -> None:
+def check_give(tx: sa.Connection, device: str, from_ns: int, now_ns: int, sight: Scope = EVERYBODY) -> None:
     """That nobody has the device from `from_ns` on, and that it is not ahead of us; raises Refused."""
     if from_ns > now_ns:
         raise Refused("that is in the future", "give it when they have it; the past and now are possible")
     in_the_way = next((one for one in history(tx, device) if one.to_ns is None or one.to_ns > from_ns), None)
     if in_the_way:
         raise Refused(
-            f"{device} is {in_the_way.name}'s {_span(in_the_way)}",
+            f"{device} is {_name(in_the_way, sight)}'s {_span(in_the_way)}",
             "take it back from them first" if in_the_way.to_ns is None else "choose a later time",
         )
 
@@ -96,7 +90,7 @@ def give(
     tx.execute(assignments.insert().values(device=device, from_ns=from_ns, changed_ns=now_ns, **values))
 
 
-def check_take_back(tx: sa.Connection, device: str, to_ns: int, now_ns: int) -> Held:
+def check_take_back(tx: sa.Connection, device: str, to_ns: int, now_ns: int, sight: Scope = EVERYBODY) -> Held:
     """Who has the device, and had it before `to_ns`, which is not ahead of us; raises Refused."""
     if to_ns > now_ns:
         raise Refused("that is in the future", "take it back when it is back; the past and now are possible")
@@ -104,7 +98,8 @@ def check_take_back(tx: sa.Connection, device: str, to_ns: int, now_ns: int) -> 
     if last is None or last.to_ns is not None:
         raise Refused(f"{device} is nobody's", "reload the page and look who has had it")
     if to_ns <= last.from_ns:
-        raise Refused(f"{last.name} has had {device} only since {moment(last.from_ns)}", "choose a later time")
+        name = _name(last, sight)
+        raise Refused(f"{name} has had {device} only since {moment(last.from_ns)}", "choose a later time")
     return last
 
 
@@ -132,6 +127,10 @@ def aside(tx: sa.Connection, device: str, from_ns: int) -> int:
     columns = quarantined.c
     these = (columns.device == device) & (columns.reason == _NOBODYS) & (columns.t_ns >= from_ns)
     return tx.scalar(sa.select(sa.func.count()).select_from(quarantined).where(these)) or 0
+
+
+def _name(one: Held, sight: Scope) -> str:
+    return one.name if one.patient_id in sight else "a patient of another organisation"
 
 
 def _span(one: Held) -> str:

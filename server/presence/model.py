@@ -3,12 +3,17 @@
 It is known by the live stream, one for each tab of a browser: the page says over a request what its stream looks at,
 and when the stream ends, for whatever reason, nobody looks any more. So there is nothing to expire and nothing to keep:
 a server that starts again knows of nobody, and each page tells it anew when its stream is back. No health data.
+
+Who looks at whom is itself about the patient: `server.live` tells it to carers who may see that patient, and a stream
+that may no longer see whom it looked at looks at nobody.
 """
 
 import threading
 from collections.abc import Callable
 
 import msgspec
+
+from server.access.scopes import Scope
 
 
 class Viewer(msgspec.Struct, frozen=True, order=True):
@@ -18,14 +23,13 @@ class Viewer(msgspec.Struct, frozen=True, order=True):
     id: str
 
 
-Tell = Callable[[str, list[Viewer]], None]
-"""A patient, and who looks at them from now on."""
-
-
 class Presence:
-    """Thread-safe. `tell` is called in the order of what happened, and must not call back."""
+    """Thread-safe. `tell` is called with a patient whenever other people than before look at them.
 
-    def __init__(self, tell: Tell) -> None:
+    It must not call back; who it is then is for `of` to say.
+    """
+
+    def __init__(self, tell: Callable[[str], None]) -> None:
         self._tell = tell
         self._lock = threading.Lock()
         self._streams: dict[str, Viewer] = {}
@@ -46,11 +50,23 @@ class Presence:
             self._set(stream, patient_id)
             return True
 
+    def keep_within(self, stream: str, scope: Scope) -> None:
+        """The stream may see these patients and no other now."""
+        with self._lock:
+            at = self._looks.get(stream)
+            if at is not None and at not in scope:
+                self._set(stream, None)
+
     def left(self, stream: str) -> None:
         """The stream has ended."""
         with self._lock:
             self._set(stream, None)
             self._streams.pop(stream, None)
+
+    def of(self, patient_id: str) -> list[Viewer]:
+        """Who looks at that patient now."""
+        with self._lock:
+            return self._viewers(patient_id)
 
     def everybody(self) -> dict[str, list[Viewer]]:
         """Each patient who is looked at, and by whom."""
@@ -63,7 +79,7 @@ class Presence:
             self._looks[stream] = patient_id
         for changed in {before, patient_id} - {None} if before != patient_id else ():
             assert changed is not None
-            self._tell(changed, self._viewers(changed))
+            self._tell(changed)
 
     def _viewers(self, patient_id: str) -> list[Viewer]:
         """Each of them once, however many tabs they have."""

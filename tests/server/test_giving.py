@@ -5,6 +5,7 @@ import pytest
 import sqlalchemy as sa
 from argon2 import PasswordHasher
 
+from server.access import organisations
 from server.audit.store import audit
 from server.fleet import holders
 from server.fleet.holders import Refused
@@ -113,8 +114,8 @@ async def test_before_anything_is_done_it_is_told_what_follows(town, siri):
     ("device", "more", "status", "says"),
     [
         ("cuff", {"from_ns": START_NS + HOUR}, 409, "future"),
-        ("toaster", {}, 404, "no gateway has told of"),
-        ("answers-eva", {}, 404, "no gateway has told of"),
+        ("toaster", {}, 404, "there is no device 'toaster'"),
+        ("answers-eva", {}, 404, "see the equipment page"),
         ("cuff", {"why": "x"}, 422, "why"),
         ("cuff", {"user_slot": 300}, 422, "user_slot"),
     ],
@@ -128,6 +129,11 @@ async def test_what_cannot_be_is_refused_with_its_reason(siri, device, more, sta
 async def test_a_patient_whom_nobody_knows_gets_nothing_and_a_specialist_elsewhere_gives_nothing(town, siri):
     assert (await give(siri, "cuff", "nobody")).status_code == 404
     async with _signed_in(town, "spes") as elsewhere:
+        assert (await give(elsewhere, "cuff", "eva")).status_code == 404
+        with town.server.db.write() as tx:
+            organisations.relate(
+                tx, "eva", staff="spes", purpose="consultation", from_ns=START_NS, until_ns=None, made_by="a test"
+            )
         assert (await give(elsewhere, "cuff", "eva")).status_code == 403
 
 

@@ -9,7 +9,7 @@ import pytest
 from triage.catalogue import catalogue
 from triage.grid import Sample
 from triage.run import run
-from triage.scores.news2 import PARAMETERS, points
+from triage.scores.news2 import PARAMETERS, bands, points
 from vitals.alarm import Level, Reason
 from vitals.clock import NS
 
@@ -49,11 +49,11 @@ def scored(scale: float = 1.0, **values: object) -> dict[str, np.ndarray]:
 
 def check(chart: dict[int, list[tuple[float, float]]], step: float, score) -> None:
     """Every value of every band has its points, and the bands touch."""
-    for expected, bands in chart.items():
-        for low, high in bands:
+    for expected, ranges in chart.items():
+        for low, high in ranges:
             values = np.round(np.arange(low, high + step / 2, step), 1)
             assert score(values).tolist() == [expected] * len(values), (low, high)
-    ends = sorted(band for bands in chart.values() for band in bands)
+    ends = sorted(one for ranges in chart.values() for one in ranges)
     assert all(round(after[0] - before[1], 1) == step for before, after in pairwise(ends))
 
 
@@ -70,6 +70,27 @@ def test_every_spo2_on_both_scales_on_air_and_on_oxygen(scale, gas):
 
 def test_93_and_more_on_air_on_scale_2_is_nothing_to_be_punished_for():
     assert scored(2, spo2=[93, 96, 100], oxygen_flow=0)["spo2"].tolist() == [0, 0, 0]
+
+
+@pytest.mark.parametrize("name", [*sorted(CHART), "spo2"])
+def test_the_bands_beside_a_curve_are_those_of_the_chart(name):
+    chart = {**CHART, "spo2": SPO2[1, "air"]}[name]
+    typed = sorted((low, given) for given, ranges in chart.items() for low, _ in ranges)
+    shown = bands(name, 1)
+    if name == "consciousness":
+        assert shown == (), "it is no number on a curve"
+        return
+    assert [given for _, given in shown] == [given for _, given in typed]
+    assert [start for start, _ in shown[1:]] == [low for low, _ in typed[1:]], "the lowest begins where a channel does"
+
+
+def test_on_scale_2_the_points_of_93_and_more_hang_on_the_oxygen():
+    assert bands("spo2", 2) == ((0, 3), (84, 2), (86, 1), (88, 0), (93, None))
+
+
+@pytest.mark.parametrize(("name", "scale"), [("weight", 1), ("oxygen_flow", 1), ("spo2", 3), ("pulse_rate", math.nan)])
+def test_what_the_chart_does_not_know_has_no_bands(name, scale):
+    assert bands(name, scale) == ()
 
 
 def test_oxygen_itself_is_two_points():

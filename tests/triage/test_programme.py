@@ -172,3 +172,50 @@ def test_the_digest_is_of_what_is_said_and_not_of_how_it_is_written():
     assert parse(HEART.replace("1.5", "1.6"), "heart.toml").digest != heart.digest
     assert parse(HEART.replace("86400", "86400.0"), "heart.toml").digest == heart.digest
     assert len(heart.digest) == 16
+
+
+ACTION = """
+[[action]]
+priority = "high"
+source = "RCP 2017"
+do = { nb = "Ring nå.", en = "Ring now." }
+steps.nb = ["Spør."]
+steps.en = ["Ask."]
+"""
+
+
+def test_what_to_do_is_said_with_its_steps_in_both_languages():
+    first, second = parse(HEART + ACTION + ACTION + 'rule = "weight_gain"\n', "heart.toml").action
+    assert (first.priority, first.rule, first.do["nb"], first.steps["en"]) == ("high", "", "Ring nå.", ("Ask.",))
+    assert second.rule == "weight_gain"
+    assert parse(HEART, "heart.toml").action == ()
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "said"),
+    [
+        ('priority = "high"', 'priority = "urgent"', "urgent"),
+        ('source = "RCP 2017"', 'source = " "', r"\[\[action\]\] high has no source"),
+        ('source = "RCP 2017"', 'source = "x"\nrule = "weight_gian"', "high weight_gian: no rule .* 'weight_gain'"),
+        (', en = "Ring now."', "", r"\[\[action\]\] high: do has no 'en'"),
+        ('steps.en = ["Ask."]', 'steps.en = ["Ask.", "Ask again."]', "not the same steps in each language"),
+        ('steps.nb = ["Spør."]', "", "not the same steps in each language"),
+    ],
+)  # fmt: skip
+def test_what_to_do_that_somebody_could_not_follow_is_refused(before, after, said):
+    assert before in ACTION
+    with pytest.raises(ConfigError, match=said):
+        parse(HEART + ACTION.replace(before, after), "heart.toml")
+
+
+def test_two_things_to_do_about_one_alarm_are_refused():
+    with pytest.raises(ConfigError, match=r"'high' stands twice in \[\[action\]\]"):
+        parse(HEART + ACTION + ACTION, "heart.toml")
+
+
+@pytest.mark.parametrize("name", ["copd", "general", "heart-failure"])
+def test_every_priority_of_these_wards_has_something_to_do_marked_for_a_clinician(name):
+    (path,) = [path for path in PROGRAMMES if path.stem == name]
+    actions = parse(path.read_text(encoding="utf-8"), path.name).action
+    assert {one.priority for one in actions if not one.rule} >= {"high", "medium"}
+    assert all("(check)" in one.source for one in actions)

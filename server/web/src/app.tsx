@@ -12,7 +12,10 @@ import { WorklistPage } from "./worklist/page";
 
 const PatientPage = lazy(() => import("./patient/page"));
 const PhonePage = lazy(() => import("./phone/page"));
+const PeoplePage = lazy(() => import("./access/people"));
+const SecurityPage = lazy(() => import("./access/security"));
 const FleetPage = lazy(() => import("./fleet/page"));
+const MePage = lazy(() => import("./me/page"));
 
 export function App() {
   const spoken = useSpoken();
@@ -49,6 +52,15 @@ function Pages() {
           <Route path="/patient/:id">{({ id }) => <PatientPage key={id} id={id} />}</Route>
           <Route path="/phone">
             <PhonePage />
+          </Route>
+          <Route path="/people">
+            <PeoplePage user={user} />
+          </Route>
+          <Route path="/me/security">
+            <SecurityPage />
+          </Route>
+          <Route path="/me">
+            <MePage />
           </Route>
           <Route path="/fleet">
             <FleetPage user={user} />

@@ -33,7 +33,11 @@ export function streamOpened(name: string, all: Record<string, Viewer[]>): void 
   if (shown !== null) say();
 }
 
-export const viewingNow = (all: Record<string, Viewer[]>): void => changed(new Map(Object.entries(all)));
+/// Whatever we may see may have changed: this is how it stands, and what we look at is said anew.
+export function viewingNow(all: Record<string, Viewer[]>): void {
+  changed(new Map(Object.entries(all)));
+  if (shown !== null) say();
+}
 
 export function viewed(patientId: string, viewers: Viewer[]): void {
   const next = new Map(viewing);
