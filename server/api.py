@@ -113,11 +113,14 @@ class AlarmBrief(Shape):
 
 
 class PatientBrief(Shape):
+    """`organisation`: whose the patient is, by name."""
+
     id: str
     name: str
     birth_year: int
     place: str
     programme: Text
+    organisation: str
 
 
 class News2(Shape):

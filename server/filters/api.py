@@ -13,6 +13,8 @@ class Wanted(Shape):
     `whose` mine: with an alarm that I have taken; unclaimed: with one that nobody has.
     """
 
+    organisations: list[str] = Field(default_factory=list, max_length=100)
+    """By name."""
     places: list[str] = Field(default_factory=list, max_length=100)
     programmes: list[str] = Field(default_factory=list, max_length=100)
     """By their title in Bokmål."""

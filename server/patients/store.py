@@ -13,6 +13,7 @@ from datetime import datetime
 import msgspec
 import sqlalchemy as sa
 
+from server.access.organisations import organisations
 from server.config import DEFAULT_ORGANISATION, Assignment, Municipality
 from server.db import metadata
 from server.quick import Among
@@ -55,7 +56,10 @@ ANSWERS = "answers-"
 
 
 class PatientRecord(msgspec.Struct, frozen=True):
-    """One person. `limits`: the person's own, over the programme's; those of the file win over those confirmed here."""
+    """One person. `limits`: the person's own, over the programme's; those of the file win over those confirmed here.
+
+    `organisation`: whose the person is, by name.
+    """
 
     id: str
     name: str
@@ -65,6 +69,7 @@ class PatientRecord(msgspec.Struct, frozen=True):
     phone: str
     conditions: tuple[str, ...]
     limits: dict[str, float]
+    organisation: str
 
 
 class Whose:
@@ -107,8 +112,7 @@ def ids(tx: sa.Connection) -> list[str]:
 
 def patient(tx: sa.Connection, patient_id: str) -> PatientRecord | None:
     """One person, or None."""
-    row = tx.execute(sa.select(patients).where(patients.c.id == patient_id)).one_or_none()
-    return None if row is None else _record(row)
+    return next(iter(patients_of(tx, [patient_id])), None)
 
 
 def whose(tx: sa.Connection, devices: Iterable[str]) -> Whose:
@@ -219,7 +223,10 @@ def _watched() -> Among:
 _WATCHED = _watched()
 _ASSIGNED = Among(sa.select(*(assignments.c[name] for name in ("device", "from_ns", "to_ns", "patient_id"))),
                   assignments.c.device)  # fmt: skip
+_OWN = [patients.c[name] for name in (*PatientRecord.__struct_fields__, "learned") if name != "organisation"]
 _PEOPLE = Among(
-    sa.select(*(patients.c[name] for name in (*PatientRecord.__struct_fields__, "learned"))).order_by(patients.c.id),
+    sa.select(*_OWN, sa.func.coalesce(organisations.c.name, patients.c.organisation).label("organisation"))
+    .outerjoin(organisations, organisations.c.id == patients.c.organisation)
+    .order_by(patients.c.id),
     patients.c.id,
 )

@@ -14,7 +14,7 @@ def brief(record: PatientRecord, programmes: Programmes) -> PatientBrief:
     title = programmes.title(record.programme)
     return PatientBrief(
         id=record.id, name=record.name, birth_year=record.birth_year, place=record.place,
-        programme=Text(nb=title["nb"], en=title["en"]),
+        programme=Text(nb=title["nb"], en=title["en"]), organisation=record.organisation,
     )  # fmt: skip
 
 

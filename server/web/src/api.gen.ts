@@ -2279,7 +2279,10 @@ export interface components {
             /** Name */
             name: string;
         };
-        /** PatientBrief */
+        /**
+         * PatientBrief
+         * @description `organisation`: whose the patient is, by name.
+         */
         PatientBrief: {
             /** Birth Year */
             birth_year: number;
@@ -2287,6 +2290,8 @@ export interface components {
             id: string;
             /** Name */
             name: string;
+            /** Organisation */
+            organisation: string;
             /** Place */
             place: string;
             programme: components["schemas"]["Text"];
@@ -2938,6 +2943,8 @@ export interface components {
          *     `whose` mine: with an alarm that I have taken; unclaimed: with one that nobody has.
          */
         Wanted: {
+            /** Organisations */
+            organisations?: string[];
             /** Places */
             places?: string[];
             /** Programmes */

@@ -127,6 +127,14 @@ async def test_a_review_is_for_who_may_see_the_patient(town_region: Region, come
     assert town_region.audited() == [("berit", "refused patient"), ("kari", "review")]
 
 
+async def test_a_row_says_whose_the_patient_is_for_who_sees_those_of_two(town_region: Region, comes: Comes) -> None:
+    relate(town_region, "solveig", organisation="bodo")
+    rows = (await (await comes("berit")).get("/api/worklist")).json()["rows"]
+    assert {row["patient"]["id"]: row["patient"]["organisation"] for row in rows} == {
+        "arne": "Bodø kommune", "solveig": "Saltdal kommune",
+    }  # fmt: skip
+
+
 async def test_each_has_their_own_filters(town_region: Region, comes: Comes) -> None:
     kari, berit = await comes("kari"), await comes("berit")
     wanted = {"places": ["Storgata 1"], "programmes": [], "whose": "all", "text": ""}

@@ -1,7 +1,7 @@
 /// Which patients a filter shows, and what it would be dangerous not to say of those it hides.
 import type { AlarmBrief, Wanted, WorklistRow } from "../api";
 
-export const EVERYBODY: Wanted = { places: [], programmes: [], whose: "all", text: "" };
+export const EVERYBODY: Wanted = { organisations: [], places: [], programmes: [], whose: "all", text: "" };
 
 const alarmsOf = (row: WorklistRow): AlarmBrief[] => [row.clinical, row.technical].filter((alarm) => alarm !== null);
 const waits = (alarm: AlarmBrief): boolean => alarm.state === "raised" || alarm.state === "notified";
@@ -10,7 +10,8 @@ const norwegian = (text: string): string => text.trim().toLocaleLowerCase("nb");
 /// `me`: the name of who is signed in.
 function fits(row: WorklistRow, wanted: Wanted, me: string): boolean {
   const { patient } = row;
-  const { places = [], programmes = [], whose = "all", text = "" } = wanted;
+  const { organisations = [], places = [], programmes = [], whose = "all", text = "" } = wanted;
+  if (organisations.length > 0 && !organisations.includes(patient.organisation)) return false;
   if (places.length > 0 && !places.includes(patient.place)) return false;
   if (programmes.length > 0 && !programmes.includes(patient.programme.nb)) return false;
   if (whose === "mine" && !alarmsOf(row).some((alarm) => !waits(alarm) && alarm.acknowledged_by === me)) return false;
@@ -37,14 +38,18 @@ export function filtered(rows: readonly WorklistRow[], wanted: Wanted, me: strin
 }
 
 export const narrows = (wanted: Wanted): boolean =>
+  (wanted.organisations ?? []).length > 0 ||
   (wanted.places ?? []).length > 0 ||
   (wanted.programmes ?? []).length > 0 ||
   (wanted.whose ?? "all") !== "all" ||
   (wanted.text ?? "").trim() !== "";
 
-/// What there is to choose from: each place, and each programme by its title in Bokmål with the patient's own words.
+const sorted = (names: readonly string[]): string[] => [...new Set(names)].sort((a, b) => a.localeCompare(b, "nb"));
+
+/// What there is to choose from: each organisation and place, and each programme by its title in Bokmål with the patient's own words.
 export function choices(rows: readonly WorklistRow[]) {
-  const places = [...new Set(rows.map((row) => row.patient.place))].sort((a, b) => a.localeCompare(b, "nb"));
+  const organisations = sorted(rows.map((row) => row.patient.organisation));
+  const places = sorted(rows.map((row) => row.patient.place));
   const programmes = [...new Map(rows.map((row) => [row.patient.programme.nb, row.patient.programme])).values()];
-  return { places, programmes: programmes.sort((a, b) => a.nb.localeCompare(b.nb, "nb")) };
+  return { organisations, places, programmes: programmes.sort((a, b) => a.nb.localeCompare(b.nb, "nb")) };
 }

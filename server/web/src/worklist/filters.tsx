@@ -19,7 +19,7 @@ export function FilterBar({ rows, found }: { rows: readonly WorklistRow[]; found
   const words = useWords().screens.filter;
   const inWords = useSay();
   const { wanted, saved, choose, save, remove } = useFilter();
-  const { places, programmes } = choices(rows);
+  const { organisations, places, programmes } = choices(rows);
   const now = { ...EVERYBODY, ...wanted };
   return (
     <div className="filters" role="search" aria-label={words.title}>
@@ -36,6 +36,12 @@ export function FilterBar({ rows, found }: { rows: readonly WorklistRow[]; found
             </button>
           ))}
         </div>
+        <Pick
+          label={words.organisations}
+          options={organisations.map((name) => [name, name])}
+          chosen={now.organisations ?? []}
+          choose={(chosen) => choose({ ...now, organisations: chosen })}
+        />
         <Pick
           label={words.places}
           options={places.map((place) => [place, place])}

@@ -25,7 +25,14 @@ function alarm(id: string, priority: Priority, more: Partial<AlarmBrief> = {}): 
 
 function row(id: string, more: Partial<WorklistRow> = {}): WorklistRow {
   return {
-    patient: { id, name: id, birth_year: 1940, place: "Fauske", programme: { nb: "KOLS", en: "COPD" } },
+    patient: {
+      id,
+      name: id,
+      birth_year: 1940,
+      place: "Fauske",
+      programme: { nb: "KOLS", en: "COPD" },
+      organisation: "Salten",
+    },
     priority: null,
     waiting_since_ms: null,
     clinical: null,
