@@ -7,7 +7,7 @@ export const screens: typeof nb = {
     name: "Search by name",
     whose: { all: "All", mine: "Mine", unclaimed: "Unclaimed" },
     whoseWhat: "Which patients",
-    organisations: "Municipality",
+    organisations: "Organisation",
     places: "Place",
     programmes: "Programme",
     some: (label, chosen) => `${label}: ${chosen}`,

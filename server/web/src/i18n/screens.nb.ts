@@ -6,7 +6,7 @@ export const screens = {
     name: "Søk etter navn",
     whose: { all: "Alle", mine: "Mine", unclaimed: "Ikke tatt" },
     whoseWhat: "Hvilke pasienter",
-    organisations: "Kommune",
+    organisations: "Organisasjon",
     places: "Sted",
     programmes: "Program",
     some: (label: string, chosen: string) => `${label}: ${chosen}`,
