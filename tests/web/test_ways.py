@@ -157,8 +157,8 @@ def _delivered(page: Page, ward: Ward, said: dict[str, str]) -> list[str]:
       const [one] = await worker.getNotifications();
       return one ? [one.title, one.body, one.data.link] : null;
     }"""
-    page.wait_for_function(f"({look})().then((found) => found !== null)")
-    found: list[str] = page.evaluate(look)
+    # As a function: of a call, the promise would be waited for, which is there at once.
+    found: list[str] = page.wait_for_function(look).json_value()
     return found
 
 
