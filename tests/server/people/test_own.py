@@ -11,7 +11,7 @@ from server.site import build
 from vitals.clock import MS
 
 HOME = "http://hjemvakt.test"
-MINE = {"places": ["Rognan"], "programmes": [], "whose": "mine", "text": ""}
+MINE = {"organisations": [], "places": ["Rognan"], "programmes": [], "whose": "mine", "text": ""}
 
 
 @pytest.fixture
