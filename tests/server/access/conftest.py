@@ -11,6 +11,7 @@ import sqlalchemy as sa
 import tomli_w
 from argon2 import PasswordHasher
 from fastapi import FastAPI
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from server.access.door import Door
 from server.alarms import store as alarms
@@ -78,6 +79,14 @@ class Region(Town):
         self.app = build(self.server, door=Door(self.server.db, secure=False, wall=lambda: self.wall_ns, **more))
         return self.app
 
+    async def answer(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """What browsers reach: the page of the server as it runs now."""
+        await self.app(scope, receive, send)
+
+    def begin_again(self) -> None:
+        super().begin_again()
+        self.site()
+
     def reconfigured(self, **more: Any) -> None:
         """The server begins again with another municipality file."""
         self.config.municipality.write_text(tomli_w.dumps(region(**more)), encoding="utf-8")
@@ -140,7 +149,7 @@ async def comes(town_region: Region) -> AsyncIterator[Comes]:
     async with contextlib.AsyncExitStack() as stack:
 
         async def come(username: str) -> httpx.AsyncClient:
-            client = await stack.enter_async_context(visitor(town_region.app))
+            client = await stack.enter_async_context(visitor(town_region.answer))
             answer = await client.post("/api/session", json={"username": username, "password": PASSWORD})
             assert answer.status_code == 200, answer.text
             return client
@@ -148,6 +157,6 @@ async def comes(town_region: Region) -> AsyncIterator[Comes]:
         yield come
 
 
-def visitor(app: FastAPI) -> httpx.AsyncClient:
+def visitor(app: ASGIApp) -> httpx.AsyncClient:
     """A browser that nobody has signed in with."""
     return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url=HOME, headers={"Origin": HOME})

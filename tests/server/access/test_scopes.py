@@ -70,7 +70,6 @@ def test_a_relation_begins_and_ends_by_the_clock(town_region: Region) -> None:
     related = {"patient": "solveig", "organisation": "nlsh", "purpose": "treatment", "from": begins,
                "to": begins + timedelta(hours=1)}  # fmt: skip
     town_region.reconfigured(relations=[related])
-    town_region.site()
     assert seen(town_region, "siri") == set()
     town_region.clock.advance(hours=1)
     assert seen(town_region, "siri") == {"solveig"}
@@ -84,10 +83,8 @@ def test_a_relation_that_leaves_the_file_ends(town_region: Region) -> None:
     related = {"patient": "solveig", "staff": "siri", "purpose": "treatment"}
     for _ in range(2):
         town_region.reconfigured(relations=[related])
-        town_region.site()
         assert seen(town_region, "siri") == {"solveig"}
     town_region.reconfigured()
-    town_region.site()
     assert seen(town_region, "siri") == set()
 
 
@@ -112,7 +109,6 @@ def test_whoever_changes_their_work_place_is_signed_out(town_region: Region) -> 
     staff = region()["staff"]
     staff[0]["organisation"] = "bodo"
     town_region.reconfigured(staff=staff)
-    town_region.site()
     assert seen(town_region, "kari") == {"arne"}
 
 

@@ -160,7 +160,7 @@ async def test_an_administrator_keeps_their_own_organisations_people(town_region
     async with visitor(town_region.app) as again:
         assert (await again.post("/api/session", json=KARI)).status_code == 401
         town_region.begin_again()  # the file says nothing of locks, and does not take one off
-        await odd.post("/api/people/kari/unlock")
+        assert (await odd.post("/api/people/kari/unlock")).status_code == 200
     assert [what for who, what in town_region.audited(None) if who == "odd"] == ["sign in", "lock", "unlock"]
 
 
