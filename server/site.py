@@ -27,6 +27,7 @@ from server.alarms.model import Refused
 from server.alarms.routes import router as alarms
 from server.api import About, Answered, Conflict, Health, Worklist
 from server.audit.store import Looks
+from server.cases.routes import router as cases
 from server.corrections import store as corrections
 from server.corrections.routes import router as corrections_routes
 from server.db import troubled
@@ -106,8 +107,8 @@ def build(house: House, *, door: Door | None = None, dist: Path = DIST) -> FastA
     app.add_exception_handler(corrections.Refused, _answered)
     app.add_exception_handler(startup.Refused, _answered)
     for router in (
-        access, patients, readings, corrections_routes, orders, alarms, questions, phone, fleet, identity, for_hubs,
-        home_page, metrics, proposals,
+        access, patients, readings, corrections_routes, orders, alarms, cases, questions, phone, fleet, identity,
+        for_hubs, home_page, metrics, proposals,
     ):  # fmt: skip
         app.include_router(router)
     _own_routes(app)

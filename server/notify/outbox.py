@@ -132,6 +132,13 @@ def withdraw(tx: sa.Connection, alarm_id: int) -> None:
     )
 
 
+def unsent(tx: sa.Connection, alarm_id: int, telling: str) -> bool:
+    """Whether a message of that telling was withdrawn before it was sent."""
+    of_it = outbox.c.alarm_id == alarm_id, outbox.c.dedupe.startswith(f"{alarm_id}/{telling}/")
+    query = sa.select(sa.literal(1)).where(*of_it, outbox.c.state == "withdrawn")
+    return tx.scalar(query.limit(1)) is not None
+
+
 def waiting(tx: sa.Connection) -> dict[str, tuple[int, int | None]]:
     """How many messages wait and since when the oldest does, about an `alarm` and about a `question`."""
     found: dict[str, tuple[int, int | None]] = {}

@@ -67,6 +67,7 @@ async def signed_in(app, words):
 
 
 CLOSE = {"action": "phoned_patient", "outcome": "resolved_at_home", "usefulness": 4, "note": ""}
+BODIES = {"close": CLOSE, "decide": {"decision": "confirm"}}
 ROUTES = [
     ("GET", "/api/session"),
     ("DELETE", "/api/session"),
@@ -87,6 +88,19 @@ ROUTES = [
     ("POST", "/api/alarms/1/acknowledge"),
     ("POST", "/api/alarms/1/escalate"),
     ("POST", "/api/alarms/1/close"),
+    ("POST", "/api/alarms/1/undo"),
+    ("POST", "/api/alarms/1/assess"),
+    ("POST", "/api/alarms/1/snooze"),
+    ("POST", "/api/alarms/1/hand-over"),
+    ("POST", "/api/alarms/1/reopen"),
+    ("POST", "/api/alarms/1/send"),
+    ("GET", "/api/alarms/1/recipients"),
+    ("GET", "/api/alarms/1/sbar"),
+    ("GET", "/api/cases"),
+    ("GET", "/api/cases/1"),
+    ("POST", "/api/cases/1/open"),
+    ("POST", "/api/cases/1/answer"),
+    ("POST", "/api/cases/1/read"),
     ("POST", "/api/questions/1/answer"),
     ("GET", "/api/phone"),
     ("GET", "/api/fleet"),
@@ -100,7 +114,8 @@ PUBLIC = {("GET", "/api/about"), ("GET", "/api/health"), ("POST", "/api/session"
 
 
 def body(path):
-    return CLOSE if path.endswith("close") else {"decision": "confirm"} if path.endswith("decide") else {}
+    """Something that is meant, where the route asks for anything."""
+    return next((said for end, said in BODIES.items() if path.endswith(end)), {})
 
 
 @pytest.mark.parametrize(("method", "path"), ROUTES)
@@ -119,6 +134,7 @@ async def test_nor_with_a_made_up_one(visitor, cookie):
 async def test_every_route_is_in_one_of_the_lists(app):
     names = [
         path.split("?")[0].replace("solveig", "{patient_id}").replace("questions/1", "questions/{question_id}")
+        .replace("cases/1", "cases/{case_id}")
         .replace("proposals/1", "proposals/{proposal_id}")
         .replace("d05e", "{order_id}").replace("home-01", "{gateway_id}").replace("gw-1", "{gateway}")
         .replace("/1", "/{alarm_id}")
@@ -243,6 +259,13 @@ async def test_nor_from_nowhere(ward, signed_in):
         ("odd", "POST", "/api/alarms/1/acknowledge"),
         ("odd", "POST", "/api/alarms/1/escalate"),
         ("odd", "POST", "/api/alarms/1/close"),
+        ("odd", "POST", "/api/alarms/1/undo"),
+        ("odd", "GET", "/api/alarms/1/recipients"),
+        ("odd", "GET", "/api/alarms/1/sbar"),
+        ("odd", "GET", "/api/cases"),
+        ("odd", "GET", "/api/cases/1"),
+        ("odd", "POST", "/api/cases/1/open"),
+        ("odd", "POST", "/api/cases/1/read"),
         ("odd", "POST", "/api/questions/1/answer"),
         ("odd", "POST", "/api/patients/solveig/proposals/1/decide"),
     ],
@@ -269,7 +292,7 @@ async def test_phones_are_for_administrators_outside_a_demo(ward, words, signed_
 async def test_an_administrator_acts_on_technical_alarms(ward, signed_in):
     ward.hear(Level.LOW, kind=Kind.TECHNICAL)
     odd = await signed_in("odd")
-    assert (await odd.post("/api/alarms/1/acknowledge", json={})).json()["actions"] == ["escalate", "close"]
+    assert (await odd.post("/api/alarms/1/acknowledge", json={})).json()["actions"][:2] == ["assess", "close"]
 
 
 async def test_an_administrator_sees_who_has_an_alarm_but_not_what_was_measured(ward, signed_in):
@@ -299,7 +322,7 @@ async def test_the_story_of_an_alarm_over_the_web(ward, signed_in):
     assert (mine["state"], mine["acknowledged_by"], mine["actions"]) == (
         "acknowledged",
         "Kari Olsen",
-        ["escalate", "close"],
+        ["assess", "close", "snooze", "hand_over", "escalate", "undo"],
     )
     assert mine["acknowledge_expires_ms"] == ward.now_ns // MS + 3_600_000
     assert (mine["next_step_ms"], mine["next_step_to"]) == (None, None)
@@ -318,7 +341,7 @@ async def test_the_story_of_an_alarm_over_the_web(ward, signed_in):
         "closed",
         "resolved_at_home",
         4,
-        [],
+        ["reopen"],
     )
     assert (await kari.post("/api/alarms/1/escalate", json={})).status_code == 409
     assert (await kari.get("/api/worklist")).json()["rows"][0]["clinical"] is None
