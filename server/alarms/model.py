@@ -317,6 +317,16 @@ def unheld(alarm: Alarm, state: State) -> Alarm:
     )
 
 
+def as_seen(alarm: Alarm, seen: AlarmState | None) -> Alarm:
+    """The alarm, if it still stands as whoever decides has seen it (None: they do not say); raises Refused if not."""
+    state: AlarmState = alarm.state.value
+    if seen is None or seen == state:
+        return alarm
+    who = alarm.holder
+    changed = f"{who or 'time or a rule'} has changed this alarm since you looked: it is {state}"
+    raise Refused(changed, "look at it again, then decide", who, state)
+
+
 def refusal(alarm: Alarm, deed: Deed) -> Refused:
     """Why `deed` cannot be done to it now: who was first, or what has to come first."""
     state: AlarmState = alarm.state.value

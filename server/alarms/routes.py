@@ -11,7 +11,7 @@ from fastapi import APIRouter, HTTPException
 from server.access.door import CARE, Anyone
 from server.access.store import Account, people
 from server.alarms import deeds, store, table
-from server.alarms.model import Alarm, Refused, To
+from server.alarms.model import Alarm, To, as_seen
 from server.alarms.views import may_act, views
 from server.api import Acknowledge, Acting, AlarmView, Close, Conflict, Escalate, Explanation
 from server.audit.store import write
@@ -158,13 +158,7 @@ def act(
     """Do a deed to an alarm as it is seen by the one who does it; a colleague who was first is named."""
     with here.db.write() as tx:
         now_ns = here.clock.now_ns()
-        alarm = find(tx, alarm_id, account)
-        if said.seen is not None and said.seen != alarm.state:
-            who = alarm.holder
-            raise Refused(
-                f"{who or 'time or a rule'} has changed this alarm since you looked: it is {alarm.state}",
-                "look at it again, then decide", who, alarm.state.value,
-            )  # fmt: skip
+        alarm = as_seen(find(tx, alarm_id, account), said.seen)
         alarm = deed(tx, alarm, now_ns)
         write(tx, now_ns, account.id, what, alarm.patient_id, f"alarm {alarm.id}")
         view = _view(here, tx, alarm, account)

@@ -50,4 +50,5 @@ def of_numbers(tx: sa.Connection, numbers: Collection[int]) -> dict[int, Case]:
 
 def many(tx: sa.Connection, query: sa.Select[Any]) -> list[Case]:
     """The cases that the query finds."""
-    return [msgspec.convert(dict(row), Case) for row in tx.execute(query).mappings()]
+    rows = tx.execute(query).mappings()
+    return [msgspec.convert({name: row[name] for name in Case.__struct_fields__}, Case) for row in rows]

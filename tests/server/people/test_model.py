@@ -55,8 +55,8 @@ def alarm_in(state: State, **more: object) -> Alarm:
 
 
 MAY = {
-    State.RAISED: "tell=notified acknowledge=acknowledged snooze=snoozed send on=escalated escalate=raised worsen=raised "
-    "settle=closed",
+    State.RAISED: "tell=notified acknowledge=acknowledged snooze=snoozed send on=escalated escalate=raised "
+    "worsen=raised settle=closed",
     State.NOTIFIED: "tell=notified acknowledge=acknowledged snooze=snoozed send on=escalated escalate=notified "
     "worsen=raised settle=closed",
     State.ACKNOWLEDGED: "renew=acknowledged undo=notified assess=assessed snooze=snoozed hand over=handed_over "
