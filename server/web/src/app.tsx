@@ -13,6 +13,7 @@ import { WorklistPage } from "./worklist/page";
 
 const PatientPage = lazy(() => import("./patient/page"));
 const PhonePage = lazy(() => import("./phone/page"));
+const CasesPage = lazy(() => import("./cases/page"));
 const FleetPage = lazy(() => import("./fleet/page"));
 
 export function App() {
@@ -50,6 +51,7 @@ function Pages() {
             <WorklistPage />
           </Route>
           <Route path="/patient/:id">{({ id }) => <PatientPage key={id} id={id} />}</Route>
+          <Route path="/cases/:id?">{({ id }) => <CasesPage id={id} />}</Route>
           <Route path="/phone">
             <PhonePage />
           </Route>

@@ -1,5 +1,6 @@
 /// Every word on the page in English.
 import type { Span } from "../format";
+import { life } from "./life.en";
 import type { Words } from "./nb";
 
 const units = { s: "s", min: "min", h: "h", d: "days" };
@@ -18,6 +19,10 @@ export const en: Words = {
     raised: "Nobody has been told yet",
     notified: "Waiting for an answer",
     acknowledged: "Taken",
+    assessed: "Assessed",
+    snoozed: "Snoozed",
+    handed_over: "Handed over",
+    escalated: "Sent on",
     closed: "Closed",
   },
   role: { nurse: "nurse", doctor: "doctor", specialist: "specialist", administrator: "administrator", patient: "at home" },
@@ -26,6 +31,7 @@ export const en: Words = {
     menu: "Main menu",
     worklist: "Worklist",
     phones: "Phones",
+    cases: "Cases",
     fleet: "Equipment",
     language: "Language",
     serverTime: "The server's clock",
@@ -423,6 +429,7 @@ export const en: Words = {
     usefulnessWas: (n) => `Usefulness ${n} of 5`,
     taken: (name) => `You have taken the alarm for ${name}.`,
   },
+  life,
   phones: {
     title: "Phones",
     lead: "What would reach the phones. No message leaves from here.",

@@ -58,7 +58,7 @@ function Patient({ page }: { page: Page }) {
           <section aria-labelledby="why">
             <div className="why-head">
               <h2 id="why">{words.patient.whyNow}</h2>
-              <KeysHint keys={words.patient.keys} />
+              <KeysHint keys={words.life.keysPatient} />
             </div>
             {open.length === 0 && <p className="none card">{words.patient.noAlarms}</p>}
             {open.map((alarm, i) => (
@@ -72,8 +72,13 @@ function Patient({ page }: { page: Page }) {
             <section aria-labelledby="earlier">
               <h2 id="earlier">{words.patient.earlier}</h2>
               <ul className="card closed">
-                {closed.map((alarm) => (
-                  <ClosedAlarm key={alarm.id} alarm={alarm} now={now} />
+                {closed.map((alarm, i) => (
+                  <ClosedAlarm
+                    key={alarm.id}
+                    alarm={alarm}
+                    now={now}
+                    latest={!open.concat(closed.slice(0, i)).some((other) => other.kind === alarm.kind)}
+                  />
                 ))}
               </ul>
             </section>

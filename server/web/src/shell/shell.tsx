@@ -10,7 +10,7 @@ import { useNow } from "../clock";
 import * as format from "../format";
 import { useWords } from "../i18n";
 import { listen } from "../live";
-import { worklistQuery } from "../queries";
+import { casesQuery, worklistQuery } from "../queries";
 import { play, useSound } from "../sound";
 import { waitingCount } from "../worklist/order";
 import { Banners } from "./banners";
@@ -32,7 +32,7 @@ export function Shell({ about, user, children }: { about: About; user: User; chi
           <img src="/icon.svg" alt="" width="26" height="26" />
           Hjemvakt
         </Link>
-        <Menu phones={about.demo || user.role === "administrator"} />
+        <Menu phones={about.demo || user.role === "administrator"} cases={user.role !== "administrator"} />
         <ServerClock />
         <SoundControl />
         <LanguageChoice />
@@ -59,7 +59,7 @@ function useArrival(): void {
   }, [here]);
 }
 
-function Menu({ phones }: { phones: boolean }) {
+function Menu({ phones, cases }: { phones: boolean; cases: boolean }) {
   const words = useWords();
   const { data: list } = useQuery(worklistQuery);
   const waiting = waitingCount(list?.rows ?? []);
@@ -74,9 +74,29 @@ function Menu({ phones }: { phones: boolean }) {
           </span>
         )}
       </MenuLink>
+      {cases && <CasesLink />}
       {phones && <MenuLink href="/phone">{words.shell.phones}</MenuLink>}
       <MenuLink href="/fleet">{words.shell.fleet}</MenuLink>
     </nav>
+  );
+}
+
+/// How many cases and hand-overs wait for whoever is signed in, and answers that they have not read.
+function CasesLink() {
+  const words = useWords();
+  const { data } = useQuery(casesQuery);
+  const answers = data?.sent.filter((one) => one.state === "answered").length ?? 0;
+  const waiting = (data?.to_me.length ?? 0) + (data?.handed_to_me.length ?? 0) + answers;
+  return (
+    <MenuLink href="/cases">
+      {words.shell.cases}
+      {waiting > 0 && (
+        <span className="count">
+          <span aria-hidden="true">{waiting}</span>
+          <span className="aksel-sr-only">, {words.life.cases.waiting(waiting)}</span>
+        </span>
+      )}
+    </MenuLink>
   );
 }
 

@@ -1,15 +1,16 @@
 /// The worklist: one row per patient, the one who needs somebody most at the top.
 import { Button } from "@navikt/ds-react";
 import { useQuery } from "@tanstack/react-query";
-import { type KeyboardEvent, type ReactElement, useEffect, useRef } from "react";
+import { type KeyboardEvent, type ReactElement, Suspense, lazy, useEffect, useRef, useState } from "react";
 import { useLocation } from "wouter";
 import { useAct } from "../acts";
-import type { WorklistRow } from "../api";
+import type { AlarmBrief, PatientBrief, WorklistRow } from "../api";
 import { useNow } from "../clock";
+import { type Deed, mayDo } from "../deeds/may";
 import { useWords } from "../i18n";
 import { KeysHint, useKeys } from "../keys";
 import { FailedToLoad, useTitle } from "../parts";
-import { worklistQuery } from "../queries";
+import { sessionQuery, worklistQuery } from "../queries";
 import { CalmRow } from "./calm";
 import { useChanged } from "./changed";
 import { useHeldOrder } from "./held";
@@ -25,7 +26,7 @@ export function WorklistPage() {
       <div className="page-head">
         <h1>{words.worklist.title}</h1>
         <p className="lead">{words.worklist.order}</p>
-        <KeysHint keys={words.worklist.keys} />
+        <KeysHint keys={words.life.keysRow} />
       </div>
       {list.data && <Rows rows={list.data.rows} />}
       {!list.data && list.isError && <FailedToLoad error={list.error} retry={() => void list.refetch()} />}
@@ -35,6 +36,20 @@ export function WorklistPage() {
 }
 
 const MINUTE_MS = 60_000;
+
+/// What the letters do to the row that has the focus.
+const LETTERS: Record<string, Deed> = {
+  a: "acknowledge",
+  u: "undo",
+  v: "assess",
+  z: "snooze",
+  h: "hand_over",
+  e: "escalate",
+  c: "close",
+};
+
+/// Dialogs are fetched when the first is opened: the list itself must be there at once.
+const DeedDialog = lazy(async () => ({ default: (await import("../deeds/dialogs")).DeedDialog }));
 
 const rowElements = (list: HTMLElement | null): HTMLElement[] => [
   ...(list?.querySelectorAll<HTMLElement>("[data-patient]") ?? []),
@@ -49,6 +64,8 @@ function Rows({ rows }: { rows: readonly WorklistRow[] }) {
   const { order, fresh, list, release } = useHeldOrder(rows);
   const changed = useChanged(rows);
   const act = useAct();
+  const { data: me } = useQuery(sessionQuery);
+  const [asking, ask] = useState<{ deed: Deed; alarm: AlarmBrief; patient: PatientBrief } | null>(null);
   const element = useRef<HTMLDivElement>(null);
   const focusFirst = useRef(false);
   useEffect(() => {
@@ -66,14 +83,20 @@ function Rows({ rows }: { rows: readonly WorklistRow[] }) {
     all[next]?.focus();
     all[next]?.scrollIntoView({ block: "nearest" });
   };
+  const onFocused = (deed: Deed) => {
+    const row = byId.get(focused()?.dataset.patient ?? "");
+    if (!row || act.isPending) return;
+    const may = (one: AlarmBrief | null) => one && mayDo(one, deed, me?.name ?? "", now);
+    // What a colleague has set aside is taken by its own button, never by a letter.
+    const alarm = deed === "acknowledge" ? toAcknowledge(row) : [row.clinical, row.technical].find(may);
+    if (!alarm) return;
+    if (deed === "undo" || deed === "acknowledge") act.mutate({ kind: deed, alarm: alarm.id });
+    else ask({ deed, alarm, patient: row.patient });
+  };
   useKeys({
     j: () => move(1),
     k: () => move(-1),
-    a: () => {
-      const row = byId.get(focused()?.dataset.patient ?? "");
-      const alarm = row && toAcknowledge(row);
-      if (alarm && !act.isPending) act.mutate({ kind: "acknowledge", alarm: alarm.id });
-    },
+    ...Object.fromEntries(Object.entries(LETTERS).map(([key, deed]) => [key, () => onFocused(deed)])),
   });
 
   const enter = (event: KeyboardEvent<HTMLElement>) => {
@@ -110,6 +133,11 @@ function Rows({ rows }: { rows: readonly WorklistRow[] }) {
           <CalmRow key={row.patient.id} row={row} now={minute} />
         ))}
       </Section>
+      {asking && (
+        <Suspense fallback={null}>
+          <DeedDialog {...asking} done={() => ask(null)} />
+        </Suspense>
+      )}
     </div>
   );
 }
