@@ -3,6 +3,7 @@
 Every act is one transaction, like those on an alarm: of two who answer at once one is first, and the other is told who.
 """
 
+from collections.abc import Callable
 from typing import Annotated
 
 import sqlalchemy as sa
@@ -85,43 +86,51 @@ def get_case(case_id: Number, account: Carer, here: Here, looks: Seen) -> CaseVi
 @router.post("/cases/{case_id}/open", operation_id="openCase", responses=_ON_CASE)
 def open_case(case_id: Number, account: Carer, here: Here) -> CaseView:
     """It lies open before whoever it is for: the read receipt. By others, and once more, it changes nothing."""
-    with here.db.write() as tx:
-        now_ns = here.clock.now_ns()
-        case = store.open_case(tx, _find(tx, case_id, account), account, now_ns)
-        return _done(here, tx, case, account, "open case", now_ns)
+
+    def deed(tx: sa.Connection, case: Case, now_ns: int) -> Case:
+        return store.open_case(tx, case, account, now_ns)
+
+    return _act(here, case_id, account, "open case", deed)
 
 
 @router.post("/cases/{case_id}/answer", operation_id="answerCase", responses=_ON_CASE)
 def answer_case(case_id: Number, said: Reply, account: Carer, here: Here) -> CaseView:
     """Advise, take over, admit, ask the home for measurements, or return it; once."""
-    with here.db.write() as tx:
-        now_ns = here.clock.now_ns()
-        case = _find(tx, case_id, account)
+
+    def deed(tx: sa.Connection, case: Case, now_ns: int) -> Case:
         if not case.is_for(account.id, account.role):
             raise HTTPException(403, "this case was sent to somebody else; ask them")
         known = may_ask(tx, here.programmes, case.patient_id)
         if strange := [name for name in said.measure if name not in known]:
             raise HTTPException(422, f"measure: {strange[0]!r} cannot be asked for; choose of {', '.join(known)}")
         expires_s = here.config.acknowledge_expires_s
-        case = store.answer(tx, here.programmes, case, account, said.answer, said.text, said.measure, now_ns, expires_s)
-        return _done(here, tx, case, account, f"answer case: {said.answer}", now_ns)
+        return store.answer(tx, here.programmes, case, account, said.answer, said.text, said.measure, now_ns, expires_s)
+
+    return _act(here, case_id, account, f"answer case: {said.answer}", deed)
 
 
 @router.post("/cases/{case_id}/read", operation_id="readCase", responses=_ON_CASE)
 def read_case(case_id: Number, account: Carer, here: Here) -> CaseView:
     """The sender has read the answer."""
+
+    def deed(tx: sa.Connection, case: Case, now_ns: int) -> Case:
+        if case.sent_by != account.id:
+            raise HTTPException(403, "this case was sent by somebody else; ask them: it stays in their sight")
+        return store.read(tx, case, now_ns)
+
+    return _act(here, case_id, account, "read case", deed)
+
+
+def _act(
+    here: House, case_id: str, account: Account, what: str, deed: Callable[[sa.Connection, Case, int], Case]
+) -> CaseView:
     with here.db.write() as tx:
         now_ns = here.clock.now_ns()
-        case = _find(tx, case_id, account)
-        if case.sent_by != account.id:
-            raise HTTPException(403, "this case was sent by somebody else; it stays in their sight")
-        return _done(here, tx, store.read(tx, case, now_ns), account, "read case", now_ns)
-
-
-def _done(here: House, tx: sa.Connection, case: Case, account: Account, what: str, now_ns: int) -> CaseView:
-    write(tx, now_ns, account.id, what, case.patient_id, f"case {case.id}")
-    sa.event.listen(tx, "commit", lambda _: here.hub.patient_changed(case.patient_id), once=True)
-    return _views(here, tx, [case], account, now_ns)[0]
+        case = deed(tx, _find(tx, case_id, account), now_ns)
+        write(tx, now_ns, account.id, what, case.patient_id, f"case {case.id}")
+        view = _views(here, tx, [case], account, now_ns)[0]
+    here.hub.patient_changed(case.patient_id)  # not before it is committed: the rows are built by another thread
+    return view
 
 
 def _find(tx: sa.Connection, case_id: str, account: Account) -> Case:

@@ -2,8 +2,8 @@
 
     situation        what the alarm says, since when, and NEWS2 as far as it can be known
     background       age, conditions, programme and its version, limits, what is usual for this patient
-    assessment       newest values with trend, quality and age; the rule that fired, its version and its numbers; what
-                     the sender found
+    assessment       newest values with trend, quality and age; the rules that fired and their versions; what it was
+                     found to come from
     recommendation   what is asked for, per protocol, by the alarm's priority
 
 It is a draft: the sender changes it before it is sent, and both are kept. A value that is too old is named as such and
@@ -57,7 +57,7 @@ _WORDS: dict[Language, dict[str, str]] = {
         "no_usual": "Ingen målinger å sammenligne med fra de siste to ukene.", "below": "under {limit}",
         "above": "over {limit}", "up": "opp {change} siste døgn", "down": "ned {change} siste døgn",
         "doubt": "usikker måling", "old": "For gammelt til å gjelde nå: {what}.", "age": "{age} gammel",
-        "none": "Ingen målinger.", "rule": "Regel {rule}, versjon {version}: {numbers}.",
+        "none": "Ingen målinger.", "rule": "Regel {rule}, versjon {version}",
         "doubted": "målingen er merket som ugyldig", "cause": "Vurdert: {what}.",
         "settled": "Reglene finner det ikke lenger.",
     },
@@ -71,7 +71,7 @@ _WORDS: dict[Language, dict[str, str]] = {
         "no_usual": "Nothing measured in the last two weeks to compare with.", "below": "below {limit}",
         "above": "above {limit}", "up": "up {change} in a day", "down": "down {change} in a day",
         "doubt": "doubtful reading", "old": "Too old to count as now: {what}.", "age": "{age} old",
-        "none": "Nothing measured.", "rule": "Rule {rule}, version {version}: {numbers}.",
+        "none": "Nothing measured.", "rule": "Rule {rule}, version {version}",
         "doubted": "the reading is marked as invalid", "cause": "Assessed: {what}.",
         "settled": "The rules no longer find it.",
     },
@@ -113,7 +113,10 @@ def _in(language: Language, facts: Facts, zone: tzinfo) -> Sbar:
 def _situation(language: Language, words: Mapping[str, str], facts: Facts, zone: tzinfo) -> str:
     alarm = facts.alarm
     said = [words["since"].format(colour=_COLOUR[language][alarm.level], t=_when(alarm.raised_ns, zone))]
-    said += [f"{reason.text[language]}." for reason in alarm.reasons if reason.rule not in facts.doubted]
+    standing = [reason for reason in alarm.reasons if reason.rule not in facts.doubted]
+    said += [f"{reason.text[language]}." for reason in standing]
+    if any(reason.rule == "news2" for reason in standing):  # its own sentence says the score, and what it lacks
+        return " ".join(said)
     if facts.news2 is None:
         said.append(words["no_news2"])
     elif facts.lacks:
@@ -149,11 +152,8 @@ def _assessment(language: Language, words: Mapping[str, str], facts: Facts, zone
     if old:
         said.append(words["old"].format(what="; ".join(old)))
     for reason in facts.alarm.reasons:
-        numbers = [f"{name} {_plain(value)}" for name, value in reason.because.items() if value is not None]
-        if reason.rule in facts.doubted:
-            numbers = [words["doubted"]]
-        rule = words["rule"].format(rule=reason.rule, version=reason.version, numbers=", ".join(numbers))
-        said.append(rule.replace(": .", "."))
+        rule = words["rule"].format(rule=reason.rule, version=reason.version)
+        said.append(f"{rule} ({words['doubted']})." if reason.rule in facts.doubted else f"{rule}.")
     if facts.alarm.settled:
         said.append(words["settled"])
     if facts.alarm.cause:
@@ -199,11 +199,6 @@ def _number(value: float, decimals: int) -> str:
     return f"{value:.{decimals}f}".replace(".", ",").replace("-", "−")
 
 
-def _plain(value: float) -> str:
-    """With as many decimals as it needs, two at most."""
-    return f"{value:.2f}".rstrip("0").rstrip(".").replace(".", ",").replace("-", "−")
-
-
 def _when(t_ns: int, zone: tzinfo) -> str:
     return datetime.fromtimestamp(t_ns / NS, zone).strftime("%d.%m.%Y %H:%M")
 
@@ -214,4 +209,5 @@ def _text(text: Text, language: Language) -> str:
 
 def _lower(label: str) -> str:
     """A name in the middle of a sentence: `Pulse` as `pulse`, but `SpO₂` as it is."""
-    return label if label[1:2].isupper() or not label[1:].islower() else label[0].lower() + label[1:]
+    first = label.split(" ")[0]
+    return label[0].lower() + label[1:] if first[1:].islower() else label

@@ -42,6 +42,7 @@ function SnoozeDialog({ alarm, patient, done }: DeedProps) {
   const { life } = words;
   const now = useNow();
   const act = useAct();
+  const [length, choose] = useState("");
   const [missing, setMissing] = useState<ReadonlySet<string>>(new Set());
   const send = (form: FormData) => {
     const [minutes, why] = [Number(text(form, "minutes")), text(form, "why").trim()];
@@ -64,7 +65,8 @@ function SnoozeDialog({ alarm, patient, done }: DeedProps) {
         size="small"
         name="minutes"
         label={life.snoozeFor}
-        defaultValue=""
+        value={length}
+        onChange={(event) => choose(event.currentTarget.value)}
         error={missing.has("minutes") ? life.chooseMissing : undefined}
       >
         <option value="">{life.choose}</option>
@@ -90,12 +92,13 @@ function HandOverDialog({ alarm, patient, done }: DeedProps) {
   const words = useWords();
   const { life } = words;
   const act = useAct();
+  const [to, choose] = useState("");
   const [missing, setMissing] = useState(false);
   const send = (form: FormData) => {
-    const to = addressed(text(form, "to"));
-    setMissing(!to);
-    if (!to) return;
-    const body = { ...to, note: text(form, "note"), seen: alarm.state };
+    const whom = addressed(to);
+    setMissing(!whom);
+    if (!whom) return;
+    const body = { ...whom, note: text(form, "note"), seen: alarm.state };
     act.mutate({ kind: "hand_over", alarm: alarm.id, body }, { onSuccess: done });
   };
   return (
@@ -108,7 +111,12 @@ function HandOverDialog({ alarm, patient, done }: DeedProps) {
       done={done}
     >
       <p>{life.handWhat}</p>
-      <RecipientChoice alarm={alarm.id} error={missing ? life.chooseMissing : undefined} />
+      <RecipientChoice
+        alarm={alarm.id}
+        error={missing ? life.chooseMissing : undefined}
+        value={to}
+        onChange={choose}
+      />
       <Textarea size="small" name="note" label={life.note} description={life.noteWhat} maxLength={2000} minRows={2} />
     </Frame>
   );
@@ -192,8 +200,8 @@ interface ChoiceProps {
   error: string | undefined;
   /// Before the roles: another way than to somebody.
   first?: React.ReactNode;
-  value?: string;
-  onChange?: (value: string) => void;
+  value: string;
+  onChange: (value: string) => void;
 }
 
 /// Whom an alarm can be left with: roles by who is on call, then people. Who cannot be reached is shown and not chosen.
@@ -208,7 +216,8 @@ export function RecipientChoice({ alarm, error, first, value, onChange }: Choice
       name="to"
       label={life.to}
       error={error}
-      {...(onChange ? { value, onChange: (event) => onChange(event.currentTarget.value) } : { defaultValue: "" })}
+      value={value}
+      onChange={(event) => onChange(event.currentTarget.value)}
     >
       {first ?? <option value="">{life.choose}</option>}
       {data?.roles.map(({ role, names, reachable }) => (

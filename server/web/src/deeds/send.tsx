@@ -18,6 +18,7 @@ export function EscalateDialog({ alarm, patient, done }: DeedProps) {
   const act = useAct();
   const clinical = alarm.kind === "clinical";
   const [to, choose] = useState(clinical ? "role:doctor" : LADDER);
+  const [edited, edit] = useState<Partial<SbarNote>>({});
   const [missing, setMissing] = useState(false);
   const draft = useQuery({ queryKey: ["sbar", alarm.id], queryFn: () => api.sbar(alarm.id), gcTime: 0, enabled: clinical });
   const send = (form: FormData) => {
@@ -73,11 +74,12 @@ export function EscalateDialog({ alarm, patient, done }: DeedProps) {
             <p className="hint">{life.sendWhat}</p>
             {SBAR.map((part) => (
               <Textarea
-                key={`${part} ${language}`}
+                key={part}
                 size="small"
                 name={part}
                 label={life.sbar[part]}
-                defaultValue={draft.data[language][part]}
+                value={edited[part] ?? draft.data[language][part]}
+                onChange={(event) => edit({ ...edited, [part]: event.currentTarget.value })}
                 maxLength={4000}
                 minRows={2}
                 error={missing ? life.sbarMissing : undefined}
