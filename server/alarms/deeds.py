@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from server.access.store import people
 from server.alarms import holds, store, table, words
 from server.alarms.chain import say
-from server.alarms.model import HELD, Alarm, Refused, To
+from server.alarms.model import HELD, Alarm, Refused, To, closes_itself
 from server.escalation.model import resume
 from server.notify import outbox
 from server.oncall.model import Person
@@ -29,7 +29,7 @@ def undo(tx: sa.Connection, alarm: Alarm, name: str, now_ns: int) -> Alarm:
     if alarm.state not in HELD and outbox.unsent(tx, alarm.id, f"{alarm.climb.round}.{alarm.climb.step}"):
         alarm = msgspec.structs.replace(alarm, climb=resume(alarm.climb, now_ns))
     say(tx, alarm, now_ns, "undone", words.undone(name), name)
-    return table.save(tx, alarm)
+    return _kept(tx, alarm, now_ns)
 
 
 def assess(
@@ -46,7 +46,7 @@ def snooze(tx: sa.Connection, alarm: Alarm, by_id: str, name: str, now_ns: int, 
     alarm = holds.snooze(alarm, by_id, name, now_ns, for_s, why)
     outbox.withdraw(tx, alarm.id)
     say(tx, alarm, now_ns, "snoozed", words.snoozed(name, for_s, why), name)
-    return table.save(tx, alarm)
+    return _kept(tx, alarm, now_ns)
 
 
 def hand_over(tx: sa.Connection, alarm: Alarm, by_id: str, name: str, now_ns: int, to: To, note: str = "") -> Alarm:
@@ -89,3 +89,8 @@ def reach(alarm: Alarm, whom: Iterable[Person], to: To) -> None:
         f"{to.name or 'nobody on call as ' + to.role} cannot be reached", "choose somebody else, or the ladder's next",
         None, alarm.state.value,
     )  # fmt: skip
+
+
+def _kept(tx: sa.Connection, alarm: Alarm, now_ns: int) -> Alarm:
+    """Store an alarm that nobody has acknowledged now: a technical one that has settled is over with that."""
+    return store.close_itself(tx, alarm, now_ns) if closes_itself(alarm) else table.save(tx, alarm)

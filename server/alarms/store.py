@@ -37,6 +37,7 @@ __all__ = [
     "acknowledge",
     "advance",
     "close",
+    "close_itself",
     "correct",
     "escalate",
     "expire",
@@ -145,7 +146,7 @@ def expire(tx: sa.Connection, alarm: Alarm, now_ns: int) -> Alarm:
     say(tx, alarm, now_ns, "expired", why, alarm.holder or "")
     alarm = model.release(alarm, Deed.EXPIRE, now_ns)
     if model.closes_itself(alarm):
-        return _close_itself(tx, alarm, now_ns)
+        return close_itself(tx, alarm, now_ns)
     if parked and parked.case is not None:
         cases.lapse(tx, parked.case, now_ns)
     alarm = advance(tx, alarm, now_ns, why)
@@ -249,7 +250,7 @@ def _follow(
     for change in changes:
         alarm = _changed(tx, alarm, change, said, now_ns, trigger)
     if model.closes_itself(alarm):
-        _close_itself(tx, alarm, now_ns)
+        close_itself(tx, alarm, now_ns)
     else:
         table.save(tx, alarm)
     return bool(changes) or alarm.reasons != was.reasons
@@ -298,7 +299,8 @@ def _decide(
             return
 
 
-def _close_itself(tx: sa.Connection, alarm: Alarm, now_ns: int) -> Alarm:
+def close_itself(tx: sa.Connection, alarm: Alarm, now_ns: int) -> Alarm:
+    """A technical alarm that has settled ends, for nobody has acknowledged it (`model.closes_itself`)."""
     outbox.withdraw(tx, alarm.id)
     say(tx, alarm, now_ns, "closed", words.SETTLED_ITSELF)
     return table.save(tx, model.settle(alarm, now_ns))

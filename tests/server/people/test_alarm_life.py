@@ -158,6 +158,8 @@ def machine_for(words):
                 assert (one.acknowledged_by is not None) == (one.state in TAKEN)
                 assert (one.parked is not None) == (one.state in PARKED)
                 assert one.due_ns is not None
+                over_by_itself = one.kind == "technical" and one.settled and one.state not in TAKEN
+                assert not over_by_itself or one.state in (State.HANDED, State.SENT), "settled, and waits for nobody"
             over = {one.id for one in alarms if one.state is State.CLOSED}
             assert self.over - over <= self.reopened, "something else than opening it again led out of closed"
             self.over, self.reopened = over, set()

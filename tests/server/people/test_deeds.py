@@ -227,6 +227,20 @@ def test_a_technical_alarm_that_settles_in_its_sleep_closes_itself(ward):
     assert (ward.alarm().state, ward.alarm().closed_by, ward.alarm().parked) == (State.CLOSED, None, None)
 
 
+@pytest.mark.parametrize("deed", ["undo", "snooze"])
+def test_a_technical_alarm_that_settled_in_somebodys_hands_is_over_when_it_leaves_them(ward, deed):
+    ward.hear(Level.LOW, kind=Kind.TECHNICAL)
+    ward.hear(kind=Kind.TECHNICAL)
+    ward.clock.advance(minutes=9)
+    ward.hear(kind=Kind.TECHNICAL)
+    ward.acknowledge("Kari Olsen")
+    ward.clock.advance(minutes=1)
+    ward.hear(kind=Kind.TECHNICAL)
+    assert ward.alarm().settled
+    snooze(ward) if deed == "snooze" else ward.does(deeds.undo, "Kari Olsen", ward.now_ns)
+    assert (ward.alarm().state, ward.alarm().closed_by) == (State.CLOSED, None)
+
+
 def test_each_deed_has_its_place_in_the_chain_of_events(taken, words):
     taken.does(deeds.assess, "Kari Olsen", taken.now_ns, 3600.0, "expected")
     snooze(taken)

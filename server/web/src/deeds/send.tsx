@@ -80,7 +80,6 @@ export function EscalateDialog({ alarm, patient, done }: DeedProps) {
                 label={life.sbar[part]}
                 value={edited[part] ?? draft.data[language][part]}
                 onChange={(event) => edit({ ...edited, [part]: event.currentTarget.value })}
-                maxLength={4000}
                 minRows={2}
                 error={missing ? life.sbarMissing : undefined}
               />

@@ -81,7 +81,7 @@ export const life: typeof nb = {
     to: (who, t) => `To ${who}, ${t}`,
     open: "Open",
     openCase: (id, name) => `Open case ${id} about ${name}`,
-    close: "Close the case",
+    close: "Hide the case",
     state: { sent: "Not opened", opened: "Opened", answered: "Answered", read: "Answered and read" },
     openedBy: (who, t) => `Opened by ${who} ${t}`,
     notOpened: "Not opened yet",

@@ -79,7 +79,7 @@ export const life = {
     to: (who: string, t: string) => `Til ${who}, ${t}`,
     open: "Åpne",
     openCase: (id: string, name: string) => `Åpne sak ${id} om ${name}`,
-    close: "Lukk saken",
+    close: "Skjul saken",
     state: { sent: "Ikke åpnet", opened: "Åpnet", answered: "Besvart", read: "Besvart og lest" },
     openedBy: (who: string, t: string) => `Åpnet av ${who} ${t}`,
     notOpened: "Ikke åpnet ennå",
