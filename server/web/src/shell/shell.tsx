@@ -103,7 +103,7 @@ function CasesLink() {
 function MenuLink({ href, children }: { href: string; children: ReactNode }) {
   const [here] = useLocation();
   return (
-    <Link href={href} aria-current={here === href ? "page" : undefined}>
+    <Link href={href} aria-current={here === href || here.startsWith(`${href}/`) ? "page" : undefined}>
       {children}
     </Link>
   );
