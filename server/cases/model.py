@@ -55,5 +55,7 @@ class Case(msgspec.Struct, frozen=True):
     read_ns: int | None = None
 
     def is_for(self, person: str, role: Role) -> bool:
-        """Whether it was sent to that person, or to their role."""
+        """Whether it was sent to that person, or by somebody else to their role."""
+        if person == self.sent_by:
+            return False
         return self.to_person == person if self.to_person is not None else self.to_role == role

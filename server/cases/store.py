@@ -108,7 +108,7 @@ def of_account(tx: sa.Connection, account: Account) -> list[Case]:
     Every list of cases is this query: who else may see what is decided here.
     """
     columns = cases.c
-    to_me = (columns.to_person == account.id) | (columns.to_person.is_(None) & (columns.to_role == account.role))
+    to_me = _to(account)
     waits = columns.answered_ns.is_(None)
     mine = (to_me & waits) | ((columns.sent_by == account.id) & columns.read_ns.is_(None))
     stands = columns.answered_ns.is_not(None) | (alarms.c.state != State.CLOSED)
@@ -119,9 +119,15 @@ def of_account(tx: sa.Connection, account: Account) -> list[Case]:
 def answered_by(tx: sa.Connection, account: Account, limit: int) -> list[Case]:
     """What a person has answered last, or others of their role have of what was sent to it; the newest first."""
     columns = cases.c
-    to_me = (columns.to_person == account.id) | (columns.to_person.is_(None) & (columns.to_role == account.role))
-    query = sa.select(cases).where(to_me, columns.answered_ns.is_not(None))
+    query = sa.select(cases).where(_to(account), columns.answered_ns.is_not(None))
     return many(tx, query.order_by(columns.answered_ns.desc(), columns.id.desc()).limit(limit))
+
+
+def _to(account: Account) -> sa.ColumnElement[bool]:
+    """`Case.is_for` as a query."""
+    columns = cases.c
+    role = columns.to_person.is_(None) & (columns.to_role == account.role)
+    return ((columns.to_person == account.id) | role) & (columns.sent_by != account.id)
 
 
 def _take(tx: sa.Connection, alarm: Alarm, case: Case, by: Account, now_ns: int, expires_s: float) -> None:

@@ -203,6 +203,15 @@ async def test_a_case_is_between_those_it_is_between(ward, staff):
     assert (await staff["kari"].post("/api/cases/1/open")).json()["opened_by"] is None, "not whom it is for"
 
 
+async def test_what_a_nurse_sends_to_the_nurses_is_for_the_others(ward, staff):
+    ward.hear(Level.HIGH)
+    await send(staff["kari"], {"role": "nurse"})
+    mine = (await staff["kari"].get("/api/cases")).json()
+    assert (len(mine["to_me"]), len(mine["sent"])) == (0, 1)
+    assert (await answered(staff["kari"], "take_over")).status_code == 403
+    assert len((await staff["per"].get("/api/cases")).json()["to_me"]) == 1
+
+
 async def test_it_goes_to_whoever_can_be_reached_and_nothing_is_written_otherwise(ward, staff):
     ward.hear(Level.HIGH)
     note = (await staff["kari"].get("/api/alarms/1/sbar")).json()["nb"]
