@@ -9,6 +9,7 @@ from collections.abc import Iterable
 import msgspec
 import sqlalchemy as sa
 
+from server.access.filter import seeing
 from server.access.store import people
 from server.alarms import holds, store, table, words
 from server.alarms.chain import say
@@ -52,7 +53,9 @@ def snooze(tx: sa.Connection, alarm: Alarm, by_id: str, name: str, now_ns: int, 
 def hand_over(tx: sa.Connection, alarm: Alarm, by_id: str, name: str, now_ns: int, to: To, note: str = "") -> Alarm:
     """`name` leaves it with `to`, who are told; raises Refused where nobody of them can be reached."""
     parked, why = holds.hand_over(alarm, by_id, name, now_ns, to, note), words.handed_over(name, to)
-    whom = [one for one in addressed(tx, to, now_ns) if one.id != by_id]
+    able = addressed(tx, to, now_ns)
+    see = seeing(tx, [one.id for one in able if one.id != by_id], alarm.patient_id, now_ns)
+    whom = [one for one in able if one.id in see]
     reach(alarm, whom, to)
     alarm = parked
     say(tx, alarm, now_ns, "handed_over", words.noted(why, note), name)
@@ -83,11 +86,11 @@ def addressed(tx: sa.Connection, to: To, now_ns: int) -> list[Person]:
 
 def reach(alarm: Alarm, whom: Iterable[Person], to: To) -> None:
     """Raises Refused unless somebody of them can be reached: what nobody hears of must not seem to be with somebody."""
-    if any(one.phone for one in whom):
+    if any(one.reached_by for one in whom):
         return
     raise Refused(
-        f"{to.name or 'nobody on call as ' + to.role} cannot be reached", "choose somebody else, or the ladder's next",
-        None, alarm.state.value,
+        f"{to.name or 'nobody on call as ' + to.role} cannot be reached, or may not see this patient",
+        "choose somebody else, or the ladder's next", None, alarm.state.value,
     )  # fmt: skip
 
 

@@ -114,6 +114,14 @@ def is_case(alarm: Alarm, case: int) -> bool:
     return alarm.state is State.SENT and alarm.parked is not None and alarm.parked.case == case
 
 
+def unheard(alarm: Alarm, telling: str, now_ns: int) -> Alarm:
+    """Nobody could be told what was left with them: that is over now. The same alarm if it is about something else."""
+    parked = alarm.parked
+    if parked is None or telling not in (f"hand.{parked.since_ns}", f"case{parked.case}"):
+        return alarm
+    return msgspec.structs.replace(alarm, expires_ns=now_ns)
+
+
 def _own(alarm: Alarm, name: str, deed: Deed) -> Alarm:
     """The alarm, unless a colleague has it; raises Refused that names them."""
     if alarm.state in TAKEN and alarm.acknowledged_by != name:

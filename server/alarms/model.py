@@ -185,6 +185,12 @@ class Parked(msgspec.Struct, frozen=True):
     to: To | None = None
     case: int | None = None
 
+    def is_for(self, person: str, role: Role) -> bool:
+        """Whether it was left with that person, or by somebody else with their role."""
+        if self.to is None or person == self.by_id:
+            return False
+        return self.to.person == person if self.to.person is not None else self.to.role == role
+
 
 class Before(msgspec.Struct, frozen=True):
     """How it was when somebody acknowledged it, who may take that back until `until_ns`."""

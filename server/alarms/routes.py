@@ -16,6 +16,7 @@ from server.alarms.views import may_act, views
 from server.api import Acknowledge, Acting, AlarmView, Close, Conflict, Escalate, Explanation
 from server.audit.store import write
 from server.cases.api import Addressed, Assess, HandOver, OnCall, Recipients, Reopen, Snooze, Someone, Undo
+from server.cases.sight import may_get
 from server.decisions.explain import explain
 from server.house import Here, House, Seen, problems
 from server.oncall.model import ROLES
@@ -131,22 +132,25 @@ def reopen_alarm(alarm_id: str, said: Reopen, account: Anyone, here: Here) -> Al
 
 @router.get("/recipients", operation_id="getRecipients", responses=problems(401, 403, 404, 422))
 def get_recipients(alarm_id: str, account: Anyone, here: Here) -> Recipients:
-    """Whom it can be left with: who answers for each role now, and everybody who may act on it."""
+    """Whom it can be left with: who answers for each role now, and everybody who may act on it and see the patient.
+
+    Specialists are listed too, since a case lets them see the patient."""
     with here.db.read() as tx:
         alarm = find(tx, alarm_id, account)
         on_call = answering(tx, here.clock.now_ns())
         staff = [one for one in people(tx) if one.id != account.id]
+        able = {one.id for one in may_get(tx, alarm.patient_id, staff, here.clock.now_ns())}
     fits = [role for role in ROLES if role in CARE or alarm.kind == "technical"]
     return Recipients(
         roles=[
-            OnCall(role=role, names=[one.name for one in whom], reachable=any(one.phone for one in whom))
+            OnCall(role=role, names=[one.name for one in whom], reachable=any(one.reached_by for one in whom))
             for role in fits
-            for whom in [[one for one in on_call.get(role, ()) if one.id != account.id]]
+            for whom in [[one for one in on_call.get(role, ()) if one.id in able]]
         ],
         people=[
-            Someone(id=one.id, name=one.name, role=one.role, reachable=bool(one.phone))
+            Someone(id=one.id, name=one.name, role=one.role, reachable=bool(one.reached_by))
             for one in staff
-            if one.role in fits
+            if one.role in fits and one.id in able
         ],
     )
 

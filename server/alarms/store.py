@@ -16,6 +16,7 @@ from server.alarms import model, table, timeline, words
 from server.alarms.chain import say
 from server.alarms.model import PRIORITY, Alarm, Deed, State, Trigger
 from server.alarms.table import open_count
+from server.cases import sight
 from server.cases import table as cases
 from server.decisions.record import Basis, What, decided
 from server.escalation.model import Tell, begin, climb
@@ -133,6 +134,7 @@ def close(
     outbox.withdraw(tx, alarm.id)
     text = words.noted(words.closed(action, outcome, usefulness), note)
     say(tx, alarm, now_ns, "closed", text, name)
+    sight.closed(tx, alarm.id, now_ns, name)
     return table.save(tx, alarm)
 
 
@@ -163,11 +165,12 @@ def tell(
     `telling` names it once and for all: the same again is no second message.
     """
     person = patient(tx, alarm.patient_id)
-    reached = [one for one in whom if one.phone]
+    reached = [one for one in whom if one.reached_by]
     for one in reached:
         outbox.queue(
             tx, alarm_id=alarm.id, patient_id=alarm.patient_id, severity=int(alarm.level), telling=telling, person=one,
             text=message(alarm, person.name if person else "", Tell(one.role, 0, 0, (one,), ()), why), now_ns=now_ns,
+            language=alarm.climb.ladder.language,
         )  # fmt: skip
     return [one.name for one in reached]
 
@@ -197,6 +200,7 @@ def _told(tx: sa.Connection, alarm: Alarm, tell: Tell, now_ns: int, why: words.W
         outbox.queue(
             tx, alarm_id=alarm.id, patient_id=alarm.patient_id, severity=int(alarm.level),
             telling=f"{tell.round}.{tell.step}", person=one, text=text, now_ns=now_ns,
+            language=alarm.climb.ladder.language,
         )  # fmt: skip
         say(tx, alarm, now_ns, "told", words.told(one.name, tell.role), one.name)
     told = dict.fromkeys((*alarm.told, *(one.name for one in tell.people)))
@@ -303,6 +307,7 @@ def close_itself(tx: sa.Connection, alarm: Alarm, now_ns: int) -> Alarm:
     """A technical alarm that has settled ends, for nobody has acknowledged it (`model.closes_itself`)."""
     outbox.withdraw(tx, alarm.id)
     say(tx, alarm, now_ns, "closed", words.SETTLED_ITSELF)
+    sight.closed(tx, alarm.id, now_ns, f"alarm {alarm.id}")
     return table.save(tx, model.settle(alarm, now_ns))
 
 

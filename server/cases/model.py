@@ -30,7 +30,10 @@ class Sbar(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Case(msgspec.Struct, frozen=True):
-    """One case. Names of people stand beside their ids, as they were then; `draft` is by language."""
+    """One case. Names of people stand beside their ids, as they were then; `draft` is by language.
+
+    `relations` are what lets those who are consulted see the patient (`server.cases.sight`).
+    """
 
     id: int
     alarm_id: int
@@ -53,6 +56,7 @@ class Case(msgspec.Struct, frozen=True):
     answered_by: str | None = None
     answered_ns: int | None = None
     read_ns: int | None = None
+    relations: tuple[int, ...] = ()
 
     def is_for(self, person: str, role: Role) -> bool:
         """Whether it was sent to that person, or by somebody else to their role."""

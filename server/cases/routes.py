@@ -56,20 +56,23 @@ def send_alarm(alarm_id: str, said: SendOn, account: Carer, here: Here) -> Alarm
 def get_cases(account: Carer, here: Here, looks: Seen) -> Cases:
     """The cases that wait for whoever asks, those that they have sent on, and the latest that were answered."""
     now_ns = here.clock.now_ns()
-    looks.saw(now_ns, account.id, "cases")
     with here.db.read() as tx:
-        found = store.of_account(tx, account)
+        found = store.of_account(tx, account, now_ns)
         to_me = [one for one in found if one.is_for(account.id, account.role) and one.answered_ns is None]
         sent = [one for one in found if one.sent_by == account.id and one not in to_me]
-        over = store.answered_by(tx, account, ANSWERED_SHOWN)
-        waiting, left = handed(tx, here.programmes, account)
-        return Cases(
+        over = store.answered_by(tx, account, ANSWERED_SHOWN, now_ns)
+        waiting, left = handed(tx, here.programmes, account, now_ns)
+        page = Cases(
             to_me=_views(here, tx, to_me, account, now_ns),
             handed_to_me=waiting,
             sent=_views(here, tx, sent, account, now_ns),
             handed=left,
             answered=_views(here, tx, over, account, now_ns),
         )
+    shown = [one.patient.id for one in (*page.to_me, *page.sent, *page.answered)]
+    for patient_id in dict.fromkeys([*shown, *(one.patient.id for one in (*page.handed_to_me, *page.handed))]):
+        looks.saw(now_ns, account.id, "cases", patient_id)
+    return page
 
 
 @router.get("/cases/{case_id}", operation_id="getCase", responses=problems(401, 403, 404, 422))
@@ -116,7 +119,7 @@ def read_case(case_id: Number, account: Carer, here: Here) -> CaseView:
     def deed(tx: sa.Connection, case: Case, now_ns: int) -> Case:
         if case.sent_by != account.id:
             raise HTTPException(403, "this case was sent by somebody else; ask them: it stays in their sight")
-        return store.read(tx, case, now_ns)
+        return store.read(tx, case, account, now_ns)
 
     return _act(here, case_id, account, "read case", deed)
 

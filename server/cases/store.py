@@ -1,10 +1,12 @@
 """Sending a case, opening, answering and reading it; within the caller's transaction, with the alarm it is about."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import msgspec
 import sqlalchemy as sa
 
+from server.access.filter import visible
 from server.access.store import Account, people
 from server.alarms import deeds, holds, store, table
 from server.alarms.chain import say
@@ -12,11 +14,12 @@ from server.alarms.model import TAKEN, Alarm, Refused, State, To
 from server.alarms.table import alarms
 from server.alarms.words import noted
 from server.api import AlarmState
-from server.cases import words
+from server.cases import sight, words
 from server.cases.model import TAKES, Answer, Case, Sbar
 from server.cases.table import cases, many, of_numbers
 from server.notify import outbox
 from server.patients.programmes import Programmes
+from server.patients.store import patients as register
 from server.wishes import person as wishes
 
 
@@ -26,7 +29,8 @@ def send(
 ) -> tuple[Alarm, Case]:  # fmt: skip
     """Escalate the alarm to `to`; raises Refused where a colleague has it, or nobody of them can be reached."""
     holds.send(alarm, by.id, by.name, now_ns, to, 0)  # first: a colleague who has it is named, and nothing is written
-    whom = [one for one in deeds.addressed(tx, to, now_ns) if one.id != by.id]
+    able = sight.may_get(tx, alarm.patient_id, deeds.addressed(tx, to, now_ns), now_ns)
+    whom = [one for one in able if one.id != by.id]
     deeds.reach(alarm, whom, to)
     row = {
         "alarm_id": alarm.id, "patient_id": alarm.patient_id, "sent_by": by.id, "sent_name": by.name,
@@ -34,6 +38,7 @@ def send(
         "note": msgspec.to_builtins(note), "draft": msgspec.to_builtins(dict(draft)),
     }  # fmt: skip
     number: int = tx.execute(cases.insert().values(row).returning(cases.c.id)).scalar_one()
+    sight.give(tx, number, alarm.patient_id, whom, by, now_ns)
     alarm = holds.send(alarm, by.id, by.name, now_ns, to, number)
     outbox.withdraw(tx, alarm.id)
     why = words.sent(by.name, to, number)
@@ -89,10 +94,11 @@ def answer(
     return _known(tx, case.id)
 
 
-def read(tx: sa.Connection, case: Case, now_ns: int) -> Case:
-    """The sender has read the answer, and need not keep the case in sight."""
+def read(tx: sa.Connection, case: Case, by: Account, now_ns: int) -> Case:
+    """The sender, `by`, has read the answer, and need not keep the case in sight; nor need whoever was consulted."""
     if case.answered_ns is not None and case.read_ns is None:
         _set(tx, case, read_ns=now_ns)
+        sight.narrow(tx, case, _alarm(tx, case).acknowledged_by, by, now_ns)
     return _known(tx, case.id)
 
 
@@ -101,26 +107,29 @@ def get(tx: sa.Connection, number: int) -> Case | None:
     return of_numbers(tx, [number]).get(number)
 
 
-def of_account(tx: sa.Connection, account: Account) -> list[Case]:
+def of_account(tx: sa.Connection, account: Account, now_ns: int) -> list[Case]:
     """The cases that concern a person now, the oldest first: sent to them or to their role and not answered yet, or
     sent by them and not read yet. A case whose alarm was closed without an answer concerns nobody any more.
-
-    Every list of cases is this query: who else may see what is decided here.
     """
     columns = cases.c
     to_me = _to(account)
     waits = columns.answered_ns.is_(None)
     mine = (to_me & waits) | ((columns.sent_by == account.id) & columns.read_ns.is_(None))
     stands = columns.answered_ns.is_not(None) | (alarms.c.state != State.CLOSED)
-    query = sa.select(cases).join(alarms, alarms.c.id == columns.alarm_id).where(mine, stands)
+    query = _seen(account, now_ns).join(alarms, alarms.c.id == columns.alarm_id).where(mine, stands)
     return many(tx, query.order_by(columns.sent_ns, columns.id))
 
 
-def answered_by(tx: sa.Connection, account: Account, limit: int) -> list[Case]:
+def answered_by(tx: sa.Connection, account: Account, limit: int, now_ns: int) -> list[Case]:
     """What a person has answered last, or others of their role have of what was sent to it; the newest first."""
     columns = cases.c
-    query = sa.select(cases).where(_to(account), columns.answered_ns.is_not(None))
+    query = _seen(account, now_ns).where(_to(account), columns.answered_ns.is_not(None))
     return many(tx, query.order_by(columns.answered_ns.desc(), columns.id.desc()).limit(limit))
+
+
+def _seen(account: Account, now_ns: int) -> sa.Select[Any]:
+    """The cases about patients whom the account sees: where every list of cases begins."""
+    return sa.select(cases).join(register, register.c.id == cases.c.patient_id).where(visible(account, now_ns))
 
 
 def _to(account: Account) -> sa.ColumnElement[bool]:

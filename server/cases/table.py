@@ -33,6 +33,7 @@ cases = sa.Table(
     sa.Column("answered_by", sa.Text, comment="a name"),
     sa.Column("answered_ns", sa.BigInteger),
     sa.Column("read_ns", sa.BigInteger, comment="when the sender had read the answer"),
+    sa.Column("relations", sa.JSON, nullable=False, server_default="[]", comment="for those who are consulted"),
     sa.Index("cases_sent", "sent_by", "read_ns"),
     sa.Index("cases_open", "answered_ns"),
 )

@@ -8,6 +8,7 @@ from typing import Literal
 import msgspec
 import sqlalchemy as sa
 
+from server.access.filter import sees
 from server.access.store import Account
 from server.alarms import holds, table
 from server.alarms.model import Alarm, State
@@ -81,19 +82,24 @@ def views(
     ]
 
 
-def handed(tx: sa.Connection, programmes: Programmes, account: Account) -> tuple[list[Handed], list[Handed]]:
+def handed(
+    tx: sa.Connection, programmes: Programmes, account: Account, now_ns: int
+) -> tuple[list[Handed], list[Handed]]:
     """The hand-overs that wait for this person, and those that they wait for themselves."""
     to_me: list[Handed] = []
     by_me: list[Handed] = []
     for alarm in table.parked(tx, State.HANDED):
-        parked, record = alarm.parked, patient(tx, alarm.patient_id)
-        if parked is None or parked.to is None or record is None:
+        parked = alarm.parked
+        if parked is None:
             continue
-        to = parked.to
-        mine = to.person == account.id if to.person else to.role == account.role and parked.by_id != account.id
-        for whose, list_ in ((mine, to_me), (parked.by_id == account.id, by_me)):
-            if whose:
-                list_.append(Handed(alarm=alarm_brief(alarm), patient=brief(record, programmes)))
+        mine, left = parked.is_for(account.id, account.role), parked.by_id == account.id
+        if not (mine or left) or not sees(tx, account, alarm.patient_id, now_ns):
+            continue
+        record = patient(tx, alarm.patient_id)
+        if record is not None:
+            shown = Handed(alarm=alarm_brief(alarm), patient=brief(record, programmes))
+            to_me.extend([shown] * mine)
+            by_me.extend([shown] * left)
     return to_me, by_me
 
 

@@ -165,8 +165,8 @@ def _tell(
         role=role,
         round=round_,
         step=step,
-        people=tuple(p for p in answering if p.phone),
-        unreachable=tuple(p.name for p in answering if not p.phone),
+        people=tuple(p for p in answering if p.reached_by),
+        unreachable=tuple(p.name for p in answering if not p.reached_by),
         waited_on=state.ladder.steps[state.step].tell if state.step >= 0 else None,
         waited_s=(now_ns - state.told_ns) / NS if state.told_ns is not None else 0.0,
     )

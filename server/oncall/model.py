@@ -13,13 +13,28 @@ from server.api import Role
 ROLES: tuple[Role, ...] = ("nurse", "doctor", "specialist", "administrator")
 
 
+class Way(msgspec.Struct, frozen=True):
+    """A way to reach a person, used `after_s` seconds after they are told. `id` None: the municipality's telephone."""
+
+    channel: str
+    address: str
+    after_s: float = 0.0
+    id: int | None = None
+
+
 class Person(msgspec.Struct, frozen=True):
-    """Someone of the staff. An empty `phone` means that the ladder cannot reach them."""
+    """Someone of the staff. `ways`: their own, in their order; without any, it is the `phone` of the municipality."""
 
     id: str
     name: str
     role: Role
     phone: str = ""
+    ways: tuple[Way, ...] = ()
+
+    @property
+    def reached_by(self) -> tuple[Way, ...]:
+        """How the ladder reaches them; empty: it cannot."""
+        return self.ways or ((Way("sms", self.phone),) if self.phone else ())
 
 
 class Shift(msgspec.Struct, frozen=True):

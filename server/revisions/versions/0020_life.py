@@ -6,7 +6,7 @@ from alembic import op
 from server.db import Number
 
 revision = "0020"
-down_revision = "0017"
+down_revision = "0023"
 
 
 def upgrade() -> None:
@@ -40,6 +40,7 @@ def upgrade() -> None:
         sa.Column("answered_by", sa.Text(), comment="a name"),
         sa.Column("answered_ns", sa.BigInteger()),
         sa.Column("read_ns", sa.BigInteger(), comment="when the sender had read the answer"),
+        sa.Column("relations", sa.JSON(), nullable=False, server_default="[]", comment="for those who are consulted"),
         sa.ForeignKeyConstraint(["alarm_id"], ["alarms.id"]),
         sa.ForeignKeyConstraint(["patient_id"], ["patients.id"]),
         sa.PrimaryKeyConstraint("id"),

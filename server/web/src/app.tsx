@@ -13,8 +13,11 @@ import { WorklistPage } from "./worklist/page";
 
 const PatientPage = lazy(() => import("./patient/page"));
 const PhonePage = lazy(() => import("./phone/page"));
+const PeoplePage = lazy(() => import("./access/people"));
+const SecurityPage = lazy(() => import("./access/security"));
 const CasesPage = lazy(() => import("./cases/page"));
 const FleetPage = lazy(() => import("./fleet/page"));
+const MePage = lazy(() => import("./me/page"));
 
 export function App() {
   const [language, choose] = useRemembered("hjemvakt.language", ["nb", "en"], "nb");
@@ -54,6 +57,15 @@ function Pages() {
           <Route path="/cases/:id?">{({ id }) => <CasesPage id={id} />}</Route>
           <Route path="/phone">
             <PhonePage />
+          </Route>
+          <Route path="/people">
+            <PeoplePage user={user} />
+          </Route>
+          <Route path="/me/security">
+            <SecurityPage />
+          </Route>
+          <Route path="/me">
+            <MePage />
           </Route>
           <Route path="/fleet">
             <FleetPage user={user} />

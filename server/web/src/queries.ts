@@ -52,6 +52,8 @@ export const patientQuery = (id: string) => queryOptions({ queryKey: ["patient",
 /// What waits for whoever is signed in, and what they have sent on. The stream renews it when an alarm has changed.
 export const casesQuery = queryOptions({ queryKey: ["cases"], queryFn: api.cases });
 
+export const myWaysQuery = queryOptions({ queryKey: ["my ways"], queryFn: api.myWays });
+
 export const phoneQuery = queryOptions({ queryKey: ["phone"], queryFn: api.phone });
 
 /// The fleet has no events of its own; it is asked for again now and then.

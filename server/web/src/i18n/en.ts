@@ -1,12 +1,15 @@
 /// Every word on the page in English.
 import type { Span } from "../format";
 import { life } from "./life.en";
+import { me } from "./me.en";
 import type { Words } from "./nb";
+import { accessEn } from "./access.en";
 
 const units = { s: "s", min: "min", h: "h", d: "days" };
 const length = ([count, unit]: Span) => `${count} ${units[unit]}`;
 
 export const en: Words = {
+  me,
   length,
   ago: (s) => (s[1] === "s" ? "just now" : `${length(s)} ago`),
   in: (s) => (s[1] === "s" ? "now" : `in ${length(s)}`),
@@ -479,4 +482,5 @@ export const en: Words = {
     raised: (priority, name, why) => `${priority} alarm: ${name}. ${why}`,
     worse: (priority, name, why) => `The alarm is now ${priority}: ${name}. ${why}`,
   },
+  access: accessEn,
 };

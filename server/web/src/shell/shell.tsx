@@ -5,6 +5,7 @@ import { useQuery, useQueryClient } from "@tanstack/react-query";
 import type { ReactNode } from "react";
 import { useEffect, useRef } from "react";
 import { Link, useLocation } from "wouter";
+import { GlassBanner, ToReview } from "../access/glass";
 import { type About, type User, api } from "../api";
 import { useNow } from "../clock";
 import * as format from "../format";
@@ -32,13 +33,14 @@ export function Shell({ about, user, children }: { about: About; user: User; chi
           <img src="/icon.svg" alt="" width="26" height="26" />
           Hjemvakt
         </Link>
-        <Menu phones={about.demo || user.role === "administrator"} cases={user.role !== "administrator"} />
+        <Menu phones={about.demo || user.role === "administrator"} administrator={user.role === "administrator"} />
         <ServerClock />
         <SoundControl />
         <LanguageChoice />
-        <Person user={user} />
+        <Person user={user} provider={about.provider !== null} />
       </header>
       <Banners about={about} />
+      <GlassBanner user={user} />
       <main id="content" tabIndex={-1}>
         {children}
       </main>
@@ -59,7 +61,7 @@ function useArrival(): void {
   }, [here]);
 }
 
-function Menu({ phones, cases }: { phones: boolean; cases: boolean }) {
+function Menu({ phones, administrator }: { phones: boolean; administrator: boolean }) {
   const words = useWords();
   const { data: list } = useQuery(worklistQuery);
   const waiting = waitingCount(list?.rows ?? []);
@@ -74,9 +76,14 @@ function Menu({ phones, cases }: { phones: boolean; cases: boolean }) {
           </span>
         )}
       </MenuLink>
-      {cases && <CasesLink />}
+      {!administrator && <CasesLink />}
       {phones && <MenuLink href="/phone">{words.shell.phones}</MenuLink>}
       <MenuLink href="/fleet">{words.shell.fleet}</MenuLink>
+      {administrator && (
+        <MenuLink href="/people">
+          {words.access.people} <ToReview />
+        </MenuLink>
+      )}
     </nav>
   );
 }
@@ -144,19 +151,23 @@ function SoundControl() {
   );
 }
 
-function Person({ user }: { user: User }) {
+function Person({ user, provider }: { user: User; provider: boolean }) {
   const words = useWords();
   const queries = useQueryClient();
   const signOut = async () => {
     await api.signOut();
     queries.clear();
     // A fresh page keeps nothing of the person who left.
-    window.location.assign("/");
+    window.location.assign(provider ? "/api/session/oidc/out" : "/");
   };
   return (
     <div className="person">
       <span>
-        <b>{user.name}</b> <span className="role">{words.role[user.role]}</span>
+        <Link href="/me" aria-label={words.me.link(user.name)}>
+          <b>{user.name}</b>
+        </Link>{" "}
+        <span className="role">{words.role[user.role]}</span>{" "}
+        <Link href="/me/security">{words.access.security}</Link>
       </span>
       <Button
         size="small"
