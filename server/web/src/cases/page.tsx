@@ -42,7 +42,7 @@ function Lists({ cases, open }: { cases: Cases; open: string | undefined }) {
   const now = useNow();
   const shown = [...cases.to_me, ...cases.sent, ...cases.answered].find((one) => one.id === open);
   return (
-    <div className={shown ? "case-columns has-open" : "case-columns"}>
+    <div className={open ? "case-columns has-open" : "case-columns"}>
       <div className="case-lists">
         <Section title={words.toMe} none={words.toMeNone} count={cases.to_me.length + cases.handed_to_me.length}>
           {cases.to_me.map((one) => (
@@ -69,6 +69,7 @@ function Lists({ cases, open }: { cases: Cases; open: string | undefined }) {
         )}
       </div>
       {shown && <Case key={shown.id} one={shown} now={now} />}
+      {open && !shown && <p className="none case-gone">{words.gone(open)}</p>}
     </div>
   );
 }
@@ -202,6 +203,16 @@ function Case({ one, now }: { one: CaseView; now: number }) {
         </span>
       </div>
       <Receipt one={one} now={now} />
+      {one.answer !== null && (
+        <section aria-label={cases.answer} className="case-answer">
+          <h3>
+            {cases.answer}: {cases.answers[one.answer]}
+          </h3>
+          {one.answer_text && <p>{one.answer_text}</p>}
+          {one.measure.length > 0 && <p>{cases.asked(one.measure.map(inWords).join(", "))}</p>}
+          {one.mine && one.state === "answered" && <Read one={one} />}
+        </section>
+      )}
       <dl className="sbar" lang={one.language}>
         {SBAR.map((part) => (
           <div key={part}>
@@ -238,16 +249,6 @@ function Case({ one, now }: { one: CaseView; now: number }) {
         )}
         <Link href={`/patient/${one.patient.id}`}>{cases.patient(one.patient.name)}</Link>
       </section>
-      {one.answer !== null && (
-        <section aria-label={cases.answer} className="case-answer">
-          <h3>
-            {cases.answer}: {cases.answers[one.answer]}
-          </h3>
-          {one.answer_text && <p>{one.answer_text}</p>}
-          {one.measure.length > 0 && <p>{cases.asked(one.measure.map(inWords).join(", "))}</p>}
-          {one.mine && one.state === "answered" && <Read one={one} />}
-        </section>
-      )}
       {one.to_me && one.answer === null && one.alarm.state !== "closed" && <Reply one={one} />}
       {open.isError && (
         <Notice>

@@ -48,7 +48,6 @@ export function EscalateDialog({ alarm, patient, done }: DeedProps) {
       done={done}
       width="720px"
     >
-      <div className="deed-fields">
         <RecipientChoice
           alarm={alarm.id}
           error={undefined}
@@ -87,7 +86,6 @@ export function EscalateDialog({ alarm, patient, done }: DeedProps) {
           </>
         )}
         {to !== LADDER && !draft.data && !draft.error && <p className="loading">{words.shell.loading}</p>}
-      </div>
     </Frame>
   );
 }

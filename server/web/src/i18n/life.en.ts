@@ -81,6 +81,7 @@ export const life: typeof nb = {
     to: (who, t) => `To ${who}, ${t}`,
     open: "Open",
     openCase: (id, name) => `Open case ${id} about ${name}`,
+    gone: (id) => `Case ${id} is with you no longer: the answer was read, or the alarm was closed.`,
     close: "Hide the case",
     state: { sent: "Not opened", opened: "Opened", answered: "Answered", read: "Answered and read" },
     openedBy: (who, t) => `Opened by ${who} ${t}`,

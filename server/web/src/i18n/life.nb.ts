@@ -80,6 +80,7 @@ export const life = {
     open: "Åpne",
     openCase: (id: string, name: string) => `Åpne sak ${id} om ${name}`,
     close: "Skjul saken",
+    gone: (id: string) => `Sak ${id} er ikke hos deg lenger: svaret er lest, eller alarmen er avsluttet.`,
     state: { sent: "Ikke åpnet", opened: "Åpnet", answered: "Besvart", read: "Besvart og lest" },
     openedBy: (who: string, t: string) => `Åpnet av ${who} ${t}`,
     notOpened: "Ikke åpnet ennå",

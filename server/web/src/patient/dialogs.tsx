@@ -39,12 +39,14 @@ export function Frame({ title, error, busy, submit, onSubmit, done, back, width,
       <Modal open onClose={done} header={{ heading: title, size: "small" }} width={width ?? "560px"}>
         <form onSubmit={send} noValidate>
           <Modal.Body>
-            {children}
-            {error !== null && (
-              <Notice>
-                <p>{explain(error, words)}</p>
-              </Notice>
-            )}
+            <div className="dialog-fields">
+              {children}
+              {error !== null && (
+                <Notice>
+                  <p>{explain(error, words)}</p>
+                </Notice>
+              )}
+            </div>
           </Modal.Body>
           <Modal.Footer>
             {/* The second click of a double click was meant for nothing that the first has brought up. */}

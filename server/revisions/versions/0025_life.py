@@ -5,7 +5,7 @@ from alembic import op
 
 from server.db import Number
 
-revision = "0020"
+revision = "0025"
 down_revision = "0023"
 
 
