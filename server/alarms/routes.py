@@ -4,11 +4,13 @@ Writers come one at a time, so of two colleagues who press at once one is first,
 """
 
 from collections.abc import Callable
+from typing import Literal
 
 import sqlalchemy as sa
 from fastapi import APIRouter, HTTPException
 
 from server.access.door import CARE, Anyone
+from server.access.filter import seeing
 from server.access.store import Account, people
 from server.alarms import deeds, store, table
 from server.alarms.model import Alarm, To, as_seen
@@ -131,15 +133,20 @@ def reopen_alarm(alarm_id: str, said: Reopen, account: Anyone, here: Here) -> Al
 
 
 @router.get("/recipients", operation_id="getRecipients", responses=problems(401, 403, 404, 422))
-def get_recipients(alarm_id: str, account: Anyone, here: Here) -> Recipients:
+def get_recipients(alarm_id: str, account: Anyone, here: Here, by: Literal["hand_over", "case"] = "case") -> Recipients:
     """Whom it can be left with: who answers for each role now, and everybody who may act on it and see the patient.
 
-    Specialists are listed too, since a case lets them see the patient."""
+    By a case, specialists as well: it lets them see the patient.
+    """
+    now_ns = here.clock.now_ns()
     with here.db.read() as tx:
         alarm = find(tx, alarm_id, account)
-        on_call = answering(tx, here.clock.now_ns())
+        on_call = answering(tx, now_ns)
         staff = [one for one in people(tx) if one.id != account.id]
-        able = {one.id for one in may_get(tx, alarm.patient_id, staff, here.clock.now_ns())}
+        if by == "case":
+            able = {one.id for one in may_get(tx, alarm.patient_id, staff, now_ns)}
+        else:
+            able = seeing(tx, [one.id for one in staff], alarm.patient_id, now_ns)
     fits = [role for role in ROLES if role in CARE or alarm.kind == "technical"]
     return Recipients(
         roles=[

@@ -177,7 +177,7 @@ export interface paths {
          * Get Recipients
          * @description Whom it can be left with: who answers for each role now, and everybody who may act on it and see the patient.
          *
-         *     Specialists are listed too, since a case lets them see the patient.
+         *     By a case, specialists as well: it lets them see the patient.
          */
         get: operations["getRecipients"];
         put?: never;
@@ -3754,7 +3754,9 @@ export interface operations {
     };
     getRecipients: {
         parameters: {
-            query?: never;
+            query?: {
+                by?: "hand_over" | "case";
+            };
             header?: never;
             path: {
                 alarm_id: string;

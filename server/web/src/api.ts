@@ -144,8 +144,8 @@ export const api = {
     answer(client.POST("/api/alarms/{alarm_id}/reopen", { params: { path: { alarm_id } }, body: { why } })),
   send: (alarm_id: string, body: SendBody) =>
     answer(client.POST("/api/alarms/{alarm_id}/send", { params: { path: { alarm_id } }, body })),
-  recipients: (alarm_id: string) =>
-    answer(client.GET("/api/alarms/{alarm_id}/recipients", { params: { path: { alarm_id } } })),
+  recipients: (alarm_id: string, by: "hand_over" | "case") =>
+    answer(client.GET("/api/alarms/{alarm_id}/recipients", { params: { path: { alarm_id }, query: { by } } })),
   sbar: (alarm_id: string) => answer(client.GET("/api/alarms/{alarm_id}/sbar", { params: { path: { alarm_id } } })),
   cases: () => answer(client.GET("/api/cases")),
   openCase: (case_id: string) => answer(client.POST("/api/cases/{case_id}/open", { params: { path: { case_id } } })),

@@ -1,13 +1,17 @@
 """A case goes to a hospital's specialist, who sees that one patient for as long as it lasts, and nobody else does."""
 
+from zoneinfo import ZoneInfo
+
 import sqlalchemy as sa
 
 from server.access.organisations import relations
 from server.alarms import store as alarms
 from server.alarms import table
 from server.alarms.model import To
+from server.notify.answers import Desk
+from server.notify.keys import Keys
 
-from .conftest import Comes, Region
+from .conftest import HOME, Comes, Region
 
 SIRI = To("specialist", "siri", "Siri Hov")
 HERS = "/api/patients/solveig"
@@ -61,6 +65,27 @@ async def test_who_takes_the_patient_over_sees_them_until_the_alarm_is_closed(
     assert (await siri.get(HERS)).status_code == 404
 
 
+async def test_a_link_takes_nothing_for_whoever_does_not_see_the_patient_any_more(
+    town_region: Region, comes: Comes
+) -> None:
+    town_region.alarm()
+    town_region.sent("kari", SIRI)
+    siri, kari = await comes("siri"), await comes("kari")
+    desk = Desk(Keys(b"a seed that is long enough", HOME, replies=False), ZoneInfo("Europe/Oslo"), 3600)
+    now_ns = town_region.clock.now_ns()
+    with town_region.write() as tx:
+        token = desk.keys.give(tx, "1/case1/siri/sms", 1, "siri", "sms", now_ns)[0].rpartition("/")[2]
+        assert desk.look(tx, desk.keys.behind_link(tx, token, now_ns), now_ns).what == "open"
+    await siri.post("/api/cases/1/answer", json={"answer": "return"})
+    await kari.post("/api/cases/1/read")
+    await kari.post("/api/alarms/1/escalate", json={})
+    with town_region.write() as tx:
+        assert desk.take(tx, desk.keys.behind_link(tx, token, now_ns), now_ns, "by link").what == "hidden"
+        alarm = table.get(tx, 1)
+        assert alarm is not None
+        assert alarm.acknowledged_by is None
+
+
 async def test_a_closed_alarm_ends_it_answered_or_not(town_region: Region, comes: Comes) -> None:
     town_region.alarm()
     town_region.sent("kari", SIRI)
@@ -92,6 +117,8 @@ async def test_nothing_is_left_with_somebody_who_may_not_see_the_patient(town_re
     assert {one["role"]: one["names"] for one in listed["roles"]} == {
         "nurse": [], "doctor": ["Ingrid Dahl"], "specialist": ["Siri Hov"],
     }  # fmt: skip
+    at_hand = (await kari.get("/api/alarms/1/recipients?by=hand_over")).json()
+    assert [one["id"] for one in at_hand["people"]] == ["ingrid"]
     note = (await kari.get("/api/alarms/1/sbar")).json()["nb"]
     for who in ("berit", "bjarne"):
         sent = await kari.post("/api/alarms/1/send", json={"person": who, "language": "nb", "note": note})

@@ -113,6 +113,7 @@ function HandOverDialog({ alarm, patient, done }: DeedProps) {
       <p>{life.handWhat}</p>
       <RecipientChoice
         alarm={alarm.id}
+        by="hand_over"
         error={missing ? life.chooseMissing : undefined}
         value={to}
         onChange={choose}
@@ -198,6 +199,7 @@ export function addressed(chosen: string): { role: Recipients["roles"][number]["
 interface ChoiceProps {
   alarm: string;
   error: string | undefined;
+  by: "hand_over" | "case";
   /// Before the roles: another way than to somebody.
   first?: React.ReactNode;
   value: string;
@@ -205,10 +207,14 @@ interface ChoiceProps {
 }
 
 /// Whom an alarm can be left with: roles by who is on call, then people. Who cannot be reached is shown and not chosen.
-export function RecipientChoice({ alarm, error, first, value, onChange }: ChoiceProps) {
+export function RecipientChoice({ alarm, by, error, first, value, onChange }: ChoiceProps) {
   const words = useWords();
   const { life } = words;
-  const { data } = useQuery({ queryKey: ["recipients", alarm], queryFn: () => api.recipients(alarm), gcTime: 0 });
+  const { data } = useQuery({
+    queryKey: ["recipients", alarm, by],
+    queryFn: () => api.recipients(alarm, by),
+    gcTime: 0,
+  });
   const off = (reachable: boolean) => (reachable ? "" : ` (${life.notReachable})`);
   return (
     <Select

@@ -50,6 +50,7 @@ export function EscalateDialog({ alarm, patient, done }: DeedProps) {
     >
         <RecipientChoice
           alarm={alarm.id}
+          by="case"
           error={undefined}
           value={to}
           onChange={choose}
