@@ -12,7 +12,9 @@ from pydantic import BaseModel, ConfigDict, Field
 Role = Literal["nurse", "doctor", "specialist", "administrator"]
 Priority = Literal["high", "medium", "low"]
 AlarmKind = Literal["clinical", "technical"]
-AlarmState = Literal["raised", "notified", "acknowledged", "closed"]
+AlarmState = Literal["raised", "notified", "acknowledged", "assessed", "snoozed", "handed_over", "escalated", "closed"]
+Cause = Literal["deterioration", "expected", "medication", "measurement", "equipment", "other"]
+AlarmDeed = Literal["acknowledge", "undo", "assess", "snooze", "hand_over", "escalate", "close", "reopen"]
 
 
 class Shape(BaseModel):
@@ -91,6 +93,24 @@ class ReasonView(Shape):
     doubted: bool
 
 
+class Parked(Shape):
+    """Set aside by a person: snoozed (`to` None), handed over, or escalated as a `case`, until a time.
+
+    `to_person` None: whoever answers for `to_role`. `opened_ms`, `opened_by`: the case's read receipt.
+    """
+
+    by: str
+    since_ms: int
+    until_ms: int
+    why: str
+    to: str | None
+    to_role: Role | None
+    to_person: str | None
+    case: str | None
+    opened_ms: int | None
+    opened_by: str | None
+
+
 class AlarmBrief(Shape):
     """One alarm: one episode of one kind for one patient; its reasons are stacked, newest first."""
 
@@ -105,6 +125,11 @@ class AlarmBrief(Shape):
     acknowledged_by: str | None
     acknowledged_ms: int | None
     acknowledge_expires_ms: int | None
+    undo_until_ms: int | None
+    """Until when whoever acknowledged it may take that back."""
+    cause: Cause | None
+    """What an assessment found it to come from."""
+    parked: Parked | None
     told: list[str]
     """Names of those who have been told so far, in order."""
     next_step_ms: int | None
@@ -184,13 +209,14 @@ class Answered(Shape):
 
 
 class WishView(Shape):
-    """What a home is asked: to measure sooner, to measure again at once, or (`tell`) what it is told of itself.
+    """What a home is asked: to measure sooner, again at once, because a person `asked`, or (`tell`) what it is told
+    of itself.
 
     asked: not known to be shown there yet. `from_ms` to `by_ms`: when it is wanted. `text`: the finding that asks.
     """
 
     id: str
-    why: Literal["sooner", "again", "tell"]
+    why: Literal["sooner", "again", "tell", "asked"]
     channel: str | None
     label: Text | None
     priority: Priority
@@ -232,18 +258,22 @@ class Worklist(Shape):
 
 
 class TimelineEntry(Shape):
-    """`what`: taken, stored, raised, reason, told, delivered, undelivered, acknowledged, expired, escalated, closed…"""
+    """`what`: taken, stored, raised, reason, told, delivered, undelivered, acknowledged, expired, escalated, closed…
+
+    `event`: its code in VKP's chain of events, where it is one."""
 
     t_ms: int
     what: str
     who: str | None
     text: Text
+    event: int | None
 
 
 class AlarmView(AlarmBrief):
     patient: PatientBrief
     timeline: list[TimelineEntry]
-    actions: list[Literal["acknowledge", "escalate", "close"]]
+    actions: list[AlarmDeed]
+    """What the person who asks may do to it now."""
     action: str | None
     outcome: str | None
     usefulness: int | None
@@ -590,17 +620,23 @@ class OrderView(Shape):
     note: str | None
 
 
-class Acknowledge(Shape):
+class Acting(Shape):
+    """`seen`: the state that was decided on; if a colleague was first, nothing is changed."""
+
+    seen: AlarmState | None = None
+
+
+class Acknowledge(Acting):
     note: str = Field(default="", max_length=2000)
 
 
-class Escalate(Shape):
+class Escalate(Acting):
     """Climb to the next step now."""
 
     note: str = Field(default="", max_length=2000)
 
 
-class Close(Shape):
+class Close(Acting):
     action: Literal[
         "phoned_patient", "home_visit", "medication_changed", "measured_again", "escalated", "emergency_called",
         "device_mended", "no_action",

@@ -428,7 +428,9 @@ def for_office(row: WorklistRow) -> WorklistRow:
 
 
 def _without_reasons(alarm: AlarmBrief | None) -> AlarmBrief | None:
-    return alarm and alarm.model_copy(update={"reasons": []})
+    """And without what a carer wrote about it."""
+    parked = alarm.parked.model_copy(update={"why": ""}) if alarm and alarm.parked else None
+    return alarm and alarm.model_copy(update={"reasons": [], "cause": None, "parked": parked})
 
 
 def _viewers(viewers: Sequence[Viewer]) -> list[dict[str, str]]:

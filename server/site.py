@@ -39,6 +39,7 @@ from server.api import About, Answered, Conflict, Health, Worklist
 from server.audit.routes import router as audit
 from server.audit.store import Looks
 from server.audit.witness import Witness
+from server.cases.routes import router as cases
 from server.corrections import store as corrections
 from server.corrections.routes import router as corrections_routes
 from server.db import troubled
@@ -138,8 +139,8 @@ def build(house: House, *, door: Door | None = None, dist: Path = DIST) -> FastA
     app.add_exception_handler(startup.Refused, _answered)
     app.add_exception_handler(holders.Refused, _answered)
     for router in (
-        access, me, people, emergency, audit, patients, readings, corrections_routes, orders, alarms, questions, phone,
-        fleet, giving, identity, for_hubs, home_page, metrics, proposals, my_ways, answer_page, hooks, presence,
+        access, me, people, emergency, audit, patients, readings, corrections_routes, orders, alarms, cases, questions,
+        phone, fleet, giving, identity, for_hubs, home_page, metrics, proposals, my_ways, answer_page, hooks, presence,
         filters, reviews,
     ):  # fmt: skip
         app.include_router(router)

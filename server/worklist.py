@@ -6,7 +6,9 @@ from server.access.organisations import change_count
 from server.alarms import table
 from server.alarms.model import Alarm
 from server.alarms.views import brief as alarm_brief
+from server.alarms.views import cases_of
 from server.api import News2, Question, WishView, WorklistRow
+from server.cases.model import Case
 from server.db import Database
 from server.fleet.store import online_of
 from server.held.views import open_questions
@@ -44,7 +46,9 @@ class Rows:
                 records = [found[name] for name in patient_ids if name in found]
             newest = latest(tx, None if patient_ids is None else [one.id for one in records])
             open_alarms: dict[str, dict[str, Alarm]] = {}
-            for alarm in table.all_open(tx, patient_ids):
+            standing = table.all_open(tx, patient_ids)
+            cases = cases_of(tx, standing)
+            for alarm in standing:
                 open_alarms.setdefault(alarm.patient_id, {})[alarm.kind] = alarm
             questions = open_questions(tx, patient_ids)
             wishes = open_wishes(tx, patient_ids)
@@ -63,6 +67,7 @@ class Rows:
                 wishes.get(one.id, []),
                 online.get(one.id),
                 reviewed.get(one.id),
+                cases,
                 now_ns,
             )
             for one, mine, its, score in zip(records, known, limits, news2(known, limits, now_ns), strict=True)
@@ -79,6 +84,7 @@ class Rows:
         wishes: list[WishView],
         online: bool | None,
         reviewed: Reviewed | None,
+        cases: dict[int, Case],
         now_ns: int,
     ) -> WorklistRow:
         clinical, technical = alarms.get("clinical"), alarms.get("technical")
@@ -87,8 +93,8 @@ class Rows:
             patient=brief(record, self._programmes),
             priority=worst.priority if worst else None,
             waiting_since_ms=worst.raised_ns // MS if worst else None,
-            clinical=alarm_brief(clinical) if clinical else None,
-            technical=alarm_brief(technical) if technical else None,
+            clinical=alarm_brief(clinical, cases.get(clinical.id)) if clinical else None,
+            technical=alarm_brief(technical, cases.get(technical.id)) if technical else None,
             latest=values(record, newest, limits, self._programmes, now_ns),
             news2=score,
             last_reading_ms=max((one.t_ns for one in newest.values()), default=0) // MS or None,

@@ -23,7 +23,7 @@ and `most_a_day` requests a day; what the ordinary plan brings in time anyway is
 *Hysteresis.* A request is only ever brought forward while it stands. It is withdrawn when what asked for it has been
 gone for `settle_s`. A rule that cannot tell has not become calm, unless something that it reads was measured since: a
 NEWS2 at home lacks a value nearly always. After that, or after it was given up, the same is not asked for before as
-long again as it would have waited, unless it is worse.
+long again as it would have waited, unless it is worse. What a person asked for is not withdrawn, only brought forward.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -68,7 +68,8 @@ RECENT_S = 14 * DAY_S
 
 _NEWS2 = "news2"
 
-Why = Literal["sooner", "again", "tell"]
+Why = Literal["sooner", "again", "tell", "asked"]
+"""`asked`: a person did."""
 End = Literal["answered", "withdrawn", "expired"]
 
 
@@ -232,6 +233,8 @@ def plan(
         if channel in wanted:
             fresh = _made(channel, *wanted[channel], habits, now_ns, sooner, day)
             _keep(changes, wish, _brought_forward(wish, fresh))
+        elif wish.why == "asked":  # no rule takes back what a person asked for
+            continue
         elif _cannot_tell(wish, found, habits):
             _keep(changes, wish, msgspec.structs.replace(wish, calm_ns=None))
         elif wish.calm_ns is None:
@@ -326,6 +329,9 @@ def _by_day(from_ns: int, by_ns: int, day: Day) -> tuple[int, int]:
 
 def _brought_forward(wish: Wish, fresh: Wish | None) -> Wish:
     """It stands, for what asked for it is there; where that is worse now, it is wanted earlier."""
+    if wish.why == "asked" and fresh is not None:
+        sooner = {"by_ns": min(fresh.by_ns, wish.by_ns), "level": max(fresh.level, wish.level)}
+        return msgspec.structs.replace(wish, **sooner)
     if fresh is not None and fresh.why == "again" and wish.why != "again":
         return msgspec.structs.replace(fresh, asked_ns=wish.asked_ns)
     if fresh is not None and fresh.level > wish.level:

@@ -1,4 +1,4 @@
-"""What the events of a dispenser are called in the code lists of the Norwegian municipalities (VKP).
+"""What a dispenser's events, and an alarm's, are called in the code lists of the Norwegian municipalities (VKP).
 
 VKP, the hub through which a municipality's systems hear of devices in homes, has two lists for dispensers: *alerts*,
 of what went wrong, and *dispensed*, of what went well. One number means two things, so a code is given with its list.
@@ -22,13 +22,18 @@ of what went wrong, and *dispensed*, of what went well. One number means two thi
 1.1, 1.2 and 1.3 and not what they mean: which is which is assumed here (`assumed`). Nothing may be sent to a
 municipality before a person has held this table against the lists that it uses.
 
-Source: the project's fact sheet of devices; vkp-alert-code 0.90, Velferdsteknologisk knutepunkt.
+An alarm that people act on is told of as a *chain of events*: raised, being handled, acknowledged, its cause, the
+action that ended it (`EventChain`), with how urgent (`TRIAGE`) and how grave (`SEVERITY`) it is.
+
+Source: the project's fact sheets of devices and of escalation; vkp-alert-code 0.90, Velferdsteknologisk knutepunkt.
 """
 
+from enum import IntEnum
 from typing import Literal
 
 import msgspec
 
+from vitals.alarm import Level
 from vitals.events import Event
 
 
@@ -65,3 +70,34 @@ def vkp(event: Event) -> Vkp | None:
     if event.kind == "dispenser.order_unknown" and event.data.get("order_kind") != "dispense":
         return None
     return CODES.get(event.kind)
+
+
+class EventChain(IntEnum):
+    """What has happened to an alarm, in VKP's chain of events. Of 2, 4 and 5 the fact sheet says nothing."""
+
+    RAISED = 0
+    HANDLING = 1
+    ACKNOWLEDGED = 3
+    CAUSE = 6
+    ACTION = 7
+
+
+Triage = Literal["R", "O", "Y", "G", "B", "BL", "NR"]
+
+TRIAGE: dict[Level, Triage] = {Level.HIGH: "R", Level.MEDIUM: "Y", Level.LOW: "G"}
+"""Of a clinical alarm; NOT_TRIAGED of a technical one. O, B and BL say what our three levels do not (check)."""
+NOT_TRIAGED: Triage = "NR"
+
+SEVERITY: dict[Level, int] = {Level.CALM: 0, Level.LOW: 10, Level.MEDIUM: 20, Level.HIGH: 30}
+"""40, the gravest, is a person's to say: no rule of ours claims it (check)."""
+
+ALERT_OF_RULE: dict[str, str] = {
+    "missed_dose": "1.1",
+    "order_dispense_unknown": "1.3",
+    "dispenser_trouble": "1.8",
+    "gateway_silent": "1.20",
+    "device_silent": "5.3.2",
+    "patient_silent": "5.3.2",
+    "silent_after_red": "5.3.2",
+}
+"""The alert that a rule's finding is, where the lists have one. 5.3.2: a measurement was not reported."""

@@ -10,11 +10,13 @@ thousand cannot come to different answers, and so that "not yours" and "not ther
 query.
 """
 
+from collections.abc import Iterable
+
 import sqlalchemy as sa
 
 from server.access.glass import glass
 from server.access.organisations import relations
-from server.access.store import Account
+from server.access.store import Account, account
 from server.api import Role
 from server.patients.store import patients
 
@@ -38,6 +40,12 @@ def sees(tx: sa.Connection, account: Account, patient_id: str | None, now_ns: in
     """Whether the account may see that patient; as slow for one who is not there."""
     query = sa.select(patients.c.id).where(patients.c.id == patient_id, visible(account, now_ns))
     return tx.scalar(query) is not None
+
+
+def seeing(tx: sa.Connection, names: Iterable[str], patient_id: str, now_ns: int) -> set[str]:
+    """Which of these people, by user name, may see that patient; nobody who may not sign in."""
+    found = (account(tx, name) for name in names)
+    return {one.id for one in found if one is not None and sees(tx, one, patient_id, now_ns)}
 
 
 def next_change_ns(tx: sa.Connection, account: Account, now_ns: int) -> int | None:

@@ -20,6 +20,7 @@ from server.access.store import Account
 from server.alarms.table import alarms
 from server.audit.store import Looks
 from server.audit.witness import About
+from server.cases.table import cases
 from server.fleet.store import device_table, gateway_table
 from server.held.store import held
 from server.house import House
@@ -74,11 +75,13 @@ def _device(tx: sa.Connection, name: str, account: Account, now_ns: int) -> Foun
 
 
 _TO_WORKLIST = "there is no {what} {name!r}; go back to the worklist"
+_TO_CASES = "there is no {what} {name!r}; go back to the cases"
 _TO_FLEET = "there is no {what} {name!r}; see the equipment page for those there are"
 
 WHOSE: dict[str, tuple[str, Find, str]] = {
     "patient_id": ("patient", _patient, _TO_WORKLIST),
     "alarm_id": ("alarm", _of_row(alarms), _TO_WORKLIST),
+    "case_id": ("case", _of_row(cases), _TO_CASES),
     "question_id": ("question", _of_row(held), _TO_WORKLIST),
     "gateway_id": ("gateway", _gateway, _TO_FLEET),
     "gateway": ("gateway", _gateway, _TO_FLEET),

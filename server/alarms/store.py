@@ -5,20 +5,25 @@ is another ladder's alarm), and the first step's messages are queued in the same
 with the messages that tell of it, or not at all.
 """
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Literal
 
 import msgspec
 import sqlalchemy as sa
 
+from server.access.store import people
 from server.alarms import model, table, timeline, words
+from server.alarms.chain import say
 from server.alarms.model import PRIORITY, Alarm, Deed, State, Trigger
 from server.alarms.table import open_count
+from server.cases import sight
+from server.cases import table as cases
 from server.decisions.record import Basis, What, decided
 from server.escalation.model import Tell, begin, climb
 from server.escalation.store import in_force
 from server.notify import outbox
 from server.notify.words import message
+from server.oncall.model import Person
 from server.oncall.store import answering
 from server.patients.store import patient
 from server.readings.model import Reading
@@ -33,11 +38,13 @@ __all__ = [
     "acknowledge",
     "advance",
     "close",
+    "close_itself",
     "correct",
     "escalate",
     "expire",
     "judge",
     "open_count",
+    "tell",
 ]
 
 Corrected = Literal["invalidated", "reinstated"]
@@ -107,7 +114,7 @@ def acknowledge(tx: sa.Connection, alarm: Alarm, name: str, now_ns: int, expires
     alarm = model.acknowledge(alarm, name, now_ns, expires_s)
     outbox.withdraw(tx, alarm.id)
     text = words.noted(words.acknowledged(name, expires_s), note)
-    timeline.add(tx, alarm.id, now_ns, "acknowledged", text, name)
+    say(tx, alarm, now_ns, "acknowledged", text, name)
     return table.save(tx, alarm)
 
 
@@ -115,7 +122,7 @@ def escalate(tx: sa.Connection, alarm: Alarm, name: str, now_ns: int, note: str 
     """`name` wants the next step told now; raises Refused for a closed alarm."""
     alarm = model.release(alarm, Deed.ESCALATE, now_ns)
     why = words.escalated(name)
-    timeline.add(tx, alarm.id, now_ns, "escalated", words.noted(why, note), name)
+    say(tx, alarm, now_ns, "escalated", words.noted(why, note), name)
     return table.save(tx, advance(tx, alarm, now_ns, why))
 
 
@@ -126,19 +133,46 @@ def close(
     alarm = model.close(alarm, name, now_ns, action, outcome, usefulness, note)
     outbox.withdraw(tx, alarm.id)
     text = words.noted(words.closed(action, outcome, usefulness), note)
-    timeline.add(tx, alarm.id, now_ns, "closed", text, name)
+    say(tx, alarm, now_ns, "closed", text, name)
+    sight.closed(tx, alarm.id, now_ns, name)
     return table.save(tx, alarm)
 
 
 def expire(tx: sa.Connection, alarm: Alarm, now_ns: int) -> Alarm:
-    """The acknowledgement has run out: the ladder climbs on, or a technical alarm that has settled is closed."""
-    name, since_ns = alarm.acknowledged_by or "", alarm.acknowledged_ns or now_ns
-    why = words.expired(name, (now_ns - since_ns) / NS)
-    timeline.add(tx, alarm.id, now_ns, "expired", why, name)
+    """Whoever had it has had it for long enough: the ladder climbs on, or a technical alarm that has settled is closed.
+
+    Who handed it over and sees that nobody took it is told as well; a case that nobody answered says so.
+    """
+    parked = alarm.parked
+    why = words.expired(alarm, now_ns)
+    say(tx, alarm, now_ns, "expired", why, alarm.holder or "")
     alarm = model.release(alarm, Deed.EXPIRE, now_ns)
     if model.closes_itself(alarm):
-        return _close_itself(tx, alarm, now_ns)
-    return table.save(tx, advance(tx, alarm, now_ns, why))
+        return close_itself(tx, alarm, now_ns)
+    if parked and parked.case is not None:
+        cases.lapse(tx, parked.case, now_ns)
+    alarm = advance(tx, alarm, now_ns, why)
+    if parked and parked.to:
+        tell(tx, alarm, [one for one in people(tx) if one.id == parked.by_id], f"back.{now_ns}", why, now_ns)
+    return table.save(tx, alarm)
+
+
+def tell(
+    tx: sa.Connection, alarm: Alarm, whom: Iterable[Person], telling: str, why: words.Words, now_ns: int
+) -> list[str]:
+    """Queue a message beside the ladder, that says `why`; returns the names of those who can be reached.
+
+    `telling` names it once and for all: the same again is no second message.
+    """
+    person = patient(tx, alarm.patient_id)
+    reached = [one for one in whom if one.reached_by]
+    for one in reached:
+        outbox.queue(
+            tx, alarm_id=alarm.id, patient_id=alarm.patient_id, severity=int(alarm.level), telling=telling, person=one,
+            text=message(alarm, person.name if person else "", Tell(one.role, 0, 0, (one,), ()), why), now_ns=now_ns,
+            language=alarm.climb.ladder.language,
+        )  # fmt: skip
+    return [one.name for one in reached]
 
 
 def advance(tx: sa.Connection, alarm: Alarm, now_ns: int, why: words.Words | None = None) -> Alarm:
@@ -168,7 +202,7 @@ def _told(tx: sa.Connection, alarm: Alarm, tell: Tell, now_ns: int, why: words.W
             telling=f"{tell.round}.{tell.step}", person=one, text=text, now_ns=now_ns,
             language=alarm.climb.ladder.language,
         )  # fmt: skip
-        timeline.add(tx, alarm.id, now_ns, "told", words.told(one.name, tell.role), one.name)
+        say(tx, alarm, now_ns, "told", words.told(one.name, tell.role), one.name)
     told = dict.fromkeys((*alarm.told, *(one.name for one in tell.people)))
     return msgspec.structs.replace(alarm, state=model.after(alarm, Deed.TELL), told=tuple(told))
 
@@ -196,7 +230,7 @@ def _open(
     )  # fmt: skip
     _decide(tx, alarm.id, changes, reasons, now_ns, basis)
     _trace(tx, alarm, trigger)
-    timeline.add(tx, alarm.id, now_ns, "raised", words.raised(alarm))
+    say(tx, alarm, now_ns, "raised", words.raised(alarm))
     for reason in episode.reasons:
         timeline.add(tx, alarm.id, now_ns, "reason", reason.text)
     table.save(tx, advance(tx, alarm, now_ns, words.LATE if trigger and trigger.late else None))
@@ -216,29 +250,43 @@ def _follow(
     )
     if alarm == was:
         return False
+    said = {reason.rule: reason.level for reason in was.reasons}
     for change in changes:
-        alarm = _changed(tx, alarm, change, now_ns, trigger)
+        alarm = _changed(tx, alarm, change, said, now_ns, trigger)
     if model.closes_itself(alarm):
-        _close_itself(tx, alarm, now_ns)
+        close_itself(tx, alarm, now_ns)
     else:
         table.save(tx, alarm)
     return bool(changes) or alarm.reasons != was.reasons
 
 
-def _changed(tx: sa.Connection, alarm: Alarm, change: Change, now_ns: int, trigger: Trigger | None) -> Alarm:
+def _changed(
+    tx: sa.Connection, alarm: Alarm, change: Change, said: Mapping[str, Level], now_ns: int, trigger: Trigger | None
+) -> Alarm:
+    """`said`: the worst that each rule had said of it before."""
     if isinstance(change, Raised):
         _trace(tx, alarm, trigger)
         why = words.worse(change.before, change.level)
-        timeline.add(tx, alarm.id, now_ns, "worse", why)
-        timeline.add(tx, alarm.id, now_ns, "reason", change.reason.text)
         ladder = in_force(tx, alarm.kind, PRIORITY[change.level])
         alarm = model.worsen(alarm, change.level, begin(ladder, now_ns, before=alarm.climb))
+        say(tx, alarm, now_ns, "worse", why)
+        timeline.add(tx, alarm.id, now_ns, "reason", change.reason.text)
         return advance(tx, alarm, now_ns, words.joined(why, words.LATE) if trigger and trigger.late else why)
     if isinstance(change, Repeated):
         timeline.add(tx, alarm.id, now_ns, "reason", change.reason.text)
+        news = change.reason.level > said.get(change.reason.rule, Level.CALM)
+        if news and alarm.state is State.SNOOZED:
+            return _disturb(tx, alarm, now_ns)
     elif isinstance(change, Settled) and not model.closes_itself(alarm):
         timeline.add(tx, alarm.id, now_ns, "settled", words.SETTLED)
     return alarm
+
+
+def _disturb(tx: sa.Connection, alarm: Alarm, now_ns: int) -> Alarm:
+    """A rule that had not spoken, or now says worse than it had, breaks a snooze; the same once more does not."""
+    why = words.disturbed(alarm)
+    say(tx, alarm, now_ns, "disturbed", why)
+    return advance(tx, model.release(alarm, Deed.DISTURB, now_ns), now_ns, why)
 
 
 _DOES: tuple[tuple[type[Change], What], ...] = ((Opened, "opened"), (Raised, "raised"), (Repeated, "stacked"))
@@ -255,9 +303,11 @@ def _decide(
             return
 
 
-def _close_itself(tx: sa.Connection, alarm: Alarm, now_ns: int) -> Alarm:
+def close_itself(tx: sa.Connection, alarm: Alarm, now_ns: int) -> Alarm:
+    """A technical alarm that has settled ends, for nobody has acknowledged it (`model.closes_itself`)."""
     outbox.withdraw(tx, alarm.id)
-    timeline.add(tx, alarm.id, now_ns, "closed", words.SETTLED_ITSELF)
+    say(tx, alarm, now_ns, "closed", words.SETTLED_ITSELF)
+    sight.closed(tx, alarm.id, now_ns, f"alarm {alarm.id}")
     return table.save(tx, model.settle(alarm, now_ns))
 
 

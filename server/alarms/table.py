@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 import sqlalchemy as sa
 
-from server.alarms.model import Alarm, State
+from server.alarms.model import HELD, Alarm, State
 from server.api import AlarmKind
 from server.db import Number, metadata
 
@@ -26,6 +26,9 @@ alarms = sa.Table(
     sa.Column("acknowledged_by", sa.String),
     sa.Column("acknowledged_ns", sa.BigInteger),
     sa.Column("expires_ns", sa.BigInteger),
+    sa.Column("parked", sa.LargeBinary),
+    sa.Column("before", sa.LargeBinary),
+    sa.Column("cause", sa.String),
     sa.Column("closed_by", sa.String),
     sa.Column("closed_ns", sa.BigInteger),
     sa.Column("action", sa.String),
@@ -42,7 +45,7 @@ alarms = sa.Table(
     sa.Index("alarms_of_patient", "patient_id", "raised_ns"),
 )
 
-_JSON = ("climb", "reasons", "told")
+_JSON = ("climb", "reasons", "told", "parked", "before")
 
 
 def insert(tx: sa.Connection, alarm: Alarm) -> Alarm:
@@ -121,10 +124,15 @@ def open_by_kind(tx: sa.Connection) -> dict[tuple[str, int], int]:
     return {(kind, level): count for kind, level, count in tx.execute(query)}
 
 
+def parked(tx: sa.Connection, *states: State) -> list[Alarm]:
+    """The alarms in these states, the oldest first."""
+    return _many(tx, sa.select(alarms).where(alarms.c.state.in_(states)).order_by(alarms.c.raised_ns, alarms.c.id))
+
+
 def oldest_unacknowledged(tx: sa.Connection) -> dict[str, int]:
     """When the oldest open alarm that nobody has was raised, by kind; a kind without one is left out."""
     query = sa.select(alarms.c.kind, sa.func.min(alarms.c.raised_ns)).where(_is_open())
-    rows = tx.execute(query.where(alarms.c.state != State.ACKNOWLEDGED).group_by(alarms.c.kind))
+    rows = tx.execute(query.where(alarms.c.state.not_in(HELD)).group_by(alarms.c.kind))
     return {kind: raised_ns for kind, raised_ns in rows}  # noqa: C416  # a Row is no pair to the type checker
 
 
@@ -144,7 +152,7 @@ def _many(tx: sa.Connection, query: sa.Select[Any]) -> list[Alarm]:
 def _row(alarm: Alarm) -> dict[str, Any]:
     row = msgspec.structs.asdict(alarm)
     for name in _JSON:
-        row[name] = msgspec.json.encode(row[name])
+        row[name] = None if row[name] is None else msgspec.json.encode(row[name])
     row.update(level=int(alarm.level), state=alarm.state.value, due_ns=alarm.due_ns)
     return row
 
@@ -152,5 +160,5 @@ def _row(alarm: Alarm) -> dict[str, Any]:
 def _alarm(row: sa.RowMapping) -> Alarm:
     tree = {name: row[name] for name in Alarm.__struct_fields__}
     for name in _JSON:
-        tree[name] = msgspec.json.decode(tree[name])
+        tree[name] = None if tree[name] is None else msgspec.json.decode(tree[name])
     return msgspec.convert(tree, Alarm)

@@ -1,4 +1,9 @@
-"""An alarm's timeline: append-only sentences, from the reading that was taken to the coded action that closed it."""
+"""An alarm's timeline: append-only sentences, from the reading that was taken to the coded action that closed it.
+
+What belongs to VKP's chain of events (`vitals.vkp`) carries its codes, as the alarm was then.
+"""
+
+from typing import NamedTuple
 
 import sqlalchemy as sa
 
@@ -14,12 +19,33 @@ timeline = sa.Table(
     sa.Column("who", sa.String),
     sa.Column("nb", sa.String, nullable=False),
     sa.Column("en", sa.String, nullable=False),
+    sa.Column("event", sa.Integer, comment="VKP: the event chain; NULL: not one of it"),
+    sa.Column("triage", sa.String, comment="VKP: how urgent"),
+    sa.Column("severity", sa.Integer, comment="VKP: how grave"),
+    sa.Column("alert", sa.String, comment="VKP: what it is about, where the lists have it"),
 )
 
 
-def add(tx: sa.Connection, alarm_id: int, t_ns: int, what: str, text: dict[str, str], who: str | None = None) -> None:
+class Coded(NamedTuple):
+    """An entry's codes in VKP's lists."""
+
+    event: int
+    triage: str
+    severity: int
+    alert: str | None
+
+
+def add(
+    tx: sa.Connection, alarm_id: int, t_ns: int, what: str, text: dict[str, str], who: str | None = None,
+    code: Coded | None = None,
+) -> None:  # fmt: skip
     """Append an entry. `text` holds the sentence in `nb` and `en`; `who` a person's name."""
-    tx.execute(timeline.insert().values(alarm_id=alarm_id, t_ns=t_ns, what=what, who=who, nb=text["nb"], en=text["en"]))
+    codes = code._asdict() if code else {}
+    tx.execute(
+        timeline.insert().values(
+            alarm_id=alarm_id, t_ns=t_ns, what=what, who=who, nb=text["nb"], en=text["en"], **codes
+        )
+    )
 
 
 def last_ns(tx: sa.Connection, alarm_id: int, what: str) -> int | None:

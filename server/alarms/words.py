@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from server.alarms.model import Alarm, Trigger
+from server.alarms.model import Alarm, To, Trigger
 from server.api import Role
 from server.notify.words import COLOUR, ROLE, wait
 from vitals.alarm import Level
@@ -10,6 +10,16 @@ from vitals.channels import CHANNELS
 from vitals.clock import NS
 
 Words = dict[str, str]
+
+CAUSE = {
+    "deterioration": ("pasienten er blitt dårligere", "the patient has become worse"),
+    "expected": ("ventet, som planlagt", "expected, as planned"),
+    "medication": ("medisinen", "the medication"),
+    "measurement": ("feil ved målingen", "a fault of the measurement"),
+    "equipment": ("feil ved utstyret", "a fault of the equipment"),
+    "other": ("noe annet", "something else"),
+}
+"""What an alarm comes from, as whoever assessed it found (VKP: the cause)."""
 
 _ACTION = {
     "phoned_patient": ("ringte pasienten", "phoned the patient"),
@@ -126,11 +136,63 @@ def acknowledged(name: str, expires_s: float) -> Words:
     }
 
 
-def expired(name: str, after_s: float) -> Words:
+def expired(alarm: Alarm, now_ns: int) -> Words:
+    """Why the ladder climbs on: what whoever had it did, and what then did not happen."""
+    parked, name = alarm.parked, alarm.holder or ""
+    since_ns = parked.since_ns if parked else alarm.acknowledged_ns
+    ago = wait((now_ns - (since_ns or now_ns)) / NS)
+    if parked is None:
+        return {
+            "nb": f"Kvittert av {name} for {ago} siden, men ikke lukket.",
+            "en": f"Acknowledged by {name} {ago} ago but not closed.",
+        }
+    if parked.to is None:
+        return {"nb": f"Utsatt av {name} i {ago}; tiden er ute.", "en": f"Snoozed by {name} for {ago}; that is over."}
+    if parked.case is None:
+        return {
+            "nb": f"Overlevert av {name} til {_to(parked.to, 'nb')} for {ago} siden, men ikke overtatt.",
+            "en": f"Handed over by {name} to {_to(parked.to, 'en')} {ago} ago but not taken.",
+        }
     return {
-        "nb": f"Kvittert av {name} for {wait(after_s)} siden, men ikke lukket.",
-        "en": f"Acknowledged by {name} {wait(after_s)} ago but not closed.",
+        "nb": f"Sendt av {name} til {_to(parked.to, 'nb')} for {ago} siden, men ikke besvart.",
+        "en": f"Sent by {name} to {_to(parked.to, 'en')} {ago} ago but not answered.",
     }
+
+
+def _to(to: To, language: str) -> str:
+    return to.name or ROLE[language][to.role]
+
+
+def undone(name: str) -> Words:
+    return {"nb": f"{name} angret kvitteringen", "en": f"{name} took the acknowledgement back"}
+
+
+def assessed(name: str, cause: str) -> Words:
+    nb, en = CAUSE[cause]
+    return {"nb": f"Vurdert av {name}: {nb}", "en": f"Assessed by {name}: {en}"}
+
+
+def snoozed(name: str, for_s: float, why: str) -> Words:
+    return {"nb": f"Utsatt av {name} i {wait(for_s)}: {why}", "en": f"Snoozed by {name} for {wait(for_s)}: {why}"}
+
+
+def disturbed(alarm: Alarm) -> Words:
+    name = alarm.holder or ""
+    return {
+        "nb": f"Utsatt av {name}, men noe nytt er kommet til.",
+        "en": f"Snoozed by {name}, but there is something new.",
+    }
+
+
+def handed_over(name: str, to: To) -> Words:
+    return {
+        "nb": f"Overlevert av {name} til {_to(to, 'nb')}.",
+        "en": f"Handed over by {name} to {_to(to, 'en')}.",
+    }
+
+
+def reopened(name: str) -> Words:
+    return {"nb": f"Åpnet igjen av {name}", "en": f"Opened again by {name}"}
 
 
 def escalated(name: str) -> Words:

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 
-from server.alarms import store, table
-from server.alarms.model import Alarm, Refused
+from server.alarms import deeds as people
+from server.alarms import holds, store, table
+from server.alarms.model import PARKED, Alarm, Refused
 from server.alarms.timeline import timeline
 from server.corrections import store as corrections
 from server.corrections.store import Correction
@@ -67,6 +68,8 @@ def _of_alarm(tx: sa.Connection, alarm: Alarm) -> list[Deed]:
 def _again(was: Alarm, t_ns: int, what: str, who: str) -> Callable[[sa.Connection, Programme], None]:
     def do(tx: sa.Connection, _: Programme) -> None:
         alarm = table.open_of(tx, was.patient_id, was.kind)
+        if what == "reopened":
+            alarm = alarm or table.last_closed(tx, was.patient_id, was.kind)
         if alarm is not None:
             with suppress(Refused):  # the replay went another way, and says so
                 _DOES[what](tx, alarm, was, t_ns, who)
@@ -78,9 +81,26 @@ def _close(tx: sa.Connection, alarm: Alarm, was: Alarm, t_ns: int, who: str) -> 
     return store.close(tx, alarm, who, t_ns, was.action or "", was.outcome or "", was.usefulness or 0, was.note or "")
 
 
+def _set_aside(tx: sa.Connection, alarm: Alarm, was: Alarm, t_ns: int, who: str) -> Alarm:
+    """Snoozed, handed over or sent on: for whom and for how long matters to nobody here, for its end is a deed too."""
+    return table.save(tx, holds.snooze(alarm, "", who, t_ns, holds.SNOOZE_MOST_S, "replay"))
+
+
+def _given_back(tx: sa.Connection, alarm: Alarm, was: Alarm, t_ns: int, who: str) -> Alarm:
+    """After an answer somebody has it, unless nobody waited for it."""
+    return store.acknowledge(tx, alarm, who, t_ns, _LASTS_S) if alarm.state in PARKED else alarm
+
+
 _DOES: dict[str, Callable[[sa.Connection, Alarm, Alarm, int, str], Alarm]] = {
     "acknowledged": lambda tx, alarm, was, t_ns, who: store.acknowledge(tx, alarm, who, t_ns, _LASTS_S),
     "escalated": lambda tx, alarm, was, t_ns, who: store.escalate(tx, alarm, who, t_ns),
     "expired": lambda tx, alarm, was, t_ns, who: store.expire(tx, alarm, t_ns),
+    "undone": lambda tx, alarm, was, t_ns, who: people.undo(tx, alarm, who, t_ns),
+    "assessed": lambda tx, alarm, was, t_ns, who: people.assess(tx, alarm, who, t_ns, _LASTS_S, was.cause or "other"),
+    "snoozed": _set_aside,
+    "handed_over": _set_aside,
+    "sent": _set_aside,
+    "answered": _given_back,
+    "reopened": lambda tx, alarm, was, t_ns, who: people.reopen(tx, alarm, who, t_ns, _LASTS_S, ""),
     "closed": _close,
 }

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import sqlalchemy as sa
 
 from server.alarms import store, table
-from server.alarms.model import Alarm, State
+from server.alarms.model import HELD, Alarm
 from server.db import troubled
 
 log = logging.getLogger(__name__)
@@ -26,7 +26,7 @@ class Climbed(NamedTuple):
 
 
 def climb_due(tx: sa.Connection, now_ns: int) -> Climbed:
-    """Let every due acknowledgement expire and every due ladder climb."""
+    """Let every due acknowledgement, snooze, hand-over and case expire, and every due ladder climb."""
     patients: dict[str, None] = {}
     failed: dict[int, str] = {}
     for number in table.due(tx, now_ns):
@@ -45,7 +45,7 @@ def climb_due(tx: sa.Connection, now_ns: int) -> Climbed:
 
 
 def _turn(tx: sa.Connection, alarm: Alarm, now_ns: int) -> None:
-    if alarm.state is State.ACKNOWLEDGED:
+    if alarm.state in HELD:
         store.expire(tx, alarm, now_ns)
     else:
         table.save(tx, store.advance(tx, alarm, now_ns))

@@ -18,6 +18,7 @@ from zoneinfo import ZoneInfo
 import sqlalchemy as sa
 
 from server.access import store as access
+from server.access.filter import sees
 from server.access.passwords import Turnstile
 from server.access.store import Account, staff
 from server.alarms import store, table
@@ -38,7 +39,11 @@ HELPS = 3
 
 _CODE = re.compile(r"(?<!\d)(\d{4})(?!\d)")
 
-What = Literal["open", "taken", "mine", "other", "closed", "settled", "old", "refused", "forbidden", "unknown"]
+What = Literal[
+    "open", "aside", "taken", "mine", "other", "closed", "settled", "old", "refused", "forbidden", "hidden", "unknown"
+]
+TAKEABLE: frozenset[What] = frozenset({"open", "aside"})
+"""Whoever answers may take it. `aside`: a colleague has set it aside, or left it with somebody else."""
 
 replies = sa.Table(
     "replies",
@@ -55,6 +60,10 @@ replies = sa.Table(
 
 SAYS: dict[What, dict[Language, str]] = {
     "open": {"nb": "Alarm {number} venter på svar.", "en": "Alarm {number} waits for an answer."},
+    "aside": {
+        "nb": "{who} satte alarm {number} til side {since}, til {until}. Du kan ta den.",
+        "en": "{who} set alarm {number} aside at {since}, until {until}. You can take it.",
+    },
     "taken": {"nb": "Du har alarm {number} til {until}.", "en": "You have alarm {number} until {until}."},
     "mine": {"nb": "Du har alarm {number} til {until}.", "en": "You have alarm {number} until {until}."},
     "other": {"nb": "{who} har alarm {number} siden {since}.", "en": "{who} has had alarm {number} since {since}."},
@@ -74,6 +83,10 @@ SAYS: dict[What, dict[Language, str]] = {
     "forbidden": {
         "nb": "Alarm {number} er for sykepleiere og leger: finn en av dem.",
         "en": "Alarm {number} is for nurses and doctors: find one of them.",
+    },
+    "hidden": {
+        "nb": "Du ser ikke pasienten i alarm {number} nå: finn en kollega.",
+        "en": "You do not see the patient of alarm {number} now: find a colleague.",
     },
     "unknown": {"nb": "Den gjelder ingen alarm. Logg inn.", "en": "It is about no alarm. Sign in."},
 }
@@ -122,20 +135,20 @@ class Desk:
         self.sendings = Turnstile(tries=8)
         """Messages that a person had sent to addresses of their own choice: nobody shall be pestered from here."""
 
-    def look(self, tx: sa.Connection, key: Key | None) -> Outcome:
+    def look(self, tx: sa.Connection, key: Key | None, now_ns: int) -> Outcome:
         """How it stands; nothing is done."""
         account, alarm = _behind(tx, key)
         if key is None or account is None or alarm is None:
             return Outcome("unknown")
-        return _standing(alarm, account, key)
+        return _standing(tx, alarm, account, key, now_ns)
 
     def take(self, tx: sa.Connection, key: Key | None, now_ns: int, how: str) -> Outcome:
         """Take the alarm if it can be taken; `how` is for the audit: by link, by text message, by call."""
         account, alarm = _behind(tx, key)
         if key is None or account is None or alarm is None:
             return Outcome("unknown")
-        stands = _standing(alarm, account, key)
-        if stands.what != "open":
+        stands = _standing(tx, alarm, account, key, now_ns)
+        if stands.what not in TAKEABLE:
             return stands
         try:
             with tx.begin_nested():
@@ -144,7 +157,7 @@ class Desk:
             return stands._replace(what="refused")
         use_up(tx, key, now_ns)
         write(tx, now_ns, account.id, "acknowledge", alarm.patient_id, f"alarm {alarm.id} {how}")
-        return _standing(alarm, account, key)._replace(what="taken")
+        return _standing(tx, alarm, account, key, now_ns)._replace(what="taken")
 
     def hear(self, tx: sa.Connection, key: str, sender: str, text: str, now_ns: int) -> str | None:
         """A text message has come in, named `key`; returns whose alarm it changed."""
@@ -187,8 +200,10 @@ def _behind(tx: sa.Connection, key: Key | None) -> tuple[Account | None, Alarm |
     return access.account(tx, key.staff), table.get(tx, key.alarm_id)
 
 
-def _standing(alarm: Alarm, account: Account, key: Key) -> Outcome:
+def _standing(tx: sa.Connection, alarm: Alarm, account: Account, key: Key, now_ns: int) -> Outcome:
     about = Outcome("open", alarm.id, alarm.patient_id, account.name)
+    if not sees(tx, account, alarm.patient_id, now_ns):
+        return about._replace(what="hidden")
     if alarm.state is State.CLOSED:
         since_ns = alarm.closed_ns or 0
         what: What = "closed" if alarm.closed_by else "settled"
@@ -200,7 +215,12 @@ def _standing(alarm: Alarm, account: Account, key: Key) -> Outcome:
         )  # fmt: skip
     if not may_act(alarm, account):
         return about._replace(what="forbidden")
-    return about if key.live else about._replace(what="old")
+    if not key.live:
+        return about._replace(what="old")
+    parked = alarm.parked
+    if parked is None or parked.is_for(account.id, account.role):
+        return about
+    return about._replace(what="aside", who=parked.by, since_ns=parked.since_ns, until_ns=alarm.expires_ns or 0)
 
 
 def _answer(did: str, outcome: Outcome | None, language: Language, zone: ZoneInfo) -> str:

@@ -61,7 +61,7 @@ def _pressed(here: House, token: str, digits: str, source: str) -> dict[str, str
         if key is None:
             here.answers.guesses.failed(GUESS, source, now_ns)
         answers = here.answers
-        outcome = answers.take(tx, key, now_ns, "by call") if digits == TAKE else answers.look(tx, key)
+        outcome = answers.take(tx, key, now_ns, "by call") if digits == TAKE else answers.look(tx, key, now_ns)
         language = outbox.language(tx, key.dedupe) if key else "nb"
     if outcome.what == "taken":
         here.hub.patient_changed(outcome.patient_id)

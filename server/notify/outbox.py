@@ -27,7 +27,9 @@ import msgspec
 import sqlalchemy as sa
 
 from server.alarms import table, timeline
+from server.alarms.holds import unheard
 from server.alarms.model import State
+from server.cases.table import of_numbers
 from server.db import Database, Number, metadata
 from server.escalation.model import resume
 from server.notify import ways
@@ -188,6 +190,13 @@ def withdraw(tx: sa.Connection, alarm_id: int) -> None:
     tx.execute(
         outbox.update().where(outbox.c.alarm_id == alarm_id, outbox.c.state == "queued").values(state="withdrawn")
     )
+
+
+def unsent(tx: sa.Connection, alarm_id: int, telling: str) -> bool:
+    """Whether a message of that telling, by any way, was withdrawn before it was sent."""
+    of_it = outbox.c.alarm_id == alarm_id, outbox.c.dedupe.startswith(f"{alarm_id}/{telling}/")
+    query = sa.select(sa.literal(1)).where(*of_it, outbox.c.state == "withdrawn")
+    return tx.scalar(query.limit(1)) is not None
 
 
 def waiting(tx: sa.Connection) -> dict[str, tuple[int, int | None]]:
@@ -371,9 +380,19 @@ def _next_way(tx: sa.Connection, dedupe: str, now_ns: int) -> None:
 
 
 def _climb_on(tx: sa.Connection, alarm_id: int, telling: str, now_ns: int) -> None:
-    """A step that reached nobody costs no time; after the last one the ladder rests, or it would run in circles."""
+    """A step that reached nobody costs no time; after the last one the ladder rests, or it would run in circles.
+
+    Nor does a hand-over or a case of which nobody has heard, unless the case was found on the page.
+    """
     alarm = table.get(tx, alarm_id)
-    if alarm is None or alarm.state is not State.NOTIFIED or alarm.climb.next_step_ns is None:
+    if alarm is None:
+        return
+    if alarm.parked is not None:
+        found = alarm.parked.case is not None and of_numbers(tx, [alarm.parked.case])[alarm.parked.case].opened_ns
+        if not found:
+            table.save(tx, unheard(alarm, telling, now_ns))
+        return
+    if alarm.state is not State.NOTIFIED or alarm.climb.next_step_ns is None:
         return
     stands = f"{alarm.climb.round}.{alarm.climb.step}" == telling
     if stands and alarm.climb.step + 1 < len(alarm.climb.ladder.steps):

@@ -13,7 +13,7 @@ from fastapi import APIRouter, Header, HTTPException, Request
 from fastapi.responses import RedirectResponse, Response
 
 from server.house import Here, House
-from server.notify.answers import Outcome
+from server.notify.answers import TAKEABLE, Outcome
 from server.notify.outbox import outbox
 from server.sheet import Language, language_of, sheet
 
@@ -23,25 +23,38 @@ GUESS = "link"
 
 WORDS: dict[Language, dict[str, str]] = {
     "nb": {
-        "open": "Alarm {number} venter på deg", "taken": "Du har alarm {number}", "mine": "Du har alarm {number}",
+        "open": "Alarm {number} venter på deg", "aside": "{who} satte alarm {number} til side",
+        "taken": "Du har alarm {number}", "mine": "Du har alarm {number}",
         "other": "{who} har alarm {number}", "closed": "Alarm {number} er lukket",
         "settled": "Alarm {number} er lukket", "old": "Lenken kan ikke brukes mer",
         "refused": "Alarm {number} kan ikke tas nå",
-        "forbidden": "Alarm {number} er for helsepersonell", "unknown": "Lenken virker ikke",
+        "forbidden": "Alarm {number} er for helsepersonell", "hidden": "Du ser ikke denne pasienten",
+        "unknown": "Lenken virker ikke",
         "take": "Jeg tar den", "as": "Du svarer som {name}.", "in": "Logg inn for å se pasienten",
         "foot": "Sekundær varsling: erstatter ikke kontakt med pasienten eller 113.",
     },
     "en": {
-        "open": "Alarm {number} waits for you", "taken": "You have alarm {number}", "mine": "You have alarm {number}",
+        "open": "Alarm {number} waits for you", "aside": "{who} set alarm {number} aside",
+        "taken": "You have alarm {number}", "mine": "You have alarm {number}",
         "other": "{who} has alarm {number}", "closed": "Alarm {number} is closed",
         "settled": "Alarm {number} is closed", "old": "This link can no longer be used",
         "refused": "Alarm {number} cannot be taken now",
-        "forbidden": "Alarm {number} is for clinicians", "unknown": "This link does not work",
+        "forbidden": "Alarm {number} is for clinicians", "hidden": "You do not see this patient",
+        "unknown": "This link does not work",
         "take": "I take it", "as": "You answer as {name}.", "in": "Sign in to see the patient",
         "foot": "Secondary notification: it does not replace contact with the patient, or 113.",
     },
 }  # fmt: skip
-_STATUS = {"unknown": 404, "old": 410, "closed": 410, "settled": 410, "other": 409, "refused": 409, "forbidden": 403}
+_STATUS = {
+    "unknown": 404,
+    "old": 410,
+    "closed": 410,
+    "settled": 410,
+    "other": 409,
+    "refused": 409,
+    "forbidden": 403,
+    "hidden": 403,
+}
 
 
 @router.get("/{token}")
@@ -54,7 +67,7 @@ def look(
     _let_in(here, request, now_ns)
     with here.db.read() as tx:
         key = here.answers.keys.behind_link(tx, token, now_ns)
-        outcome = here.answers.look(tx, key)
+        outcome = here.answers.look(tx, key, now_ns)
         text = _told(tx, key.dedupe) if key else ""
     if key is None:
         here.answers.guesses.failed(GUESS, _source(request), now_ns)
@@ -77,10 +90,11 @@ def take(token: str, request: Request, here: Here, lang: Language = "nb") -> Res
 def _page(here: House, token: str, outcome: Outcome, text: str, language: Language) -> Response:
     words = WORDS[language]
     title = words[outcome.what].format(number=outcome.number, who=outcome.who)
-    if outcome.what == "open":
+    if outcome.what in TAKEABLE:
         to = f"/a/{escape(token, quote=True)}?lang={language}"
+        aside = f"<p>{escape(outcome.says(language, here.answers.zone))}</p>" if outcome.what == "aside" else ""
         body = (
-            f'<p class="message">{escape(text)}</p>'
+            f'<p class="message">{escape(text)}</p>{aside}'
             f'<form method="post" action="{to}"><button>{escape(words["take"])}</button></form>'
             f"<p>{escape(words['as'].format(name=outcome.name))}</p>"
         )

@@ -13,14 +13,14 @@ from server.config import Database as DatabaseConfig
 from server.ingest.store import Message
 from server.patients.programmes import Programmes
 from server.patients.store import assignments, watched_since, whose
-from server.wishes import store
+from server.wishes import person, store
 from server.wishes.document import AGAIN_S
 from server.wishes.store import Asked
 from tests.server.conftest import TOWN, Town, spo2
 from triage.contract import Finding, Window
 from triage.plan import LEAST_S, MEASURED_WITH
 from triage.rules.spo2_floor import spo2_floor
-from vitals.alarm import Audience, Kind
+from vitals.alarm import Audience, Kind, Level
 from vitals.block import Block
 from vitals.channels import CHANNELS
 from vitals.clock import NS
@@ -238,3 +238,20 @@ def test_a_finding_for_the_home_is_told_there_and_kept_and_rings_no_nurse(
 
 def test_every_channel_that_can_be_asked_for_is_one() -> None:
     assert {*LEAST_S, *MEASURED_WITH, *MEASURED_WITH.values()} <= CHANNELS.keys()
+
+
+def test_what_a_person_asks_for_is_shown_at_home_and_answered_by_a_measurement(ward: Ward) -> None:
+    ward.measure(95)
+    ward.clock.advance(minutes=30)
+    now_ns = ward.clock.now_ns()
+    with ward.server.db.write() as tx:
+        assert "spo2" in person.may_ask(tx, ward.server.programmes, "eva")
+        assert person.ask(tx, ward.server.programmes, "eva", ["spo2"], Level.MEDIUM, "Dr. Dahl", now_ns)
+    ward.server.tick(now_ns)
+    wished = ward.wishes()[-1]
+    assert [(one.channel, one.from_ns, one.by_ns) for one in wished.requests] == [("spo2", now_ns, now_ns + 3600 * NS)]
+    ward.server.tick(ward.clock.advance(minutes=40))
+    [stands] = ward.asked()
+    assert (stands.state, stands.wish.text["nb"]) == ("asked", "Dr. Dahl ber om det"), "calm does not withdraw it"
+    ward.measure(96, minutes=1)
+    assert ward.states() == ["answered"]

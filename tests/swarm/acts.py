@@ -4,11 +4,14 @@ Each world draws for itself how often each misfortune comes, and some never do t
 everything everywhere.
 """
 
+import contextlib
 from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING
 
+from server.alarms import deeds as alarm_deeds
 from server.alarms import store as alarm_store
+from server.alarms.model import Refused
 from server.alarms.table import get as alarm_of
 from server.app import Server
 from tests.swarm.home import Home
@@ -89,14 +92,13 @@ class Acts:
         self._world.note("carried", device.id, device.place)
 
     async def nurse(self) -> None:
-        """Somebody takes an alarm, or closes one that was taken."""
+        """Somebody takes an alarm or snoozes it; or closes, assesses, snoozes or gives up one that was taken."""
         found = [one for one in self._world.look.alarms() if one.open]
         if found:
             one = self._draw.choice(found)
-            self._world.centre.act(
-                lambda server: _handled(server, one.id, one.acknowledged, self._world.clock.now_ns())
-            )
-            self._world.note("nurse", one.id, one.acknowledged)
+            deed = self._draw.choice(_TAKEN if one.acknowledged else _UNTAKEN)
+            self._world.centre.act(lambda server: _handled(server, one.id, deed, self._world.clock.now_ns()))
+            self._world.note("nurse", one.id, deed)
             self._world.alarms.check(self._world.clock.now_ns(), (), sure=False)
 
     async def cut_home(self) -> None:
@@ -223,11 +225,23 @@ class Acts:
         return daily | {act: often * self._draw.choice((0, 1, 3)) for act, often in misfortunes.items()}
 
 
-def _handled(server: Server, number: int, acknowledged: bool, now_ns: int) -> None:
+_UNTAKEN = ("acknowledge", "acknowledge", "snooze")
+_TAKEN = ("close", "close", "assess", "snooze", "undo")
+
+
+def _handled(server: Server, number: int, deed: str, now_ns: int) -> None:
     with server.db.write() as tx:
         alarm = alarm_of(tx, number)
         assert alarm is not None
-        if acknowledged:
-            alarm_store.close(tx, alarm, NURSE, now_ns, "phoned_patient", "resolved_at_home", 3)
-        else:
-            alarm_store.acknowledge(tx, alarm, NURSE, now_ns, 3_600)
+        with contextlib.suppress(Refused):  # it has changed since, or it is too late to undo
+            match deed:
+                case "acknowledge":
+                    alarm_store.acknowledge(tx, alarm, NURSE, now_ns, 3_600)
+                case "snooze":
+                    alarm_deeds.snooze(tx, alarm, "nurse", NURSE, now_ns, 1_800, "the swarm")
+                case "assess":
+                    alarm_deeds.assess(tx, alarm, NURSE, now_ns, 3_600, "other")
+                case "undo":
+                    alarm_deeds.undo(tx, alarm, NURSE, now_ns)
+                case "close":
+                    alarm_store.close(tx, alarm, NURSE, now_ns, "phoned_patient", "resolved_at_home", 3)

@@ -179,7 +179,7 @@ class Look:
         return [
             Alarm(
                 number, patient, kind, level, state != "closed", bool(settled), by is not None,
-                state == "acknowledged", raised_ns, closed_ns, quiet_ns or 0,
+                state in ("acknowledged", "assessed"), raised_ns, closed_ns, quiet_ns or 0,
                 tuple(Said(one["rule"], one["level"], one["t_ns"]) for one in msgspec.json.decode(reasons)),
             )
             for number, patient, kind, level, state, settled, by, raised_ns, closed_ns, quiet_ns, reasons in (

@@ -286,3 +286,20 @@ def test_whatever_happens_the_promises_hold(steps):
     for wish in asked:
         if wish.why == "sooner":
             assert wish.by_ns - wish.asked_ns >= min(LEAST_S["bp_sys"], SOONER.again_s) * NS - 1
+
+
+def test_what_a_person_asked_for_stands_until_it_is_measured_and_is_only_brought_forward() -> None:
+    t_ns, hour = at("09:00"), round(HOUR_S * NS)
+    asked = Wish("spo2", "asked", Level.LOW, "asked", {}, t_ns, t_ns, t_ns + 6 * hour, t_ns + 12 * hour)
+    patient = Patient()
+    patient.open = [asked]
+    for hours in (1, 2, 5):
+        patient.look(NOTHING, t_ns + hours * hour)
+        assert patient.open == [asked], "no rule takes back what a person asked for"
+    patient.look(finds(Level.HIGH, "spo2"), t_ns + 5 * hour)
+    [now] = patient.open
+    assert (now.why, now.level) == ("asked", Level.HIGH)
+    assert now.by_ns < asked.by_ns
+    patient.look(NOTHING, t_ns + 6 * hour, spo2=t_ns + 6 * hour)
+    assert patient.open == []
+    assert patient.past[-1].end == "answered"

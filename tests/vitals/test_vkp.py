@@ -1,9 +1,13 @@
 """The municipal codes of a dispenser's events: the whole table, and nothing beside it."""
 
+from typing import get_args
+
 import pytest
 
+from triage.catalogue import catalogue
+from vitals.alarm import Level
 from vitals.events import DISPENSER, Event
-from vitals.vkp import NO_CONTACT, Vkp, vkp
+from vitals.vkp import ALERT_OF_RULE, NO_CONTACT, NOT_TRIAGED, SEVERITY, TRIAGE, EventChain, Triage, Vkp, vkp
 
 CODED = {
     "missed": ("alert", "1.1"),
@@ -42,3 +46,16 @@ def test_what_no_source_says_is_marked() -> None:
         assert found.assumed == (listed == "dispensed")
     assert code(NO_CONTACT) == ("alert", "1.20")
     assert vkp(Event("order.done", 0)) is None
+
+
+def test_an_alarms_chain_of_events_has_the_codes_of_the_fact_sheet() -> None:
+    assert [int(one) for one in EventChain] == [0, 1, 3, 6, 7]
+    assert set(TRIAGE.values()) | {NOT_TRIAGED} <= set(get_args(Triage))
+    assert list(SEVERITY) == [Level.CALM, Level.LOW, Level.MEDIUM, Level.HIGH]
+    assert sorted(SEVERITY.values()) == list(SEVERITY.values()) == [0, 10, 20, 30]
+    assert set(ALERT_OF_RULE.values()) == {"1.1", "1.3", "1.8", "1.20", "5.3.2"}
+
+
+def test_a_code_belongs_to_a_rule_that_there_is() -> None:
+    ours = {"gateway_silent", "order_dispense_unknown"}  # found by the server itself
+    assert set(ALERT_OF_RULE) - ours <= set(catalogue())

@@ -31,7 +31,7 @@ expect.set_options(timeout=15_000)  # a busy machine is no bug
 START_NS = int(datetime(2026, 11, 21, 7, tzinfo=UTC).timestamp()) * NS
 PASSWORD = "rett-passord"  # noqa: S105 - of made-up people in a server that lives for one test
 STAFF = {"kari": ("Kari Berg", "nurse"), "mona": ("Mona Dahl", "nurse"), "nils": ("Dr. Nils Haugen", "doctor"),
-         "anne": ("Anne Moen", "administrator")}  # fmt: skip
+         "sigrid": ("Sigrid Lie", "specialist"), "anne": ("Anne Moen", "administrator")}  # fmt: skip
 PATIENTS = {"p-1": ("Solveig Nilsen", "copd"), "p-2": ("Arne Johansen", "heart-failure"), "p-3": ("Eli Vik", "copd")}
 
 

@@ -120,6 +120,8 @@ def test_escalating_tells_the_doctor_and_the_phone_shows_it(ward: Ward, signed_i
     page.get_by_role("article", name="Høy, klinisk").get_by_role("button", name="Eskaler").click()
     dialog = page.get_by_role("dialog", name="Eskaler alarm for Solveig Nilsen")
     assert_accessible(page)
+    dialog.get_by_role("combobox", name="Til hvem?").select_option("ladder")
+    assert_accessible(page)
     dialog.get_by_role("textbox", name="Notat").fill("Blå på leppene")
     dialog.get_by_role("button", name="Varsle nå").click()
     expect(dialog).to_be_hidden()

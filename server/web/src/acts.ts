@@ -1,7 +1,22 @@
 /// What a nurse does to an alarm. The answer is shown at once from the server's own reply; a colleague who was first is
 /// named, and the truth fetched.
 import { type QueryClient, useMutation, useQueryClient } from "@tanstack/react-query";
-import { type AlarmView, type CloseBody, type PatientPage, Refused, type Worklist, type WorklistRow, api } from "./api";
+import {
+  type AlarmBrief,
+  type AlarmView,
+  type AssessBody,
+  type CloseBody,
+  type HandOverBody,
+  type PatientPage,
+  Refused,
+  type SendBody,
+  type SnoozeBody,
+  type User,
+  type Worklist,
+  type WorklistRow,
+  api,
+} from "./api";
+import { nowMs } from "./clock";
 import { say } from "./announce";
 import { type Words, useWords } from "./i18n";
 
@@ -37,13 +52,69 @@ export function explain(error: unknown, words: Words): string {
 
 export type Act =
   | { kind: "acknowledge"; alarm: string }
+  | { kind: "undo"; alarm: string }
   | { kind: "escalate"; alarm: string; note: string }
+  | { kind: "assess"; alarm: string; body: AssessBody }
+  | { kind: "snooze"; alarm: string; body: SnoozeBody }
+  | { kind: "hand_over"; alarm: string; body: HandOverBody }
+  | { kind: "send"; alarm: string; body: SendBody }
+  | { kind: "reopen"; alarm: string; why: string }
   | { kind: "close"; alarm: string; body: CloseBody };
 
-const send = (act: Act): Promise<AlarmView> => {
-  if (act.kind === "acknowledge") return api.acknowledge(act.alarm);
-  return act.kind === "escalate" ? api.escalate(act.alarm, act.note) : api.close(act.alarm, act.body);
-};
+function send(act: Act): Promise<AlarmView> {
+  switch (act.kind) {
+    case "acknowledge":
+      return api.acknowledge(act.alarm);
+    case "undo":
+      return api.undo(act.alarm);
+    case "escalate":
+      return api.escalate(act.alarm, act.note);
+    case "assess":
+      return api.assess(act.alarm, act.body);
+    case "snooze":
+      return api.snooze(act.alarm, act.body);
+    case "hand_over":
+      return api.handOver(act.alarm, act.body);
+    case "send":
+      return api.send(act.alarm, act.body);
+    case "reopen":
+      return api.reopen(act.alarm, act.why);
+    case "close":
+      return api.close(act.alarm, act.body);
+  }
+}
+
+/// An acknowledgement is shown before the server has answered: as taken by whoever is signed in. What it really became
+/// follows with the answer; where the server refuses, what was there comes back.
+function shownAtOnce(queries: QueryClient, act: Act): () => void {
+  const me = queries.getQueryData<User | null>(["session"]);
+  if (act.kind !== "acknowledge" || !me) return () => undefined;
+  const list = queries.getQueryData<Worklist>(["worklist"]);
+  const pages = queries.getQueriesData<PatientPage>({ queryKey: ["patient"] });
+  const taken = <A extends AlarmBrief>(alarm: A): A =>
+    alarm.id === act.alarm
+      ? { ...alarm, state: "acknowledged", acknowledged_by: me.name, acknowledged_ms: nowMs(), parked: null }
+      : alarm;
+  queries.setQueryData<Worklist>(
+    ["worklist"],
+    (old) =>
+      old && {
+        ...old,
+        rows: old.rows.map((row) => ({
+          ...row,
+          clinical: row.clinical && taken(row.clinical),
+          technical: row.technical && taken(row.technical),
+        })),
+      },
+  );
+  queries.setQueriesData<PatientPage>({ queryKey: ["patient"] }, (old) => {
+    return old?.alarms && { ...old, alarms: old.alarms.map(taken) };
+  });
+  return () => {
+    queries.setQueryData(["worklist"], list);
+    for (const [key, page] of pages) queries.setQueryData(key, page);
+  };
+}
 
 export function useAct() {
   const queries = useQueryClient();
@@ -51,17 +122,21 @@ export function useAct() {
   return useMutation({
     mutationFn: send,
     networkMode: "always",
+    onMutate: (act) => shownAtOnce(queries, act),
     onSuccess: (alarm, act) => {
       show(queries, alarm);
-      const done = {
+      const done: Record<Act["kind"], string> = {
+        ...words.life.done,
         acknowledge: words.act.taken(alarm.patient.name),
         escalate: words.act.escalated,
         close: words.act.closed,
       };
       say("polite", done[act.kind]);
       void queries.invalidateQueries({ queryKey: ["patient", alarm.patient.id] });
+      void queries.invalidateQueries({ queryKey: ["cases"] });
     },
-    onError: (error) => {
+    onError: (error, _act, takeBack) => {
+      takeBack?.();
       if (!(error instanceof Refused)) return;
       void queries.invalidateQueries({ queryKey: ["worklist"] });
       void queries.invalidateQueries({ queryKey: ["patient"] });

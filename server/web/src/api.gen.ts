@@ -64,6 +64,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/alarms/{alarm_id}/assess": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Assess Alarm
+         * @description Say what it comes from; by whoever has it.
+         */
+        post: operations["assessAlarm"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/alarms/{alarm_id}/close": {
         parameters: {
             query?: never;
@@ -120,6 +140,248 @@ export interface paths {
         get: operations["explainAlarm"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/alarms/{alarm_id}/hand-over": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Hand Over Alarm
+         * @description Leave it with a colleague or a role. It stays in sight until it is taken; if it is not, the ladder climbs on.
+         */
+        post: operations["handOverAlarm"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/alarms/{alarm_id}/recipients": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Recipients
+         * @description Whom it can be left with: who answers for each role now, and everybody who may act on it and see the patient.
+         *
+         *     By a case, specialists as well: it lets them see the patient.
+         */
+        get: operations["getRecipients"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/alarms/{alarm_id}/reopen": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Reopen Alarm
+         * @description It was closed too early: whoever opens it again within a day has it.
+         */
+        post: operations["reopenAlarm"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/alarms/{alarm_id}/sbar": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Draft Sbar
+         * @description SBAR for an alarm, filled in from data, to be edited before it is sent.
+         */
+        get: operations["draftSbar"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/alarms/{alarm_id}/send": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Send Alarm
+         * @description Escalate it to somebody as a case, with an SBAR note. The sender keeps it in sight until the answer is read.
+         */
+        post: operations["sendAlarm"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/alarms/{alarm_id}/snooze": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Snooze Alarm
+         * @description Inactivate it for a time and a reason. It always ends, and what is worse or new ends it at once.
+         */
+        post: operations["snoozeAlarm"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/alarms/{alarm_id}/undo": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Undo Acknowledge
+         * @description Take one's own acknowledgement back: the ladder goes on as if it had not been.
+         */
+        post: operations["undoAcknowledge"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/cases": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Cases
+         * @description The cases that wait for whoever asks, those that they have sent on, and the latest that were answered.
+         */
+        get: operations["getCases"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/cases/{case_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Case
+         * @description One case, with the alarm and the values as they are now.
+         */
+        get: operations["getCase"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/cases/{case_id}/answer": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Answer Case
+         * @description Advise, take over, admit, ask the home for measurements, or return it; once.
+         */
+        post: operations["answerCase"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/cases/{case_id}/open": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Open Case
+         * @description It lies open before whoever it is for: the read receipt. By others, and once more, it changes nothing.
+         */
+        post: operations["openCase"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/cases/{case_id}/read": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Read Case
+         * @description The sender has read the answer.
+         */
+        post: operations["readCase"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1314,6 +1576,8 @@ export interface components {
              * @default
              */
             note: string;
+            /** Seen */
+            seen?: ("raised" | "notified" | "acknowledged" | "assessed" | "snoozed" | "handed_over" | "escalated" | "closed") | null;
         };
         /**
          * ActionView
@@ -1344,6 +1608,8 @@ export interface components {
             acknowledged_by: string | null;
             /** Acknowledged Ms */
             acknowledged_ms: number | null;
+            /** Cause */
+            cause: ("deterioration" | "expected" | "medication" | "measurement" | "equipment" | "other") | null;
             /** Id */
             id: string;
             /**
@@ -1355,6 +1621,7 @@ export interface components {
             next_step_ms: number | null;
             /** Next Step To */
             next_step_to: string | null;
+            parked: components["schemas"]["Parked"] | null;
             /**
              * Priority
              * @enum {string}
@@ -1370,9 +1637,11 @@ export interface components {
              * State
              * @enum {string}
              */
-            state: "raised" | "notified" | "acknowledged" | "closed";
+            state: "raised" | "notified" | "acknowledged" | "assessed" | "snoozed" | "handed_over" | "escalated" | "closed";
             /** Told */
             told: string[];
+            /** Undo Until Ms */
+            undo_until_ms: number | null;
         };
         /** AlarmView */
         AlarmView: {
@@ -1385,7 +1654,9 @@ export interface components {
             /** Action */
             action: string | null;
             /** Actions */
-            actions: ("acknowledge" | "escalate" | "close")[];
+            actions: ("acknowledge" | "undo" | "assess" | "snooze" | "hand_over" | "escalate" | "close" | "reopen")[];
+            /** Cause */
+            cause: ("deterioration" | "expected" | "medication" | "measurement" | "equipment" | "other") | null;
             /** Id */
             id: string;
             /**
@@ -1401,6 +1672,7 @@ export interface components {
             note: string | null;
             /** Outcome */
             outcome: string | null;
+            parked: components["schemas"]["Parked"] | null;
             patient: components["schemas"]["PatientBrief"];
             /**
              * Priority
@@ -1417,11 +1689,13 @@ export interface components {
              * State
              * @enum {string}
              */
-            state: "raised" | "notified" | "acknowledged" | "closed";
+            state: "raised" | "notified" | "acknowledged" | "assessed" | "snoozed" | "handed_over" | "escalated" | "closed";
             /** Timeline */
             timeline: components["schemas"]["TimelineEntry"][];
             /** Told */
             told: string[];
+            /** Undo Until Ms */
+            undo_until_ms: number | null;
             /** Usefulness */
             usefulness: number | null;
         };
@@ -1459,6 +1733,24 @@ export interface components {
             personal: boolean;
             /** Value */
             value: number;
+        };
+        /**
+         * Assess
+         * @description What it comes from. Whoever says so has the alarm.
+         */
+        Assess: {
+            /**
+             * Cause
+             * @enum {string}
+             */
+            cause: "deterioration" | "expected" | "medication" | "measurement" | "equipment" | "other";
+            /**
+             * Note
+             * @default
+             */
+            note: string;
+            /** Seen */
+            seen?: ("raised" | "notified" | "acknowledged" | "assessed" | "snoozed" | "handed_over" | "escalated" | "closed") | null;
         };
         /**
          * AuditPage
@@ -1510,6 +1802,86 @@ export interface components {
             /** Relations */
             relations: components["schemas"]["RelationView"][];
         };
+        /**
+         * CaseView
+         * @description One case. `place`: where it comes from. `mine`: sent by whoever asks; `to_me`: they may answer it.
+         *
+         *     `note` is what the sender wrote, in `language`; `draft` what was filled in from data. `until_ms`: when the ladder
+         *     climbs on unless it is opened, or answered; None when it does not wait. `may_measure`: what the home can be asked.
+         */
+        CaseView: {
+            alarm: components["schemas"]["AlarmBrief"];
+            /** Answer */
+            answer: ("advise" | "take_over" | "admit" | "measure" | "return") | null;
+            /** Answer Text */
+            answer_text: string;
+            /** Answered By */
+            answered_by: string | null;
+            /** Answered Ms */
+            answered_ms: number | null;
+            draft: components["schemas"]["Draft"];
+            /** Id */
+            id: string;
+            /**
+             * Language
+             * @enum {string}
+             */
+            language: "nb" | "en";
+            /** Lapsed Ms */
+            lapsed_ms: number | null;
+            /** Latest */
+            latest: components["schemas"]["Value"][];
+            /** May Measure */
+            may_measure: components["schemas"]["Channel"][];
+            /** Measure */
+            measure: components["schemas"]["Text"][];
+            /** Mine */
+            mine: boolean;
+            note: components["schemas"]["Note"];
+            /** Opened By */
+            opened_by: string | null;
+            /** Opened Ms */
+            opened_ms: number | null;
+            patient: components["schemas"]["PatientBrief"];
+            /** Place */
+            place: string;
+            /** Sent By */
+            sent_by: string;
+            /** Sent Ms */
+            sent_ms: number;
+            /**
+             * State
+             * @enum {string}
+             */
+            state: "sent" | "opened" | "answered" | "read";
+            /** To */
+            to: string | null;
+            /** To Me */
+            to_me: boolean;
+            /**
+             * To Role
+             * @enum {string}
+             */
+            to_role: "nurse" | "doctor" | "specialist" | "administrator";
+            /** Until Ms */
+            until_ms: number | null;
+        };
+        /**
+         * Cases
+         * @description What waits for whoever asks, what they have sent on, and what was answered last.
+         */
+        Cases: {
+            /** Answered */
+            answered: components["schemas"]["CaseView"][];
+            /** Handed */
+            handed: components["schemas"]["Handed"][];
+            /** Handed To Me */
+            handed_to_me: components["schemas"]["Handed"][];
+            /** Sent */
+            sent: components["schemas"]["CaseView"][];
+            /** To Me */
+            to_me: components["schemas"]["CaseView"][];
+        };
         /** Channel */
         Channel: {
             /** Channel */
@@ -1543,6 +1915,8 @@ export interface components {
              * @enum {string}
              */
             outcome: "resolved_at_home" | "visited" | "sent_to_gp" | "admitted" | "false_alarm" | "technical_fixed";
+            /** Seen */
+            seen?: ("raised" | "notified" | "acknowledged" | "assessed" | "snoozed" | "handed_over" | "escalated" | "closed") | null;
             /** Usefulness */
             usefulness: number;
         };
@@ -1562,7 +1936,7 @@ export interface components {
              * State
              * @enum {string}
              */
-            state: "raised" | "notified" | "acknowledged" | "closed";
+            state: "raised" | "notified" | "acknowledged" | "assessed" | "snoozed" | "handed_over" | "escalated" | "closed";
             /** Who */
             who: string | null;
         };
@@ -1689,6 +2063,14 @@ export interface components {
             t_ms: number;
         };
         /**
+         * Draft
+         * @description SBAR as it is filled in from data, in each language.
+         */
+        Draft: {
+            en: components["schemas"]["Note"];
+            nb: components["schemas"]["Note"];
+        };
+        /**
          * Enrolment
          * @description What an authenticator is to read: the square (SVG) or, typed in, the secret. Shown this once.
          */
@@ -1710,6 +2092,8 @@ export interface components {
              * @default
              */
             note: string;
+            /** Seen */
+            seen?: ("raised" | "notified" | "acknowledged" | "assessed" | "snoozed" | "handed_over" | "escalated" | "closed") | null;
         };
         /**
          * Explanation
@@ -1941,6 +2325,28 @@ export interface components {
             /** Verdict */
             verdict: ("justified" | "unjustified") | null;
         };
+        /** HandOver */
+        HandOver: {
+            /**
+             * Note
+             * @default
+             */
+            note: string;
+            /** Person */
+            person?: string | null;
+            /** Role */
+            role?: ("nurse" | "doctor" | "specialist" | "administrator") | null;
+            /** Seen */
+            seen?: ("raised" | "notified" | "acknowledged" | "assessed" | "snoozed" | "handed_over" | "escalated" | "closed") | null;
+        };
+        /**
+         * Handed
+         * @description An alarm that was handed over, and is not taken.
+         */
+        Handed: {
+            alarm: components["schemas"]["AlarmBrief"];
+            patient: components["schemas"]["PatientBrief"];
+        };
         /**
          * Health
          * @description For a monitor: `ok`, or what is wrong. What cannot be counted, because the database is away, is null.
@@ -2171,6 +2577,35 @@ export interface components {
             total: number;
         };
         /**
+         * Note
+         * @description SBAR: situation, background, assessment, recommendation.
+         */
+        Note: {
+            /** Assessment */
+            assessment: string;
+            /** Background */
+            background: string;
+            /** Recommendation */
+            recommendation: string;
+            /** Situation */
+            situation: string;
+        };
+        /**
+         * OnCall
+         * @description Who answers for a role now.
+         */
+        OnCall: {
+            /** Names */
+            names: string[];
+            /** Reachable */
+            reachable: boolean;
+            /**
+             * Role
+             * @enum {string}
+             */
+            role: "nurse" | "doctor" | "specialist" | "administrator";
+        };
+        /**
          * OrderLook
          * @description What a person found who looked, of an order that nobody knows the end of.
          */
@@ -2278,6 +2713,34 @@ export interface components {
             kind: "municipality" | "gp" | "hospital" | "response";
             /** Name */
             name: string;
+        };
+        /**
+         * Parked
+         * @description Set aside by a person: snoozed (`to` None), handed over, or escalated as a `case`, until a time.
+         *
+         *     `to_person` None: whoever answers for `to_role`. `opened_ms`, `opened_by`: the case's read receipt.
+         */
+        Parked: {
+            /** By */
+            by: string;
+            /** Case */
+            case: string | null;
+            /** Opened By */
+            opened_by: string | null;
+            /** Opened Ms */
+            opened_ms: number | null;
+            /** Since Ms */
+            since_ms: number;
+            /** To */
+            to: string | null;
+            /** To Person */
+            to_person: string | null;
+            /** To Role */
+            to_role: ("nurse" | "doctor" | "specialist" | "administrator") | null;
+            /** Until Ms */
+            until_ms: number;
+            /** Why */
+            why: string;
         };
         /**
          * PatientBrief
@@ -2587,6 +3050,16 @@ export interface components {
             version: string;
         };
         /**
+         * Recipients
+         * @description Whom an alarm can be left with.
+         */
+        Recipients: {
+            /** People */
+            people: components["schemas"]["Someone"][];
+            /** Roles */
+            roles: components["schemas"]["OnCall"][];
+        };
+        /**
          * RecoveryCodes
          * @description Each good once, instead of a code. Shown this once.
          */
@@ -2646,6 +3119,34 @@ export interface components {
             staff: string | null;
             /** Until Ms */
             until_ms: number | null;
+        };
+        /**
+         * Reopen
+         * @description Why it was closed too early.
+         */
+        Reopen: {
+            /** Seen */
+            seen?: ("raised" | "notified" | "acknowledged" | "assessed" | "snoozed" | "handed_over" | "escalated" | "closed") | null;
+            /** Why */
+            why: string;
+        };
+        /**
+         * Reply
+         * @description The answer to a case. `measure` names the channels that the home is to be asked for; only with that answer.
+         */
+        Reply: {
+            /**
+             * Answer
+             * @enum {string}
+             */
+            answer: "advise" | "take_over" | "admit" | "measure" | "return";
+            /** Measure */
+            measure?: string[];
+            /**
+             * Text
+             * @default
+             */
+            text: string;
         };
         /**
          * Review
@@ -2765,6 +3266,24 @@ export interface components {
             value: number;
         };
         /**
+         * SendOn
+         * @description Escalate to somebody as a case. `language`: what the note is written in.
+         */
+        SendOn: {
+            /**
+             * Language
+             * @enum {string}
+             */
+            language: "nb" | "en";
+            note: components["schemas"]["Note"];
+            /** Person */
+            person?: string | null;
+            /** Role */
+            role?: ("nurse" | "doctor" | "specialist" | "administrator") | null;
+            /** Seen */
+            seen?: ("raised" | "notified" | "acknowledged" | "assessed" | "snoozed" | "handed_over" | "escalated" | "closed") | null;
+        };
+        /**
          * SessionView
          * @description Where somebody is signed in. `name` opens nothing; `mine`: it is the one that asks. Times are of the wall.
          */
@@ -2793,6 +3312,32 @@ export interface components {
             password: string;
             /** Username */
             username: string;
+        };
+        /**
+         * Snooze
+         * @description Inactivate it for so many minutes, at most 8 h, for a reason. A worse reading or a new rule breaks it.
+         */
+        Snooze: {
+            /** Minutes */
+            minutes: number;
+            /** Seen */
+            seen?: ("raised" | "notified" | "acknowledged" | "assessed" | "snoozed" | "handed_over" | "escalated" | "closed") | null;
+            /** Why */
+            why: string;
+        };
+        /** Someone */
+        Someone: {
+            /** Id */
+            id: string;
+            /** Name */
+            name: string;
+            /** Reachable */
+            reachable: boolean;
+            /**
+             * Role
+             * @enum {string}
+             */
+            role: "nurse" | "doctor" | "specialist" | "administrator";
         };
         /**
          * Spoken
@@ -2863,8 +3408,12 @@ export interface components {
         /**
          * TimelineEntry
          * @description `what`: taken, stored, raised, reason, told, delivered, undelivered, acknowledged, expired, escalated, closed…
+         *
+         *     `event`: its code in VKP's chain of events, where it is one.
          */
         TimelineEntry: {
+            /** Event */
+            event: number | null;
             /** T Ms */
             t_ms: number;
             text: components["schemas"]["Text"];
@@ -2882,6 +3431,14 @@ export interface components {
             delivered: boolean;
             /** Reference */
             reference: string;
+        };
+        /**
+         * Undo
+         * @description Take one's own acknowledgement back, within two minutes of it.
+         */
+        Undo: {
+            /** Seen */
+            seen?: ("raised" | "notified" | "acknowledged" | "assessed" | "snoozed" | "handed_over" | "escalated" | "closed") | null;
         };
         /** User */
         User: {
@@ -2984,7 +3541,8 @@ export interface components {
         };
         /**
          * WishView
-         * @description What a home is asked: to measure sooner, to measure again at once, or (`tell`) what it is told of itself.
+         * @description What a home is asked: to measure sooner, again at once, because a person `asked`, or (`tell`) what it is told
+         *     of itself.
          *
          *     asked: not known to be shown there yet. `from_ms` to `by_ms`: when it is wanted. `text`: the finding that asks.
          */
@@ -3019,7 +3577,7 @@ export interface components {
              * Why
              * @enum {string}
              */
-            why: "sooner" | "again" | "tell";
+            why: "sooner" | "again" | "tell" | "asked";
         };
         /** Worklist */
         Worklist: {
@@ -3171,6 +3729,77 @@ export interface operations {
         requestBody: {
             content: {
                 "application/json": components["schemas"]["Acknowledge"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AlarmView"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Conflict"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    assessAlarm: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                alarm_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Assess"];
             };
         };
         responses: {
@@ -3417,6 +4046,780 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    handOverAlarm: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                alarm_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["HandOver"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AlarmView"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Conflict"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getRecipients: {
+        parameters: {
+            query?: {
+                by?: "hand_over" | "case";
+            };
+            header?: never;
+            path: {
+                alarm_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Recipients"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    reopenAlarm: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                alarm_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Reopen"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AlarmView"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Conflict"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    draftSbar: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                alarm_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Draft"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    sendAlarm: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                alarm_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SendOn"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AlarmView"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Conflict"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    snoozeAlarm: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                alarm_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Snooze"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AlarmView"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Conflict"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    undoAcknowledge: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                alarm_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Undo"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AlarmView"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Conflict"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getCases: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Cases"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getCase: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                case_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CaseView"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    answerCase: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                case_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Reply"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CaseView"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Conflict"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    openCase: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                case_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CaseView"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Conflict"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    readCase: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                case_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CaseView"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Conflict"];
                 };
             };
             /** @description Unprocessable Entity */

@@ -28,6 +28,15 @@ export type OrderNew = Schemas["OrderNew"];
 export type OrderLook = Schemas["OrderLook"];
 export type OrderView = Schemas["OrderView"];
 export type CloseBody = Schemas["Close"];
+export type AssessBody = Schemas["Assess"];
+export type SnoozeBody = Schemas["Snooze"];
+export type HandOverBody = Schemas["HandOver"];
+export type SendBody = Schemas["SendOn"];
+export type Recipients = Schemas["Recipients"];
+export type SbarNote = Schemas["Note"];
+export type CaseView = Schemas["CaseView"];
+export type Cases = Schemas["Cases"];
+export type ReplyBody = Schemas["Reply"];
 export type Conflict = Schemas["Conflict"];
 export type Question = Schemas["Question"];
 export type Wish = Schemas["WishView"];
@@ -130,6 +139,26 @@ export const api = {
     answer(client.POST("/api/alarms/{alarm_id}/acknowledge", { params: { path: { alarm_id } }, body: { note: "" } })),
   escalate: (alarm_id: string, note: string) =>
     answer(client.POST("/api/alarms/{alarm_id}/escalate", { params: { path: { alarm_id } }, body: { note } })),
+  undo: (alarm_id: string) =>
+    answer(client.POST("/api/alarms/{alarm_id}/undo", { params: { path: { alarm_id } }, body: {} })),
+  assess: (alarm_id: string, body: AssessBody) =>
+    answer(client.POST("/api/alarms/{alarm_id}/assess", { params: { path: { alarm_id } }, body })),
+  snooze: (alarm_id: string, body: SnoozeBody) =>
+    answer(client.POST("/api/alarms/{alarm_id}/snooze", { params: { path: { alarm_id } }, body })),
+  handOver: (alarm_id: string, body: HandOverBody) =>
+    answer(client.POST("/api/alarms/{alarm_id}/hand-over", { params: { path: { alarm_id } }, body })),
+  reopen: (alarm_id: string, why: string) =>
+    answer(client.POST("/api/alarms/{alarm_id}/reopen", { params: { path: { alarm_id } }, body: { why } })),
+  send: (alarm_id: string, body: SendBody) =>
+    answer(client.POST("/api/alarms/{alarm_id}/send", { params: { path: { alarm_id } }, body })),
+  recipients: (alarm_id: string, by: "hand_over" | "case") =>
+    answer(client.GET("/api/alarms/{alarm_id}/recipients", { params: { path: { alarm_id }, query: { by } } })),
+  sbar: (alarm_id: string) => answer(client.GET("/api/alarms/{alarm_id}/sbar", { params: { path: { alarm_id } } })),
+  cases: () => answer(client.GET("/api/cases")),
+  openCase: (case_id: string) => answer(client.POST("/api/cases/{case_id}/open", { params: { path: { case_id } } })),
+  answerCase: (case_id: string, body: ReplyBody) =>
+    answer(client.POST("/api/cases/{case_id}/answer", { params: { path: { case_id } }, body })),
+  readCase: (case_id: string) => answer(client.POST("/api/cases/{case_id}/read", { params: { path: { case_id } } })),
   close: (alarm_id: string, body: CloseBody) =>
     answer(client.POST("/api/alarms/{alarm_id}/close", { params: { path: { alarm_id } }, body })),
   answer: (question_id: string, body: AnswerBody) =>

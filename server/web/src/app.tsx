@@ -14,6 +14,7 @@ const PatientPage = lazy(() => import("./patient/page"));
 const PhonePage = lazy(() => import("./phone/page"));
 const PeoplePage = lazy(() => import("./access/people"));
 const SecurityPage = lazy(() => import("./access/security"));
+const CasesPage = lazy(() => import("./cases/page"));
 const FleetPage = lazy(() => import("./fleet/page"));
 const MePage = lazy(() => import("./me/page"));
 
@@ -50,6 +51,7 @@ function Pages() {
             <WorklistPage />
           </Route>
           <Route path="/patient/:id">{({ id }) => <PatientPage key={id} id={id} />}</Route>
+          <Route path="/cases/:id?">{({ id }) => <CasesPage id={id} />}</Route>
           <Route path="/phone">
             <PhonePage />
           </Route>

@@ -7,6 +7,7 @@ import { useSyncExternalStore } from "react";
 import type { PhoneMessage, Worklist, WorklistRow } from "./api";
 import { nowMs, setClock } from "./clock";
 import { type Viewer, streamOpened, viewed, viewingNow } from "./presence";
+import { alarmsKey } from "./worklist/news";
 import { patchRow } from "./worklist/patch";
 
 export const BROKEN_AFTER_MS = 13_000;
@@ -89,6 +90,11 @@ export function listen(queries: QueryClient): () => void {
     (id) => void queries.invalidateQueries({ queryKey: ["curves", id] }),
   );
 
+  const casesChanged = throttled(
+    REFETCH_PATIENT_MS,
+    () => void queries.invalidateQueries({ queryKey: ["cases"] }),
+  );
+
   const heard = () => {
     heardWallMs = performance.now();
     setLink({ ...link, broken: false, heardMs: nowMs() });
@@ -119,6 +125,10 @@ export function listen(queries: QueryClient): () => void {
       setLink({ ...link, deaf });
     });
     on<WorklistRow>("row", (row) => {
+      const before = queries
+        .getQueryData<Worklist>(["worklist"])
+        ?.rows.find((old) => old.patient.id === row.patient.id);
+      if (!before || alarmsKey(before) !== alarmsKey(row)) casesChanged("");
       arrived.set(row.patient.id, { row, wallMs: performance.now() });
       queries.setQueryData<Worklist>(["worklist"], (list) => list && patchRow(list, row));
     });

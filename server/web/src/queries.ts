@@ -49,6 +49,9 @@ export const worklistQuery = queryOptions({
 
 export const patientQuery = (id: string) => queryOptions({ queryKey: ["patient", id], queryFn: () => api.patient(id) });
 
+/// What waits for whoever is signed in, and what they have sent on. The stream renews it when an alarm has changed.
+export const casesQuery = queryOptions({ queryKey: ["cases"], queryFn: api.cases });
+
 export const myWaysQuery = queryOptions({ queryKey: ["my ways"], queryFn: api.myWays });
 
 export const phoneQuery = queryOptions({ queryKey: ["phone"], queryFn: api.phone });

@@ -14,9 +14,14 @@ from fastapi import FastAPI
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from server.access.door import Door
+from server.access.store import account
 from server.alarms import store as alarms
+from server.alarms import table
+from server.alarms.model import To
 from server.audit.store import audit
 from server.broker.accounts import hash_password
+from server.cases import store as cases
+from server.cases.model import Sbar
 from server.config import Config
 from server.config import Database as DatabaseConfig
 from server.fleet import holders
@@ -99,6 +104,16 @@ class Region(Town):
         with self.server.db.write() as tx:
             alarms.judge(tx, patient, Kind.CLINICAL, [said], frozenset(), now_ns)
         self.server.hub.patient_changed(patient)
+
+    def sent(self, by: str, to: To, number: int = 1) -> None:
+        """Somebody sends that alarm on, as a case."""
+        note = Sbar("Solveig", "is", "ill", "now")
+        with self.server.db.write() as tx:
+            sender, alarm = account(tx, by), table.get(tx, number)
+            assert sender is not None
+            assert alarm is not None
+            cases.send(tx, alarm, sender, to, note, "nb", {"nb": note, "en": note}, self.clock.now_ns())
+        self.server.hub.patient_changed(alarm.patient_id)
 
     def asked(self, patient: str = "solveig") -> None:
         """A question about a reading."""

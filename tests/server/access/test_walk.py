@@ -11,16 +11,17 @@ from typing import Any
 import pytest
 
 from server.access.guard import WHOSE
+from server.alarms.model import To
 
 from .conftest import ELSEWHERE, Comes, Region
 
 OF_SOLVEIG = {
-    "patient_id": "solveig", "alarm_id": "1", "question_id": "1", "gateway_id": "gw-1", "gateway": "gw-1",
-    "device": "oximeter",
+    "patient_id": "solveig", "alarm_id": "1", "case_id": "1", "question_id": "1", "gateway_id": "gw-1",
+    "gateway": "gw-1", "device": "oximeter",
 }  # fmt: skip
 NOBODYS = {
-    "patient_id": "nobody", "alarm_id": "77", "question_id": "77", "gateway_id": "gw-77", "gateway": "gw-77",
-    "device": "toaster",
+    "patient_id": "nobody", "alarm_id": "77", "case_id": "77", "question_id": "77", "gateway_id": "gw-77",
+    "gateway": "gw-77", "device": "toaster",
 }  # fmt: skip
 NOT_OF_A_PATIENT = {"username", "session", "relation_id", "glass_id", "way_id"}
 """Parameters that name no patient's thing by themselves; each has a test below or in `test_people` and `test_glass`."""
@@ -53,6 +54,7 @@ def whose(path: str) -> set[str]:
 @pytest.fixture
 def ill(town_region: Region) -> Region:
     town_region.alarm()
+    town_region.sent("kari", To("doctor"))
     town_region.asked()
     town_region.lent()
     return town_region
@@ -105,7 +107,7 @@ async def test_the_municipality_itself_sees_all_of_hers(ill: Region, comes: Come
         for client in (kari, odd)
         if HERS.search((await client.get(address(path, said, {}))).text)
     }
-    assert {"/api/worklist", "/api/fleet", "/api/fleet/holders", "/api/people"} <= found
+    assert {"/api/worklist", "/api/fleet", "/api/fleet/holders", "/api/people", "/api/cases"} <= found
 
 
 async def test_each_look_at_a_patient_leaves_a_line(ill: Region, comes: Comes) -> None:

@@ -5,6 +5,7 @@ import re
 import pytest
 import sqlalchemy as sa
 
+from server.alarms import deeds
 from server.alarms import store as alarms
 from server.alarms.model import State
 from server.audit.store import audit
@@ -131,6 +132,13 @@ def test_a_text_message_with_the_code_takes_the_alarm(town):
     answer = say(town, "90 00 01 01", f"ok {of(town, 'Kari Berg').code}")
     assert town.alarm().acknowledged_by == "Kari Berg"
     assert answer == "You have alarm 1 until 10:00."
+
+
+def test_a_text_message_takes_what_a_colleague_had_set_aside(town):
+    town.red()
+    town.acts(deeds.snooze, "kari", "Kari Berg", town.clock.now_ns(), 1800, "sover til ti")
+    assert say(town, "90 00 01 02", f"ok {of(town, 'Per Dahl').code}") == "You have alarm 1 until 10:00."
+    assert (town.alarm().state, town.alarm().acknowledged_by) == (State.ACKNOWLEDGED, "Per Dahl")
 
 
 def test_the_same_text_message_read_twice_acts_once(town):

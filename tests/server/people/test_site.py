@@ -12,7 +12,11 @@ import sqlalchemy as sa
 
 from server.access.door import Door
 from server.access.passwords import in_line
+from server.access.store import account
+from server.alarms.model import To
 from server.audit.store import audit
+from server.cases import store as cases
+from server.cases.model import Sbar
 from server.config import Gateway, Municipality
 from server.fleet import store as fleet
 from server.fleet.quarantine import Unfiled, set_aside
@@ -70,6 +74,7 @@ async def signed_in(app, words):
 
 
 CLOSE = {"action": "phoned_patient", "outcome": "resolved_at_home", "usefulness": 4, "note": ""}
+BODIES = {"close": CLOSE, "decide": {"decision": "confirm"}}
 ROUTES = [
     ("GET", "/api/session"),
     ("DELETE", "/api/session"),
@@ -90,6 +95,19 @@ ROUTES = [
     ("POST", "/api/alarms/1/acknowledge"),
     ("POST", "/api/alarms/1/escalate"),
     ("POST", "/api/alarms/1/close"),
+    ("POST", "/api/alarms/1/undo"),
+    ("POST", "/api/alarms/1/assess"),
+    ("POST", "/api/alarms/1/snooze"),
+    ("POST", "/api/alarms/1/hand-over"),
+    ("POST", "/api/alarms/1/reopen"),
+    ("POST", "/api/alarms/1/send"),
+    ("GET", "/api/alarms/1/recipients"),
+    ("GET", "/api/alarms/1/sbar"),
+    ("GET", "/api/cases"),
+    ("GET", "/api/cases/1"),
+    ("POST", "/api/cases/1/open"),
+    ("POST", "/api/cases/1/answer"),
+    ("POST", "/api/cases/1/read"),
     ("POST", "/api/questions/1/answer"),
     ("GET", "/api/phone"),
     ("GET", "/api/fleet"),
@@ -144,7 +162,8 @@ PUBLIC = {
 
 
 def body(path):
-    return CLOSE if path.endswith("close") else {"decision": "confirm"} if path.endswith("decide") else {}
+    """Something that is meant, where the route asks for anything."""
+    return next((said for end, said in BODIES.items() if path.endswith(end)), {})
 
 
 @pytest.mark.parametrize(("method", "path"), ROUTES)
@@ -163,6 +182,7 @@ async def test_nor_with_a_made_up_one(visitor, cookie):
 async def test_every_route_is_in_one_of_the_lists(app):
     names = [
         path.split("?")[0].replace("solveig", "{patient_id}").replace("questions/1", "questions/{question_id}")
+        .replace("cases/1", "cases/{case_id}")
         .replace("proposals/1", "proposals/{proposal_id}").replace("ways/1", "ways/{way_id}")
         .replace("people/per", "people/{username}")
         .replace("sessions/ab12", "sessions/{session}").replace("relations/1", "relations/{relation_id}")
@@ -290,6 +310,13 @@ async def test_nor_from_nowhere(ward, signed_in):
         ("odd", "POST", "/api/alarms/1/acknowledge"),
         ("odd", "POST", "/api/alarms/1/escalate"),
         ("odd", "POST", "/api/alarms/1/close"),
+        ("odd", "POST", "/api/alarms/1/undo"),
+        ("odd", "GET", "/api/alarms/1/recipients"),
+        ("odd", "GET", "/api/alarms/1/sbar"),
+        ("odd", "GET", "/api/cases"),
+        ("odd", "GET", "/api/cases/1"),
+        ("odd", "POST", "/api/cases/1/open"),
+        ("odd", "POST", "/api/cases/1/read"),
         ("odd", "POST", "/api/patients/solveig/proposals/1/decide"),
         ("odd", "POST", "/api/questions/1/answer"),
         ("odd", "POST", "/api/glass"),
@@ -305,11 +332,14 @@ async def test_what_a_role_may_not(ward, signed_in, who, method, path):
         fleet.apply(tx, Municipality("Saltdal", gateways=(Gateway("home-01", "Rognan", None, "solveig"),)), ward.now_ns)
         asked = {"id": 1, "patient_id": "solveig", "device": "scale", "because": "weight", "opened_ns": 0, "version": 1}
         tx.execute(held.insert().values(asked))
+        kari, note = account(tx, "kari"), Sbar("s", "b", "a", "r")
+        cases.send(tx, ward.alarm(1), kari, To("doctor"), note, "nb", {"nb": note}, ward.now_ns)
+    before = ward.alarm()
     client = await signed_in(who)
     answer = await client.request(method, path, json=body(path) if method in ("POST", "PUT") else None)
     assert answer.status_code == 403
     assert "ask" in answer.json()["detail"]
-    assert ward.alarm().state == "notified"
+    assert ward.alarm() == before
 
 
 async def test_phones_are_for_administrators_outside_a_demo(ward, words, signed_in):
@@ -325,7 +355,7 @@ async def test_phones_are_for_administrators_outside_a_demo(ward, words, signed_
 async def test_an_administrator_acts_on_technical_alarms(ward, signed_in):
     ward.hear(Level.LOW, kind=Kind.TECHNICAL)
     odd = await signed_in("odd")
-    assert (await odd.post("/api/alarms/1/acknowledge", json={})).json()["actions"] == ["escalate", "close"]
+    assert (await odd.post("/api/alarms/1/acknowledge", json={})).json()["actions"][:2] == ["assess", "close"]
 
 
 async def test_an_administrator_sees_who_has_an_alarm_but_not_what_was_measured(ward, signed_in):
@@ -355,7 +385,7 @@ async def test_the_story_of_an_alarm_over_the_web(ward, signed_in):
     assert (mine["state"], mine["acknowledged_by"], mine["actions"]) == (
         "acknowledged",
         "Kari Olsen",
-        ["escalate", "close"],
+        ["assess", "close", "snooze", "hand_over", "escalate", "undo"],
     )
     assert mine["acknowledge_expires_ms"] == ward.now_ns // MS + 3_600_000
     assert (mine["next_step_ms"], mine["next_step_to"]) == (None, None)
@@ -374,7 +404,7 @@ async def test_the_story_of_an_alarm_over_the_web(ward, signed_in):
         "closed",
         "resolved_at_home",
         4,
-        [],
+        ["reopen"],
     )
     assert (await kari.post("/api/alarms/1/escalate", json={})).status_code == 409
     assert (await kari.get("/api/worklist")).json()["rows"][0]["clinical"] is None

@@ -1,6 +1,7 @@
 /// Every word on the page in English.
 import type { Span } from "../format";
 import { accessEn } from "./access.en";
+import { life } from "./life.en";
 import { me } from "./me.en";
 import type { Words } from "./nb";
 import { screens } from "./screens.en";
@@ -23,6 +24,10 @@ export const en: Words = {
     raised: "Nobody has been told yet",
     notified: "Waiting for an answer",
     acknowledged: "Taken",
+    assessed: "Assessed",
+    snoozed: "Snoozed",
+    handed_over: "Handed over",
+    escalated: "Sent on",
     closed: "Closed",
   },
   role: { nurse: "nurse", doctor: "doctor", specialist: "specialist", administrator: "administrator", patient: "at home" },
@@ -31,6 +36,7 @@ export const en: Words = {
     menu: "Main menu",
     worklist: "Worklist",
     phones: "Phones",
+    cases: "Cases",
     fleet: "Equipment",
     language: "Language",
     serverTime: "The server's clock",
@@ -428,6 +434,7 @@ export const en: Words = {
     usefulnessWas: (n) => `Usefulness ${n} of 5`,
     taken: (name) => `You have taken the alarm for ${name}.`,
   },
+  life,
   phones: {
     title: "Phones",
     lead: "What would reach the phones. No message leaves from here.",

@@ -1,6 +1,7 @@
 /// Every word on the page in Bokmål. `Words` is its shape: a string missing in another language fails the build.
 import type { Span } from "../format";
 import { accessNb } from "./access.nb";
+import { life } from "./life.nb";
 import { me } from "./me.nb";
 import { screens } from "./screens.nb";
 
@@ -18,13 +19,14 @@ export const nb = {
   screens,
   priority: { high: "Høy", medium: "Middels", low: "Lav" },
   kind: { clinical: "Klinisk", technical: "Teknisk" },
-  state: { raised: "Ingen er varslet ennå", notified: "Venter på svar", acknowledged: "Tatt", closed: "Avsluttet" },
+  state: { raised: "Ingen er varslet ennå", notified: "Venter på svar", acknowledged: "Tatt", assessed: "Vurdert", snoozed: "Utsatt", handed_over: "Overlevert", escalated: "Sendt videre", closed: "Avsluttet" },
   role: { nurse: "sykepleier", doctor: "lege", specialist: "spesialist", administrator: "administrator", patient: "hjemme" },
   shell: {
     skip: "Gå til innholdet",
     menu: "Hovedmeny",
     worklist: "Arbeidsliste",
     phones: "Telefoner",
+    cases: "Saker",
     fleet: "Utstyr",
     language: "Språk",
     serverTime: "Serverens klokke",
@@ -423,6 +425,7 @@ export const nb = {
     usefulnessWas: (n: number) => `Nytte ${n} av 5`,
     taken: (name: string) => `Du har tatt alarmen for ${name}.`,
   },
+  life,
   phones: {
     title: "Telefoner",
     lead: "Det som ville nådd telefonene. Ingen melding sendes ut herfra.",

@@ -4,11 +4,13 @@ import { useState } from "react";
 import { explain, useAct } from "../acts";
 import type { AlarmView, PatientPage, ReasonView } from "../api";
 import * as format from "../format";
-import { useSay, useWords } from "../i18n";
+import { DeedDialog } from "../deeds/dialogs";
+import type { Deed } from "../deeds/may";
+import { type Words, useSay, useWords } from "../i18n";
 import { useKeys } from "../keys";
 import { Notice, PriorityTag } from "../parts";
+import { waits } from "../worklist/order";
 import { Waiting } from "../worklist/row";
-import { CloseDialog, EscalateDialog } from "./dialogs";
 import { Todo } from "./todo";
 
 interface AlarmProps {
@@ -22,19 +24,26 @@ interface AlarmProps {
 export function Alarm({ alarm, plan, now, keys }: AlarmProps) {
   const words = useWords();
   const act = useAct();
-  // From the worklist's key: the dialog is what was asked for.
-  const [asking, ask] = useState<"escalate" | "close" | null>(
-    keys && location.hash === "#escalate" && alarm.actions.includes("escalate") ? "escalate" : null,
-  );
-  const may = (action: AlarmView["actions"][number]) => alarm.actions.includes(action);
-  const acknowledge = () => {
-    if (may("acknowledge") && !act.isPending) act.mutate({ kind: "acknowledge", alarm: alarm.id });
+  const [asking, ask] = useState<Deed | null>(null);
+  const may = (deed: Deed) =>
+    alarm.actions.includes(deed) && (deed !== "undo" || (alarm.undo_until_ms !== null && now <= alarm.undo_until_ms));
+  const at_once = (kind: "acknowledge" | "undo") => {
+    if (may(kind) && !act.isPending) act.mutate({ kind, alarm: alarm.id });
   };
+  const letter = (deed: Deed) => () => may(deed) && ask(deed);
   useKeys(
-    keys ? { a: acknowledge, e: () => may("escalate") && ask("escalate"), c: () => may("close") && ask("close") } : {},
+    keys
+      ? {
+          a: () => at_once("acknowledge"),
+          u: () => at_once("undo"),
+          v: letter("assess"),
+          z: letter("snooze"),
+          h: letter("hand_over"),
+          e: letter("escalate"),
+          c: letter("close"),
+        }
+      : {},
   );
-  const done = () => ask(null);
-  const waits = alarm.state === "raised" || alarm.state === "notified";
   const name = `${words.priority[alarm.priority]}, ${words.kind[alarm.kind].toLowerCase()}`;
 
   return (
@@ -47,25 +56,25 @@ export function Alarm({ alarm, plan, now, keys }: AlarmProps) {
       {alarm.reasons.map((reason) => (
         <Reason key={`${reason.rule} ${reason.t_ms}`} reason={reason} now={now} />
       ))}
-      <Waiting alarm={alarm} now={now} waits={waits} />
+      <Waiting alarm={alarm} now={now} waits={waits(alarm)} />
       {alarm.settled && <p className="settled">{words.worklist.settled}</p>}
       <Todo plan={plan} alarm={alarm} />
       <div className="actions">
         {may("acknowledge") && (
-          <Button size="small" loading={act.isPending} onClick={acknowledge}>
-            {words.patient.acknowledge}
+          <Button size="small" loading={act.isPending} onClick={() => at_once("acknowledge")}>
+            {alarm.parked ? words.life.take : words.patient.acknowledge}
           </Button>
         )}
-        {may("close") && (
-          <Button size="small" onClick={() => ask("close")}>
-            {words.patient.close}
+        {BUTTONS.filter(([deed]) => may(deed)).map(([deed, label], i) => (
+          <Button
+            key={deed}
+            size="small"
+            variant={i === 0 && !may("acknowledge") ? "primary" : "secondary"}
+            onClick={() => (deed === "undo" ? at_once("undo") : ask(deed))}
+          >
+            {label(words)}
           </Button>
-        )}
-        {may("escalate") && (
-          <Button size="small" variant="secondary" onClick={() => ask("escalate")}>
-            {words.patient.escalate}
-          </Button>
-        )}
+        ))}
         {may("acknowledge") && <span className="hint">{words.patient.closeFirst}</span>}
       </div>
       {act.isError && (
@@ -74,11 +83,19 @@ export function Alarm({ alarm, plan, now, keys }: AlarmProps) {
         </Notice>
       )}
       <Timeline alarm={alarm} now={now} />
-      {asking === "escalate" && <EscalateDialog alarm={alarm} done={done} />}
-      {asking === "close" && <CloseDialog alarm={alarm} done={done} />}
+      {asking && <DeedDialog deed={asking} alarm={alarm} patient={alarm.patient} done={() => ask(null)} />}
     </article>
   );
 }
+
+const BUTTONS: readonly [Deed, (words: Words) => string][] = [
+  ["close", (words) => words.patient.close],
+  ["assess", (words) => words.life.assess],
+  ["escalate", (words) => words.patient.escalate],
+  ["hand_over", (words) => words.life.handOver],
+  ["snooze", (words) => words.life.snooze],
+  ["undo", (words) => words.life.undo],
+];
 
 function Reason({ reason, now }: { reason: ReasonView; now: number }) {
   const words = useWords();
@@ -128,9 +145,10 @@ function Timeline({ alarm, now }: { alarm: AlarmView; now: number }) {
   );
 }
 
-/// An alarm of the past, on a few lines.
-export function ClosedAlarm({ alarm, now }: { alarm: AlarmView; now: number }) {
+/// An alarm of the past, on a few lines. `latest`: of its kind, and none is open: it can be opened again.
+export function ClosedAlarm({ alarm, now, latest }: { alarm: AlarmView; now: number; latest: boolean }) {
   const words = useWords();
+  const [asking, ask] = useState(false);
   const inWords = useSay();
   const named = <T extends string>(table: Record<T, string>, word: string | null) =>
     word === null ? words.unknown : (table[word as T] ?? word);
@@ -145,6 +163,12 @@ export function ClosedAlarm({ alarm, now }: { alarm: AlarmView; now: number }) {
         {alarm.usefulness !== null && words.act.usefulnessWas(alarm.usefulness)}
         {alarm.note && ` – ${alarm.note}`}
       </p>
+      {alarm.actions.includes("reopen") && latest && (
+        <Button size="xsmall" variant="tertiary" data-color="neutral" onClick={() => ask(true)}>
+          {words.life.reopen}
+        </Button>
+      )}
+      {asking && <DeedDialog deed="reopen" alarm={alarm} patient={alarm.patient} done={() => ask(false)} />}
     </li>
   );
 }

@@ -1,14 +1,15 @@
-/// The two acts that cannot be taken back, each behind a dialog: telling the next person now, and closing.
+/// The frame of every dialog, and closing: an act that says how it ended.
 import { Button, Modal, Provider, Radio, RadioGroup, Select, Textarea } from "@navikt/ds-react";
 import { en, nb } from "@navikt/ds-react/locales";
 import { type FormEvent, type ReactNode, useState } from "react";
 import { explain, useAct } from "../acts";
-import type { AlarmView, CloseBody } from "../api";
+import type { AlarmBrief, CloseBody, PatientBrief } from "../api";
 import { useLanguage, useWords } from "../i18n";
 import { Notice } from "../parts";
 
 interface DialogProps {
-  alarm: AlarmView;
+  alarm: AlarmBrief;
+  patient: PatientBrief;
   done: () => void;
 }
 
@@ -21,11 +22,12 @@ interface FrameProps {
   done: () => void;
   /// To what was filled in before.
   back?: () => void;
+  width?: `${number}px`;
   children: ReactNode;
 }
 
 /// The frame of every dialog: a form with what went wrong, the act, and ways out.
-export function Frame({ title, error, busy, submit, onSubmit, done, back, children }: FrameProps) {
+export function Frame({ title, error, busy, submit, onSubmit, done, back, width, children }: FrameProps) {
   const words = useWords();
   const { said } = useLanguage();
   const send = (event: FormEvent<HTMLFormElement>) => {
@@ -34,15 +36,17 @@ export function Frame({ title, error, busy, submit, onSubmit, done, back, childr
   };
   return (
     <Provider locale={said === "nb" ? nb : en}>
-      <Modal open onClose={done} header={{ heading: title, size: "small" }} width="560px">
+      <Modal open onClose={done} header={{ heading: title, size: "small" }} width={width ?? "560px"}>
         <form onSubmit={send} noValidate>
           <Modal.Body>
-            {children}
-            {error !== null && (
-              <Notice>
-                <p>{explain(error, words)}</p>
-              </Notice>
-            )}
+            <div className="dialog-fields">
+              {children}
+              {error !== null && (
+                <Notice>
+                  <p>{explain(error, words)}</p>
+                </Notice>
+              )}
+            </div>
           </Modal.Body>
           <Modal.Footer>
             {/* The second click of a double click was meant for nothing that the first has brought up. */}
@@ -71,34 +75,7 @@ export function Frame({ title, error, busy, submit, onSubmit, done, back, childr
 
 export const text = (form: FormData, name: string): string => String(form.get(name) ?? "");
 
-export function EscalateDialog({ alarm, done }: DialogProps) {
-  const words = useWords();
-  const act = useAct();
-  const send = (form: FormData) =>
-    act.mutate({ kind: "escalate", alarm: alarm.id, note: text(form, "note") }, { onSuccess: done });
-  return (
-    <Frame
-      title={words.act.escalateTitle(alarm.patient.name)}
-      error={act.error}
-      busy={act.isPending}
-      submit={words.act.escalateDo}
-      onSubmit={send}
-      done={done}
-    >
-      <p>{alarm.next_step_to ? words.act.escalateWhat(alarm.next_step_to) : words.act.escalateNext}</p>
-      <Textarea
-        size="small"
-        name="note"
-        label={words.act.note}
-        description={words.act.noteWhat}
-        maxLength={2000}
-        minRows={2}
-      />
-    </Frame>
-  );
-}
-
-export function CloseDialog({ alarm, done }: DialogProps) {
+export function CloseDialog({ alarm, patient, done }: DialogProps) {
   const words = useWords();
   const act = useAct();
   const [missing, setMissing] = useState<ReadonlySet<string>>(new Set());
@@ -111,13 +88,14 @@ export function CloseDialog({ alarm, done }: DialogProps) {
       outcome: text(form, "outcome") as CloseBody["outcome"],
       usefulness: Number(text(form, "usefulness")),
       note: text(form, "note"),
+      seen: alarm.state,
     };
     act.mutate({ kind: "close", alarm: alarm.id, body }, { onSuccess: done });
   };
   const wrong = (name: string) => (missing.has(name) ? words.act.chooseMissing : undefined);
   return (
     <Frame
-      title={words.act.closeTitle(alarm.patient.name)}
+      title={words.act.closeTitle(patient.name)}
       error={act.error}
       busy={act.isPending}
       submit={words.act.closeDo}

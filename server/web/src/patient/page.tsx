@@ -82,8 +82,13 @@ function Patient({ page }: { page: Page }) {
             <section aria-labelledby="earlier">
               <h2 id="earlier">{words.patient.earlier}</h2>
               <ul className="card closed">
-                {closed.map((alarm) => (
-                  <ClosedAlarm key={alarm.id} alarm={alarm} now={now} />
+                {closed.map((alarm, i) => (
+                  <ClosedAlarm
+                    key={alarm.id}
+                    alarm={alarm}
+                    now={now}
+                    latest={!open.concat(closed.slice(0, i)).some((other) => other.kind === alarm.kind)}
+                  />
                 ))}
               </ul>
             </section>

@@ -3,9 +3,10 @@ import { useEffect, useRef, useState } from "react";
 import { useWords } from "../i18n";
 import { useKeys } from "../keys";
 
+const DEEDS = { a: "a", v: "v", z: "z", h: "h", e: "e", c: "c", u: "u" } as const;
 const PAGES = {
-  list: { j: "j", k: "k", a: "a", e: "e", enter: "Enter", slash: "/" },
-  patient: { a: "a", e: "e", c: "c", r: "r", n: "n" },
+  list: { j: "j", k: "k", ...DEEDS, enter: "Enter", slash: "/" },
+  patient: { ...DEEDS, r: "r", n: "n" },
 } as const;
 
 export function KeysHelp() {

@@ -11,7 +11,7 @@ import { useNow } from "../clock";
 import * as format from "../format";
 import { useWords } from "../i18n";
 import { listen } from "../live";
-import { worklistQuery } from "../queries";
+import { casesQuery, worklistQuery } from "../queries";
 import { play, useSound } from "../sound";
 import { waitingCount } from "../worklist/order";
 import { Banners } from "./banners";
@@ -82,6 +82,7 @@ function Menu({ phones, administrator }: { phones: boolean; administrator: boole
           </span>
         )}
       </MenuLink>
+      {!administrator && <CasesLink />}
       {phones && <MenuLink href="/phone">{words.shell.phones}</MenuLink>}
       <MenuLink href="/fleet">{words.shell.fleet}</MenuLink>
       {administrator && (
@@ -93,10 +94,29 @@ function Menu({ phones, administrator }: { phones: boolean; administrator: boole
   );
 }
 
+/// How many cases and hand-overs wait for whoever is signed in, and answers that they have not read.
+function CasesLink() {
+  const words = useWords();
+  const { data } = useQuery(casesQuery);
+  const answers = data?.sent.filter((one) => one.state === "answered").length ?? 0;
+  const waiting = (data?.to_me.length ?? 0) + (data?.handed_to_me.length ?? 0) + answers;
+  return (
+    <MenuLink href="/cases">
+      {words.shell.cases}
+      {waiting > 0 && (
+        <span className="count">
+          <span aria-hidden="true">{waiting}</span>
+          <span className="aksel-sr-only">, {words.life.cases.waiting(waiting)}</span>
+        </span>
+      )}
+    </MenuLink>
+  );
+}
+
 function MenuLink({ href, children }: { href: string; children: ReactNode }) {
   const [here] = useLocation();
   return (
-    <Link href={href} aria-current={here === href ? "page" : undefined}>
+    <Link href={href} aria-current={here === href || here.startsWith(`${href}/`) ? "page" : undefined}>
       {children}
     </Link>
   );

@@ -27,7 +27,7 @@ export function newsBetween(before: readonly WorklistRow[], after: readonly Work
 /// What of a row a person would call a change: its alarms and its questions, not each new reading.
 export function alarmsKey(row: WorklistRow): string {
   const alarms = alarmsOf(row).map(
-    (alarm) => `${alarm.id} ${alarm.priority} ${alarm.state} ${alarm.reasons.length} ${alarm.told.length}`,
+    (alarm) => `${alarm.id} ${alarm.priority} ${alarm.state} ${alarm.reasons.length} ${alarm.told.length} ${alarm.parked?.opened_ms}`,
   );
   return [...alarms, ...row.questions.map((question) => `? ${question.id} ${question.version}`)].join("; ");
 }

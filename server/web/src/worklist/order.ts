@@ -62,7 +62,8 @@ export function nextPatient(rows: readonly WorklistRow[], id: string): WorklistR
   return next === undefined || next === id ? null : (rows.find((row) => row.patient.id === next) ?? null);
 }
 
-const waits = (alarm: AlarmBrief | null): boolean => alarm?.state === "raised" || alarm?.state === "notified";
+/// Whether nobody has it: it waits, and the ladder climbs.
+export const waits = (alarm: AlarmBrief | null): boolean => alarm?.state === "raised" || alarm?.state === "notified";
 
 /// How many patients have an alarm that nobody has answered.
 export const waitingCount = (rows: readonly WorklistRow[]): number =>

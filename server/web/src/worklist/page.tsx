@@ -1,16 +1,19 @@
 /// The worklist: one row per patient, the one who needs somebody most at the top.
 import { Button } from "@navikt/ds-react";
 import { useQuery } from "@tanstack/react-query";
-import { type ComponentProps, type KeyboardEvent, type ReactElement, memo, useLayoutEffect, useRef, useState } from "react";
+import {
+  type ComponentProps, type KeyboardEvent, type ReactElement, Suspense, lazy, memo, useLayoutEffect, useRef, useState,
+} from "react";
 import { useLocation } from "wouter";
 import { useAct } from "../acts";
-import type { WorklistRow } from "../api";
+import type { AlarmBrief, PatientBrief, WorklistRow } from "../api";
 import { useNow } from "../clock";
+import { type Deed, mayDo } from "../deeds/may";
 import { useWords } from "../i18n";
 import { KeysHint, useKeys } from "../keys";
 import { FailedToLoad, useTitle } from "../parts";
 import { Printed } from "../printed";
-import { worklistQuery } from "../queries";
+import { sessionQuery, worklistQuery } from "../queries";
 import { CalmRow } from "./calm";
 import { useChanged } from "./changed";
 import { useFilteredRows } from "./filtering";
@@ -61,6 +64,20 @@ const Alarmed = memo(
 const focusedId = (): string | null =>
   document.activeElement?.closest<HTMLElement>("[data-patient]")?.dataset.patient ?? null;
 
+/// What the letters do to the row that has the focus.
+const LETTERS: Record<string, Deed> = {
+  a: "acknowledge",
+  u: "undo",
+  v: "assess",
+  z: "snooze",
+  h: "hand_over",
+  e: "escalate",
+  c: "close",
+};
+
+/// Dialogs are fetched when the first is opened: the list itself must be there at once.
+const DeedDialog = lazy(async () => ({ default: (await import("../deeds/dialogs")).DeedDialog }));
+
 function Rows({ rows }: { rows: readonly WorklistRow[] }) {
   const words = useWords();
   const second = useNow();
@@ -69,6 +86,8 @@ function Rows({ rows }: { rows: readonly WorklistRow[] }) {
   const { order, fresh, list, release } = useHeldOrder(rows);
   const changed = useChanged(rows);
   const act = useAct();
+  const { data: me } = useQuery(sessionQuery);
+  const [asking, ask] = useState<{ deed: Deed; alarm: AlarmBrief; patient: PatientBrief } | null>(null);
   const element = useRef<HTMLDivElement>(null);
   const byId = new Map(rows.map((row) => [row.patient.id, row]));
   const ids = GROUPS.flatMap((group) => order[group]);
@@ -99,19 +118,20 @@ function Rows({ rows }: { rows: readonly WorklistRow[] }) {
     const at = ids.indexOf(focusedId() ?? "");
     focus(at < 0 ? (step > 0 ? ids[0] : ids.at(-1)) : ids[Math.min(ids.length - 1, Math.max(0, at + step))]);
   };
-  const here = (): WorklistRow | undefined => byId.get(focusedId() ?? "");
+  const onFocused = (deed: Deed) => {
+    const row = byId.get(focusedId() ?? "");
+    if (!row || act.isPending) return;
+    const may = (one: AlarmBrief | null) => one && mayDo(one, deed, me?.name ?? "", now);
+    // What a colleague has set aside is taken by its own button, never by a letter.
+    const alarm = deed === "acknowledge" ? toAcknowledge(row) : [row.clinical, row.technical].find(may);
+    if (!alarm) return;
+    if (deed === "undo" || deed === "acknowledge") act.mutate({ kind: deed, alarm: alarm.id });
+    else ask({ deed, alarm, patient: row.patient });
+  };
   useKeys({
     j: () => move(1),
     k: () => move(-1),
-    a: () => {
-      const row = here();
-      const alarm = row && toAcknowledge(row);
-      if (alarm && !act.isPending) act.mutate({ kind: "acknowledge", alarm: alarm.id });
-    },
-    e: () => {
-      const row = here();
-      if (row?.clinical || row?.technical) go(`/patient/${row.patient.id}#escalate`);
-    },
+    ...Object.fromEntries(Object.entries(LETTERS).map(([key, deed]) => [key, () => onFocused(deed)])),
     "/": () => document.getElementById(SEARCH_ID)?.focus(),
   });
 
@@ -164,6 +184,11 @@ function Rows({ rows }: { rows: readonly WorklistRow[] }) {
             {words.screens.long.all(ids.length)}
           </Button>
         </p>
+      )}
+      {asking && (
+        <Suspense fallback={null}>
+          <DeedDialog {...asking} done={() => ask(null)} />
+        </Suspense>
       )}
     </div>
   );

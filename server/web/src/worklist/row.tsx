@@ -1,15 +1,19 @@
 /// One patient with an alarm or a question: who, why, who has it and what happens next, and the latest values.
 import { ClockIcon, PersonCheckmarkIcon, QuestionmarkDiamondIcon } from "@navikt/aksel-icons";
 import { Button } from "@navikt/ds-react";
+import { useQuery } from "@tanstack/react-query";
 import { Link } from "wouter";
 import { explain, type useAct } from "../acts";
 import type { AlarmBrief, PatientBrief, Question, WorklistRow } from "../api";
+import { type Deed, mayDo } from "../deeds/may";
+import { SetAside } from "../deeds/state";
 import * as format from "../format";
 import { useSay, useWords } from "../i18n";
 import { News2Line, Notice, PriorityTag, Values, outside } from "../parts";
+import { sessionQuery } from "../queries";
 import { atHome, sentence } from "../questions";
 import { WishLines } from "../wishes";
-import { forTheList } from "./order";
+import { forTheList, waits } from "./order";
 import { Since, ViewedBy } from "./since";
 
 type Acting = ReturnType<typeof useAct>;
@@ -101,7 +105,9 @@ function Who({ row, now, changed }: { row: WorklistRow; now: number; changed: bo
 function Alarm({ alarm, patient, now, act }: { alarm: AlarmBrief; patient: PatientBrief; now: number; act: Acting }) {
   const words = useWords();
   const inWords = useSay();
-  const waits = alarm.state === "raised" || alarm.state === "notified";
+  const waiting = waits(alarm);
+  const { data: me } = useQuery(sessionQuery);
+  const may = (deed: Deed) => mayDo(alarm, deed, me?.name ?? "", now);
   const busy = act.isPending && act.variables.alarm === alarm.id;
   return (
     <div className={`alarm alarm-${alarm.kind}`}>
@@ -118,13 +124,13 @@ function Alarm({ alarm, patient, now, act }: { alarm: AlarmBrief; patient: Patie
             </li>
           ))}
         </ul>
-        <Waiting alarm={alarm} now={now} waits={waits} />
+        <Waiting alarm={alarm} now={now} waits={waiting} />
         {alarm.settled && <p className="settled">{words.worklist.settled}</p>}
       </div>
-      {waits && (
+      {may("acknowledge") ? (
         <Button
           size="small"
-          variant={alarm.priority === "high" ? "primary" : "secondary"}
+          variant={waiting && alarm.priority === "high" ? "primary" : "secondary"}
           loading={busy}
           aria-label={words.worklist.acknowledgeFor(patient.name, words.kind[alarm.kind].toLowerCase())}
           onClick={(event) => {
@@ -133,8 +139,23 @@ function Alarm({ alarm, patient, now, act }: { alarm: AlarmBrief; patient: Patie
             act.mutate({ kind: "acknowledge", alarm: alarm.id });
           }}
         >
-          {words.worklist.acknowledge}
+          {waiting ? words.worklist.acknowledge : words.life.take}
         </Button>
+      ) : (
+        may("undo") && (
+          <Button
+            size="small"
+            variant="tertiary"
+            loading={busy}
+            aria-label={words.life.undoFor(patient.name)}
+            onClick={(event) => {
+              event.currentTarget.closest<HTMLElement>("[data-patient]")?.focus();
+              act.mutate({ kind: "undo", alarm: alarm.id });
+            }}
+          >
+            {words.life.undo}
+          </Button>
+        )
       )}
     </div>
   );
@@ -178,6 +199,7 @@ const roleName = (role: string, words: ReturnType<typeof useWords>) =>
 /// How long it has waited, who has it, and whom the ladder tells next.
 export function Waiting({ alarm, now, waits }: { alarm: AlarmBrief; now: number; waits: boolean }) {
   const words = useWords();
+  if (alarm.parked) return <SetAside parked={alarm.parked} now={now} />;
   if (!waits) {
     const taken = words.worklist.takenBy(
       alarm.acknowledged_by ?? words.unknown,
@@ -186,6 +208,7 @@ export function Waiting({ alarm, now, waits }: { alarm: AlarmBrief; now: number;
     return (
       <p className="waiting is-taken">
         <PersonCheckmarkIcon aria-hidden /> <b>{taken}</b>
+        {alarm.cause !== null && <span>{words.life.assessed(words.life.causes[alarm.cause].toLowerCase())}</span>}
         {alarm.acknowledge_expires_ms !== null && (
           <span>{words.worklist.expires(format.when(alarm.acknowledge_expires_ms, now))}</span>
         )}

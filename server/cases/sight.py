@@ -1,0 +1,71 @@
+"""Whom a case can be sent to, and who sees a patient because one was sent to them.
+
+A nurse or a doctor is sent cases about patients whom they see by their own right (`server.access.filter`), and a case
+gives them no more. A hospital's specialist has no patients: each to whom a case is sent gets a relation with that
+patient and no other. It lasts until the case's sender has read the answer, or until the alarm is closed; whoever took
+the patient over, or has the alarm, sees them for as long as the alarm is open.
+
+A case to the role is for the specialists who answer for it when it is sent. Who comes on call after that does not see
+it; if nobody answers, the ladder climbs.
+"""
+
+from collections.abc import Collection, Iterable
+
+import sqlalchemy as sa
+
+from server.access import organisations
+from server.access.filter import seeing
+from server.access.store import Account, account, people
+from server.api import Role
+from server.audit.store import write
+from server.cases.model import TAKES, Case
+from server.cases.table import cases, many
+from server.oncall.model import Person
+
+CONSULTED: frozenset[Role] = frozenset({"specialist"})
+"""Who is asked about patients that are not theirs."""
+
+
+def may_get(tx: sa.Connection, patient_id: str, whom: Iterable[Person], now_ns: int) -> list[Person]:
+    """Those of them to whom a case about that patient can be sent."""
+    whom = list(whom)
+    see = seeing(tx, [one.id for one in whom if one.role not in CONSULTED], patient_id, now_ns)
+    return [
+        one
+        for one in whom
+        if one.id in see or (one.role in CONSULTED and account(tx, one.id) is not None)
+    ]  # fmt: skip
+
+
+def give(tx: sa.Connection, number: int, patient_id: str, whom: Iterable[Person], by: Account, now_ns: int) -> None:
+    """From now on those who are consulted see the patient, for that case."""
+    made = []
+    for one in whom:
+        if one.role not in CONSULTED:
+            continue
+        relation = organisations.relate(
+            tx, patient_id, staff=one.id, purpose="consultation", from_ns=now_ns, until_ns=None, made_by=by.name
+        )
+        write(tx, now_ns, by.id, "relate", patient_id, f"relation {relation}: person {one.id}, case {number}")
+        made.append(relation)
+    tx.execute(cases.update().where(cases.c.id == number).values(relations=made))
+
+
+def narrow(tx: sa.Connection, case: Case, holder: str | None, by: Account, now_ns: int) -> None:
+    """The case is over: only whoever took the patient over, or has the alarm (`holder`), goes on seeing them."""
+    kept = {holder, case.answered_by if case.answer in TAKES else None}
+    names = {one.id: one.name for one in people(tx)}
+    _end(tx, [case], now_ns, by.name, {one for one, name in names.items() if name in kept})
+
+
+def closed(tx: sa.Connection, alarm_id: int, now_ns: int, by: str) -> None:
+    """The alarm is closed: nobody sees the patient for its sake any more."""
+    about = sa.select(cases).where(cases.c.alarm_id == alarm_id)
+    _end(tx, many(tx, about), now_ns, by)
+
+
+def _end(tx: sa.Connection, of: Iterable[Case], now_ns: int, by: str, but: Collection[str] = ()) -> None:
+    for number in (one for case in of for one in case.relations):
+        row = organisations.relation(tx, number)
+        if row is not None and row.staff not in but:
+            organisations.end(tx, number, now_ns, by)
