@@ -20,6 +20,7 @@ from server.escalation.store import in_force
 from server.notify import outbox
 from server.notify.words import message
 from server.oncall.store import answering
+from server.oncall.ways import ways_of
 from server.patients.store import patient
 from server.readings.model import Reading
 from triage.contract import Rule
@@ -157,17 +158,19 @@ def _told(tx: sa.Connection, alarm: Alarm, tell: Tell, now_ns: int, why: words.W
     if tell.last_resort:
         timeline.add(tx, alarm.id, now_ns, "last_resort", words.last_resort(bool(tell.people)))
     elif tell.unreachable or not tell.people:
-        timeline.add(tx, alarm.id, now_ns, "skipped", words.skipped(tell.role, tell.unreachable))
+        timeline.add(tx, alarm.id, now_ns, "skipped", words.skipped(tell.role, tell.name, tell.unreachable))
     if not tell.people:
         return alarm
     person = patient(tx, alarm.patient_id)
     text = message(alarm, person.name if person else "", tell, why)
     for one in tell.people:
-        outbox.queue(
-            tx, alarm_id=alarm.id, patient_id=alarm.patient_id, severity=int(alarm.level),
-            telling=f"{tell.round}.{tell.step}", person=one, text=text, now_ns=now_ns,
-        )  # fmt: skip
-        timeline.add(tx, alarm.id, now_ns, "told", words.told(one.name, tell.role), one.name)
+        for way in ways_of(tx, one.id):
+            outbox.queue(
+                tx, alarm_id=alarm.id, patient_id=alarm.patient_id, severity=int(alarm.level),
+                telling=f"{tell.round}.{tell.step}", person=one, text=text, now_ns=now_ns, channel=way.channel,
+                after_s=way.after_s,
+            )  # fmt: skip
+        timeline.add(tx, alarm.id, now_ns, "told", words.told(one.name, tell.role, tell.name), one.name)
     told = dict.fromkeys((*alarm.told, *(one.name for one in tell.people)))
     return msgspec.structs.replace(alarm, state=model.after(alarm, Deed.TELL), told=tuple(told))
 
@@ -185,7 +188,7 @@ def _open(
     episode, changes = step(None, reasons, unknown, now_ns)
     if episode is None or not any(isinstance(change, Opened) for change in changes):
         return False
-    ladder = in_force(tx, kind.value, PRIORITY[episode.level])
+    ladder = in_force(tx, kind.value, PRIORITY[episode.level], patient_id, now_ns)
     alarm = table.insert(
         tx,
         Alarm(
@@ -230,7 +233,7 @@ def _changed(tx: sa.Connection, alarm: Alarm, change: Change, now_ns: int, trigg
         why = words.worse(change.before, change.level)
         timeline.add(tx, alarm.id, now_ns, "worse", why)
         timeline.add(tx, alarm.id, now_ns, "reason", change.reason.text)
-        ladder = in_force(tx, alarm.kind, PRIORITY[change.level])
+        ladder = in_force(tx, alarm.kind, PRIORITY[change.level], alarm.patient_id, now_ns)
         alarm = model.worsen(alarm, change.level, begin(ladder, now_ns, before=alarm.climb))
         return advance(tx, alarm, now_ns, words.joined(why, words.LATE) if trigger and trigger.late else why)
     if isinstance(change, Repeated):

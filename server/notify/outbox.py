@@ -79,8 +79,10 @@ def queue(
     text: str,
     now_ns: int,
     channel: str = "sms",
+    after_s: float = 0.0,
 ) -> None:
-    """Write a message to one person. `telling` names the round and step, and is part of the dedupe key."""
+    """Write a message to one person, to be sent in `after_s`. `telling` names the round and step, and is part of the
+    dedupe key."""
     tx.execute(
         outbox.update()
         .where(
@@ -95,7 +97,8 @@ def queue(
         outbox.insert().values(
             dedupe=f"{alarm_id}/{telling}/{person.id}/{channel}", alarm_id=alarm_id, patient_id=patient_id,
             severity=severity, channel=channel, person=person.id, name=person.name, role=person.role,
-            address=person.phone, text=text, queued_ns=now_ns, state="queued", attempts=0, next_try_ns=now_ns,
+            address=person.phone, text=text, queued_ns=now_ns, state="queued", attempts=0,
+            next_try_ns=now_ns + round(after_s * NS),
         )
     )  # fmt: skip
 

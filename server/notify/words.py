@@ -48,6 +48,12 @@ _RESORT = {
 }
 
 
+def whom(named: str, name: str, language: str) -> str:
+    """Whom a step of a ladder tells: `nurse`; a roster or a person by name."""
+    roles: dict[str, str] = {**ROLE[language]}
+    return roles.get(named) or name or named.partition(":")[2]
+
+
 def initials(name: str) -> str:
     """`Solveig Nilsen` as `S.N.`"""
     return "".join(f"{part[0]}." for part in name.split())
@@ -71,7 +77,9 @@ def message(alarm: Alarm, patient_name: str, tell: Tell, why: dict[str, str] | N
     language = alarm.climb.ladder.language
     reasons = [why[language]] if why else []
     if why is None and tell.waited_on:
-        reasons.append(_WAITED[language].format(role=ROLE[language][tell.waited_on], wait=wait(tell.waited_s)))
+        reasons.append(
+            _WAITED[language].format(role=whom(tell.waited_on, tell.waited_name, language), wait=wait(tell.waited_s))
+        )
     if tell.last_resort:
         reasons.append(_RESORT[language])
     return _FRAME[language].format(
