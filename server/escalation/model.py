@@ -1,7 +1,7 @@
 """The ladder, purely: where it stands and who answers go in; where it stands now and whom to tell come out.
 
-A ladder is climbed one step at a time. A step tells everyone who answers for what it names, then waits. When the wait is
-over and nobody has acted, the next step is due; after the last one the ladder rests for `repeat_s` and begins again,
+A ladder is climbed one step at a time. A step tells everyone who answers for what it names, then waits. When the wait
+is over and nobody has acted, the next step is due; after the last one the ladder rests for `repeat_s` and begins again,
 for as long as it takes. A step that reaches nobody costs no time: the next is told in the same breath, and if no step
 of the round reaches anybody, every administrator is told as the last resort.
 

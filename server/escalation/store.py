@@ -32,6 +32,9 @@ ladders = sa.Table(
 )
 
 
+USUAL = Office()
+
+
 class Saved(msgspec.Struct, frozen=True):
     """A book as it was saved. `saved_by`: a name, empty for the file."""
 
@@ -43,7 +46,7 @@ class Saved(msgspec.Struct, frozen=True):
 
 
 def apply(
-    tx: sa.Connection, written: Iterable[Ladder], now_ns: int = 0, office: Office = Office(), zone: str = "Europe/Oslo"
+    tx: sa.Connection, written: Iterable[Ladder], now_ns: int = 0, office: Office = USUAL, zone: str = "Europe/Oslo"
 ) -> None:
     """Put what the file says in force for alarms that open from now on, if it has changed; raises ConfigError.
 
@@ -164,7 +167,8 @@ def _unnamed(book: Book) -> Book:
 
 def _insert(tx: sa.Connection, book: Book, now_ns: int, name: str, note: str) -> int:
     values = {"saved_ns": now_ns, "saved_by": name, "note": note, "body": msgspec.json.encode(book)}
-    return tx.execute(ladders.insert().values(values).returning(ladders.c.id)).scalar_one()
+    number: int = tx.execute(ladders.insert().values(values).returning(ladders.c.id)).scalar_one()
+    return number
 
 
 @lru_cache(maxsize=64)

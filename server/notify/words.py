@@ -50,8 +50,7 @@ _RESORT = {
 
 def whom(named: str, name: str, language: str) -> str:
     """Whom a step of a ladder tells: `nurse`; a roster or a person by name."""
-    roles: dict[str, str] = {**ROLE[language]}
-    return roles.get(named) or name or named.partition(":")[2]
+    return name or next((word for role, word in ROLE[language].items() if role == named), named)
 
 
 def initials(name: str) -> str:

@@ -1,9 +1,9 @@
 """Who answers, purely: rosters, what was changed in them, and a moment in; people out.
 
 A roster is a plan made of patterns: a shift begins on these days of the week at this time of the clock and ends at
-that one, and these people take turns. Times are those on the wall where the roster is kept, so a night from 23 to 07 is
-seven hours in the spring and nine in the autumn, and nobody has to remember that. A time that the clock skips is an hour
-later, one that it shows twice is the first; the shift that ends and the one that begins agree, so no hole opens.
+that one, and these people take turns. Times are those on the wall where the roster is kept, so a night from 23 to 07
+is seven hours in the spring and nine in the autumn, and nobody has to remember that. A time that the clock skips is an
+hour later, one that it shows twice is the first; the shift that ends and the one that begins agree: no hole opens.
 
 What was planned is not what was: a roster that is saved holds from then on, an override from when it was made until it
 was taken back. So every moment has one answer for good once it is past (`at`), and a moment ahead has the plan's.
@@ -128,9 +128,9 @@ class Kept(msgspec.Struct, frozen=True):
 
 def swapped(ids: Iterable[str], overrides: Sequence[Override], t_ns: int) -> tuple[str, ...]:
     """These people with what the overrides change at `t_ns`, by user name."""
-    on = set(ids)
+    on: set[str | None] = set(ids)
     for one in overrides:
         if one.from_ns <= t_ns < one.to_ns and (one.out is None or one.out in on):
             on -= {one.out}
-            on |= {one.into} - {None}
+            on |= {one.into}
     return tuple(sorted(name for name in on if name is not None))

@@ -121,7 +121,8 @@ def change(
         "roster": roster_id, "out": out, "into": into, "since_ns": max(since_ns, now_ns), "until_ns": until_ns,
         "made_ns": now_ns, "made_by": name, "why": why,
     }  # fmt: skip
-    return tx.execute(overrides.insert().values(values).returning(overrides.c.id)).scalar_one()
+    number: int = tx.execute(overrides.insert().values(values).returning(overrides.c.id)).scalar_one()
+    return number
 
 
 def take_back(tx: sa.Connection, change_id: int, name: str, now_ns: int) -> None:
@@ -201,7 +202,8 @@ def _of_file(tx: sa.Connection, role: Role) -> Roster | None:
 
 def _insert(tx: sa.Connection, roster: Roster, now_ns: int, name: str) -> int:
     values = {"roster": roster.id, "in_force_ns": now_ns, "saved_by": name, "body": msgspec.json.encode(roster)}
-    return tx.execute(versions.insert().values(values).returning(versions.c.id)).scalar_one()
+    number: int = tx.execute(versions.insert().values(values).returning(versions.c.id)).scalar_one()
+    return number
 
 
 @lru_cache(maxsize=256)

@@ -40,7 +40,7 @@ swaps = sa.Table(
 
 
 class Swap(msgspec.Struct, frozen=True):
-    """`asked_by` has the first time and wants `asked_of` to take it, for the second one, if there is one. User names."""
+    """`asked_by` has the first time and wants `asked_of` to take it, for the second, if there is one. User names."""
 
     id: int
     roster: str
@@ -71,7 +71,7 @@ def ask(tx: sa.Connection, swap: Swap) -> Swap:
 
 
 def answer(tx: sa.Connection, swap: Swap, said: Answer, name: str, why: str, now_ns: int) -> Swap:
-    """`name` says so. Raises Overtaken for one that was answered, ConfigError for one that cannot be granted any more."""
+    """`name` says so. Raises Overtaken for one that was answered, ConfigError for one that cannot be granted."""
     if swap.state != "asked":
         raise Overtaken(f"the swap is {swap.state} already", "look at the roster as it is now", None)
     if said == "accepted":
