@@ -1,9 +1,11 @@
 """What the routes need of the server, and how they get it: a handler asks for `Here`, a test gives a small one."""
 
+import contextlib
+from collections.abc import Iterator
 from typing import Annotated, Any, Protocol
 
 import sqlalchemy as sa
-from fastapi import Depends, Request
+from fastapi import Depends, HTTPException, Request
 
 from server.access.door import Door
 from server.api import Health, Shape
@@ -16,6 +18,7 @@ from server.metrics.meter import Meter
 from server.patients.programmes import Programmes
 from server.watch import New
 from vitals.clock import Clock
+from vitals.errors import ConfigError
 
 
 class House(Protocol):
@@ -47,6 +50,15 @@ class Problem(Shape):
     """What every error says: what is wrong and what to do."""
 
     detail: str
+
+
+@contextlib.contextmanager
+def refusing() -> Iterator[None]:
+    """What cannot be is answered with 422, and says what to mend."""
+    try:
+        yield
+    except ConfigError as error:
+        raise HTTPException(422, f"{error.text}; {error.mend}") from None
 
 
 def problems(*codes: int) -> dict[int | str, dict[str, Any]]:

@@ -30,7 +30,10 @@ from server.audit.store import Looks
 from server.corrections import store as corrections
 from server.corrections.routes import router as corrections_routes
 from server.db import troubled
+from server.escalation.routes import router as ladders
+from server.first import Overtaken
 from server.fleet.routes import router as fleet
+from server.handover.routes import router as handover
 from server.held import store as held
 from server.held.page import router as home_page
 from server.held.routes import router as questions
@@ -40,9 +43,11 @@ from server.identity.routes import router as identity
 from server.metrics.routes import Gate
 from server.metrics.routes import router as metrics
 from server.notify.routes import router as phone
+from server.oncall.routes import router as oncall
 from server.orders.routes import router as orders
 from server.patients.routes import router as patients
 from server.readings.routes import router as readings
+from server.reports.routes import router as reports
 from server.startup import store as startup
 from server.startup.routes import router as proposals
 from server.version import program_version
@@ -105,9 +110,10 @@ def build(house: House, *, door: Door | None = None, dist: Path = DIST) -> FastA
     app.add_exception_handler(held.Refused, _answered)
     app.add_exception_handler(corrections.Refused, _answered)
     app.add_exception_handler(startup.Refused, _answered)
+    app.add_exception_handler(Overtaken, _answered)
     for router in (
         access, patients, readings, corrections_routes, orders, alarms, questions, phone, fleet, identity, for_hubs,
-        home_page, metrics, proposals,
+        home_page, metrics, proposals, oncall, ladders, handover, reports,
     ):  # fmt: skip
         app.include_router(router)
     _own_routes(app)
@@ -265,5 +271,5 @@ async def _conflict(_request: Request, error: Exception) -> Response:
 
 
 async def _answered(_request: Request, error: Exception) -> Response:
-    assert isinstance(error, held.Refused | corrections.Refused | startup.Refused)
+    assert isinstance(error, held.Refused | corrections.Refused | startup.Refused | Overtaken)
     return JSONResponse(Answered(detail=f"{error.text}; {error.mend}", who=error.who).model_dump(), 409)

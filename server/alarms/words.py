@@ -25,6 +25,7 @@ _OUTCOME = {
     "visited": ("besøkt", "visited"),
     "sent_to_gp": ("sendt til fastlege", "sent to the GP"),
     "admitted": ("innlagt", "admitted"),
+    "visit_avoided": ("sparte et poliklinisk besøk", "outpatient visit avoided"),
     "false_alarm": ("falsk alarm", "false alarm"),
     "technical_fixed": ("teknisk feil rettet", "technical fault fixed"),
 }

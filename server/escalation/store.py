@@ -106,9 +106,13 @@ def in_force(
     return found[0]
 
 
-def organisation_of(_tx: sa.Connection, _patient_id: str) -> str | None:
-    """Which organisation answers for the patient: none is known of anybody yet, so ladders for one fit nobody."""
-    return None
+def organisation_of(tx: sa.Connection, patient_id: str) -> str | None:
+    """Which organisation answers for the patient; None where people are not kept by organisation."""
+    column = patients.c.get("organisation")
+    if column is None:
+        return None
+    organisation: str | None = tx.scalar(sa.select(column).where(patients.c.id == patient_id))
+    return organisation
 
 
 def may_answer(tx: sa.Connection, now_ns: int) -> dict[str, tuple[str, ...]]:

@@ -65,7 +65,7 @@ def wait(seconds: float) -> str:
     return " ".join(part for part in (f"{hours} h" if hours else "", f"{minutes} min" if minutes else "") if part)
 
 
-def _title(name: str, language: str) -> str:
+def title(name: str, language: str) -> str:
     """The rule's short name; what the server finds by itself is in no rule's file."""
     rule = catalogue().get(name)
     return rule.title[language] if rule and rule.title else _OWN.get(name, {}).get(language, name.replace("_", " "))
@@ -86,6 +86,6 @@ def message(alarm: Alarm, patient_name: str, tell: Tell, why: dict[str, str] | N
         technical=_TECHNICAL[language] if alarm.kind == "technical" else "",
         number=alarm.id,
         initials=initials(patient_name),
-        rule=_title(alarm.reasons[0].rule, language) if alarm.reasons else alarm.kind,
+        rule=title(alarm.reasons[0].rule, language) if alarm.reasons else alarm.kind,
         why="".join(f" {reason}" for reason in reasons),
     )
