@@ -38,7 +38,7 @@ export type AnswerBody = Schemas["Answer"];
 export type PhoneMessage = Schemas["PhoneMessage"];
 export type GatewayView = Schemas["GatewayView"];
 
-const client = createClient<paths>({ baseUrl: "/" });
+export const client = createClient<paths>({ baseUrl: "/" });
 
 /// What the server answered instead of what was asked for. `message` is its own sentence: what is wrong, what to do.
 export class Refused extends Error {
@@ -56,7 +56,7 @@ function detailOf(body: unknown): string {
   return typeof detail === "string" ? detail : "";
 }
 
-async function answer<T>(asked: Promise<{ data?: T; error?: unknown; response: Response }>): Promise<T> {
+export async function answer<T>(asked: Promise<{ data?: T; error?: unknown; response: Response }>): Promise<T> {
   const { data, error, response } = await asked;
   if (response.ok) return data as T;
   const conflict = response.status === 409 && error ? (error as Conflict) : null;

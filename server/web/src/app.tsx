@@ -14,6 +14,11 @@ import { WorklistPage } from "./worklist/page";
 const PatientPage = lazy(() => import("./patient/page"));
 const PhonePage = lazy(() => import("./phone/page"));
 const FleetPage = lazy(() => import("./fleet/page"));
+const OnCallPage = lazy(() => import("./oncall/page"));
+const RosterEditor = lazy(() => import("./oncall/editor"));
+const HandoverPage = lazy(() => import("./handover/page"));
+const LaddersPage = lazy(() => import("./ladders/page"));
+const ReportsPage = lazy(() => import("./reports/page"));
 
 export function App() {
   const [language, choose] = useRemembered("hjemvakt.language", ["nb", "en"], "nb");
@@ -55,6 +60,17 @@ function Pages() {
           </Route>
           <Route path="/fleet">
             <FleetPage user={user} />
+          </Route>
+          <Route path="/oncall">
+            <OnCallPage user={user} />
+          </Route>
+          <Route path="/oncall/:id/edit">{({ id }) => <RosterEditor key={id} id={id} />}</Route>
+          <Route path="/handover/:roster?">{({ roster }) => <HandoverPage key={roster ?? ""} roster={roster ?? null} />}</Route>
+          <Route path="/ladders">
+            <LaddersPage user={user} />
+          </Route>
+          <Route path="/reports">
+            <ReportsPage />
           </Route>
           <Route>
             <NotFound />

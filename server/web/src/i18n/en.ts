@@ -1,6 +1,7 @@
 /// Every word on the page in English.
 import type { Span } from "../format";
 import type { Words } from "./nb";
+import { rota } from "./rota.en";
 
 const units = { s: "s", min: "min", h: "h", d: "days" };
 const length = ([count, unit]: Span) => `${count} ${units[unit]}`;
@@ -414,6 +415,7 @@ export const en: Words = {
       visited: "Seen at home",
       sent_to_gp: "Sent to the GP",
       admitted: "Admitted",
+      visit_avoided: "Outpatient visit avoided",
       false_alarm: "False alarm",
       technical_fixed: "Technical fault fixed",
     },
@@ -468,6 +470,7 @@ export const en: Words = {
     whyShort: "Say why, in three characters or more.",
     done: (gateway) => `${gateway} is revoked.`,
   },
+  rota,
   news: {
     raised: (priority, name, why) => `${priority} alarm: ${name}. ${why}`,
     worse: (priority, name, why) => `The alarm is now ${priority}: ${name}. ${why}`,

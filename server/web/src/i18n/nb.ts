@@ -1,4 +1,5 @@
 /// Every word on the page in Bokmål. `Words` is its shape: a string missing in another language fails the build.
+import { rota } from "./rota.nb";
 import type { Span } from "../format";
 
 const units = { s: "s", min: "min", h: "t", d: "døgn" };
@@ -409,6 +410,7 @@ export const nb = {
       visited: "Tilsett hjemme",
       sent_to_gp: "Henvist til fastlege",
       admitted: "Innlagt",
+      visit_avoided: "Sparte et poliklinisk besøk",
       false_alarm: "Falsk alarm",
       technical_fixed: "Teknisk feil rettet",
     },
@@ -463,6 +465,7 @@ export const nb = {
     whyShort: "Skriv hvorfor, med minst tre tegn.",
     done: (gateway: string) => `${gateway} er trukket tilbake.`,
   },
+  rota,
   news: {
     raised: (priority: string, name: string, why: string) => `${priority} alarm: ${name}. ${why}`,
     worse: (priority: string, name: string, why: string) => `Alarmen er nå ${priority}: ${name}. ${why}`,

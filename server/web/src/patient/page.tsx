@@ -21,6 +21,7 @@ import { Orders } from "./orders";
 import { Proposals } from "./proposals";
 import { Questions } from "./questions";
 import { RANGES, type Range } from "./range";
+import { Missed } from "../reports/missed";
 import { Wishes } from "./wishes";
 
 export default function PatientPage({ id }: { id: string }) {

@@ -32,7 +32,7 @@ export function Shell({ about, user, children }: { about: About; user: User; chi
           <img src="/icon.svg" alt="" width="26" height="26" />
           Hjemvakt
         </Link>
-        <Menu phones={about.demo || user.role === "administrator"} />
+        <Menu phones={about.demo || user.role === "administrator"} user={user} />
         <ServerClock />
         <SoundControl />
         <LanguageChoice />
@@ -59,7 +59,7 @@ function useArrival(): void {
   }, [here]);
 }
 
-function Menu({ phones }: { phones: boolean }) {
+function Menu({ phones, user }: { phones: boolean; user: User }) {
   const words = useWords();
   const { data: list } = useQuery(worklistQuery);
   const waiting = waitingCount(list?.rows ?? []);
@@ -74,6 +74,10 @@ function Menu({ phones }: { phones: boolean }) {
           </span>
         )}
       </MenuLink>
+      <MenuLink href="/oncall">{words.rota.menu.oncall}</MenuLink>
+      {user.role !== "administrator" && <MenuLink href="/handover">{words.rota.menu.handover}</MenuLink>}
+      {user.role === "administrator" && <MenuLink href="/ladders">{words.rota.menu.ladders}</MenuLink>}
+      <MenuLink href="/reports">{words.rota.menu.reports}</MenuLink>
       {phones && <MenuLink href="/phone">{words.shell.phones}</MenuLink>}
       <MenuLink href="/fleet">{words.shell.fleet}</MenuLink>
     </nav>
