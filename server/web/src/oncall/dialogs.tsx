@@ -6,6 +6,7 @@ import * as format from "../format";
 import { useWords } from "../i18n";
 import { Frame, text } from "../patient/dialogs";
 import { type OnCall, type RosterView, type Stretch, ask, fromInput, toInput, useDo } from "./asks";
+import { WhenField } from "./when";
 
 const HOUR = 3_600_000;
 
@@ -62,9 +63,8 @@ export function OverrideDialog({ page, roster, done }: DialogProps) {
               </option>
             ))}
         </Select>
-        <TextField size="small" type="datetime-local" name="from" label={words.rota.from} defaultValue={toInput(page.now_ms)} />
-        <TextField
-          size="small"
+        <WhenField type="datetime-local" name="from" label={words.rota.from} defaultValue={toInput(page.now_ms)} />
+        <WhenField
           type="datetime-local"
           name="to"
           label={words.rota.to}

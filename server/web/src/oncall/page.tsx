@@ -1,5 +1,5 @@
 /// On call: who is on now and next, the weeks ahead with their holes, and the ways to change them for a while.
-import { Button, TextField } from "@navikt/ds-react";
+import { Button } from "@navikt/ds-react";
 import { useQuery } from "@tanstack/react-query";
 import { useState } from "react";
 import { Link } from "wouter";
@@ -13,6 +13,7 @@ import { Calendar } from "./calendar";
 import { OverrideDialog, SwapDialog } from "./dialogs";
 import "./rota.css";
 import { WaysCard } from "./ways";
+import { WhenField } from "./when";
 
 export default function OnCallPage({ user }: { user: User }) {
   const words = useWords();
@@ -250,8 +251,7 @@ function Then() {
   return (
     <section className="card" aria-labelledby="then">
       <h2 id="then">{words.rota.oncall.then}</h2>
-      <TextField
-        size="small"
+      <WhenField
         type="datetime-local"
         label={words.rota.oncall.at}
         value={at}

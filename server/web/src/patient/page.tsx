@@ -80,6 +80,7 @@ function Patient({ page }: { page: Page }) {
             </section>
           )}
           <Orders page={page} now={now} />
+          <Missed patient={page.patient.id} now={now} />
           <section className="card" aria-labelledby="devices">
             <h2 id="devices">{words.patient.devices}</h2>
             {page.devices.length === 0 ? (

@@ -1,11 +1,12 @@
 /// Marking, on the patient's page, that somebody got worse and no alarm told of it.
-import { Button, TextField, Textarea } from "@navikt/ds-react";
+import { Button, Textarea } from "@navikt/ds-react";
 import { useQuery } from "@tanstack/react-query";
 import { useState } from "react";
 import * as format from "../format";
 import { useWords } from "../i18n";
 import { ask, fromInput, toInput, useDo } from "../oncall/asks";
 import { Frame, text } from "../patient/dialogs";
+import { WhenField } from "../oncall/when";
 
 const LEAST = 3;
 
@@ -66,7 +67,7 @@ function MarkDialog({ patient, now, done }: { patient: string; now: number; done
       onSubmit={send}
       done={done}
     >
-      <TextField size="small" type="datetime-local" name="at" label={words.rota.missed.when} defaultValue={toInput(now)} />
+      <WhenField type="datetime-local" name="at" label={words.rota.missed.when} defaultValue={toInput(now)} />
       <Textarea size="small" name="note" label={words.rota.missed.note} maxLength={1000} error={short && words.rota.missed.short} />
     </Frame>
   );
