@@ -30,7 +30,7 @@ def settle(folder: Path, people: int, now_ns: int) -> Path:
             numbers = range(start, min(people, start + AT_ONCE))
             _insert(tx, patients, [_patient(n) for n in numbers])
             _insert(tx, gateway_table, [_gateway(n, now_ns) for n in numbers])
-            _insert(tx, assignments, [_assignment(n) for n in numbers])
+            _insert(tx, assignments, [_assignment(n, now_ns) for n in numbers])
     db.close()
     return config
 
@@ -42,10 +42,14 @@ def batches(people: int, count: int, now_ns: int, rows: int = MAX_ROWS) -> Itera
         person = number * 7919 % people
         first = sent.get(person, 0)
         sent[person] = first + rows
-        start_ns = now_ns - 600 * NS + first * NS // 10
-        what = (_row(first + n, f"ox-{person:07}", start_ns + n * NS // 10) for n in range(rows))
-        gateway = f"gw-{person:07}"
-        yield up(gateway, "obs"), encode(Batch(gateway, "e", start_ns, tuple(what)))
+        yield batch(person, first, now_ns - 600 * NS + first * NS // 10, rows)
+
+
+def batch(person: int, first: int, start_ns: int, rows: int = 1) -> tuple[str, bytes]:
+    """What one home's gateway sends: so many rows from number `first`, ten a second."""
+    gateway = f"gw-{person:07}"
+    what = (_row(first + n, f"ox-{person:07}", start_ns + n * NS // 10) for n in range(rows))
+    return up(gateway, "obs"), encode(Batch(gateway, "e", start_ns, tuple(what)))
 
 
 def _row(seq: int, device: str, t_ns: int) -> Row:
@@ -67,8 +71,9 @@ def _gateway(number: int, now_ns: int) -> dict[str, object]:
     }  # fmt: skip
 
 
-def _assignment(number: int) -> dict[str, object]:
-    return {"device": f"ox-{number:07}", "from_ns": 0, "patient_id": f"p{number:07}", "changed_ns": 0}
+def _assignment(number: int, now_ns: int) -> dict[str, object]:
+    """Known since now: nobody has been waited for in vain yet."""
+    return {"device": f"ox-{number:07}", "from_ns": 0, "patient_id": f"p{number:07}", "changed_ns": now_ns}
 
 
 def _insert(tx: sa.Connection, table: sa.Table, rows: list[dict[str, object]]) -> None:

@@ -384,7 +384,8 @@ def _by_uptime(now_ns: int, age_ns: int, utc_ns: int | None) -> int:
         age_ns = 0
     if utc_ns is not None:
         apart_ns = (now_ns - age_ns - utc_ns + WRAP_NS // 2) % WRAP_NS - WRAP_NS // 2
-        drift_ns = min(2 * NS + (now_ns - utc_ns) // 10_000, 60 * NS)
+        # A calendar cuts off up to a second, and the line takes its while: what is farther off than that is wrong.
+        drift_ns = min(3 * NS // 2 + (now_ns - utc_ns) // 10_000, 60 * NS)
         if abs(apart_ns) <= drift_ns:
             return utc_ns
     return now_ns - age_ns

@@ -25,6 +25,7 @@ examples
   hjemvakt readings export --from 2026-03-01 --to 2026-04-01 march.parquet
   hjemvakt triage score --rule news2 ward.csv            a table, scored, and what is missing named
   hjemvakt triage explain 17             why an alarm is as it is, decided once more from what was known
+  hjemvakt audit verify --config server.toml             was anything of who saw what altered or cut off?
   hjemvakt backup FILE                   the server's data in one file, while it runs
   hjemvakt sim list                      which devices and which stories can be simulated
   hjemvakt sim run kari.toml             simulated homes: bodies, devices, a virtual radio
@@ -59,6 +60,12 @@ def _server() -> Command:
 
 def _readings() -> Command:
     from server.readings.__main__ import main
+
+    return main
+
+
+def _audit() -> Command:
+    from server.audit.__main__ import main
 
     return main
 
@@ -128,6 +135,7 @@ _COMMANDS: dict[str, tuple[str, str, Callable[[], Command]]] = {
     "gateway": ("the hub in a home: run, check, claim", "gateway", _gateway),
     "server": ("the municipality's server: run, check, password, claim-code, revoke", "server", _server),
     "readings": ("readings, handed out as a file: export", "server", _readings),
+    "audit": ("who saw and did what: verify that nothing of it was altered", "server", _audit),
     "backup": ("copy the server's data into one file", "server", _backup),
     "restore": ("put a backup's data in place", "server", _restore),
     "triage": ("the triage rules on tables, and on what a server has kept", "server,study", _triage),

@@ -83,6 +83,26 @@ def _parser() -> argparse.ArgumentParser:
     revoke.add_argument("--reason", required=True, help="for the audit log")
     revoke.set_defaults(do=_revoke)
 
+    test = commands.add_parser(
+        "notify-test", help="send one test message by a channel",
+        description="Really sends it, as the server would, and prints what the other side calls it. A modem is the "
+        "running server's own: stop that first.",
+    )  # fmt: skip
+    test.add_argument("channel", metavar="CHANNEL", help="sms, email, push, voice or webhook")
+    test.add_argument("--to", required=True, metavar="ADDRESS", help="a number, a mail address, a subscription")
+    test.add_argument("--config", type=Path, required=True, metavar="CONFIG", help="server.toml")
+    test.add_argument("--language", choices=("nb", "en"), default="nb")
+    test.set_defaults(do=_notify_test)
+
+    watch = commands.add_parser(
+        "watch", help="call somebody when a server is silent",
+        description="A program of its own, best on another machine: it asks a server how it is, and calls somebody "
+        "by its own way out when there is no answer, or alarms do not get out, and when it is well again.",
+    )  # fmt: skip
+    watch.add_argument("config", type=Path, metavar="CONFIG", help="watch.toml")
+    watch.add_argument("--once", action="store_true", help="look once and say what is wrong; exits with 1 then")
+    watch.set_defaults(do=_watch)
+
     openapi = commands.add_parser(
         "openapi", help="print the web contract", description="Print the OpenAPI description of the HTTP API as JSON."
     )
@@ -94,10 +114,15 @@ def _run(said: argparse.Namespace) -> int:
     from server.app import run
     from server.config import load
 
-    logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    _log_to_stderr()
     logging.getLogger("alembic").setLevel(logging.WARNING)
     asyncio.run(run(load(said.config)))
     return OK
+
+
+def _log_to_stderr() -> None:
+    logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    logging.getLogger("httpx").setLevel(logging.WARNING)  # it would write each address that is asked
 
 
 def _check(said: argparse.Namespace) -> int:
@@ -115,6 +140,55 @@ def _check(said: argparse.Namespace) -> int:
         f"{len(municipality.gateways)} gateways, {len(municipality.staff)} staff, {len(programmes.names)} programmes, "
         f"{len(ladders)} ladders"
     )
+    return OK
+
+
+def _notify_test(said: argparse.Namespace) -> int:
+    import secrets
+    import time
+
+    from server.config import load
+    from server.keeping import AUTHORITY
+    from server.notify.me import TEST
+    from server.notify.sender import Message
+    from server.notify.senders import senders
+
+    config = load(said.config)
+    ways = senders(config.notify, config.data / AUTHORITY)
+    if said.channel not in ways:
+        have = ", ".join(sorted(ways)) or "none"
+        raise ConfigError(
+            f"{said.config} has no way out by {said.channel}", f"write [notify.*] for it (there is {have})"
+        )
+    key, text = f"test/{secrets.token_hex(8)}", TEST[said.language]
+    message = Message(
+        key, None, said.channel, _person(), "administrator", said.to, text, time.time_ns(), language=said.language
+    )
+    receipt = ways[said.channel].send(message)
+    print(f"{said.channel}: taken, reference {receipt.reference or 'none'}, key {key}")
+    return OK
+
+
+def _watch(said: argparse.Namespace) -> int:
+    import signal
+    import threading
+
+    from server import sentry
+    from server.notify.senders import senders
+
+    _log_to_stderr()
+    watch = sentry.load(said.config)
+    ways = senders(watch.notify, said.config.resolve().parent)
+    if said.once:
+        health = sentry.Sentry(watch, ways).asked()
+        found = sentry.trouble(health, watch.late_s)
+        print(f"{watch.server}: {found or 'well'}")
+        return FAILED if found else OK
+    stopping = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stopping.set())
+    logging.getLogger(__name__).info("watching %s", watch.server)
+    sentry.Sentry(watch, ways).run(stopping)
     return OK
 
 
@@ -194,7 +268,8 @@ def _openapi(_said: argparse.Namespace) -> int:
     from server.house import House
     from server.site import build
 
-    empty = SimpleNamespace(db=Database(Path(":memory:")), config=Config(name="contract"))
+    config = Config(name="contract")
+    empty = SimpleNamespace(db=Database(Path(":memory:")), config=config, clock=config.clock)
     contract = build(cast(House, empty)).openapi()
     print(json.dumps(contract, indent=1, sort_keys=True))
     return OK

@@ -31,11 +31,13 @@ class Text(Shape):
 class About(Shape):
     """Who answers, and what time it is there. `speed` above 1 is simulated time, and the page says so.
 
-    `certificates`: hubs come in with certificates here, and can be claimed.
+    `certificates`: hubs come in with certificates here, and can be claimed. `provider`: what the provider of identities
+    is called by which one may sign in; null: there is none.
     """
 
     version: str
     certificates: bool
+    provider: str | None
     demo: bool
     now_ms: int
     speed: float
@@ -44,6 +46,7 @@ class About(Shape):
 class SignIn(Shape):
     username: str = Field(min_length=1, max_length=64)
     password: str = Field(min_length=1, max_length=256)
+    code: str | None = Field(default=None, max_length=16)
 
 
 class User(Shape):
@@ -701,3 +704,5 @@ class Health(Shape):
     quarantined: int | None
     open_alarms: int | None
     tick_age_s: float
+    outbox_late_s: float | None = None
+    """For how long the message about an alarm that has waited longest should have been sent; 0: none is late."""

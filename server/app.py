@@ -11,8 +11,11 @@ import gc
 import logging
 import signal
 import socket
+import sys
 import time
 from collections.abc import AsyncIterator, Callable, Collection, Iterable, Iterator, Sequence
+from functools import partial
+from typing import get_args
 
 import sqlalchemy as sa
 
@@ -23,9 +26,11 @@ import server.ingest.store as ingest
 import server.oncall.store as oncall
 import server.patients.store as patients
 from server import broker, revisions, trouble
+from server.access import organisations
 from server.alarms import at_home
 from server.alarms.table import open_count
 from server.api import Health
+from server.audit.heads import EVERY_S, Heads
 from server.broker import Running
 from server.broker.accounts import well_formed
 from server.config import Config, Influx, Municipality, Patient, load_municipality, zone_of
@@ -36,20 +41,28 @@ from server.escalation.ladder import read as load_ladders
 from server.escalation.tick import climb_due
 from server.fleet import desired
 from server.fleet.seals import Signer
+from server.heart import LOOK_S, Heart
 from server.held.home import Homes
 from server.identity.authority import Authority
-from server.identity.desk import Desk, is_renewal
+from server.identity.desk import Desk as IdentityDesk
+from server.identity.desk import is_renewal
 from server.identity.keeper import Keeper
 from server.ingest.inbox import Inbox
 from server.ingest.store import Message
-from server.keeping import kept, refuse_half_restored
+from server.keeping import AUTHORITY, kept, refuse_half_restored
 from server.live import Hub
 from server.metrics.feeds import Feeds
 from server.metrics.meter import Meter
 from server.metrics.standing import Standing
-from server.notify.outbox import deliver_due
+from server.notify import outbox
+from server.notify.answers import Desk
+from server.notify.emergency import Emergency
+from server.notify.keys import Keys
+from server.notify.outbox import deliver_due, report
 from server.notify.phone import FakePhone
-from server.notify.sender import Sender
+from server.notify.sender import Channel, Sender
+from server.notify.senders import senders
+from server.notify.senders.modem import Heard, Modem, Report
 from server.orders import tick as orders
 from server.orders.store import heard
 from server.patients import versions
@@ -85,8 +98,18 @@ FOLD_READINGS = 400_000
 GARBAGE = 20_000
 """So many new objects before their garbage is looked for; a batch of readings makes thousands, and all of them go."""
 
-LOOKED_AT = 1_000
-"""So many people in one transaction when everybody is looked at: a tenth of a second that readings wait."""
+SWITCH_S = 0.001
+"""So long may a thread that computes keep those waiting that only pass something on: each send, commit and wait asks
+for a turn anew, and with Python's five milliseconds a busy engine would make a stream of small pieces stand still."""
+
+LOOKED_AT = 500
+"""So many people in one transaction when everybody is looked at: a twentieth of a second that readings wait."""
+
+MODEM_S = 3.0
+"""How often the modem is asked what has come."""
+
+POST_STUCK_S = 120.0
+"""A way out may be slow (a modem, a provider that does not answer): a hundred messages at a few seconds each."""
 
 STOP_S = 3
 """So long may requests and streams take to end when the server is asked to stop."""
@@ -113,17 +136,23 @@ class Server:
         self.meter = Meter()
         self.meter.registry.register(Standing(self, program_version()))
         rows = Rows(self.db, self.programmes, self.clock)
-        self.hub = Hub(rows, self.clock, phones_for_all=config.demo)
-        self.senders: dict[str, Sender] = {"sms": FakePhone(self.db, self.hub.phone, links=config.demo)}
+        self.hub = Hub(rows, self.clock, phones_for_all=config.demo, counted=rows.access_count)
+        self.phone = FakePhone(self.db, self.hub.phone, links=config.demo)
+        shown: tuple[Channel, ...] = get_args(Channel) if config.demo else ("sms",)
+        keys = config.data / AUTHORITY
+        self.senders: dict[str, Sender] = dict.fromkeys(shown, self.phone) | senders(config.notify, keys)
+        self._emergency = Emergency(self.db, self.senders, config.database.call_again_min * 60)
         self._zone = zone_of(config.time_zone, "server.toml")
+        answered = Keys.open(keys, config.web.address, replies=config.notify.replies)
+        self.answers = Desk(answered, self._zone, config.acknowledge_expires_s)
         self._homes = Homes(config.web.address, self._zone)
-        self.desk: Desk | None = None
+        self.desk: IdentityDesk | None = None
         self.keeper: Keeper | None = None
         if config.broker.tls:
             authority = Authority.open(config.data / "authority")
-            self.desk = Desk(self.db, authority, config.broker.tls)
+            self.desk = IdentityDesk(self.db, authority, config.broker.tls)
             self.keeper = Keeper(self.db, authority, config.broker.tls)
-        self.watches: list[Callable[[], str | None]] = [self.db.problem]
+        self.watches: list[Callable[[], str | None]] = [self.db.problem, self._emergency.problem]
         """What else may have a problem: each says what it is, or None."""
         self.publish: Callable[[Sequence[Message]], None] = lambda messages: None
         """Sends messages to gateways; one that is lost is sent again by whoever it is due to."""
@@ -135,6 +164,7 @@ class Server:
             self.clock.speed,
             Wishing(self.programmes, self._zone),
         )
+        self._heads = Heads(self.db, self.signer, config.heads)
         self._problems: dict[str, str] = {}
         self._stuck: dict[int, str] = {}
         """Alarms that cannot climb, and why."""
@@ -170,6 +200,7 @@ class Server:
         """Do everything that is due. One part that fails is a problem in `health`, and the others still run."""
         self.decide(now_ns)
         self.deliver(now_ns)
+        self.call(now_ns)
         self.fold(now_ns)
 
     def decide(self, now_ns: int) -> None:
@@ -184,13 +215,39 @@ class Server:
         self._part("start-ups", lambda: self._learn(now_ns))
         self._part("questions", lambda: self._ask(now_ns))
 
-    def deliver(self, now_ns: int) -> None:
-        """Send what is queued. It may take as long as the slowest provider, so it has an engine of its own."""
-        self._part("notify", lambda: deliver_due(self.db, now_ns, self.senders, self._homes))
+    def deliver(self, now_ns: int, only: Collection[str] | None = None, but: Collection[str] = ()) -> None:
+        """Send what is queued, by some channels or by all. It may take as long as the slowest provider, so each channel
+        has an engine of its own."""
+        part = "notify" if only is None else f"notify by {', '.join(only)}"
+        keys = self.answers.keys
+        self._part(part, lambda: deliver_due(self.db, now_ns, self.senders, self._homes, keys, only, but))
+
+    def listen(self, _now_ns: int) -> None:
+        """Read what has come to the modem, where there is one."""
+        modem = self.senders.get("sms")
+        if isinstance(modem, Modem):
+            self._part("modem", lambda: self._listen(modem))
+
+    def heard(self, messages: Iterable[tuple[str, str, str]], reports: Iterable[tuple[str, str | None, bool]]) -> None:
+        """Text messages that came in (name, sender, text), and reports on those that went out (reference, to whom,
+        whether delivered): stored when this returns. Each may come twice."""
+        with self.db.write() as tx:
+            now_ns = self.clock.now_ns()
+            changed = [self.answers.hear(tx, key, sender, text, now_ns) for key, sender, text in messages]
+            changed += [report(tx, "sms", reference, good, now_ns, to) for reference, to, good in reports]
+        self._tell(patient for patient in changed if patient)
+
+    def call(self, now_ns: int) -> None:
+        """Call somebody when nothing can be written. It has an engine of its own, and waits for no disk."""
+        self._part("emergency", lambda: self._call(now_ns))
 
     def fold(self, now_ns: int) -> None:
         """Turn what has been filed into chunks, once there is enough of it or it has waited long enough."""
         self._part("fold", lambda: self._fold(now_ns))
+
+    def seal_audit(self, now_ns: int) -> None:
+        """Carry the audit trail's head out of the database."""
+        self._part("audit", lambda: self._export_head(now_ns))
 
     def look(self, tx: sa.Connection, new: New, now_ns: int) -> set[str]:
         """Run the rules for whoever something was filed of just now, in `tx`; returns whose alarms changed."""
@@ -200,24 +257,41 @@ class Server:
     def health(self) -> Health:
         """For a monitor: no personal data. It answers without the database too, and says then what it cannot count."""
         problems = self.problems()
-        stored = quarantined = alarms = None
+        stored = quarantined = alarms = late_s = None
         try:
             with self.db.read() as tx:
                 stored, quarantined, alarms = ingest.stored(tx), fleet.counts(tx).quarantined, open_count(tx)
+                late_s = round(outbox.late_s(tx, self.clock.now_ns()), 3)
         except Exception as error:
             if not troubled(error):
                 raise
         return Health(
             status="degraded" if problems else "ok", problems=problems, broker=self.broker_name, stored=stored,
             quarantined=quarantined, open_alarms=alarms, tick_age_s=round(self.tick_age_s(), 3),
+            outbox_late_s=late_s,
         )  # fmt: skip
+
+    def calls(self) -> bool:
+        """Whether an alarm would be raised, climb and get out, as far as the last round tells."""
+        failing = self._failing().keys()
+        return self.db.problem() is None and not any(
+            part.startswith(("watch", "escalat", "notify")) for part in failing
+        )
 
     def problems(self) -> list[str]:
         """What is wrong: no personal data."""
         problems = [problem for ask in self.watches if (problem := ask())]
         return problems + [f"{part} fails ({why})" for part, why in sorted(self._failing().items())]
 
+    @property
+    def channels(self) -> list[Channel]:
+        """What a person may choose to be reached by."""
+        return [one for one in get_args(Channel) if one in self.senders]
+
     def close(self) -> None:
+        for sender in self.senders.values():
+            if isinstance(sender, Modem):
+                sender.close()
         self.db.close()
 
     def _open(self, now_ns: int) -> None:
@@ -239,9 +313,11 @@ class Server:
             self.programmes, self.municipality.patients
         )  # first: no database need take a limit that is no number
         versions.remember(tx, self.programmes, now_ns)
+        organisations.apply(tx, self.municipality)
         patients.apply(tx, self.municipality, now_ns)
         fleet.apply(tx, self.municipality, now_ns)
         access.apply(tx, self.municipality)
+        organisations.apply_relations(tx, self.municipality, now_ns)
         oncall.apply(tx, self.municipality, now_ns, self.config.time_zone)
         book = load_ladders(self.config.ladders)
         ladders.apply(tx, book.ladders, now_ns, book.office, self.config.time_zone)
@@ -312,6 +388,14 @@ class Server:
         self._looked_ns = now_ns if everybody else looked_ns
         return changed
 
+    def _listen(self, modem: Modem) -> Iterable[str]:
+        def take(heard: list[Heard], reports: list[Report]) -> None:
+            known = ((one.reference, one.to, one.delivered) for one in reports if one.delivered is not None)
+            self.heard([(f"modem/{one.id}", one.sender, one.text) for one in heard], known)
+
+        modem.listen(take)
+        return ()
+
     def _ask(self, now_ns: int) -> Iterable[str]:
         with self.db.write() as tx:
             return self._homes.ask_due(tx, now_ns)
@@ -332,6 +416,10 @@ class Server:
         while fold(self.db, at_least=1 if due else FOLD_READINGS):
             due = False
             self._folded_ns = now_ns
+        return ()
+
+    def _export_head(self, now_ns: int) -> Iterable[str]:
+        self._heads.export(now_ns)
         return ()
 
     def _send_configurations(self, now_ns: int) -> Iterable[str]:
@@ -356,6 +444,10 @@ class Server:
             climbed = climb_due(tx, now_ns)
         self._stuck = climbed.failed
         return climbed.patients
+
+    def _call(self, now_ns: int) -> Iterable[str]:
+        self._emergency.turn(now_ns, time.monotonic())
+        return ()
 
     def _failing(self) -> dict[str, str]:
         """The parts that fail, and how."""
@@ -413,6 +505,7 @@ async def run(config: Config) -> None:
 
     from server import site
 
+    sys.setswitchinterval(SWITCH_S)
     with contextlib.ExitStack() as stack:
         config.data.mkdir(parents=True, exist_ok=True)
         stack.enter_context(kept(config.data))
@@ -428,14 +521,25 @@ async def run(config: Config) -> None:
         stack.callback(inbox.stop)
         meter = server.meter
         engine = Engine(server.decide, server.clock, config.tick_s, took=meter.rounds_of("engine"))
-        post = Engine(server.deliver, server.clock, config.tick_s, name="post", took=meter.rounds_of("post"))
         folding = Engine(server.fold, server.clock, 1.0, name="fold", took=meter.rounds_of("fold"))
-        for name, one in (("engine", engine), ("post", post), ("fold", folding)):
+        heads = Engine(server.seal_audit, server.clock, EVERY_S, name="audit")
+        heads.start()
+        stack.callback(heads.stop)
+        calling = Engine(server.call, server.clock, 1.0, name="emergency", took=meter.rounds_of("emergency"))
+        posts = _posts(server)
+        for name, one in {"engine": engine, "fold": folding, "emergency": calling, **posts}.items():
             one.start()
             stack.callback(one.stop)
             meter.watch(name, one.age_s)
+        turning = [one.problem for one in (engine, *posts.values())]
+        heart = Heart(config.notify.heartbeat, lambda: not any(ask() for ask in turning), server.calls)
+        beating = Engine(heart.beat, server.clock, LOOK_S, name="heart")
+        beating.start()
+        stack.callback(beating.stop)
+        stack.callback(heart.tell, "STOPPING=1")
         server.broker_name, server.tick_age_s = running.name, engine.age_s
-        server.watches += [running.problem, inbox.problem, engine.problem, post.problem, folding.problem]
+        server.watches += [running.problem, inbox.problem, engine.problem, folding.problem, heart.problem]
+        server.watches += [calling.problem, *(one.problem for one in posts.values())]
         if config.influx is not None:
             _feed_outside(server, config.influx, stack)
 
@@ -459,6 +563,7 @@ async def run(config: Config) -> None:
                 _keep_what_is_there()
                 host, port = page.getsockname()[:2]
                 at = running.endpoint
+                heart.tell("READY=1")
                 log.info("ready http://%s:%s broker %s %s:%s", host, port, running.name, at.host, at.port)
 
         settings = uvicorn.Config(
@@ -467,6 +572,24 @@ async def run(config: Config) -> None:
         async with _hubs_door(server, stack):
             await Site(settings).serve(sockets=[page])
     log.info("stopped")
+
+
+def _posts(server: Server) -> dict[str, Engine]:
+    """An engine for each way out, one for whatever goes by none of them, and the ear of the modem."""
+    turns: dict[str, Callable[[int], None]] = {
+        "post": partial(server.deliver, but=list(server.senders)),
+        **{f"post-{channel}": partial(server.deliver, only=[channel]) for channel in server.senders},
+    }
+    if server.config.notify.modem:
+        turns["modem"] = server.listen
+    tick_s, rounds_of = server.config.tick_s, server.meter.rounds_of
+    every_s = {"modem": max(MODEM_S, tick_s)}
+    return {
+        name: Engine(
+            turn, server.clock, every_s.get(name, tick_s), stuck_s=POST_STUCK_S, name=name, took=rounds_of(name)
+        )
+        for name, turn in turns.items()
+    }
 
 
 def _feed_outside(server: Server, config: Influx, stack: contextlib.ExitStack) -> None:

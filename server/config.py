@@ -21,6 +21,8 @@ from msgspec import Meta
 
 from server import postgres
 from server.keeping import DATABASE
+from server.notify.config import Notify, beside
+from server.notify.config import check as check_notify
 from vitals.clock import RunningClock
 from vitals.errors import ConfigError
 from vitals.settings import parse
@@ -35,7 +37,7 @@ _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
 _ADDRESS = re.compile(r"(https?://[A-Za-z0-9.:\[\]-]+)?")
 _HOST = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?|[0-9A-Fa-f:]*:[0-9A-Fa-f:]*")
 _GATEWAY = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
-_INFLUX = re.compile(r"(?P<scheme>https?)://(?P<host>[A-Za-z0-9.-]+|\[[0-9a-f:]+\])(:\d+)?(/[\w./-]*)?")
+_SERVICE = re.compile(r"(?P<scheme>https?)://(?P<host>[A-Za-z0-9.-]+|\[[0-9a-f:]+\])(:\d+)?(/[\w./-]*)?")
 _LOCAL = ("localhost", "127.0.0.1", "[::1]")
 
 
@@ -85,11 +87,13 @@ class Broker(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Database(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """`url` of a PostgreSQL database, without its password; left out: SQLite, in the data folder.
 
-    The password stands alone in `password_file`, or where libpq looks by itself: PGPASSWORD, ~/.pgpass.
+    The password stands alone in `password_file`, or where libpq looks by itself: PGPASSWORD, ~/.pgpass. While the
+    database cannot be written, people are called every `call_again_min` minutes.
     """
 
     url: str = ""
     password_file: Path | None = None
+    call_again_min: Annotated[float, Meta(ge=1)] = 15.0
 
     def where(self, data: Path) -> Path | sa.URL:
         """The file or the server to connect to, the password read now; raises ConfigError. `data`: the data folder."""
@@ -167,6 +171,30 @@ class Influx(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return token
 
 
+class Oidc(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The municipality's provider of identities. `name` stands on the button; `issuer` is the provider's address.
+
+    The server proves itself by `secret_file`, or by `key_file`: a private key (PEM) for private_key_jwt.
+    """
+
+    issuer: str
+    client_id: Annotated[str, Meta(min_length=1)]
+    name: Annotated[str, Meta(min_length=1)]
+    secret_file: Path | None = None
+    key_file: Path | None = None
+    key_algorithm: Literal["RS256", "PS256", "ES256"] = "RS256"
+    scope: str = "openid profile"
+
+
+class Audit(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`heads`: where the audit trail's signed heads are appended each minute; best on another machine's disk.
+
+    None: `audit.heads` in the data folder.
+    """
+
+    heads: Path | None = None
+
+
 class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """`server.toml`. Relative paths are relative to the file. `demo` shows the fake phones to every user."""
 
@@ -190,10 +218,30 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     metrics: Metrics = Metrics()
     influx: Influx | None = None
     """None: readings are kept here only."""
+    audit: Audit = Audit()
+    oidc: Oidc | None = None
+    """None: everybody signs in with a password."""
+    notify: Notify = Notify()
+
+    @property
+    def heads(self) -> Path:
+        """Where the audit trail's heads go."""
+        return self.audit.heads or self.data / "audit.heads"
+
+
+class Organisation(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The first one listed keeps the system: what belongs to no patient is its administrators'."""
+
+    id: str
+    name: str
+    kind: Literal["municipality", "gp", "hospital", "response"] = "municipality"
 
 
 class Patient(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`programme` names a file of the programmes folder; `limits` override its limits for this person."""
+    """`programme` names a file of the programmes folder; `limits` override its limits for this person.
+
+    `organisation`: whose patient it is; the first one's where it is left out.
+    """
 
     id: str
     name: str
@@ -203,6 +251,7 @@ class Patient(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     phone: str = ""
     conditions: tuple[str, ...] = ()
     limits: dict[str, float] = {}
+    organisation: str | None = None
 
 
 class Gateway(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -233,13 +282,19 @@ class Assignment(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename
 
 
 class Staff(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`id` is the user name. `phone` is where the ladder's messages go."""
+    """`id` is the user name. `phone` is where the ladder's messages go.
+
+    `organisation`: where they work; the first one where it is left out. `subject`: what the provider of identities
+    calls them (`[oidc]`); whoever has one need not have a password. Without either nobody comes in under the name.
+    """
 
     id: str
     name: str
     role: Literal["nurse", "doctor", "specialist", "administrator"]
-    password_hash: str
+    password_hash: str = ""
     phone: str = ""
+    organisation: str | None = None
+    subject: str | None = None
 
 
 class Shift(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename={"since": "from", "until": "to"}):
@@ -251,15 +306,41 @@ class Shift(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename={"si
     until: datetime | None = None
 
 
+class Relation(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename={"since": "from", "until": "to"}):
+    """An organisation or a person that has to do with another one's patient, for a purpose, between two moments."""
+
+    patient: str
+    purpose: Literal["treatment", "consultation", "response"]
+    organisation: str | None = None
+    staff: str | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+
+
+DEFAULT_ORGANISATION = "municipality"
+"""The only one of a file that lists none."""
+
+
 class Municipality(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """`municipality.toml`."""
 
     name: str
+    organisations: tuple[Organisation, ...] = ()
+    relations: tuple[Relation, ...] = ()
     patients: tuple[Patient, ...] = ()
     gateways: tuple[Gateway, ...] = ()
     assignments: tuple[Assignment, ...] = ()
     staff: tuple[Staff, ...] = ()
     shifts: tuple[Shift, ...] = ()
+
+    @property
+    def all_organisations(self) -> tuple[Organisation, ...]:
+        """Those listed, or the municipality itself."""
+        return self.organisations or (Organisation(DEFAULT_ORGANISATION, self.name),)
+
+    def organisation_of(self, one: Patient | Staff) -> str:
+        """The id of the organisation that somebody belongs to."""
+        return one.organisation or self.all_organisations[0].id
 
 
 def load(path: Path) -> Config:
@@ -283,11 +364,16 @@ def load(path: Path) -> Config:
         database=msgspec.structs.replace(config.database, password_file=base / key if key else None),
         metrics=msgspec.structs.replace(config.metrics, token_file=base / token if token else None),
         influx=_beside(config.influx, base) if config.influx else None,
+        oidc=_with_files(config.oidc, base) if config.oidc else None,
+        audit=Audit(base / config.audit.heads if config.audit.heads else None),
+        notify=beside(config.notify, base),
     )
     config.database.where(config.data)
     _check_metrics(config, path)
     _check_influx(config, path)
+    _check_oidc(config, path)
     _check_broker(config.broker, path)
+    check_notify(config.notify)
     return config
 
 
@@ -323,11 +409,36 @@ def _beside(influx: Influx, base: Path) -> Influx:
     )
 
 
+def _with_files(oidc: Oidc, base: Path) -> Oidc:
+    """The same with its files found beside the configuration."""
+    return msgspec.structs.replace(
+        oidc,
+        issuer=oidc.issuer.rstrip("/"),
+        secret_file=base / oidc.secret_file if oidc.secret_file else None,
+        key_file=base / oidc.key_file if oidc.key_file else None,
+    )
+
+
+def _check_oidc(config: Config, path: Path) -> None:
+    oidc = config.oidc
+    if oidc is None:
+        return
+    address = _SERVICE.fullmatch(oidc.issuer)
+    if address is None or (address["scheme"] == "http" and address["host"] not in _LOCAL):
+        raise ConfigError(f"{path}: [oidc] issuer = {oidc.issuer!r} is no https:// address", "write the provider's own")
+    if (oidc.secret_file is None) == (oidc.key_file is None):
+        raise ConfigError(f"{path}: [oidc] has not just one of secret_file and key_file", "name one of the two")
+    if not config.web.address:
+        raise ConfigError(
+            f"{path}: [oidc] without [web] address", "say what the world calls this server: people are sent back there"
+        )
+
+
 def _check_influx(config: Config, path: Path) -> None:
     influx = config.influx
     if influx is None:
         return
-    address = _INFLUX.fullmatch(influx.url)
+    address = _SERVICE.fullmatch(influx.url)
     if address is None:
         raise ConfigError(
             f"{path}: [influx] url = {influx.url!r} is no address", "write it as https://influx.example.no:8086"
@@ -374,11 +485,12 @@ def load_municipality(path: Path) -> Municipality:
     _well_named(path, "staff member", staff, _ID, "letters, digits, . _ and -")
     _well_named(path, "gateway", gateways, _GATEWAY, "small letters, digits and -, as on the gateway itself")
     for member in town.staff:
-        if not member.password_hash.startswith("$argon2"):
+        if not member.password_hash.startswith("$argon2") and (member.password_hash or member.subject is None):
             raise ConfigError(
                 f"{path}: the password_hash of {member.id} is no argon2 hash",
-                "make one with `hjemvakt server password`",
+                "make one with `hjemvakt server password`, or leave it out and give a subject of the [oidc] provider",
             )
+    _check_organisations(path, town, patients, staff)
     for gateway in town.gateways:
         if gateway.patient is not None:
             _known(path, f"gateway {gateway.id}", "patient", gateway.patient, patients)
@@ -390,6 +502,26 @@ def load_municipality(path: Path) -> Municipality:
         _span(path, f"shift of {shift.staff}", shift.since, shift.until)
     _overlap_free(path, town.assignments)
     return town
+
+
+def _check_organisations(path: Path, town: Municipality, patients: frozenset[str], staff: frozenset[str]) -> None:
+    known = _unique(path, "organisation", [one.id for one in town.all_organisations])
+    _well_named(path, "organisation", known, _ID, "letters, digits, . _ and -")
+    for what, people in (("patient", town.patients), ("staff member", town.staff)):
+        for one in people:
+            if one.organisation is not None:
+                _known(path, f"{what} {one.id}", "organisation", one.organisation, known)
+    _unique(path, "staff member's subject", [one.subject for one in town.staff if one.subject is not None])
+    for relation in town.relations:
+        who = f"relation with {relation.patient}"
+        if (relation.organisation is None) == (relation.staff is None):
+            raise ConfigError(f"{path}: a {who} names not just one of organisation and staff", "name one of the two")
+        _known(path, who, "patient", relation.patient, patients)
+        if relation.organisation is not None:
+            _known(path, who, "organisation", relation.organisation, known)
+        if relation.staff is not None:
+            _known(path, who, "staff member", relation.staff, staff)
+        _span(path, who, relation.since, relation.until)
 
 
 def _read(path: Path) -> str:

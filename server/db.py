@@ -8,9 +8,9 @@ Tables are declared beside the code that owns them, on the one `metadata`. The s
 (`server/revisions`); a test holds the two against each other, on both.
 """
 
-import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from sqlalchemy import event
 from sqlalchemy.dialects import postgresql, sqlite
 
 from server import postgres
+from server.turns import Turns
 from vitals.errors import StoreError
 
 metadata = sa.MetaData()
@@ -37,6 +38,18 @@ CHECKPOINT_PAGES = 16_000
 _PRAGMAS = ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "busy_timeout=30000")
 
 
+@dataclass
+class Writes:
+    """How writing goes, counted: what was committed, what the database could not take, and how it failed the last time.
+
+    For whoever must act when nothing can be written (`server.notify.emergency`).
+    """
+
+    done: int = 0
+    failed: int = 0
+    failure: Exception | None = None
+
+
 class Database:
     """Read and write transactions on one SQLite file, or on the PostgreSQL database of a URL."""
 
@@ -45,8 +58,9 @@ class Database:
         """SQLite's file; None for a database that others keep."""
         self.name = str(where) if isinstance(where, Path) else where.render_as_string(hide_password=True)
         self.engine = _engine(where) if isinstance(where, Path) else postgres.engine(where)
+        self.writes = Writes()
         self._reading: Mapping[str, Any] = {} if isinstance(where, Path) else postgres.READING
-        self._writing = threading.RLock()
+        self._writing = Turns()
 
     @contextmanager
     def write(self) -> Iterator[sa.Connection]:
@@ -55,12 +69,16 @@ class Database:
         Raises where it cannot be said to be on disk (`troubled`); it may be there all the same when the connection
         broke at the last moment, so whatever is tried again must be harmless twice.
         """
-        with (
-            self._writing,
-            self.engine.connect().execution_options(writing=True) as tx,
-            tx.begin(),
-        ):
-            yield tx
+        with self._writing:
+            try:
+                with self.engine.connect().execution_options(writing=True) as tx, tx.begin():
+                    yield tx
+            except Exception as error:
+                if troubled(error):
+                    self.writes.failed += 1
+                    self.writes.failure = error
+                raise
+            self.writes.done += 1
 
     @contextmanager
     def read(self) -> Iterator[sa.Connection]:
@@ -131,7 +149,7 @@ def _engine(path: Path) -> sa.Engine:
 
 def _prepare(connection: object, _record: object) -> None:
     connection.isolation_level = None  # type: ignore[attr-defined]  # we say BEGIN ourselves
-    for pragma in (*_PRAGMAS, f"wal_autocheckpoint={CHECKPOINT_PAGES}"):
+    for pragma in (*_PRAGMAS, f"wal_autocheckpoint={CHECKPOINT_PAGES}", "cache_size=-32000"):
         connection.execute(f"PRAGMA {pragma}")  # type: ignore[attr-defined]
 
 

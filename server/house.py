@@ -1,13 +1,14 @@
 """What the routes need of the server, and how they get it: a handler asks for `Here`, a test gives a small one."""
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Annotated, Any, Protocol
 
 import sqlalchemy as sa
 from fastapi import Depends, HTTPException, Request
 
-from server.access.door import Door
+from server.access.door import Anyone, Door
+from server.access.scopes import Scope, Scopes
 from server.api import Health, Shape
 from server.audit.store import Looks
 from server.config import Config
@@ -15,6 +16,9 @@ from server.db import Database
 from server.identity.desk import Desk
 from server.live import Hub
 from server.metrics.meter import Meter
+from server.notify.answers import Desk as Answers
+from server.notify.phone import FakePhone
+from server.notify.sender import Channel, Sender
 from server.patients.programmes import Programmes
 from server.watch import New
 from vitals.clock import Clock
@@ -37,7 +41,23 @@ class House(Protocol):
     @property
     def meter(self) -> Meter: ...
     @property
+    def phone(self) -> FakePhone: ...
+    @property
     def desk(self) -> Desk | None: ...
+    @property
+    def answers(self) -> Answers: ...
+    @property
+    def senders(self) -> Mapping[str, Sender]:
+        """Every way out, by channel."""
+
+    @property
+    def channels(self) -> list[Channel]:
+        """What a person may choose to be reached by."""
+
+    def heard(self, messages: Iterable[tuple[str, str, str]], reports: Iterable[tuple[str, str | None, bool]]) -> None:
+        """Text messages that came in (name, sender, text), and reports on those that went out (reference, to whom,
+        whether delivered)."""
+
     def problems(self) -> list[str]:
         """What is wrong, without personal data."""
 
@@ -81,6 +101,13 @@ def _door(request: Request) -> Door:
     return door
 
 
+def _scope(request: Request, account: Anyone) -> Scope:
+    scopes: Scopes = request.app.state.scopes
+    with _house(request).db.read() as tx:
+        return scopes.of(tx, account)
+
+
 Here = Annotated[House, Depends(_house)]
 Seen = Annotated[Looks, Depends(_looks)]
 AtDoor = Annotated[Door, Depends(_door)]
+Sees = Annotated[Scope, Depends(_scope)]

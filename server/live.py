@@ -9,9 +9,11 @@ is told to `resync`, to fetch everything anew; nothing is ever silently left out
 While nothing can be stored (a full disk), nothing changes either, and a screen that stood still would look calm. So
 every beat says whether the server stores what it hears (`deaf`).
 
-Two audiences see two versions: carers see everything, administrators see rows without what was measured. The worklist
-is encoded once per audience and version, not once per request. Time alone makes a value stale without any event, so
-the pump rebuilds all rows every REFRESH_S.
+Two audiences see two versions: carers see everything, administrators see rows without what was measured. And each
+sees the patients of their own scope (`server.access.scopes`) and no other: an event about somebody else never enters
+their queue. A scope that has changed is noticed before the next event is handed out, and the screen fetches anew. The
+worklist is encoded once per audience, scope and version, not once per request. Time alone makes a value stale without
+any event, so the pump rebuilds all rows every REFRESH_S, some at a time and between those that changed.
 """
 
 import asyncio
@@ -20,23 +22,27 @@ import json
 import logging
 import threading
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from uuid import uuid4
 
 import msgspec
-from sse_starlette import ServerSentEvent
 
+from server.access.scopes import EVERYBODY, Ask, Scope
 from server.api import AlarmBrief, PhoneMessage, Role, WorklistRow
 from vitals.clock import MS, Clock
 
 log = logging.getLogger(__name__)
 
-QUEUE = 64
-RING = 1000
+RESYNC = "resync"
+QUEUE = 2_000
+RING = 2_000
+"""Two events tell of a patient: where five hundred are measured in each second, this is two seconds of them."""
 BEAT_S = 5.0
 REFRESH_S = 60.0
-COALESCE_S = 0.1
-SHARE = 3
+REFRESHED = 50
+"""So many rows are built anew at a time: whoever was measured meanwhile waits only for these."""
+COALESCE_S = 0.05
+SHARE = 2
 """The pump rests so many times as long as it worked: thousands of changes a second must not keep the readings out."""
 MOST_REST_S = 2.0
 UNSEEN_SHARE = 20
@@ -51,62 +57,94 @@ _ASKED, _CALM = 3, 4
 
 
 class Live(msgspec.Struct, frozen=True):
-    """One event. `care` and `office` are its JSON for carers and for administrators; None: not for them."""
+    """One event. `care` and `office` are its JSON for carers and for administrators; None: not for them.
+
+    `about`: the patient; None: it is for whoever sees everybody.
+    """
 
     n: int
     name: str
     care: str | None
     office: str | None
+    about: str | None = None
 
     def data(self, role: Role) -> str | None:
         return self.office if role == "administrator" else self.care
+
+    def reaches(self, role: Role, scope: Scope) -> bool:
+        """Whether it is for somebody of that role with that scope."""
+        theirs = self.name == RESYNC or scope.patients is None or self.about in scope.patients
+        return theirs and self.data(role) is not None
 
 
 class Client:
     """One open stream: a bounded queue that another thread may fill."""
 
-    def __init__(self, role: Role, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, role: Role, scope: Scope, loop: asyncio.AbstractEventLoop) -> None:
         self.role = role
+        self.scope = scope
         self.waiting: deque[Live] = deque()
         self.woken = asyncio.Event()
         self._loop = loop
+        self._called = False
 
     def put(self, event: Live) -> None:
         """Queue it, or, when the queue is full, replace the whole queue by one `resync`."""
-        if event.data(self.role) is None:
+        if not event.reaches(self.role, self.scope):
             return
         if len(self.waiting) >= QUEUE:
             self.waiting.clear()
             event = _resync(event.n)
         self.waiting.append(event)
-        self.wake()
+        if not self._called:  # each call writes into a pipe; one that is full loses the signal to stop
+            self._called = True
+            with contextlib.suppress(RuntimeError):  # the loop has closed: so has the stream
+                self._loop.call_soon_threadsafe(self.woken.set)
 
-    def wake(self) -> None:
-        with contextlib.suppress(RuntimeError):  # the loop has closed: so has the stream
-            self._loop.call_soon_threadsafe(self.woken.set)
+    def rest(self) -> None:
+        """From now on it is called again; what was put before may be waiting."""
+        self._called = False
+        self.woken.clear()
+
+    def take(self) -> Iterator[Live]:
+        """What is waiting now, in its order."""
+        with contextlib.suppress(IndexError):  # it was just replaced by a `resync`
+            for _ in range(len(self.waiting)):
+                yield self.waiting.popleft()
 
 
 class Hub:
-    """Thread-safe. `rows` builds rows; `phones_for_all`: every user sees the fake phones (a demo)."""
+    """Thread-safe. `rows` builds rows; `phones_for_all`: every user sees the fake phones (a demo).
 
-    def __init__(self, rows: Rows, clock: Clock, *, phones_for_all: bool = True) -> None:
+    `counted` tells how often it was changed who may see whom.
+    """
+
+    def __init__(
+        self, rows: Rows, clock: Clock, *, phones_for_all: bool = True, counted: Callable[[], int] = lambda: 0
+    ) -> None:
         self.epoch = uuid4().hex[:12]
         self.deaf: Callable[[], bool] = lambda: False
         """Whether what the gateways send cannot be stored now."""
         self._build = rows
         self._clock = clock
         self._phones_for_all = phones_for_all
+        self._counted = counted
+        self._count = 0
         self._lock = threading.Lock()
         self._building = threading.Lock()
         self._dirty: dict[str, None] = {}
         self._ringing: list[PhoneMessage] = []
         self._rows: dict[str, WorklistRow] | None = None
-        self._encoded: dict[bool, bytes] = {}
+        self._encoded: dict[tuple[bool, frozenset[str] | None], bytes] = {}
+        self._single: dict[tuple[bool, str], tuple[WorklistRow, bytes]] = {}
+        """Rows as they were last encoded one by one, for those who do not see everybody."""
         self._version = 0
         self._n = 0
         self._ring: deque[Live] = deque(maxlen=RING)
         self._clients: set[Client] = set()
         self._pump: tuple[asyncio.AbstractEventLoop, asyncio.Event] | None = None
+        self._called = False
+        """The pump has been woken and has not begun since."""
         self._seen = asyncio.Event()
         """Set while a screen is open."""
 
@@ -122,51 +160,70 @@ class Hub:
             self._ringing.append(message)
         self._wake()
 
-    def drain(self, *, everybody: bool = False) -> list[Live]:
-        """Turn what changed into events, hand them to the open streams, and return them."""
+    def glass(self, patient_id: str) -> None:
+        """After the commit, from any thread: somebody breaks the glass to that patient, or has looked at that."""
+        with self._lock:
+            text = json.dumps({"patient_id": patient_id})
+            self._send(self._event("glass", text, text, patient_id))
+
+    def drain(self, also: Sequence[str] = ()) -> list[Live]:
+        """Turn what changed into events, hand them to the open streams, and return them.
+
+        `also`: patients whose rows time alone may have changed.
+        """
         with self._building:
             with self._lock:
                 dirty, self._dirty = list(self._dirty), {}
                 ringing, self._ringing = self._ringing, []
-                everybody = everybody or self._rows is None
-            rows = self._build(None if everybody else dirty) if dirty or everybody else []
+                asked = None if self._rows is None else list(dict.fromkeys([*dirty, *also]))
+            count = self._counted()
+            rows = [] if asked == [] else self._build(asked)
             with self._lock:
-                return self._publish(rows, dirty, ringing, everybody)
+                self._count = count
+                return self._publish(rows, dirty, ringing, asked)
 
-    def worklist(self, role: Role) -> bytes:
-        """The whole worklist as JSON, as that role may see it."""
+    def worklist(self, role: Role, scope: Scope = EVERYBODY) -> bytes:
+        """The whole worklist as JSON, as that role with that scope may see it."""
         if self._rows is None or self._dirty:
             self.drain()  # who has just acted must see it, whether or not the pump has come round
         office = role == "administrator"
         with self._lock:
-            if office not in self._encoded:
-                shown = sorted((self._rows or {}).values(), key=_place)
-                self._encoded[office] = b",".join(_json(for_office(row) if office else row) for row in shown)
+            which = office, scope.patients
+            if which not in self._encoded:
+                self._encoded[which] = self._encode(office, scope)
             head = f'{{"version":{self._version},"now_ms":{self._clock.now_ns() // MS},"rows":['
-            return head.encode() + self._encoded[office] + b"]}"
+            return head.encode() + self._encoded[which] + b"]}"
 
-    async def stream(
-        self, role: Role, last_event_id: str | None, allowed: Callable[[], bool]
-    ) -> AsyncIterator[ServerSentEvent]:
-        """The events of one client, for as long as `allowed` says so: asked in a thread, every BEAT_S however busy."""
+    async def stream(self, role: Role, last_event_id: str | None, ask: Ask) -> AsyncIterator[bytes]:
+        """The events of one client, for as long as `ask` gives a scope.
+
+        It is asked in a thread: every BEAT_S however busy, and before an event where the scope may be another by now.
+        What has come together goes out together: each piece costs a turn of everything else that the server does.
+        """
         loop = asyncio.get_running_loop()
-        client = Client(role, loop)
+        scope = await asyncio.to_thread(ask)
+        if scope is None:
+            return
+        client = Client(role, scope, loop)
         start = self._join(client, last_event_id)
         try:
             hello: dict[str, object] = {"epoch": self.epoch, **self._beat(), "speed": self._clock.speed}
-            yield ServerSentEvent(json.dumps(hello), event="hello", id=f"{self.epoch}-{start}")
+            yield self._said("hello", json.dumps(hello), start)
             beat_at = loop.time() + BEAT_S
             while True:
-                if loop.time() >= beat_at:
-                    if not await asyncio.to_thread(allowed):
+                due = loop.time() >= beat_at
+                if due or (client.waiting and not client.scope.good(self._count, self._clock.now_ns())):
+                    scope = await asyncio.to_thread(ask)
+                    if scope is None:
                         return
-                    yield ServerSentEvent(json.dumps(self._beat()), event="beat")
+                    self._rescope(client, scope)
+                if due:
+                    yield self._said("beat", json.dumps(self._beat()))
                     beat_at = loop.time() + BEAT_S
                 if client.waiting:
-                    event = client.waiting.popleft()
-                    yield ServerSentEvent(event.data(role), event=event.name, id=f"{self.epoch}-{event.n}")
+                    yield b"".join(self._said(one.name, one.data(role) or "", one.n) for one in client.take())
                     continue
-                client.woken.clear()
+                client.rest()
                 if client.waiting:
                     continue
                 with contextlib.suppress(TimeoutError):
@@ -184,17 +241,19 @@ class Hub:
         woken.set()  # for what changed before there was a pump
         self._pump = loop, woken
         try:
-            refresh_at = loop.time() + REFRESH_S
+            refresh_at, old = loop.time() + REFRESH_S, list[str]()
             while True:
-                with contextlib.suppress(TimeoutError):
-                    async with asyncio.timeout_at(refresh_at):
-                        await woken.wait()
+                if not old:
+                    with contextlib.suppress(TimeoutError):
+                        async with asyncio.timeout_at(refresh_at):
+                            await woken.wait()
                 woken.clear()
+                self._called = False
                 began = loop.time()
-                everybody = began >= refresh_at
-                await self._drained(everybody)
-                if everybody:
-                    refresh_at = loop.time() + REFRESH_S
+                if began >= refresh_at:
+                    refresh_at, old = began + REFRESH_S, await asyncio.to_thread(self._names)
+                now, old = old[:REFRESHED], old[REFRESHED:]
+                await self._drained(now)
                 await self._rest(loop.time() - began, refresh_at - loop.time())
         finally:
             self._pump = None
@@ -208,41 +267,56 @@ class Hub:
             async with asyncio.timeout(max(COALESCE_S, min(UNSEEN_SHARE * worked_s, UNSEEN_REST_S, refresh_s))):
                 await self._seen.wait()
 
-    async def _drained(self, everybody: bool) -> None:
+    async def _drained(self, also: Sequence[str]) -> None:
         """Drain in a thread. What fails is logged and every screen told to fetch anew: the pump itself never stops."""
         try:
-            await asyncio.to_thread(self.drain, everybody=everybody)
+            await asyncio.to_thread(self.drain, also=also)
         except Exception:
             log.exception("the rows of the worklist could not be built; every screen is told to fetch anew")
             with self._lock:
                 self._rows = None
-                self._send(self._event("resync", "{}", "{}"))
+                self._send(self._event(RESYNC, "{}", "{}"))
+
+    def _said(self, name: str, data: str, n: int | None = None) -> bytes:
+        """An event as the browser reads it; `data` is one line."""
+        number = "" if n is None else f"id: {self.epoch}-{n}\r\n"
+        return f"{number}event: {name}\r\ndata: {data}\r\n\r\n".encode()
+
+    def _names(self) -> list[str]:
+        """Whose rows there are."""
+        with self._lock:
+            return list(self._rows or ())
 
     def _beat(self) -> dict[str, int | bool]:
         return {"now_ms": self._clock.now_ns() // MS, "deaf": self.deaf()}
 
     def _wake(self) -> None:
         pump = self._pump
-        if pump:
+        if pump and not self._called:
+            self._called = True
             loop, woken = pump
             with contextlib.suppress(RuntimeError):
                 loop.call_soon_threadsafe(woken.set)
 
     def _publish(
-        self, rows: list[WorklistRow], dirty: list[str], ringing: list[PhoneMessage], everybody: bool
+        self, rows: list[WorklistRow], dirty: list[str], ringing: list[PhoneMessage], asked: list[str] | None
     ) -> list[Live]:
-        first = self._rows is None
-        known = self._rows or {}
+        """`asked`: whose rows these are (None: everybody's)."""
+        first, fresh = asked is None, {row.patient.id: row for row in rows}
+        known = {} if first or self._rows is None else self._rows
         changed = [row for row in rows if known.get(row.patient.id) != row]
-        if everybody or changed:
-            fresh = {row.patient.id: row for row in rows}
-            self._rows = fresh if everybody else {**known, **fresh}
-        if changed or first:
+        gone = known.keys() & set(asked or ()) - fresh.keys()
+        self._rows = known | fresh
+        for patient_id in gone:
+            del self._rows[patient_id]
+        if changed or gone or first:
             self._version += 1
             self._encoded.clear()
-        events = [self._event("row", _text(row), _text(for_office(row))) for row in ([] if first else changed)]
+        events = [
+            self._event("row", _text(row), _text(for_office(row)), row.patient.id) for row in ([] if first else changed)
+        ]
         for patient_id in dirty:
-            events.append(self._event("patient", json.dumps({"patient_id": patient_id}), None))
+            events.append(self._event("patient", json.dumps({"patient_id": patient_id}), None, patient_id))
         for message in ringing:
             text = _text(message)
             theirs = message.role == "patient" and not self._phones_for_all
@@ -256,9 +330,33 @@ class Hub:
         for client in self._clients:
             client.put(event)
 
-    def _event(self, name: str, care: str | None, office: str | None) -> Live:
+    def _event(self, name: str, care: str | None, office: str | None, about: str | None = None) -> Live:
         self._n += 1
-        return Live(self._n, name, care, office)
+        return Live(self._n, name, care, office, about)
+
+    def _rescope(self, client: Client, scope: Scope) -> None:
+        """From now on it is this one; where it shows others, the screen fetches anew."""
+        with self._lock:
+            if scope.patients != client.scope.patients:
+                client.waiting.clear()
+                client.waiting.append(_resync(self._n))
+            client.scope = scope
+
+    def _encode(self, office: bool, scope: Scope) -> bytes:
+        known = self._rows or {}
+        if scope.patients is None:
+            shown = sorted(known.values(), key=_place)
+            return b",".join(_json(for_office(row) if office else row) for row in shown)
+        theirs = sorted((known[one] for one in scope.patients if one in known), key=_place)
+        return b",".join(self._alone(office, row) for row in theirs)
+
+    def _alone(self, office: bool, row: WorklistRow) -> bytes:
+        """One row, encoded once for all whom it is shown to."""
+        name = office, row.patient.id
+        before = self._single.get(name)
+        if before is None or before[0] is not row:
+            before = self._single[name] = row, _json(for_office(row) if office else row)
+        return before[1]
 
     def _join(self, client: Client, last_event_id: str | None) -> int:
         """Start following, with what was missed already queued; returns the number it starts from."""
@@ -272,7 +370,7 @@ class Hub:
             if epoch != self.epoch or not number.isdecimal() or not oldest - 1 <= int(number) <= self._n:
                 client.put(_resync(self._n))
                 return self._n
-            missed = [event for event in self._ring if event.n > int(number) and event.data(client.role) is not None]
+            missed = [one for one in self._ring if one.n > int(number) and one.reaches(client.role, client.scope)]
             client.waiting.extend(missed if len(missed) <= QUEUE else [_resync(self._n)])
             return int(number)
 
@@ -289,7 +387,7 @@ def _without_reasons(alarm: AlarmBrief | None) -> AlarmBrief | None:
 
 
 def _resync(n: int) -> Live:
-    return Live(n, "resync", "{}", "{}")
+    return Live(n, RESYNC, "{}", "{}")
 
 
 def _place(row: WorklistRow) -> tuple[int, int, str]:

@@ -4,7 +4,7 @@ SQLAlchemy's own way is right wherever a statement is run now and then. Where on
 a chart, it costs ten times what the database itself needs for the answer.
 """
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -25,6 +25,24 @@ def in_parts(
         yield from tx.execute(query.where(column.in_(ordered[start : start + AT_ONCE])))
 
 
+class Among:
+    """`query` of those whose `column` has one of some names. It is put together once: that, each time, costs more than
+    the answer. It may have bound parameters by name."""
+
+    def __init__(self, query: sa.Select[Any], column: sa.ColumnElement[Any]) -> None:
+        self._every = query
+        self._some = query.where(column.in_(sa.bindparam("names", expanding=True)))
+
+    def rows(self, tx: sa.Connection, names: Iterable[str] | None, **values: Any) -> Iterator[Any]:
+        """What it selects of these names (None: of all), asked once for each AT_ONCE of them."""
+        if names is None:
+            yield from tx.execute(self._every, values)
+            return
+        ordered = sorted(set(names))
+        for start in range(0, len(ordered), AT_ONCE):
+            yield from tx.execute(self._some, {**values, "names": ordered[start : start + AT_ONCE]})
+
+
 class Quick:
     """`statement` may have bound parameters by name. Values go in and come out as the driver takes and gives them."""
 
@@ -35,12 +53,9 @@ class Quick:
     def rows(self, tx: sa.Connection, **values: Any) -> list[tuple[Any, ...]]:
         """What it selects."""
         text, order = self._words(tx)
-        cursor = tx.connection.cursor()
-        try:
-            cursor.execute(text, _given(order, values))
-            return list(cursor.fetchall())
-        finally:
-            cursor.close()
+        wire: Any = tx.connection.dbapi_connection
+        found: list[tuple[Any, ...]] = wire.execute(text, _given(order, values)).fetchall()
+        return found
 
     def many(self, tx: sa.Connection, values: Sequence[Mapping[str, Any]]) -> None:
         """Run it for each of these."""
@@ -62,4 +77,4 @@ class Quick:
 
 
 def _given(order: Sequence[str] | None, values: Mapping[str, Any]) -> Any:
-    return values if order is None else [values[name] for name in order]
+    return values if order is None else [*map(values.__getitem__, order)]

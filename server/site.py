@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Annotated
 
 import sqlalchemy as sa
-from fastapi import FastAPI, Header, HTTPException, Request, Response
+from fastapi import Depends, FastAPI, Header, HTTPException, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import FileResponse, HTMLResponse, JSONResponse
 from sse_starlette import EventSourceResponse
@@ -21,12 +21,22 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from server import trouble
-from server.access.door import Anyone, Door
+from server.access.door import Anyone, Door, NeedsCode
+from server.access.emergency import router as emergency
+from server.access.guard import watched
+from server.access.me import router as me
+from server.access.oidc import Provider
+from server.access.people import router as people
+from server.access.routes import needs_code
 from server.access.routes import router as access
+from server.access.scopes import Scope as Sight
+from server.access.scopes import Scopes
 from server.alarms.model import Refused
 from server.alarms.routes import router as alarms
 from server.api import About, Answered, Conflict, Health, Worklist
+from server.audit.routes import router as audit
 from server.audit.store import Looks
+from server.audit.witness import Witness
 from server.corrections import store as corrections
 from server.corrections.routes import router as corrections_routes
 from server.db import troubled
@@ -37,11 +47,14 @@ from server.handover.routes import router as handover
 from server.held import store as held
 from server.held.page import router as home_page
 from server.held.routes import router as questions
-from server.house import AtDoor, Here, House, Seen, problems
+from server.house import AtDoor, Here, House, Seen, Sees, problems
 from server.identity.routes import for_hubs
 from server.identity.routes import router as identity
 from server.metrics.routes import Gate
 from server.metrics.routes import router as metrics
+from server.notify.hooks import router as hooks
+from server.notify.me import router as my_ways
+from server.notify.page import router as answer_page
 from server.notify.routes import router as phone
 from server.oncall.routes import router as oncall
 from server.orders.routes import router as orders
@@ -58,6 +71,8 @@ log = logging.getLogger(__name__)
 DIST = Path(__file__).parent / "web" / "dist"
 MOST_BYTES = 65_536
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
+MACHINES = "/hooks/"
+"""Where programs speak that have no page and so no origin; they show a secret each time (`server.notify.hooks`)."""
 
 _SECURITY = {
     "content-security-policy": (
@@ -74,6 +89,7 @@ _AT_HOME = {"referrer-policy": "same-origin", "cache-control": "no-store"}
 """For the page behind a key: its form must say where it comes from, and nobody keeps what it showed."""
 
 _OUR_MISTAKE = "the server made a mistake; try again, and if it stays, tell an administrator to read the log"
+_NOT_STORED = "the server cannot store anything: {}; tell an administrator, and then try again"
 _AWAY = "the database does not answer just now; look whether it was done, and if not, try again in a moment"
 _NOT_BUILT = """<!doctype html><html lang="en"><meta charset="utf-8"><title>Hjemvakt</title>
 <h1>The staff page is not built</h1><p>The server runs, and its API answers under <code>/api</code>.
@@ -97,23 +113,29 @@ def build(house: House, *, door: Door | None = None, dist: Path = DIST) -> FastA
 
     app = FastAPI(
         title="Hjemvakt", version=program_version(), docs_url=None, redoc_url=None, openapi_url="/api/openapi.json",
-        lifespan=lifespan,
+        lifespan=lifespan, dependencies=[Depends(watched)],
     )  # fmt: skip
     app.state.house = house
-    app.state.door = door or Door(house.db, secure=house.config.web.secure)
+    web, oidc = house.config.web, house.config.oidc
+    app.state.door = door or Door(house.db, secure=web.secure, provider=Provider(oidc, web.address) if oidc else None)
     app.state.looks = Looks(house.db)
     app.state.gate = Gate(house.config.metrics)
+    app.state.scopes = Scopes(lambda: house.clock.now_ns())
+    app.add_middleware(Witness, looks=app.state.looks, now_ns=lambda: house.clock.now_ns())
     app.add_middleware(Guard)
     app.add_exception_handler(RequestValidationError, _unfit)
+    app.add_exception_handler(400, _unreadable)
     app.add_exception_handler(sa.exc.OperationalError, _not_stored)
+    app.add_exception_handler(NeedsCode, needs_code)
     app.add_exception_handler(Refused, _conflict)
     app.add_exception_handler(held.Refused, _answered)
     app.add_exception_handler(corrections.Refused, _answered)
     app.add_exception_handler(startup.Refused, _answered)
     app.add_exception_handler(Overtaken, _answered)
     for router in (
-        access, patients, readings, corrections_routes, orders, alarms, questions, phone, fleet, identity, for_hubs,
-        home_page, metrics, proposals, oncall, ladders, handover, reports,
+        access, me, people, emergency, audit, patients, readings, corrections_routes, orders, alarms, questions, phone,
+        fleet, identity, for_hubs, home_page, metrics, proposals, my_ways, answer_page, hooks, oncall, ladders,
+        handover, reports,
     ):  # fmt: skip
         app.include_router(router)
     _own_routes(app)
@@ -134,7 +156,7 @@ class Guard:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        api, home = scope["path"].startswith("/api/"), scope["path"].startswith("/q/")
+        api, home = scope["path"].startswith("/api/"), scope["path"].startswith(("/q/", "/a/"))
         answering = False
 
         async def guarded(message: Message) -> None:
@@ -150,24 +172,30 @@ class Guard:
                     headers["cache-control"] = "no-store"
             await send(message)
 
-        refusal = _refusal(scope["method"], Headers(scope=scope))
+        refusal = _refusal(scope["method"], scope["path"], Headers(scope=scope))
         try:
             await (refusal or self._app)(scope, receive, guarded)
         except Exception as error:
             if answering:
                 raise
             log.exception("a request failed: %s", scope["method"])
-            answer = _problem(503, _AWAY) if troubled(error) else _problem(500, _OUR_MISTAKE)
-            await answer(scope, receive, guarded)
+            await _apology(error)(scope, receive, guarded)
 
 
-def _refusal(method: str, headers: Headers) -> Response | None:
+def _apology(error: Exception) -> Response:
+    found = trouble.known(error)
+    if found is not None:
+        return _problem(503, _NOT_STORED.format(found))
+    return _problem(503, _AWAY) if troubled(error) else _problem(500, _OUR_MISTAKE)
+
+
+def _refusal(method: str, path: str, headers: Headers) -> Response | None:
     origin = headers.get("origin")
     if origin is not None and origin.partition("://")[2] != headers.get("host"):
         return _problem(403, f"requests from {origin} are refused; use the page that this server serves")
     if method in SAFE:
         return None
-    if origin is None:
+    if origin is None and not path.startswith(MACHINES):
         return _problem(403, "the Origin header is missing; send this server's own address in it")
     if "transfer-encoding" in headers:
         return _problem(411, "the body has no stated length; send Content-Length")
@@ -184,7 +212,7 @@ def _own_routes(app: FastAPI) -> None:
         clock, config = here.clock, here.config
         return About(
             version=program_version(), demo=config.demo, now_ms=clock.now_ns() // MS, speed=clock.speed,
-            certificates=config.broker.tls is not None,
+            certificates=config.broker.tls is not None, provider=config.oidc.name if config.oidc else None,
         )  # fmt: skip
 
     @app.get("/api/health", operation_id="getHealth", tags=["site"])
@@ -194,10 +222,10 @@ def _own_routes(app: FastAPI) -> None:
 
     @app.get("/api/worklist", operation_id="getWorklist", tags=["worklist"], response_model=Worklist,
              responses=problems(401))  # fmt: skip
-    def worklist(account: Anyone, here: Here, looks: Seen) -> Response:
-        """Every patient, the worst first, then the longest waiting."""
+    def worklist(account: Anyone, sight: Sees, here: Here, looks: Seen) -> Response:
+        """Every patient who is yours, the worst first, then the longest waiting."""
         looks.saw(here.clock.now_ns(), account.id, "worklist")
-        return Response(here.hub.worklist(account.role), media_type="application/json")
+        return Response(here.hub.worklist(account.role, sight), media_type="application/json")
 
     @app.get("/api/stream", operation_id="stream", tags=["worklist"], response_class=EventSourceResponse,
              responses=problems(401, 403, 422))  # fmt: skip
@@ -209,12 +237,16 @@ def _own_routes(app: FastAPI) -> None:
         last_event_id: Annotated[str | None, Header()] = None,
     ) -> EventSourceResponse:
         """Named events: hello, row, patient, phone, beat, resync (see server/live.py)."""
+        scopes: Scopes = request.app.state.scopes
 
-        def allowed() -> bool:
+        def ask() -> Sight | None:
             now = door.who(request, use=False)
-            return now is not None and now.role == account.role
+            if now is None or now.role != account.role:
+                return None
+            with here.db.read() as tx:
+                return scopes.of(tx, now)
 
-        return EventSourceResponse(here.hub.stream(account.role, last_event_id, allowed), ping=0, send_timeout=30)
+        return EventSourceResponse(here.hub.stream(account.role, last_event_id, ask), ping=0, send_timeout=30)
 
 
 def _page(app: FastAPI, dist: Path) -> None:
@@ -256,12 +288,17 @@ async def _unfit(_request: Request, error: Exception) -> Response:
     return _problem(422, f"{said}; correct it and send it again")
 
 
+async def _unreadable(_request: Request, _error: Exception) -> Response:
+    """A body that is no text at all: the framework would call that by another number than everything else unfit."""
+    return _problem(422, "body: it cannot be read; send JSON in UTF-8")
+
+
 async def _not_stored(_request: Request, error: Exception) -> Response:
     """What was asked for is not done. Where only our own mistake can be the cause, it is answered as one."""
     found = trouble.known(error)
     if found is None:
         raise error
-    return _problem(503, f"the server cannot store anything: {found}; tell an administrator, and then try again")
+    return _problem(503, _NOT_STORED.format(found))
 
 
 async def _conflict(_request: Request, error: Exception) -> Response:

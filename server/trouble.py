@@ -12,11 +12,16 @@ _WORDS = {
 
 def known(error: BaseException) -> str | None:
     """The trouble of the machine that this error tells of, and what to do; None where it is another's or our own."""
-    cause = getattr(error, "orig", None) or error
-    name = str(getattr(cause, "sqlite_errorname", ""))
+    name = code(error)
     if name.startswith("SQLITE_IOERR"):
         return f"the disk fails ({name}): see to it, and whether it is full"
     return _WORDS.get(name)
+
+
+def code(error: BaseException) -> str:
+    """What SQLite calls it (`SQLITE_FULL`); empty for another's error."""
+    cause = getattr(error, "orig", None) or error
+    return str(getattr(cause, "sqlite_errorname", ""))
 
 
 def report(log: logging.Logger, before: str | None, error: BaseException, what: str) -> str:

@@ -33,7 +33,7 @@ from server.orders.model import Order
 from server.orders.words import reasons as order_reasons
 from server.patients.programmes import Programmes
 from server.patients.store import PatientRecord, patients_of, watched_since
-from server.quick import in_parts
+from server.quick import Among
 from server.readings.journal import last_seq
 from server.readings.store import Occurrence, Reading, window
 from server.wishes.look import Wishing
@@ -124,8 +124,9 @@ class Watch:
         self, tx: sa.Connection, applies: Mapping[str, Circumstances], position: Callable[[], int], now_ns: int
     ) -> None:
         """Write down what applies to whom, where that has changed; remembered once it is committed."""
-        known = self._applies | record.applied_last(tx, applies.keys() - self._applies.keys())
-        fresh = {patient: one for patient, one in applies.items() if known.get(patient) != one}
+        unknown = record.applied_last(tx, [patient for patient in applies if patient not in self._applies])
+        known = ((patient, self._applies.get(patient) or unknown.get(patient)) for patient in applies)
+        fresh = {patient: applies[patient] for patient, one in known if applies[patient] != one}
         if fresh:
             record.applies(tx, now_ns, position(), fresh)
         sa.event.listen(tx, "commit", lambda _: self._applies.update(applies), once=True)
@@ -254,10 +255,7 @@ def _homes(heard: Iterable[Pulse]) -> dict[str, list[Pulse]]:
 
 def listeners(tx: sa.Connection, now_ns: int, patient_ids: Collection[str] | None) -> set[tuple[str, str]]:
     """(patient, kind) of the alarms that want to hear calm too: open ones, and closed ones that are still quiet."""
-    columns = alarms.c
-    speaks = (columns.state != "closed") | (columns.quiet_until_ns > now_ns)
-    query = sa.select(columns.patient_id, columns.kind).where(speaks)
-    return {(patient, kind) for patient, kind in in_parts(tx, query, columns.patient_id, patient_ids)}
+    return {(patient, kind) for patient, kind in _LISTENING.rows(tx, patient_ids, now_ns=now_ns)}
 
 
 def _trigger(
@@ -298,3 +296,11 @@ def _clock_words(gateway: str, ahead_min: int) -> dict[str, str]:
         "en": f"The clock of the gateway {gateway} is {off} {en} the server's: readings get a wrong time or go into "
         "quarantine",
     }
+
+
+_LISTENING = Among(
+    sa.select(alarms.c.patient_id, alarms.c.kind).where(
+        (alarms.c.state != "closed") | (alarms.c.quiet_until_ns > sa.bindparam("now_ns", type_=sa.BigInteger))
+    ),
+    alarms.c.patient_id,
+)

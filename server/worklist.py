@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from server.access.organisations import change_count
 from server.alarms import table
 from server.alarms.model import Alarm
 from server.alarms.views import brief as alarm_brief
@@ -25,6 +26,11 @@ class Rows:
         self._db = db
         self._programmes = programmes
         self._clock = clock
+
+    def access_count(self) -> int:
+        """How often it was changed who may see whom."""
+        with self._db.read() as tx:
+            return change_count(tx)
 
     def __call__(self, patient_ids: Sequence[str] | None) -> list[WorklistRow]:
         """The rows of these patients (None: of everybody) as they are now; ids of nobody are left out."""

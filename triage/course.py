@@ -21,11 +21,12 @@ tried on public records. CUSUM's slack of half a standard deviation: Page 1954, 
 REACH and the table's numbers are general knowledge of adults at rest, not of any one group of patients (check).
 """
 
+import math
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
 
 from triage.contract import NEVER, Bools, Floats, Times, Track
 from vitals.clock import NS
@@ -124,13 +125,32 @@ def kept(t_ns: Times, good: Bools) -> NDArray[np.intp]:
     return newest
 
 
-def track(t_ns: Times, value: Floats, usual: Usuals) -> Track:
+class Desk:
+    """Room to compute in, kept from one time to the next: to be given memory anew costs more than the arithmetic on it.
+
+    For one at a time: who computes beside somebody else brings a desk of their own.
+    """
+
+    def __init__(self) -> None:
+        self._room: dict[str, NDArray[Any]] = {}
+
+    def __call__(self, name: str, *shape: int, dtype: DTypeLike = np.float64) -> NDArray[Any]:
+        """The room of that name in this shape. It holds whatever was left there."""
+        size = math.prod(shape)
+        room = self._room.get(name)
+        if room is None or len(room) < size:
+            self._room[name] = room = np.empty(size, dtype)
+        return room[:size].reshape(shape)
+
+
+def track(t_ns: Times, value: Floats, usual: Usuals, desk: Desk | None = None) -> Track:
     """The courses of P series from their readings [P, SAMPLES], newest last and padded in front with NEVER and NaN.
 
     Row by row: what is in the other rows makes no difference, not even in the last bit.
     """
+    desk = desk or Desk()
     parts = [
-        _track(t_ns[rows], value[rows], Usuals(*(column[rows] for column in usual)))
+        _track(t_ns[rows], value[rows], Usuals(*(column[rows] for column in usual)), desk)
         for rows in (slice(start, start + _AT_ONCE) for start in range(0, max(len(t_ns), 1), _AT_ONCE))
     ]
     if len(parts) == 1:
@@ -149,83 +169,115 @@ def current(now_ns: int, seen: Track) -> Track:
     return Track(count=np.where(gone, 0.0, seen.count), t_ns=np.where(gone, NEVER, seen.t_ns), **bare)
 
 
-def _track(t_ns: Times, value: Floats, usual: Usuals) -> Track:
+def _track(t_ns: Times, value: Floats, usual: Usuals, desk: Desk) -> Track:
     # [SAMPLES, P] from here on, a step being one stroke through memory, and counted from the newest: numbers are small.
     t_ns, value = np.ascontiguousarray(t_ns.T), np.ascontiguousarray(value.T)
     newest_ns, newest = t_ns[-1], value[-1]
-    there = ~np.isnan(value)
-    count = there.sum(axis=0)
-    age_days = np.where(there, (newest_ns - t_ns) / _DAY_NS, np.inf)
-    moved = value - newest
-    known, learned = count > 0, np.arange(1, SAMPLES + 1)[:, None] > SAMPLES - count + LEARNING
+    gone = np.isnan(value, out=desk("gone", *value.shape, dtype=np.bool_))
+    count = SAMPLES - np.add.reduce(gone, axis=0, dtype=np.int64)
+    known, taught = count > 0, count > LEARNING
+    ago_ns = np.subtract(newest_ns, t_ns, out=desk("ago_ns", *value.shape, dtype=np.int64))
+    age_days = np.divide(ago_ns, _DAY_NS, out=desk("age_days", *value.shape))
+    moved = np.subtract(value, newest, out=desk("moved", *value.shape))
     with np.errstate(all="ignore"):  # what no reading stands behind is NaN, or not looked at
-        mean, sd, z = _against_usual(age_days, np.where(there, moved, 0.0), newest, usual)
-        slope = _theil_sen(age_days, moved, count)
-    rise, fall = _cusums(np.where(learned, z, np.nan))
+        slope = _theil_sen(age_days, moved, count, desk)
+        if gone.any():
+            np.putmask(age_days, gone, np.inf)
+            np.putmask(moved, gone, 0.0)
+        mean, sd, z = _against_usual(age_days, moved, newest, usual, desk)
+    rise, fall = _cusums(z, count, desk)
     return Track(
         count=count.astype(np.float64),
         t_ns=np.where(known, newest_ns, NEVER),
         value=newest.copy(),
         mean=np.where(known, mean + newest, np.nan),
         sd=np.where(known & ~np.isnan(mean), sd, np.nan),
-        rise=np.where((count > LEARNING) & (usual.rise > 0), rise, np.nan),
-        fall=np.where((count > LEARNING) & (usual.fall > 0), fall, np.nan),
+        rise=np.where(taught & (usual.rise > 0), rise, np.nan),
+        fall=np.where(taught & (usual.fall > 0), fall, np.nan),
         slope=slope,
     )
 
 
-def _against_usual(age_days: Floats, moved: Floats, newest: Floats, usual: Usuals) -> tuple[Floats, Floats, Floats]:
-    """The mean, counted from the newest reading, and sd [P] before it, and each reading's z [SAMPLES, P].
+def _against_usual(
+    age_days: Floats, moved: Floats, newest: Floats, usual: Usuals, desk: Desk
+) -> tuple[Floats, Floats, Floats]:
+    """The mean, counted from the newest reading, and sd [P] before it; the z [SAMPLES - LEARNING, P] of what counts.
 
     Weights are as of the newest: by reading i, what the prior is worth has shrunk as much as its weight.
     """
-    terms = np.empty((len(moved), 3, len(newest)))
-    weight, weighed, squares = terms.swapaxes(0, 1)
-    np.exp(np.divide(age_days, -usual.tau_days, out=weight), out=weight)
-    np.multiply(weight, moved, out=weighed)
-    np.multiply(weighed, moved, out=squares)
-    total, first, second = _before(terms).swapaxes(0, 1)
-    worth = usual.worth * weight
-    mean = (worth * (usual.mean - newest) + first) / (worth + total)
-    square = weight * (WORTH * usual.sd**2) + (second - mean * (2 * first - mean * total))
-    sd = np.maximum(np.sqrt(np.maximum(square / (WORTH * weight + total), 0)), usual.sd_least)
-    return mean[-1], sd[-1], np.clip((moved - mean) / sd, -Z_MOST, Z_MOST)
+    weight = np.divide(age_days, -usual.tau_days, out=desk("weight", *moved.shape))
+    np.exp(weight, out=weight)
+    sums = desk("sums", len(moved), 3, len(newest))
+    sums[:, 0] = weight
+    np.multiply(weight, moved, out=sums[:, 1])
+    np.multiply(sums[:, 1], moved, out=sums[:, 2])
+    for index in range(1, len(sums)):
+        sums[index] += sums[index - 1]
+    total, first, second = sums[LEARNING - 1 : -1].swapaxes(0, 1)  # of what stands before each
+    weight, moved = weight[LEARNING:], moved[LEARNING:]
+
+    mean, share, sd = (desk(name, *moved.shape) for name in ("mean", "share", "sd"))
+    np.multiply(weight, usual.worth, out=share)
+    np.multiply(share, usual.mean - newest, out=mean)
+    mean += first
+    share += total
+    mean /= share
+
+    np.multiply(mean, total, out=sd)  # the squares: second - mean * (2 * first - mean * total)
+    first += first
+    np.subtract(first, sd, out=sd)
+    sd *= mean
+    np.subtract(second, sd, out=sd)
+    np.multiply(weight, WORTH * usual.sd**2, out=share)
+    sd += share
+    np.multiply(weight, WORTH, out=share)
+    share += total
+    sd /= share
+    np.maximum(sd, 0, out=sd)
+    np.sqrt(sd, out=sd)
+    np.maximum(sd, usual.sd_least, out=sd)
+
+    z = np.subtract(moved, mean, out=share)
+    z /= sd
+    np.clip(z, -Z_MOST, Z_MOST, out=z)
+    return mean[-1], sd[-1], z
 
 
-def _before(terms: Floats) -> Floats:
-    """The sum [K, ...] of what stands before each."""
-    sums = np.empty_like(terms)
-    sums[0] = 0
-    for index in range(1, len(terms)):
-        np.add(sums[index - 1], terms[index - 1], out=sums[index])
-    return sums
-
-
-def _cusums(z: Floats) -> Floats:
+def _cusums(z: Floats, count: NDArray[np.int64], desk: Desk) -> Floats:
     """The CUSUM upwards and downwards [2, P] at the end of `z` [K, P]: the greatest sum that ends there, or 0."""
-    terms = np.stack((z, -z), axis=1) - SLACK
+    terms = desk("changes", len(z), 2, z.shape[1])
+    np.subtract(z, SLACK, out=terms[:, 0])
+    np.subtract(-SLACK, z, out=terms[:, 1])
+    if (count < SAMPLES).any():
+        teaches = np.arange(len(z), 0, -1)[:, None] > count - LEARNING
+        np.putmask(terms, np.broadcast_to(teaches[:, None], terms.shape), np.nan)  # which ends the sum
     total, most = np.zeros(terms.shape[1:]), np.zeros(terms.shape[1:])
     for term in terms[::-1]:
         np.add(total, term, out=total)
-        np.fmax(most, total, out=most)  # NaN, where it is still learning, ends the sum
+        np.fmax(most, total, out=most)
     return most
 
 
-def _theil_sen(age_days: Floats, value: Floats, count: NDArray[np.intp]) -> Floats:
+def _theil_sen(age_days: Floats, value: Floats, count: NDArray[np.int64], desk: Desk) -> Floats:
     """The median slope a day [P] over all pairs of [K, P]; NaN below LEAST_FOR_SLOPE readings.
 
     In half the width: no device gives more digits, and putting them in order is most of the work.
     """
     size, patients = value.shape
-    age_days, value = age_days.astype(np.float32), value.astype(np.float32)
-    slopes = np.empty((size * (size - 1) // 2, patients), np.float32)
+    days, number = (desk(name, size, patients, dtype=np.float32) for name in ("days", "number"))
+    days[:], number[:] = age_days, value
+    pairs = size * (size - 1) // 2
+    slopes, between = (
+        desk(name, rows, patients, dtype=np.float32) for name, rows in (("slopes", pairs), ("between", size))
+    )
     start = 0
     for apart in range(1, size):
         stop = start + size - apart
-        np.subtract(value[apart:], value[:-apart], out=slopes[start:stop])
-        slopes[start:stop] /= age_days[:-apart] - age_days[apart:]
+        np.subtract(number[apart:], number[:-apart], out=slopes[start:stop])
+        slopes[start:stop] /= np.subtract(days[:-apart], days[apart:], out=between[apart:])
         start = stop
-    ordered = np.ascontiguousarray(slopes.T)
+    ordered = desk("ordered", patients, pairs, dtype=np.float32)
+    ordered[:] = slopes.T
     ordered.sort(axis=1)  # NaN last: one of the two is missing
     pairs, rows = count * (count - 1) // 2, np.arange(patients)
     middle = (ordered[rows, np.maximum(pairs - 1, 0) // 2] + ordered[rows, pairs // 2].astype(np.float64)) / 2

@@ -4,6 +4,7 @@ Everything is [P, K] or [P], with NaN and NEVER where there is nothing. Differen
 nanoseconds and only then made seconds, so that a limit of exactly one hour means exactly one hour.
 """
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -13,6 +14,8 @@ from triage.contract import NEVER, Bools, Floats, Series, Times, Window
 from vitals.clock import NS
 
 _LAST = np.int64(np.iinfo(np.int64).max)
+_AT_ONCE = 10_000
+"""So many moments are looked for at once, each in a row of samples."""
 
 
 @dataclass(frozen=True)
@@ -37,13 +40,15 @@ def perfused(w: Window, series: Series, least: Floats) -> Series:
     """The samples [P, K] without those beside which the device measured, at the same moment, a `perfusion_index` below
     `least` [P]: a finger too cold to measure on. Where it measures no perfusion, its own flags have to do."""
     perfusion = w.channel["perfusion_index"]
-    weak = perfusion.value < least[:, None]
-    some = np.flatnonzero(weak.any(axis=1))  # Few fingers are cold; only theirs are compared one by one.
-    if not len(some):
+    row, place = np.nonzero(perfusion.value < least[:, None])  # Few fingers are cold: each such moment is looked for.
+    if not len(row):
         return series
-    together = series.t_ns[some, :, None] == perfusion.t_ns[some, None, :]
     doubted = np.zeros(series.value.shape, np.bool_)
-    doubted[some] = (together & weak[some, None, :]).any(axis=2)
+    for start in range(0, len(row), _AT_ONCE):
+        some = row[start : start + _AT_ONCE]
+        t_ns = perfusion.t_ns[some, place[start : start + _AT_ONCE], None]
+        which, beside = np.nonzero(series.t_ns[some] == t_ns)
+        doubted[some[which], beside] = True
     return Series(np.where(doubted, NEVER, series.t_ns), np.where(doubted, np.nan, series.value))
 
 
@@ -66,10 +71,21 @@ def age_s(now_ns: int, t_ns: Times) -> Floats:
 
 def within(series: Series, end_ns: Times, span_s: Floats) -> Series:
     """The samples [P, K] taken in the `span_s` [P] seconds up to `end_ns` [P], both ends included; none if NaN."""
-    there = (series.t_ns != NEVER) & (end_ns != NEVER)[:, None]
-    before_ns = np.where(there, end_ns[:, None], 0) - np.where(there, series.t_ns, 0)
-    kept = there & (before_ns >= 0) & (before_ns / NS <= span_s[:, None])
-    return Series(np.where(kept, series.t_ns, NEVER), np.where(kept, series.value, np.nan))
+    none = (end_ns == NEVER) | np.isnan(span_s)
+    since_ns = np.where(none, _LAST, end_ns - np.floor(np.where(none, 0.0, span_s) * NS).astype(np.int64))
+    return _between(series, since_ns, end_ns + 1)
+
+
+def before(series: Series, end_ns: Times, gap_s: float, span_s: float) -> Series:
+    """The samples [P, K] from `span_s` to `gap_s` seconds before `end_ns` [P], the nearer end not included."""
+    since_ns = np.where(end_ns == NEVER, _LAST, end_ns - math.floor(span_s * NS))
+    return _between(series, since_ns, end_ns - math.floor(gap_s * NS))
+
+
+def _between(series: Series, since_ns: Times, until_ns: Times) -> Series:
+    """The samples [P, K] from a moment [P] on and before another; `since_ns` is later than NEVER."""
+    gone = (series.t_ns < since_ns[:, None]) | (series.t_ns >= until_ns[:, None])
+    return Series(np.where(gone, NEVER, series.t_ns), np.where(gone, np.nan, series.value))
 
 
 def held_since(series: Series, member: Bools, gap_s: float) -> Times:
@@ -77,21 +93,24 @@ def held_since(series: Series, member: Bools, gap_s: float) -> Times:
 
     NEVER where the newest sample is none.
     """
+    since_ns = np.full(len(member), NEVER)
     there = series.t_ns != NEVER
-    t_ns = np.where(there, series.t_ns, _LAST)
+    newest = there.shape[1] - 1 - there[:, ::-1].argmax(axis=1)
+    rows = np.flatnonzero((there & member)[np.arange(len(member)), newest])  # Only theirs are looked through.
+    if len(rows):
+        since_ns[rows] = _held_since(series.t_ns[rows], there[rows], member[rows], round(gap_s * NS))
+    return since_ns
+
+
+def _held_since(times: Times, there: Bools, member: Bools, gap_ns: int) -> Times:
+    t_ns = np.where(there, times, _LAST)
     after = np.full_like(t_ns, _LAST)
     after[:, :-1] = np.minimum.accumulate(t_ns[:, :0:-1], axis=1)[:, ::-1]  # of each sample the next
-    apart = there & (after != _LAST) & (np.where(there, after - np.where(there, t_ns, 0), 0) > round(gap_s * NS))
+    apart = there & (after != _LAST) & (after - np.where(there, times, after) > gap_ns)
     broken = there & (~member | apart)
     held = there & (np.cumsum(broken[:, ::-1], axis=1)[:, ::-1] == 0)
-    return np.where(held.any(axis=1), np.where(held, t_ns, _LAST).min(axis=1), NEVER)
-
-
-def before(series: Series, end_ns: Times, gap_s: float, span_s: float) -> Series:
-    """The samples [P, K] from `span_s` to `gap_s` seconds before `end_ns` [P], the nearer end not included."""
-    whole = within(series, end_ns, np.full(len(end_ns), span_s))
-    near = within(series, end_ns, np.full(len(end_ns), gap_s)).t_ns != NEVER
-    return Series(np.where(near, NEVER, whole.t_ns), np.where(near, np.nan, whole.value))
+    since_ns: Times = np.where(held, t_ns, _LAST).min(axis=1)  # the newest is
+    return since_ns
 
 
 def count(value: Floats) -> Times:

@@ -111,13 +111,16 @@ _TABLE = (
         "concern", "Er du bekymret, eller føler du deg uvel?", "Are you worried, or do you feel unwell?", _YES_NO,
     ),
     Question(
-        "face_droop", "Er ansiktet skjevt?", "Is the face drooping?", _YES_NO,
+        "face_droop", "Har ansiktet blitt skjevt, eller skjevere, siden i går?",
+        "Has the face begun to droop, or to droop more, since yesterday?", _YES_NO,
     ),
     Question(
-        "arm_weakness", "Er en arm svak eller nummen?", "Is an arm weak or numb?", _YES_NO,
+        "arm_weakness", "Har en arm blitt svak eller nummen, eller mer enn før, siden i går?",
+        "Has an arm become weak or numb, or more so than before, since yesterday?", _YES_NO,
     ),
     Question(
-        "speech_trouble", "Er det vanskelig å snakke?", "Is it difficult to speak?", _YES_NO,
+        "speech_trouble", "Har det blitt vanskeligere å snakke siden i går?",
+        "Has it become more difficult to speak since yesterday?", _YES_NO,
     ),
     Question(
         "consciousness", "Hvor våken og klar er du?", "How awake and clear are you?",

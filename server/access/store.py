@@ -1,29 +1,20 @@
-"""Staff accounts and sessions.
+"""Staff accounts.
 
 Accounts come from the municipality file. One that leaves the file is kept by name, for the alarms it answered, but
-can no longer sign in, is told nothing, and its sessions end with it; they also end when its password or role changes.
-
-A session is 256 random bits in a cookie; the database knows only their SHA-256, so a stolen copy of it opens no door.
-It ends IDLE after its last use and ABSOLUTE after sign-in. Those two are about a person at a screen, so they run on
-the wall clock even where the story's clock runs fast.
+can no longer sign in, is told nothing, and its sessions end with it (`server.access.sessions`); they also end when its
+password, its role, its organisation or its name at the provider of identities changes. An administrator may lock an
+account, and that holds whatever the file says.
 """
-
-import hashlib
-import secrets
 
 import msgspec
 import sqlalchemy as sa
 
+from server.access import sessions
 from server.api import Role
-from server.config import Municipality
+from server.config import DEFAULT_ORGANISATION, Municipality
 from server.db import metadata
+from server.notify.ways import counting
 from server.oncall.model import Person
-from vitals.clock import NS
-
-IDLE_NS = 8 * 3600 * NS
-ABSOLUTE_NS = 12 * 3600 * NS
-TOUCH_NS = 60 * NS
-"""How exactly the last use is known: a busy screen writes once a minute, not once a request."""
 
 staff = sa.Table(
     "staff",
@@ -34,89 +25,120 @@ staff = sa.Table(
     sa.Column("phone", sa.String, nullable=False),
     sa.Column("password_hash", sa.String, nullable=False),
     sa.Column("active", sa.Boolean, nullable=False),
+    sa.Column("organisation", sa.Text, nullable=False, server_default=DEFAULT_ORGANISATION),
+    sa.Column("subject", sa.Text, comment="its name at the provider of identities"),
+    sa.Column("locked_ns", sa.BigInteger, comment="since when, by the wall"),
+    sa.Index("staff_by_subject", "subject", unique=True),
 )
-sessions = sa.Table(
-    "sessions",
-    metadata,
-    sa.Column("token_hash", sa.LargeBinary, primary_key=True),
-    sa.Column("staff", sa.String, sa.ForeignKey("staff.id"), nullable=False),
-    sa.Column("began_ns", sa.BigInteger, nullable=False),
-    sa.Column("used_ns", sa.BigInteger, nullable=False),
-)
+
+_MATTERS = ("password_hash", "role", "organisation", "subject")
+"""A session is of the account as it was in these."""
 
 
 class Account(msgspec.Struct, frozen=True):
-    """Someone who may sign in."""
+    """Someone who may sign in. `organisation`: where they work."""
 
     id: str
     name: str
     role: Role
     password_hash: str
+    organisation: str = DEFAULT_ORGANISATION
+
+
+class Member(msgspec.Struct, frozen=True):
+    """Someone of the staff, for whoever keeps the accounts. `locked_ns` is on the wall clock."""
+
+    id: str
+    name: str
+    role: Role
+    organisation: str
+    phone: str
+    has_password: bool
+    has_subject: bool
+    locked_ns: int | None
 
 
 def apply(tx: sa.Connection, municipality: Municipality) -> None:
     """Make the accounts what the file says."""
-    tx.execute(staff.update().values(active=False))
+    known = {row["id"]: row for row in tx.execute(sa.select(staff)).mappings()}
+    tx.execute(staff.update().values(active=False, subject=None))
     for one in municipality.staff:
         row = {
             "name": one.name, "role": one.role, "phone": one.phone, "password_hash": one.password_hash, "active": True,
+            "organisation": municipality.organisation_of(one), "subject": one.subject,
         }  # fmt: skip
-        before = tx.execute(sa.select(staff).where(staff.c.id == one.id)).first()
+        before = known.get(one.id)
         if before is None:
             tx.execute(staff.insert().values(id=one.id, **row))
             continue
         tx.execute(staff.update().where(staff.c.id == one.id).values(**row))
-        if (before.password_hash, before.role) != (one.password_hash, one.role):
-            tx.execute(sessions.delete().where(sessions.c.staff == one.id))
+        if any(before[name] != row[name] for name in _MATTERS):
+            sessions.end_of(tx, one.id)
     gone = sa.select(staff.c.id).where(~staff.c.active)
-    tx.execute(sessions.delete().where(sessions.c.staff.in_(gone)))
+    tx.execute(sessions.sessions.delete().where(sessions.sessions.c.staff.in_(gone)))
 
 
 def people(tx: sa.Connection) -> list[Person]:
-    """Everyone of the staff with an account today."""
+    """Everyone of the staff with an account today, and how each is reached."""
     rows = tx.execute(sa.select(staff).where(staff.c.active).order_by(staff.c.name))
-    return [Person(row.id, row.name, row.role, row.phone) for row in rows]
+    theirs = counting(tx)
+    return [Person(row.id, row.name, row.role, row.phone, theirs.get(row.id, ())) for row in rows]
+
+
+def members(tx: sa.Connection, organisation: str | None) -> list[Member]:
+    """Everyone of an organisation (None: of all) with an account today, by name."""
+    query = sa.select(staff).where(staff.c.active).order_by(staff.c.name)
+    if organisation is not None:
+        query = query.where(staff.c.organisation == organisation)
+    return [
+        Member(
+            row.id, row.name, row.role, row.organisation, row.phone, bool(row.password_hash), row.subject is not None,
+            row.locked_ns,
+        )
+        for row in tx.execute(query)
+    ]  # fmt: skip
 
 
 def account(tx: sa.Connection, username: str) -> Account | None:
-    """The account of that user name, unless it has left."""
-    row = tx.execute(sa.select(staff).where(staff.c.id == username, staff.c.active)).first()
-    return Account(row.id, row.name, row.role, row.password_hash) if row else None
+    """The account of that user name, unless it has left or is locked."""
+    return _one(tx, staff.c.id == username)
 
 
-def open_session(tx: sa.Connection, staff_id: str, wall_ns: int) -> str:
-    """A new session; returns the token for the cookie. Sessions that are over are swept out here."""
-    tx.execute(sessions.delete().where(_over(wall_ns)))
-    token = secrets.token_urlsafe(32)
-    tx.execute(sessions.insert().values(token_hash=_hash(token), staff=staff_id, began_ns=wall_ns, used_ns=wall_ns))
-    return token
+def account_of(tx: sa.Connection, subject: str) -> Account | None:
+    """The account of that name at the provider of identities, unless it has left or is locked."""
+    return _one(tx, staff.c.subject == subject)
+
+
+def lock(tx: sa.Connection, username: str, wall_ns: int) -> None:
+    """Nobody comes in under that name until it is unlocked; whoever is in is out."""
+    tx.execute(staff.update().where(staff.c.id == username, staff.c.locked_ns.is_(None)).values(locked_ns=wall_ns))
+    sessions.end_of(tx, username)
+
+
+def unlock(tx: sa.Connection, username: str) -> None:
+    """They may sign in again."""
+    tx.execute(staff.update().where(staff.c.id == username).values(locked_ns=None))
 
 
 def holder(tx: sa.Connection, token: str, wall_ns: int) -> tuple[Account, bool] | None:
     """Whose session this is, and whether its last use should be written anew; None when it is over or unknown."""
+    session = sessions.sessions
     row = tx.execute(
-        sa.select(staff, sessions.c.used_ns)
-        .join_from(sessions, staff)
-        .where(sessions.c.token_hash == _hash(token), staff.c.active, ~_over(wall_ns))
+        sa.select(staff, session.c.used_ns)
+        .join_from(session, staff)
+        .where(sessions.this(token), _may_come_in(), ~sessions.over(wall_ns))
     ).first()
-    if row is None:
-        return None
-    return Account(row.id, row.name, row.role, row.password_hash), wall_ns - row.used_ns >= TOUCH_NS
+    return None if row is None else (_account(row), wall_ns - row.used_ns >= sessions.TOUCH_NS)
 
 
-def touch(tx: sa.Connection, token: str, wall_ns: int) -> None:
-    """The session was used."""
-    tx.execute(sessions.update().where(sessions.c.token_hash == _hash(token)).values(used_ns=wall_ns))
+def _one(tx: sa.Connection, which: sa.ColumnElement[bool]) -> Account | None:
+    row = tx.execute(sa.select(staff).where(which, _may_come_in())).first()
+    return None if row is None else _account(row)
 
 
-def close_session(tx: sa.Connection, token: str) -> None:
-    """Signed out."""
-    tx.execute(sessions.delete().where(sessions.c.token_hash == _hash(token)))
+def _may_come_in() -> sa.ColumnElement[bool]:
+    return staff.c.active & staff.c.locked_ns.is_(None)
 
 
-def _over(wall_ns: int) -> sa.ColumnElement[bool]:
-    return sa.or_(sessions.c.used_ns <= wall_ns - IDLE_NS, sessions.c.began_ns <= wall_ns - ABSOLUTE_NS)
-
-
-def _hash(token: str) -> bytes:
-    return hashlib.sha256(token.encode()).digest()
+def _account(row: sa.Row[tuple[object, ...]]) -> Account:
+    return Account(row.id, row.name, row.role, row.password_hash, row.organisation)

@@ -14,7 +14,7 @@ import sqlalchemy as sa
 
 from server.alarms import table, timeline, words
 from server.alarms.table import alarms
-from server.quick import in_parts
+from server.quick import Among
 from server.readings.store import occurrences
 from vitals.alarm import Kind
 from vitals.clock import NS
@@ -26,9 +26,7 @@ BEFORE_NS = 7 * 86_400 * NS
 
 def trace(tx: sa.Connection, patient_ids: Collection[str]) -> set[str]:
     """Put on the open clinical alarms of these patients what is not there yet; returns whose timeline has grown."""
-    columns = occurrences.c
-    query = sa.select(columns.patient_id, columns.t_ns, columns.kind, columns.data).where(columns.sample.in_(KINDS))
-    told = sorted(in_parts(tx, query, columns.patient_id, patient_ids), key=lambda one: one[:3])
+    told = sorted(_TOLD.rows(tx, patient_ids), key=lambda one: one[:3])
     return {
         patient_id
         for patient_id, of_patient in groupby(told, key=lambda one: one.patient_id)
@@ -59,3 +57,11 @@ def _trace(tx: sa.Connection, patient_id: str, told: list[sa.Row[Any]]) -> bool:
     for one in {(one.t_ns, one.kind): one for one in fresh}.values():  # two rules, one moment, one sentence
         timeline.add(tx, alarm.id, one.t_ns, one.kind, KINDS[one.kind](one.data))
     return bool(fresh)
+
+
+_TOLD = Among(
+    sa.select(*(occurrences.c[name] for name in ("patient_id", "t_ns", "kind", "data"))).where(
+        occurrences.c.sample.in_(KINDS)
+    ),
+    occurrences.c.patient_id,
+)

@@ -11,17 +11,19 @@ from typing import Literal
 import msgspec
 import sqlalchemy as sa
 
+from server.access.filter import seers
 from server.alarms import model, table, timeline, words
 from server.alarms.model import PRIORITY, Alarm, Deed, State, Trigger
 from server.alarms.table import open_count
+from server.api import AlarmKind
 from server.decisions.record import Basis, What, decided
-from server.escalation.model import Tell, begin, climb
+from server.escalation.model import Climb, Tell, begin, climb
 from server.escalation.store import in_force
 from server.notify import outbox
 from server.notify.words import message
+from server.oncall.model import Person
 from server.oncall.store import answering
-from server.oncall.ways import ways_of
-from server.patients.store import patient
+from server.patients.store import patient, patients
 from server.readings.model import Reading
 from triage.contract import Rule
 from triage.episode import Change, Episode, Opened, Raised, Repeated, Settled, doubt, step, trust
@@ -147,11 +149,29 @@ def advance(tx: sa.Connection, alarm: Alarm, now_ns: int, why: words.Words | Non
 
     `why` says what moved the ladder, in the messages; None when it was time.
     """
-    climbed, tells = climb(alarm.climb, now_ns, answering(tx, now_ns))
+    climbed, tells = climb(alarm.climb, now_ns, _answering(tx, alarm.patient_id, now_ns))
     alarm = msgspec.structs.replace(alarm, climb=climbed)
     for tell in tells:
         alarm = _told(tx, alarm, tell, now_ns, why)
     return alarm
+
+
+def _foot(
+    tx: sa.Connection, kind: AlarmKind, level: Level, patient_id: str, now_ns: int, before: Climb | None = None
+) -> Climb:
+    """At the foot of the ladder that is in force for such an alarm of that patient."""
+    return begin(in_force(tx, kind, PRIORITY[level], patient_id, now_ns), now_ns, before)
+
+
+def _answering(tx: sa.Connection, patient_id: str, now_ns: int) -> dict[str, tuple[Person, ...]]:
+    """Who answers for what a step names, as far as they may see the patient.
+
+    Where no administrator may, every one answers: they are the last resort, and find somebody.
+    """
+    organisation = tx.scalar(sa.select(patients.c.organisation).where(patients.c.id == patient_id))
+    everybody, may = answering(tx, now_ns, organisation), seers(tx, patient_id, now_ns)
+    found = {named: tuple(one for one in people if one.id in may) for named, people in everybody.items()}
+    return found | {"administrator": found["administrator"] or everybody["administrator"]}
 
 
 def _told(tx: sa.Connection, alarm: Alarm, tell: Tell, now_ns: int, why: words.Words | None) -> Alarm:
@@ -164,12 +184,11 @@ def _told(tx: sa.Connection, alarm: Alarm, tell: Tell, now_ns: int, why: words.W
     person = patient(tx, alarm.patient_id)
     text = message(alarm, person.name if person else "", tell, why)
     for one in tell.people:
-        for way in ways_of(tx, one.id):
-            outbox.queue(
-                tx, alarm_id=alarm.id, patient_id=alarm.patient_id, severity=int(alarm.level),
-                telling=f"{tell.round}.{tell.step}", person=one, text=text, now_ns=now_ns, channel=way.channel,
-                after_s=way.after_s,
-            )  # fmt: skip
+        outbox.queue(
+            tx, alarm_id=alarm.id, patient_id=alarm.patient_id, severity=int(alarm.level),
+            telling=f"{tell.round}.{tell.step}", person=one, text=text, now_ns=now_ns,
+            language=alarm.climb.ladder.language,
+        )  # fmt: skip
         timeline.add(tx, alarm.id, now_ns, "told", words.told(one.name, tell.role, tell.name), one.name)
     told = dict.fromkeys((*alarm.told, *(one.name for one in tell.people)))
     return msgspec.structs.replace(alarm, state=model.after(alarm, Deed.TELL), told=tuple(told))
@@ -188,12 +207,12 @@ def _open(
     episode, changes = step(None, reasons, unknown, now_ns)
     if episode is None or not any(isinstance(change, Opened) for change in changes):
         return False
-    ladder = in_force(tx, kind.value, PRIORITY[episode.level], patient_id, now_ns)
     alarm = table.insert(
         tx,
         Alarm(
             id=0, patient_id=patient_id, kind=kind.value, level=episode.level, state=State.RAISED, raised_ns=now_ns,
-            climb=begin(ladder, now_ns), reasons=_newest_first(episode), episode=msgspec.json.encode(episode),
+            climb=_foot(tx, kind.value, episode.level, patient_id, now_ns), reasons=_newest_first(episode),
+            episode=msgspec.json.encode(episode),
         ),
     )  # fmt: skip
     _decide(tx, alarm.id, changes, reasons, now_ns, basis)
@@ -233,8 +252,8 @@ def _changed(tx: sa.Connection, alarm: Alarm, change: Change, now_ns: int, trigg
         why = words.worse(change.before, change.level)
         timeline.add(tx, alarm.id, now_ns, "worse", why)
         timeline.add(tx, alarm.id, now_ns, "reason", change.reason.text)
-        ladder = in_force(tx, alarm.kind, PRIORITY[change.level], alarm.patient_id, now_ns)
-        alarm = model.worsen(alarm, change.level, begin(ladder, now_ns, before=alarm.climb))
+        foot = _foot(tx, alarm.kind, change.level, alarm.patient_id, now_ns, alarm.climb)
+        alarm = model.worsen(alarm, change.level, foot)
         return advance(tx, alarm, now_ns, words.joined(why, words.LATE) if trigger and trigger.late else why)
     if isinstance(change, Repeated):
         timeline.add(tx, alarm.id, now_ns, "reason", change.reason.text)

@@ -6,6 +6,7 @@ from typing import Literal
 from pydantic import Field
 
 from server.api import AlarmKind, Priority, Shape, Text
+from server.oncall.api import OrganisationBrief
 
 _WALL = r"^([01]\d|2[0-3]):[0-5]\d$"
 
@@ -65,10 +66,12 @@ class LadderBook(Shape):
 
 
 class Ladders(LadderBook):
-    """With what can be chosen."""
+    """With what can be chosen, and whether you may save them. `organisations`: none where there is only one."""
 
     targets: list[Target]
     programmes: list[ProgrammeBrief]
+    organisations: list[OrganisationBrief]
+    may_save: bool
 
 
 class LaddersSave(Shape):

@@ -2,9 +2,11 @@
 
 from datetime import time
 
+import sqlalchemy as sa
 from fastapi import APIRouter, HTTPException
 
 from server.access.door import Administrator, Anyone
+from server.access.organisations import all_organisations
 from server.api import Answered, Text
 from server.audit.store import write
 from server.escalation import store
@@ -24,10 +26,11 @@ from server.escalation.api import (
 from server.escalation.ladder import PERSON, ROSTER, Book, Ladder, Office, Step, check, choose
 from server.escalation.preview import Told, preview
 from server.escalation.store import Saved
-from server.house import Here, House, problems, refusing
+from server.house import Here, House, Sees, problems, refusing
 from server.notify.words import ROLE
 from server.oncall import store as oncall
 from server.oncall.model import ROLES
+from server.oncall.views import organisations
 from vitals.clock import MS, NS
 
 router = APIRouter(prefix="/api/ladders", tags=["ladders"])
@@ -37,26 +40,32 @@ AHEAD_NS = 366 * 86_400 * NS
 
 
 @router.get("", operation_id="getLadders", responses=problems(401))
-def get_ladders(account: Anyone, here: Here) -> Ladders:
+def get_ladders(account: Anyone, sight: Sees, here: Here) -> Ladders:
     """The ladders in force, and whom their steps could tell."""
     with here.db.read() as tx:
         newest = store.newest_of(tx)
-        rosters = oncall.kept(tx, here.clock.now_ns(), 2**63 - 1)
+        rosters = oncall.kept(tx, here.clock.now_ns(), store.FOR_EVER)
         staff = oncall.everybody(tx).values()
+        there_are = organisations(tx)
     targets = [Target(tell=role, name=ROLE["nb"][role]) for role in ROLES]
     targets += [Target(tell=ROSTER + one.newest.id, name=one.newest.name) for one in rosters]
     targets += [Target(tell=PERSON + one.id, name=one.name) for one in staff]
-    return Ladders(**_book(newest).model_dump(), targets=targets, programmes=_programmes(here))
+    return Ladders(
+        **_book(newest).model_dump(), targets=targets, programmes=_programmes(here), organisations=there_are,
+        may_save=account.role == "administrator" and sight.keeps,
+    )  # fmt: skip
 
 
 @router.put(
     "", operation_id="putLadders", responses={**problems(401, 403, 422), 409: {"model": Answered}}
 )  # fmt: skip
-def put_ladders(said: LaddersSave, account: Administrator, here: Here) -> LadderBook:
+def put_ladders(said: LaddersSave, account: Administrator, sight: Sees, here: Here) -> LadderBook:
     """Put them in force for alarms that open from now on; an open alarm keeps the copy it has."""
+    if not sight.keeps:
+        raise HTTPException(403, "the ladders are one book for all; ask an administrator of those who keep it")
     with here.db.write() as tx, refusing():
         now_ns = here.clock.now_ns()
-        _known_programmes(here, said)
+        _known(tx, here, said)
         saved = store.save(tx, _sent(said, here), said.version, account.name, said.note.strip(), now_ns)
         write(tx, now_ns, account.id, "save ladders", detail=f"version {saved.id}")
     return _book(saved)
@@ -71,7 +80,8 @@ def get_history(account: Anyone, here: Here) -> list[LadderBook]:
 
 @router.post("/preview", operation_id="previewLadder", responses=problems(401, 403, 422))
 def preview_ladder(said: PreviewAsk, account: Anyone, here: Here) -> Preview:
-    """Who would be told, and when, if such an alarm opened at that moment and nobody acted."""
+    """Who would be told, and when, if such an alarm opened at that moment and nobody acted: as far as each of them may
+    see the patient whose alarm it is."""
     t_ns, now_ns = said.t_ms * MS, here.clock.now_ns()
     if abs(t_ns - now_ns) > AHEAD_NS:
         raise HTTPException(422, "t_ms: that is more than a year away; choose a moment nearer to now")
@@ -83,7 +93,7 @@ def preview_ladder(said: PreviewAsk, account: Anyone, here: Here) -> Preview:
         [ladder] = choose(book.ladders, said.kind, said.priority, said.programme, said.organisation, hours)
         staff = list(oncall.everybody(tx).values())
         rosters = oncall.kept(tx, t_ns, t_ns + AHEAD_NS)
-        told = preview(ladder, t_ns, lambda at_ns: oncall.answering_by(staff, rosters, at_ns))
+        told = preview(ladder, t_ns, lambda at_ns: oncall.answering_by(staff, rosters, at_ns, said.organisation))
     return Preview(ladder=ladder.name, hours=hours, repeat_s=ladder.repeat_s, told=[_told(one, t_ns) for one in told])
 
 
@@ -101,13 +111,16 @@ def _programmes(here: House) -> list[ProgrammeBrief]:
     return [ProgrammeBrief(id=name, title=Text(nb=title["nb"], en=title["en"])) for name, title in titles.items()]
 
 
-def _known_programmes(here: House, said: LaddersSave) -> None:
+def _known(tx: sa.Connection, here: House, said: LaddersSave) -> None:
+    there_are = {one.id for one in all_organisations(tx)}
     for one in said.ladders:
         if one.programme is not None and one.programme not in here.programmes.names:
             known = ", ".join(here.programmes.names)
             raise HTTPException(
                 422, f"ladder {one.name!r}: there is no programme {one.programme!r}; use one of {known}"
             )
+        if one.organisation and one.organisation not in there_are:
+            raise HTTPException(422, f"ladder {one.name!r}: there is no organisation {one.organisation!r}; choose one")
 
 
 def _sent(said: LaddersSave, here: House) -> Book:

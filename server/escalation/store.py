@@ -17,7 +17,6 @@ from server.escalation.ladder import PERSON, ROSTER, Book, Ladder, Office, check
 from server.first import Overtaken
 from server.oncall import store as oncall
 from server.oncall.model import ROLES, Kept
-from server.oncall.ways import slowest
 from server.patients.store import patients
 from vitals.errors import ConfigError, StoreError
 
@@ -31,8 +30,8 @@ ladders = sa.Table(
     sa.Column("body", sa.LargeBinary, nullable=False),
 )
 
-
 USUAL = Office()
+FOR_EVER = 2**63 - 1
 
 
 class Saved(msgspec.Struct, frozen=True):
@@ -57,7 +56,7 @@ def apply(
     if before is not None and _unnamed(_book(before)) == _unnamed(book):
         return
     named = _named(tx, book, "ladders.toml")
-    check_waits(named, may_answer(tx, now_ns), slowest(tx))
+    _check_waits(tx, named, now_ns)
     _insert(tx, named, now_ns, "", "")
 
 
@@ -71,7 +70,7 @@ def save(tx: sa.Connection, book: Book, seen: int, name: str, note: str, now_ns:
         )  # fmt: skip
     check(book, "the ladders")
     named = _named(tx, book, "the ladders")
-    check_waits(named, may_answer(tx, now_ns), slowest(tx))
+    _check_waits(tx, named, now_ns)
     return Saved(_insert(tx, named, now_ns, name, note), now_ns, name, note, named)
 
 
@@ -96,8 +95,9 @@ def in_force(
 ) -> Ladder:  # fmt: skip
     """The ladder for such an alarm of that patient now; raises StoreError when there is none."""
     book = newest_of(tx).book
-    programme = tx.scalar(sa.select(patients.c.programme).where(patients.c.id == patient_id))
-    found = choose(book.ladders, kind, priority, programme, organisation_of(tx, patient_id), book.hours(now_ns))
+    whose = sa.select(patients.c.programme, patients.c.organisation).where(patients.c.id == patient_id)
+    programme, organisation = tx.execute(whose).first() or (None, None)
+    found = choose(book.ladders, kind, priority, programme, organisation, book.hours(now_ns))
     if not found:
         raise StoreError(
             f"no ladder is in force for {kind} alarms of {priority} priority",
@@ -106,20 +106,29 @@ def in_force(
     return found[0]
 
 
-def organisation_of(tx: sa.Connection, patient_id: str) -> str | None:
-    """Which organisation answers for the patient; None where people are not kept by organisation."""
-    column = patients.c.get("organisation")
-    if column is None:
-        return None
-    organisation: str | None = tx.scalar(sa.select(column).where(patients.c.id == patient_id))
-    return organisation
+def check_in_force(tx: sa.Connection, now_ns: int) -> None:
+    """That the ladders in force outrun nobody's own ways, as people and rosters stand; raises ConfigError."""
+    _check_waits(tx, newest_of(tx).book, now_ns)
 
 
-def may_answer(tx: sa.Connection, now_ns: int) -> dict[str, tuple[str, ...]]:
+def check_own_wait(tx: sa.Connection, staff: str, name: str, after_s: float, now_ns: int) -> None:
+    """That they do not outrun a way of that person's that is used after so long; raises ConfigError."""
+    check_waits(newest_of(tx).book, _may_answer(tx, now_ns), {staff: (name, after_s)})
+
+
+def _check_waits(tx: sa.Connection, book: Book, now_ns: int) -> None:
+    slowest = {
+        one.id: (one.name, max((way.after_s for way in one.reached_by), default=0.0))
+        for one in oncall.everybody(tx).values()
+    }
+    check_waits(book, _may_answer(tx, now_ns), slowest)
+
+
+def _may_answer(tx: sa.Connection, now_ns: int) -> dict[str, tuple[str, ...]]:
     """Who may ever answer for each target, as things stand: everybody of a role, everybody on a roster."""
     staff = oncall.everybody(tx)
     found: dict[str, tuple[str, ...]] = {PERSON + name: (name,) for name in staff}
-    rosters = oncall.kept(tx, now_ns, now_ns + 1)
+    rosters = oncall.kept(tx, now_ns, FOR_EVER)
     for one in rosters:
         found[ROSTER + one.newest.id] = _on_it(one)
     for role in ROLES:
@@ -130,13 +139,13 @@ def may_answer(tx: sa.Connection, now_ns: int) -> dict[str, tuple[str, ...]]:
 
 def _on_it(kept: Kept) -> tuple[str, ...]:
     roster = kept.newest
-    names = {name for pattern in roster.patterns for name in pattern.people}
-    return tuple(sorted(names | {one.staff for one in roster.fixed}))
+    names = {name for pattern in roster.patterns for name in pattern.people} | {one.staff for one in roster.fixed}
+    return tuple(sorted(names | {one.into for one in kept.overrides if one.into is not None}))
 
 
 def _named(tx: sa.Connection, book: Book, where: str) -> Book:
     """With the names of the rosters and people that its steps tell; raises ConfigError where there is no such."""
-    known = {ROSTER + one.newest.id: one.newest.name for one in oncall.kept(tx, 0, 2**63 - 1)}
+    known = {ROSTER + one.newest.id: one.newest.name for one in oncall.kept(tx, 0, FOR_EVER)}
     staff = oncall.everybody(tx)
     known |= {PERSON + one.id: one.name for one in staff.values()}
 
@@ -148,10 +157,10 @@ def _named(tx: sa.Connection, book: Book, where: str) -> Book:
                     "make the roster first, or name another",
                 )
             person = staff.get(step.tell.removeprefix(PERSON)) if step.tell.startswith(PERSON) else None
-            if person is not None and not person.phone:
+            if person is not None and not person.reached_by:
                 raise ConfigError(
-                    f"{where}: ladder {ladder.name!r} tells {person.name}, who cannot be reached, for no phone number "
-                    "is known",
+                    f"{where}: ladder {ladder.name!r} tells {person.name}, who cannot be reached: no number is "
+                    "known, nor have they a way of their own",
                     "add the number, or tell somebody else",
                 )
         steps = tuple(msgspec.structs.replace(step, name=known.get(step.tell, "")) for step in ladder.steps)

@@ -3,13 +3,13 @@
 import sqlalchemy as sa
 from fastapi import APIRouter, HTTPException
 
-from server.access.door import Administrator, Anyone
+from server.access.door import Administrator
 from server.api import GatewayConfig, GatewayConfigChange, GatewayView, QuarantineRow
 from server.audit.store import write
 from server.fleet import desired, views
 from server.fleet.quarantine import quarantine
 from server.fleet.store import GatewayRow, gateways
-from server.house import Here, Seen, problems
+from server.house import Here, Seen, Sees, problems
 from server.identity.store import certificates_end
 from vitals.clock import MS
 
@@ -21,11 +21,12 @@ BEATS = 2
 
 
 @router.get("/fleet", operation_id="getFleet", responses=problems(401))
-def get_fleet(account: Anyone, here: Here) -> list[GatewayView]:
-    """Every gateway and its devices, as last heard of."""
+def get_fleet(sight: Sees, here: Here) -> list[GatewayView]:
+    """Your patients' gateways and their devices, as last heard of; those of nobody where you keep the system."""
     with here.db.read() as tx:
         wanted, ends_ns = desired.all_wanted(tx), certificates_end(tx)
-        return [views.gateway_view(row, wanted.get(row.id), ends_ns.get(row.id)) for row in gateways(tx)]
+        yours = [one for one in gateways(tx) if (one.patient_id in sight if one.patient_id else sight.keeps)]
+        return [views.gateway_view(row, wanted.get(row.id), ends_ns.get(row.id)) for row in yours]
 
 
 @router.get("/gateways/{gateway_id}/config", operation_id="getGatewayConfig", responses=problems(401, 403, 404, 422))
@@ -54,8 +55,10 @@ def set_config(gateway_id: str, said: GatewayConfigChange, account: Administrato
 
 
 @router.get("/quarantine", operation_id="getQuarantine", responses=problems(401, 403))
-def get_quarantine(account: Administrator, here: Here, looks: Seen) -> list[QuarantineRow]:
+def get_quarantine(account: Administrator, sight: Sees, here: Here, looks: Seen) -> list[QuarantineRow]:
     """The latest things that could not be filed, newest first."""
+    if not sight.keeps:
+        raise HTTPException(403, "what could not be filed is shown to those who keep the system; ask them")
     looks.saw(here.clock.now_ns(), account.id, "quarantine")
     with here.db.read() as tx:
         rows = quarantine(tx, QUARANTINE_SHOWN)

@@ -27,6 +27,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from server.db import metadata
+from server.quick import Among
 from vitals.clock import NS
 from vitals.errors import ConfigError
 from vitals.seal import Key, as_signed, bound
@@ -71,7 +72,7 @@ def batch_key(tx: sa.Connection, gateway: str) -> bytes:
 def keyrings(tx: sa.Connection, gateways: Iterable[str], now_ns: int) -> dict[str, tuple[Key, ...]]:
     """The keys that are good now, the newest first, of those of `gateways` that have any."""
     rings: dict[str, tuple[Key, ...]] = {}
-    for row in tx.execute(sa.select(gateway_keys).where(gateway_keys.c.gateway.in_(set(gateways)))):
+    for row in _KEYS.rows(tx, gateways):
         rings[row.gateway] = (Key(row.batch_key),)
         if row.previous_key is not None and now_ns < (row.previous_until_ns or 0):
             rings[row.gateway] += (Key(row.previous_key),)
@@ -126,3 +127,6 @@ def _write_new(path: Path) -> None:
         file.flush()
         os.fsync(file.fileno())
     fresh.rename(path)
+
+
+_KEYS = Among(sa.select(gateway_keys), gateway_keys.c.gateway)

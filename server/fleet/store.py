@@ -15,7 +15,7 @@ from server.fleet.quarantine import QuarantineRecord as QuarantineRecord
 from server.fleet.quarantine import Unfiled, quarantined
 from server.fleet.quarantine import quarantine as quarantine
 from server.patients.store import assignments
-from server.quick import in_parts
+from server.quick import Among, Quick, in_parts
 from vitals.wire import SPOOL_FULL, Health
 
 gateway_table = sa.Table(
@@ -138,8 +138,7 @@ def apply(tx: sa.Connection, municipality: Municipality, now_ns: int) -> None:
 
 def known(tx: sa.Connection, gateways: Iterable[str]) -> set[str]:
     """Those of `gateways` that are in the fleet and are believed."""
-    these = gateway_table.c.id.in_(set(gateways)) & gateway_table.c.revoked_ns.is_(None)
-    return set(tx.scalars(sa.select(gateway_table.c.id).where(these)))
+    return {row[0] for row in _BELIEVED.rows(tx, gateways)}
 
 
 def stranger(tx: sa.Connection, gateway: str, data: bytes) -> Unfiled:
@@ -152,10 +151,9 @@ def stranger(tx: sa.Connection, gateway: str, data: bytes) -> Unfiled:
 
 def heard(tx: sa.Connection, gateways: Iterable[str], now_ns: int) -> set[str]:
     """They have given a sign of life; returns the patients whose gateway was thought to be gone."""
-    these = gateway_table.c.id.in_(set(gateways))
-    back = sa.select(gateway_table.c.patient_id).where(these, ~gateway_table.c.online)
-    patients = {patient for patient in tx.scalars(back) if patient is not None}
-    tx.execute(gateway_table.update().where(these).values(last_heard_ns=now_ns, online=True))
+    named = set(gateways)
+    patients = {patient for (patient,) in _AWAY.rows(tx, named) if patient is not None}
+    _HEARD.many(tx, [{"gateway": gateway, "now_ns": now_ns, "here": True} for gateway in named])
     return patients
 
 
@@ -211,12 +209,7 @@ def pulses(tx: sa.Connection, started_ns: int, patient_ids: Collection[str] | No
     Silence is counted from the last sign of life, but not from before the gateway was known here, nor from before
     the server itself came up at `started_ns`: while the server was away it heard nobody.
     """
-    columns = gateway_table.c
-    query = sa.select(
-        columns.id, columns.place, columns.patient_id, columns.last_heard_ns, columns.known_since_ns, columns.ahead_ns,
-        columns.notes,
-    )  # fmt: skip
-    rows = in_parts(tx, query.order_by(columns.id), columns.patient_id, patient_ids)
+    rows = _PULSES.rows(tx, patient_ids)
     return [
         Pulse(
             id, place, patient_id, heard_ns, max(heard_ns or 0, known_since_ns, started_ns), ahead_ns,
@@ -279,3 +272,19 @@ _DEVICES = sa.select(
     device_table.c.device, device_table.c.driver, device_table.c.gateway, device_table.c.link,
     device_table.c.last_seen_ns, device_table.c.battery, device_table.c.faults, device_table.c.orders,
 )  # fmt: skip
+
+
+_IS = gateway_table.c
+_BELIEVED = Among(sa.select(_IS.id).where(_IS.revoked_ns.is_(None)), _IS.id)
+_AWAY = Among(sa.select(_IS.patient_id).where(~_IS.online), _IS.id)
+_HEARD = Quick(
+    gateway_table.update()
+    .where(_IS.id == sa.bindparam("gateway"))
+    .values(last_heard_ns=sa.bindparam("now_ns"), online=sa.bindparam("here"))
+)
+_PULSES = Among(
+    sa.select(
+        _IS.id, _IS.place, _IS.patient_id, _IS.last_heard_ns, _IS.known_since_ns, _IS.ahead_ns, _IS.notes
+    ).order_by(_IS.id),
+    _IS.patient_id,
+)

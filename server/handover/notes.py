@@ -3,6 +3,7 @@
 import msgspec
 import sqlalchemy as sa
 
+from server.access.store import Account
 from server.db import Number, metadata
 
 notes = sa.Table(
@@ -13,6 +14,7 @@ notes = sa.Table(
     sa.Column("t_ns", sa.BigInteger, nullable=False),
     sa.Column("staff", sa.String, nullable=False),
     sa.Column("name", sa.String, nullable=False),
+    sa.Column("organisation", sa.Text, nullable=False, comment="where it was written"),
     sa.Column("patient_id", sa.String),
     sa.Column("text", sa.String, nullable=False),
     sa.Index("notes_of_roster", "roster", "t_ns"),
@@ -20,22 +22,25 @@ notes = sa.Table(
 
 
 class Note(msgspec.Struct, frozen=True):
-    """`name` is the signature. `patient_id`: whom it is about, if it is about somebody."""
+    """`name` is the signature, of `organisation`. `patient_id`: whom it is about, if it is about somebody."""
 
     id: int
     roster: str
     t_ns: int
     staff: str
     name: str
+    organisation: str
     patient_id: str | None
     text: str
 
 
-def write(tx: sa.Connection, roster: str, t_ns: int, staff: str, name: str, text: str, patient_id: str | None) -> Note:
+def write(tx: sa.Connection, roster: str, t_ns: int, account: Account, text: str, patient_id: str | None) -> Note:
     """Sign a note into the shift of that moment."""
-    values = {"roster": roster, "t_ns": t_ns, "staff": staff, "name": name, "patient_id": patient_id, "text": text}
+    note = Note(0, roster, t_ns, account.id, account.name, account.organisation, patient_id, text)
+    values = msgspec.structs.asdict(note)
+    del values["id"]
     number = tx.execute(notes.insert().values(values).returning(notes.c.id)).scalar_one()
-    return Note(number, roster, t_ns, staff, name, patient_id, text)
+    return msgspec.structs.replace(note, id=number)
 
 
 def between(tx: sa.Connection, roster: str, from_ns: int, to_ns: int) -> list[Note]:

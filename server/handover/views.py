@@ -4,6 +4,8 @@ from collections.abc import Iterable, Mapping
 
 import sqlalchemy as sa
 
+from server.access.scopes import Scope
+from server.access.store import Account
 from server.alarms import table
 from server.alarms.model import Alarm
 from server.alarms.timeline import timeline
@@ -14,6 +16,7 @@ from server.handover.notes import Note
 from server.oncall import store as oncall
 from server.oncall.model import ROLES, Kept
 from server.oncall.plan import Stretch, stretches
+from server.oncall.views import yours
 from server.patients.programmes import Programmes
 from server.patients.store import patients_of
 from server.patients.views import brief
@@ -28,19 +31,26 @@ ASIDE = ("escalated", "snoozed", "handed_over", "sent")
 """Words of the timeline by which an alarm was put off or sent on."""
 
 
-def handover(tx: sa.Connection, programmes: Programmes, roster_id: str, t_ns: int, now_ns: int) -> Handover | None:
-    """The shift of that roster at `t_ns`; None where there is none such. A role that has none is asked for by name."""
-    rosters = oncall.kept(tx, t_ns - AROUND_NS, t_ns + AROUND_NS)
+def handover(
+    tx: sa.Connection, programmes: Programmes, account: Account, sight: Scope, roster_id: str, t_ns: int, now_ns: int
+) -> Handover | None:
+    """The shift of that roster at `t_ns`, of those patients whom the account may see; None where there is none such.
+
+    A role that has no roster is asked for by name.
+    """
+    around = oncall.kept(tx, t_ns - AROUND_NS, t_ns + AROUND_NS)
+    rosters = [one for one in around if yours(account, sight.keeps, one.newest)]
     kept = next((one for one in rosters if one.newest.id == roster_id), None)
     if kept is None and roster_id not in ROLES:
         return None
     shift, before, after = _teams(kept, t_ns)
     from_ns, to_ns = shift.since_ns, shift.until_ns
     within, still = table.between(tx, from_ns, to_ns), table.all_open(tx)
-    written = notes.between(tx, roster_id, from_ns, to_ns)
+    written = [one for one in notes.between(tx, roster_id, from_ns, to_ns) if _readable(one, account, sight)]
     deeds = _deeds(tx, from_ns, to_ns)
     about = {one.patient_id for one in [*within, *still]} | {one.patient_id for one in written if one.patient_id}
-    people = {one.id: brief(one, programmes) for one in patients_of(tx, about | {row.patient_id for row in deeds})}
+    about |= {row.patient_id for row in deeds}
+    people = {one.id: brief(one, programmes) for one in patients_of(tx, {one for one in about if one in sight})}
     aside = _aside(tx, [one.id for one in still])
     called = oncall.names(tx, [name for one in (shift, before, after) if one for name in one.staff])
     worst_first = sorted(still, key=lambda one: (-one.level, one.raised_ns))
@@ -60,6 +70,11 @@ def note(one: Note, people: Mapping[str, PatientBrief]) -> NoteView:
     """A signed note."""
     about = people.get(one.patient_id) if one.patient_id else None
     return NoteView(id=str(one.id), t_ms=one.t_ns // MS, name=one.name, patient=about, text=one.text)
+
+
+def _readable(one: Note, account: Account, sight: Scope) -> bool:
+    """A note about somebody is for whoever may see them; one about nobody, for the organisation it was written in."""
+    return one.organisation == account.organisation if one.patient_id is None else one.patient_id in sight
 
 
 def _teams(kept: Kept | None, t_ns: int) -> tuple[Stretch, Stretch | None, Stretch | None]:

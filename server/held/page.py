@@ -1,7 +1,7 @@
 """The page behind the link in a text message: one question, three answers, no sign-in and no script.
 
-It is made here and not by the staff page's build, because it must open at once on any telephone. It shows the kind of
-device and the time, and neither a name nor a value: whoever holds the link is not known to be the patient.
+It shows the kind of device and the time, and neither a name nor a value: whoever holds the link is not known to be the
+patient. How it is framed is `server.sheet`'s.
 
 To look changes nothing (a telephone may look at a link before its owner does); only an answer does, and that is a POST
 with the key in its path and the origin checked (`server.site.Guard`). There is no cookie, so there is nothing that
@@ -15,18 +15,18 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Header
-from fastapi.responses import FileResponse, HTMLResponse, RedirectResponse, Response
+from fastapi.responses import FileResponse, RedirectResponse, Response
 
 from server.config import zone_of
 from server.held import home, store
 from server.held.model import ON_A_SCALE, Said
 from server.house import Here, House
 from server.readings.store import Reading
+from server.sheet import Language, language_of, sheet
 from vitals.clock import NS
 
 router = APIRouter(prefix="/q", include_in_schema=False)
 
-Language = Literal["nb", "en"]
 Word = Literal["me", "other", "unknown"]
 
 STYLE = Path(__file__).with_name("page.css")
@@ -48,7 +48,6 @@ WORDS: dict[Language, dict[str, str]] = {
         "closed": "Lenken virker ikke lenger",
         "closed_what": "Spørsmålet er besvart, eller lenken er for gammel. Du trenger ikke gjøre noe.",
         "ill": "Ingen leser denne siden fortløpende. Er du syk, ring legevakten på 116 117, eller 113 hvis det haster.",
-        "switch": "In English",
         "at": "{day}.{month}. kl. {hour:02}.{minute:02}",
     },
     "en": {
@@ -66,7 +65,6 @@ WORDS: dict[Language, dict[str, str]] = {
         "closed": "This link no longer works",
         "closed_what": "The question has been answered, or the link is too old. There is nothing you need to do.",
         "ill": "Nobody watches this page. If you are ill, call 116 117, or 113 in an emergency.",
-        "switch": "På norsk",
         "at": "{day}.{month}. at {hour:02}:{minute:02}",
     },
 }
@@ -87,7 +85,7 @@ def look(
     accept_language: Annotated[str, Header()] = "",
 ) -> Response:
     """The question, or that the link opens nothing. `done`: the answer was given a moment ago."""
-    language = lang or _language(accept_language)
+    language = lang or language_of(accept_language)
     with here.db.read() as tx:
         question = home.behind(tx, token, here.clock.now_ns())
         if question is not None and question.said is None:
@@ -121,15 +119,6 @@ def answer(token: str, here: Here, said: Word, version: int, lang: Language = "n
     return RedirectResponse(f"/q/{token}?lang={lang}&done=1", 303)
 
 
-def _language(accepted: str) -> Language:
-    """The first of the browser's languages that the page has; Bokmål for every other."""
-    for one in accepted.split(","):
-        code = one.partition(";")[0].strip().partition("-")[0].lower()
-        if code in ("nb", "no", "nn", "en"):
-            return "en" if code == "en" else "nb"
-    return "nb"
-
-
 def _asking(
     here: House, token: str, version: int, held: Sequence[Reading], language: Language, *, changed: bool = False
 ) -> Response:
@@ -147,26 +136,12 @@ def _asking(
         f'<h2 id="ask">{escape(words[kind])}</h2>'
         f'<form method="post" action="{to}unknown" aria-labelledby="ask">{buttons}</form>'
     )
-    return _page(words["title"], body, language, 409 if changed else 200)
+    return sheet(words["title"], body, words["ill"], language, 409 if changed else 200)
 
 
 def _said(what: Literal["thanks", "closed"], language: Language, status: int) -> Response:
     words = WORDS[language]
-    return _page(words[what], f"<p>{escape(words[f'{what}_what'])}</p>", language, status)
-
-
-def _page(title: str, body: str, language: Language, status: int) -> Response:
-    words = WORDS[language]
-    other: Language = "en" if language == "nb" else "nb"
-    return HTMLResponse(
-        f'<!doctype html><html lang="{language}"><head><meta charset="utf-8">'
-        '<meta name="viewport" content="width=device-width, initial-scale=1"><meta name="robots" content="noindex">'
-        f'<title>{escape(title)} – Hjemvakt</title><link rel="stylesheet" href="/q/page.css"></head><body>'
-        f'<header><span class="brand">Hjemvakt</span><a href="?lang={other}" lang="{other}" hreflang="{other}">'
-        f"{escape(words['switch'])}</a></header>"
-        f"<main><h1>{escape(title)}</h1>{body}</main><footer><p>{escape(words['ill'])}</p></footer></body></html>",
-        status,
-    )
+    return sheet(words[what], f"<p>{escape(words[f'{what}_what'])}</p>", words["ill"], language, status)
 
 
 def _moment(here: House, t_ns: int, form: str) -> str:

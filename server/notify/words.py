@@ -3,12 +3,13 @@
 Policy: a message crosses networks and lock screens that are not ours, so it carries no health data beyond what makes
 someone act: the colour, the alarm's number, the patient's initials, the short name of the rule, and why *you* are told
 now (who was told before and what they did not do). No measured value, no full name, no address, no diagnosis. The rest
-is behind the sign-in.
+is behind the sign-in. A push is shown by whatever browser, to whoever holds the telephone: it has the number alone.
 """
 
 from server.alarms.model import Alarm
 from server.api import Role
 from server.escalation.model import Tell
+from server.notify.sender import Language, Message
 from server.orders.model import LASTS_S
 from triage.catalogue import catalogue
 from vitals.alarm import Level
@@ -46,6 +47,71 @@ _RESORT = {
     "en": "Nobody on call could be told: this goes to every administrator.",
     "nb": "Ingen på vakt kunne varsles: dette går til alle administratorer.",
 }
+
+_ANSWER = {
+    "en": {
+        "code": "Reply OK {code} to take it.",
+        "link": "Take it: {link}",
+        "both": "Reply OK {code} to take it, or open {link}",
+        "press": "Press 1 to take it.",
+    },
+    "nb": {
+        "code": "Svar OK {code} for å ta den.",
+        "link": "Ta den: {link}",
+        "both": "Svar OK {code} for å ta den, eller åpne {link}",
+        "press": "Trykk 1 for å ta den.",
+    },
+}
+_SUBJECT = {
+    "en": {True: "Hjemvakt: alarm {number}", False: "Hjemvakt: a message"},
+    "nb": {True: "Hjemvakt: alarm {number}", False: "Hjemvakt: en melding"},
+}
+_PUSHED = {
+    "en": {True: "You are called about alarm {number}.", False: "{text}"},
+    "nb": {True: "Du varsles om alarm {number}.", False: "{text}"},
+}
+
+
+SENT = {"nb": "Sendt til {name} ({channel})", "en": "Sent to {name} ({channel})"}
+DELIVERED = {"nb": "Levert til {name} ({channel})", "en": "Delivered to {name} ({channel})"}
+FAILED = {
+    "nb": "Ikke levert til {name}: {channel} kom ikke fram.",
+    "en": "Not delivered to {name}: {channel} did not get through.",
+}
+"""On the timeline, of a message."""
+
+
+def whole(message: Message) -> str:
+    """The text with what it may be answered by. A message to a home is followed by its link and nothing else."""
+    if message.alarm_id is None:
+        return f"{message.text} {message.link}".rstrip()
+    kind = "both" if message.code and message.link else "code" if message.code else "link" if message.link else None
+    if kind is None:
+        return message.text
+    return f"{message.text} {_ANSWER[message.language][kind].format(code=message.code, link=message.link)}"
+
+
+def subject(message: Message) -> str:
+    """Of an e-mail."""
+    return _SUBJECT[message.language][message.alarm_id is not None].format(number=message.alarm_id)
+
+
+def spoken(message: Message) -> str:
+    """On the telephone, where nobody reads a link."""
+    if message.alarm_id is None or not message.link:
+        return message.text
+    return f"{message.text} {_ANSWER[message.language]['press']}"
+
+
+def pushed(message: Message) -> dict[str, str]:
+    """In a browser's notification: that there is an alarm, and its number."""
+    body = _PUSHED[message.language][message.alarm_id is not None]
+    return {"title": "Hjemvakt", "body": body.format(number=message.alarm_id, text=message.text)}
+
+
+def language_of(name: str) -> Language:
+    """Bokmål for whatever else somebody wrote into a row."""
+    return "en" if name == "en" else "nb"
 
 
 def whom(named: str, name: str, language: str) -> str:

@@ -14,12 +14,17 @@ Perhaps = Field(default=None, ge=0, le=2**43, description="milliseconds since 19
 
 
 class StaffBrief(Shape):
-    """`reachable`: a phone number is known."""
+    """`reachable`: the ladder has a way to them."""
 
     id: str
     name: str
     role: Role
     reachable: bool
+
+
+class OrganisationBrief(Shape):
+    id: str
+    name: str
 
 
 class StretchView(Shape):
@@ -111,6 +116,8 @@ class RosterView(Shape):
     fixed: list[FixedShape]
     may_change: bool
     """Whether you may put somebody else on."""
+    may_keep: bool
+    """Whether you may save it."""
 
 
 class Answers(Shape):
@@ -122,7 +129,10 @@ class Answers(Shape):
 
 
 class OnCall(Shape):
-    """`people`: the staff, those who have left but are on a roster not among them (`called` knows their names)."""
+    """`people`: the staff, those who have left but are on a roster not among them (`called` knows their names).
+
+    `organisations`: whose rosters you may keep, none where there is only one.
+    """
 
     now_ms: int
     from_ms: int
@@ -131,6 +141,9 @@ class OnCall(Shape):
     rosters: list[RosterView]
     people: list[StaffBrief]
     called: dict[str, str]
+    organisations: list[OrganisationBrief]
+    shared: bool
+    """Whether you may keep rosters of nobody in particular."""
 
 
 class WhoThen(Shape):
@@ -188,14 +201,3 @@ class SwapNew(Shape):
 
 class SwapAnswer(Shape):
     answer: Literal["accepted", "declined", "withdrawn"]
-
-
-class WayShape(Shape):
-    channel: Literal["sms", "push", "email", "voice", "webhook"]
-    after_s: float = Field(ge=0, le=3600)
-
-
-class Ways(Shape):
-    """How you are told, one way after the other. A message (`sms`) is always among them."""
-
-    ways: list[WayShape] = Field(min_length=1, max_length=5)

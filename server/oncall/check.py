@@ -44,9 +44,9 @@ def reachable(name: str, people: Mapping[str, Person], roster: Roster, where: st
         raise ConfigError(
             f"{where}: {person.name} is {person.role} and cannot answer as {roster.role}", "choose somebody else"
         )
-    if not person.phone:
+    if not person.reached_by:
         raise ConfigError(
-            f"{where}: {person.name} cannot be reached, for no phone number is known",
+            f"{where}: {person.name} cannot be reached: no number is known, nor have they a way of their own",
             "add the number, or choose somebody else: an alarm would pass them by",
         )
     return person

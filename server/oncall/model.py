@@ -8,8 +8,8 @@ hour later, one that it shows twice is the first; the shift that ends and the on
 What was planned is not what was: a roster that is saved holds from then on, an override from when it was made until it
 was taken back. So every moment has one answer for good once it is past (`at`), and a moment ahead has the plan's.
 
-A role is answered by everyone on the rosters that are kept for it, and where none is kept, by everybody who has it: a
-small municipality needs no roster.
+A role is answered by everyone on the rosters that are kept for it, the organisation's own and those that are
+everybody's, and where none is kept, by everybody who has it: a small municipality needs no roster.
 """
 
 from collections.abc import Iterable, Sequence
@@ -25,13 +25,28 @@ ROLES: tuple[Role, ...] = ("nurse", "doctor", "specialist", "administrator")
 EVERY_DAY = (0, 1, 2, 3, 4, 5, 6)
 
 
+class Way(msgspec.Struct, frozen=True):
+    """A way to reach a person, used `after_s` seconds after they are told. `id` None: the municipality's telephone."""
+
+    channel: str
+    address: str
+    after_s: float = 0.0
+    id: int | None = None
+
+
 class Person(msgspec.Struct, frozen=True):
-    """Someone of the staff. An empty `phone` means that the ladder cannot reach them."""
+    """Someone of the staff. `ways`: their own, in their order; without any, it is the `phone` of the municipality."""
 
     id: str
     name: str
     role: Role
     phone: str = ""
+    ways: tuple[Way, ...] = ()
+
+    @property
+    def reached_by(self) -> tuple[Way, ...]:
+        """How the ladder reaches them; empty: it cannot."""
+        return self.ways or ((Way("sms", self.phone),) if self.phone else ())
 
 
 class Pattern(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

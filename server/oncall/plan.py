@@ -1,7 +1,7 @@
 """A roster laid out in time, purely: the shifts between two moments, who is on at one, and where nobody is."""
 
 import itertools
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
 from zoneinfo import ZoneInfo
@@ -101,7 +101,7 @@ def gaps(kept: Kept, people: Mapping[str, Person], from_ns: int, to_ns: int) -> 
     found: list[Gap] = []
     for one in stretches(kept, from_ns, to_ns):
         there = [people[name] for name in one.staff if name in people]
-        if not one.kept or any(person.phone for person in there):
+        if not one.kept or any(person.reached_by for person in there):
             continue
         mute = tuple(person.name for person in there)
         if found and (found[-1].until_ns, found[-1].mute) == (one.since_ns, mute):
@@ -111,9 +111,24 @@ def gaps(kept: Kept, people: Mapping[str, Person], from_ns: int, to_ns: int) -> 
     return found
 
 
-def who(role: Role, t_ns: int, people: Iterable[Person], rosters: Sequence[Kept]) -> tuple[Person, ...]:
+def kept_for(role: Role, t_ns: int, rosters: Iterable[Kept], organisation: str | None) -> list[Kept]:
+    """The rosters of a role that are gone by at `t_ns`: those of nobody in particular, and the organisation's (None:
+    everybody's)."""
+    return [
+        one
+        for one in rosters
+        if (plan := one.at(t_ns)) is not None
+        and plan.kept
+        and plan.role == role
+        and (organisation is None or plan.organisation in ("", organisation))
+    ]
+
+
+def who(
+    role: Role, t_ns: int, people: Iterable[Person], rosters: Iterable[Kept], organisation: str | None = None
+) -> tuple[Person, ...]:
     """Who answers for `role` at `t_ns`, by name; empty when its rosters have a hole there."""
-    answers = [on(one, t_ns) for one in rosters if (plan := one.at(t_ns)) is not None and plan.role == role]
+    answers = [on(one, t_ns) for one in kept_for(role, t_ns, rosters, organisation)]
     rostered = [ids for ids in answers if ids is not None]
     names = {name for ids in rostered for name in ids}
     chosen = [p for p in people if (p.id in names if rostered else p.role == role)]

@@ -170,14 +170,19 @@ def names(tx: sa.Connection, ids: Iterable[str]) -> dict[str, str]:
     return {one: found.get(one, one) for one in wanted}
 
 
-def answering(tx: sa.Connection, now_ns: int) -> dict[str, tuple[Person, ...]]:
-    """Who answers now: for each role, for each roster (`roster:ID`) and for themselves (`person:ID`)."""
-    return answering_by(people(tx), kept(tx, now_ns, now_ns + 1), now_ns)
+def answering(tx: sa.Connection, now_ns: int, organisation: str | None = None) -> dict[str, tuple[Person, ...]]:
+    """Who answers now: for each role, for each roster (`roster:ID`) and for themselves (`person:ID`).
+
+    `organisation`: whose rosters count for a role; None: everybody's.
+    """
+    return answering_by(people(tx), kept(tx, now_ns, now_ns + 1), now_ns, organisation)
 
 
-def answering_by(staff: list[Person], rosters: list[Kept], t_ns: int) -> dict[str, tuple[Person, ...]]:
+def answering_by(
+    staff: list[Person], rosters: list[Kept], t_ns: int, organisation: str | None
+) -> dict[str, tuple[Person, ...]]:
     """The same of a moment, of what was fetched before."""
-    found: dict[str, tuple[Person, ...]] = {role: who(role, t_ns, staff, rosters) for role in ROLES}
+    found: dict[str, tuple[Person, ...]] = {role: who(role, t_ns, staff, rosters, organisation) for role in ROLES}
     for one in rosters:
         names = on(one, t_ns) or ()
         found[ROSTER + one.newest.id] = tuple(person for person in staff if person.id in names)

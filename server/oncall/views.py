@@ -5,7 +5,9 @@ from datetime import time
 
 import sqlalchemy as sa
 
+from server.access.organisations import all_organisations
 from server.access.store import Account
+from server.api import Role
 from server.oncall import store, swaps
 from server.oncall.api import (
     Answers,
@@ -13,6 +15,7 @@ from server.oncall.api import (
     FixedShape,
     GapView,
     OnCall,
+    OrganisationBrief,
     PatternShape,
     RosterSave,
     RosterVersion,
@@ -23,7 +26,7 @@ from server.oncall.api import (
     WhoThen,
 )
 from server.oncall.model import ROLES, Fixed, Kept, Pattern, Person, Roster
-from server.oncall.plan import Gap, Stretch, gaps, on, stretches, who
+from server.oncall.plan import Gap, Stretch, gaps, kept_for, on, stretches, who
 from server.oncall.store import Change, Version
 from server.oncall.swaps import Swap
 from vitals.clock import MS, NS
@@ -32,22 +35,30 @@ NEXT_NS = 28 * 86_400 * NS
 """How far ahead the next shift is looked for."""
 
 
-def oncall(tx: sa.Connection, account: Account, now_ns: int, from_ns: int, to_ns: int) -> OnCall:
-    """Everything of the on-call page."""
+def oncall(tx: sa.Connection, account: Account, keeps: bool, now_ns: int, from_ns: int, to_ns: int) -> OnCall:
+    """Everything of the on-call page. `keeps`: the account is of the organisation that keeps the system."""
     staff = store.everybody(tx)
     ahead_ns = max(to_ns, now_ns + NEXT_NS)
-    rosters = store.kept(tx, min(from_ns, now_ns), ahead_ns)
-    seen = [_roster(tx, one, staff, account, now_ns, from_ns, to_ns) for one in rosters]
+    rosters = [one for one in store.kept(tx, min(from_ns, now_ns), ahead_ns) if yours(account, keeps, one.newest)]
+    seen = [_roster(tx, one, staff, account, keeps, now_ns, from_ns, to_ns) for one in rosters]
     return OnCall(
         now_ms=now_ns // MS, from_ms=from_ns // MS, to_ms=to_ns // MS, rosters=seen,
-        roles=[_answers(role, list(staff.values()), rosters, now_ns) for role in ROLES],
+        roles=[_answers(role, list(staff.values()), rosters, account.organisation, now_ns) for role in ROLES],
         people=[brief(one) for one in staff.values()], called=store.names(tx, _mentioned(seen)),
+        organisations=[one for one in organisations(tx) if may_keep(account, keeps, one.id)],
+        shared=may_keep(account, keeps, ""),
     )  # fmt: skip
+
+
+def organisations(tx: sa.Connection) -> list[OrganisationBrief]:
+    """Those there are to choose between; none where there is only one."""
+    found = [OrganisationBrief(id=one.id, name=one.name) for one in all_organisations(tx)]
+    return found if len(found) > 1 else []
 
 
 def brief(person: Person) -> StaffBrief:
     """Someone of the staff."""
-    return StaffBrief(id=person.id, name=person.name, role=person.role, reachable=bool(person.phone))
+    return StaffBrief(id=person.id, name=person.name, role=person.role, reachable=bool(person.reached_by))
 
 
 def then(rosters: list[Kept], staff: Mapping[str, Person], t_ns: int) -> list[WhoThen]:
@@ -92,10 +103,20 @@ def sent(roster_id: str, zone: str, said: RosterSave) -> Roster:
     return Roster(roster_id, said.name.strip(), said.role, zone, said.organisation.strip(), patterns, fixed)
 
 
-def may_change(account: Account, roster: Roster) -> bool:
-    """An administrator, or somebody who is on that roster themselves."""
+def yours(account: Account, keeps: bool, roster: Roster) -> bool:
+    """Whether it is shown: a roster of one's own organisation or of nobody in particular, or one that they may keep."""
+    return roster.organisation in ("", account.organisation) or may_keep(account, keeps, roster.organisation)
+
+
+def may_keep(account: Account, keeps: bool, organisation: str) -> bool:
+    """An administrator of the organisation whose roster it is; what is nobody's in particular, those who keep all."""
+    return account.role == "administrator" and (keeps or organisation == account.organisation)
+
+
+def may_change(account: Account, keeps: bool, roster: Roster) -> bool:
+    """For a while: whoever may keep it, and whoever is on it themselves."""
     on_it = {name for each in roster.patterns for name in each.people} | {each.staff for each in roster.fixed}
-    return account.role == "administrator" or account.id in on_it
+    return may_keep(account, keeps, roster.organisation) or account.id in on_it
 
 
 def swap(one: Swap) -> SwapView:
@@ -108,8 +129,9 @@ def swap(one: Swap) -> SwapView:
 
 
 def _roster(
-    tx: sa.Connection, kept: Kept, staff: Mapping[str, Person], account: Account, now_ns: int, from_ns: int, to_ns: int
-) -> RosterView:
+    tx: sa.Connection, kept: Kept, staff: Mapping[str, Person], account: Account, keeps: bool, now_ns: int,
+    from_ns: int, to_ns: int,
+) -> RosterView:  # fmt: skip
     newest = store.newest_of(tx, kept.newest.id)
     assert newest is not None, "what is kept was saved"
     roster = newest.roster
@@ -124,14 +146,13 @@ def _roster(
         changes=[_change(one) for one in store.changes(tx, roster.id, from_ns, to_ns)],
         swaps=[swap(one) for one in swaps.of_roster(tx, roster.id, now_ns)],
         patterns=[_pattern(each) for each in roster.patterns], fixed=[_fixed(each) for each in roster.fixed],
-        may_change=may_change(account, roster),
+        may_change=may_change(account, keeps, roster), may_keep=may_keep(account, keeps, roster.organisation),
     )  # fmt: skip
 
 
-def _answers(role: str, staff: list[Person], rosters: list[Kept], now_ns: int) -> Answers:
-    mine = [one for one in rosters if (plan := one.at(now_ns)) is not None and plan.role == role and plan.kept]
-    names = [person.name for person in who(role, now_ns, staff, rosters)]  # type: ignore[arg-type]
-    return Answers(role=role, names=names, rostered=bool(mine))  # type: ignore[arg-type]
+def _answers(role: Role, staff: list[Person], rosters: list[Kept], organisation: str, now_ns: int) -> Answers:
+    names = [person.name for person in who(role, now_ns, staff, rosters, organisation)]
+    return Answers(role=role, names=names, rostered=bool(kept_for(role, now_ns, rosters, organisation)))
 
 
 def _mentioned(rosters: list[RosterView]) -> set[str]:

@@ -12,9 +12,9 @@ from datetime import datetime
 import msgspec
 import sqlalchemy as sa
 
-from server.config import Assignment, Municipality
+from server.config import DEFAULT_ORGANISATION, Assignment, Municipality
 from server.db import metadata
-from server.quick import in_parts
+from server.quick import Among
 from vitals.errors import ConfigError
 
 patients = sa.Table(
@@ -30,6 +30,7 @@ patients = sa.Table(
     sa.Column("limits", sa.JSON, nullable=False),
     sa.Column("changed_ns", sa.BigInteger, nullable=False),
     sa.Column("learned", sa.JSON, nullable=False, server_default="{}", comment="limits that a clinician confirmed"),
+    sa.Column("organisation", sa.Text, nullable=False, server_default=DEFAULT_ORGANISATION),
 )
 
 assignments = sa.Table(
@@ -108,9 +109,7 @@ def patient(tx: sa.Connection, patient_id: str) -> PatientRecord | None:
 
 def whose(tx: sa.Connection, devices: Iterable[str]) -> Whose:
     """The assignments of these devices, of all times."""
-    columns = assignments.c
-    query = sa.select(columns.device, columns.from_ns, columns.to_ns, columns.patient_id)
-    return Whose(tuple(row) for row in tx.execute(query.where(columns.device.in_(set(devices)))))
+    return Whose(tuple(row) for row in _ASSIGNED.rows(tx, devices))
 
 
 def slot_at(tx: sa.Connection, device: str, t_ns: int) -> int | None:
@@ -123,10 +122,7 @@ def slot_at(tx: sa.Connection, device: str, t_ns: int) -> int | None:
 
 def patients_of(tx: sa.Connection, patient_ids: Iterable[str] | None) -> list[PatientRecord]:
     """These people (None: everybody), by id."""
-    query = sa.select(*(patients.c[name] for name in (*PatientRecord.__struct_fields__, "learned")))
-    query = query.order_by(patients.c.id)
-    chosen = None if patient_ids is None else set(patient_ids)
-    return [_record(row) for row in in_parts(tx, query, patients.c.id, chosen)]
+    return [_record(row) for row in _PEOPLE.rows(tx, patient_ids)]
 
 
 def watched_since(tx: sa.Connection, now_ns: int, patient_ids: Collection[str] | None = None) -> dict[str, int]:
@@ -134,12 +130,7 @@ def watched_since(tx: sa.Connection, now_ns: int, patient_ids: Collection[str] |
 
     An assignment of last month that is applied today could not have brought readings here before today.
     """
-    columns = assignments.c
-    in_force = (columns.from_ns <= now_ns) & (columns.to_ns.is_(None) | (columns.to_ns > now_ns))
-    known_ns = sa.case((columns.from_ns > columns.changed_ns, columns.from_ns), else_=columns.changed_ns)
-    measures = ~columns.device.startswith(ANSWERS)
-    query = sa.select(columns.patient_id, sa.func.min(known_ns)).where(in_force, measures).group_by(columns.patient_id)
-    return {row[0]: row[1] for row in in_parts(tx, query, columns.patient_id, patient_ids)}
+    return {row[0]: row[1] for row in _WATCHED.rows(tx, patient_ids, now_ns=now_ns)}
 
 
 def apply(tx: sa.Connection, municipality: Municipality, now_ns: int) -> None:
@@ -148,6 +139,7 @@ def apply(tx: sa.Connection, municipality: Municipality, now_ns: int) -> None:
         values = {
             "name": person.name, "birth_year": person.birth_year, "place": person.place, "phone": person.phone,
             "programme": person.programme, "conditions": list(person.conditions), "limits": person.limits,
+            "organisation": municipality.organisation_of(person),
         }  # fmt: skip
         _put(tx, patients, {"id": person.id}, values, now_ns)
     for assignment in municipality.assignments:
@@ -199,3 +191,21 @@ def _record(row: sa.Row[tuple[object, ...]]) -> PatientRecord:
 def _ns(moment: datetime) -> int:
     """Whole microseconds, exactly (a float of seconds would round)."""
     return round(moment.timestamp() * 1_000_000) * 1_000
+
+
+def _watched() -> Among:
+    columns, now_ns = assignments.c, sa.bindparam("now_ns", type_=sa.BigInteger)
+    in_force = (columns.from_ns <= now_ns) & (columns.to_ns.is_(None) | (columns.to_ns > now_ns))
+    known_ns = sa.case((columns.from_ns > columns.changed_ns, columns.from_ns), else_=columns.changed_ns)
+    measures = ~columns.device.startswith(ANSWERS)
+    query = sa.select(columns.patient_id, sa.func.min(known_ns)).where(in_force, measures).group_by(columns.patient_id)
+    return Among(query, columns.patient_id)
+
+
+_WATCHED = _watched()
+_ASSIGNED = Among(sa.select(*(assignments.c[name] for name in ("device", "from_ns", "to_ns", "patient_id"))),
+                  assignments.c.device)  # fmt: skip
+_PEOPLE = Among(
+    sa.select(*(patients.c[name] for name in (*PatientRecord.__struct_fields__, "learned"))).order_by(patients.c.id),
+    patients.c.id,
+)

@@ -9,7 +9,9 @@ A row of `positions` says up to which row of the journal the chunks have everyth
 the chunks: what is added to them from the journal's tail never overlaps, and never leaves a gap.
 """
 
+import itertools
 import zlib
+from bisect import bisect_left, bisect_right
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -21,10 +23,12 @@ from numpy.typing import NDArray
 from server.db import metadata
 from server.quick import Quick
 from server.readings.sheaf import ROW, Sheaf, identity_bytes
+from server.readings.values import NONE, Values, decimals, flags, good
 from vitals.clock import NS
 
 WEEK_NS = 7 * 86_400 * NS
 PART = 4_096
+NOWHERE = slice(0, 0)
 STORE = "chunks"
 """Its name in `positions`."""
 
@@ -57,20 +61,6 @@ positions = sa.Table(
     sa.Column("seq", sa.BigInteger, nullable=False, comment="of the journal: everything up to it is in the store"),
 )
 
-_GOOD, _DECIMALS = 0x80, 16
-
-
-class Values(NamedTuple):
-    """A channel's readings, in the order of time and value. `flags`: see `good` and `decimals`."""
-
-    t_ns: NDArray[np.int64]
-    value: NDArray[np.float64]
-    flags: NDArray[np.uint8]
-
-    def only(self, rows: slice | NDArray[Any]) -> "Values":
-        """Those rows."""
-        return Values(self.t_ns[rows], self.value[rows], self.flags[rows])
-
 
 class Part(NamedTuple):
     """A chunk's key and its readings."""
@@ -93,21 +83,25 @@ class Seen(msgspec.Struct, array_like=True):
     def of(self, channel: str, from_ns: int, to_ns: int) -> slice:
         """Where the rows of one channel between two moments are, both inclusive."""
         if channel not in self.channels:
-            return slice(0, 0)
+            return NOWHERE
         place = self.channels.index(channel)
         start, stop = self.stops[place - 1] if place else 0, self.stops[place]
-        t_ns = np.frombuffer(self.t_ns, np.int64)[start:stop]
-        return slice(start + int(t_ns.searchsorted(from_ns, "left")), start + int(t_ns.searchsorted(to_ns, "right")))
+        t_ns = memoryview(self.t_ns).cast("q")  # a search in so few of them costs numpy more than Python
+        first = bisect_left(t_ns, from_ns, start, stop)
+        after = bisect_right(t_ns, to_ns, first, stop)
+        return slice(first, after) if first < after else NOWHERE
 
     def has(self, t_ns: int) -> bool:
         """Whether anything was measured at that moment."""
         return bool((np.frombuffer(self.t_ns, np.int64) == t_ns).any())
 
     def values(self, rows: slice) -> Values:
-        """Those rows."""
+        """Those rows; nothing is copied."""
+        start, count = rows.start, rows.stop - rows.start
         return Values(
-            np.frombuffer(self.t_ns, np.int64)[rows], np.frombuffer(self.value, np.float64)[rows],
-            np.frombuffer(self.flags, np.uint8)[rows],
+            np.frombuffer(self.t_ns, np.int64, count, 8 * start),
+            np.frombuffer(self.value, np.float64, count, 8 * start),
+            np.frombuffer(self.flags, np.uint8, count, start),
         )  # fmt: skip
 
 
@@ -131,19 +125,18 @@ class Stored(NamedTuple):
     identities: bytes
 
 
-def flags(good: NDArray[Any], decimals: NDArray[Any]) -> NDArray[np.uint8]:
-    """Both in one byte."""
-    return (good.astype(np.uint8) * _GOOD + (decimals.astype(np.int16) + _DECIMALS).astype(np.uint8)).astype(np.uint8)
-
-
-def good(flags: NDArray[np.uint8]) -> NDArray[np.bool_]:
-    """Whether the device trusts the value."""
-    return flags >= _GOOD
-
-
-def decimals(flags: NDArray[np.uint8]) -> NDArray[np.int16]:
-    """To how many the device reported it."""
-    return (flags & (_GOOD - 1)).astype(np.int16) - _DECIMALS
+def together(cuts: Sequence[tuple[Seen, slice]]) -> Values:
+    """These rows of these parts, by time and value. Parts that come oldest first are put behind each other at once."""
+    if len(cuts) < 2:
+        return cuts[0][0].values(cuts[0][1]) if cuts else NONE
+    spans = [(seen, where.start, where.stop) for seen, where in cuts]
+    t_ns = np.frombuffer(b"".join([seen.t_ns[8 * start : 8 * stop] for seen, start, stop in spans]), np.int64)
+    value = np.frombuffer(b"".join([seen.value[8 * start : 8 * stop] for seen, start, stop in spans]), np.float64)
+    flags = np.frombuffer(b"".join([seen.flags[start:stop] for seen, start, stop in spans]), np.uint8)
+    ends = itertools.accumulate(stop - start for _, start, stop in spans[:-1])
+    if all(t_ns.item(end - 1) < t_ns.item(end) for end in ends):
+        return Values(t_ns, value, flags)
+    return Values(t_ns, value, flags).only(np.lexsort((value, t_ns)))
 
 
 def position(tx: sa.Connection) -> int:
@@ -285,7 +278,7 @@ def _part(row: Any) -> Part:
     rest = _rest_decoder.decode(zlib.decompress(rest_data))
     words = [patient_id, *seen.channels, *rest.devices]
     rows = np.zeros(len(seen.flags), ROW)
-    values = seen.values(slice(None))
+    values = seen.values(slice(0, len(seen.flags)))
     rows["t_ns"], rows["value"] = values.t_ns, values.value
     rows["good"], rows["decimals"] = good(values.flags), decimals(values.flags)
     rows["channel"] = np.repeat(np.arange(len(seen.channels)) + 1, np.diff([0, *seen.stops]))

@@ -17,11 +17,14 @@ class Fresh(Mapping[str, Sequence[Reading | Occurrence]]):
         self._people = () if kept is None else kept.patients
 
     def __getitem__(self, patient_id: str) -> Sequence[Reading | Occurrence]:
-        if self._kept is None or patient_id not in self._people:
+        if self._kept is None or patient_id not in self:
             raise KeyError(patient_id)
         start, stop = self._kept.spans.get(patient_id, (0, 0))
         mine = [one for one in self.events if one.patient_id == patient_id]
         return [*self._kept.sheaf.cut(start, stop).readings(), *mine]
+
+    def __contains__(self, patient_id: object) -> bool:  # without a look at the readings, as the one inherited has
+        return patient_id in self._people
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._people)

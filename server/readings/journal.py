@@ -15,6 +15,7 @@ import msgspec
 import sqlalchemy as sa
 
 from server.db import metadata
+from server.quick import Quick
 from server.readings.contract import Entry, Withdrawn
 from server.readings.model import Occurrence
 from server.readings.sheaf import Sheaf, join, unpack
@@ -59,7 +60,7 @@ def append(
     last, total = _last(tx)
     blob = _encoder.encode(_Blob(sheaf.pack(), events, withdrawn))
     row = {"seq": last + 1, "stored_ns": stored_ns, "crc": zlib.crc32(blob), "blob": blob, "total": total + counted}
-    tx.execute(_INSERT, row)
+    _INSERT.many(tx, [row])
     return Filed(last + 1, stored_ns, sheaf, events, withdrawn)
 
 
@@ -103,11 +104,15 @@ def nothing() -> Sheaf:
 
 
 def _last(tx: sa.Connection) -> tuple[int, int]:
-    row = tx.execute(_LAST).first()
-    return (row[0], row[1]) if row else (0, 0)
+    rows = _LAST.rows(tx)
+    return (rows[0][0], rows[0][1]) if rows else (0, 0)
 
 
-_INSERT = journal.insert()
-_LAST = sa.select(journal.c.seq, journal.c.total).order_by(journal.c.seq.desc()).limit(1)
+_INSERT = Quick(journal.insert())
+_LAST = Quick(
+    sa.select(journal.c.seq, journal.c.total).where(
+        journal.c.seq == sa.select(sa.func.max(journal.alias().c.seq)).scalar_subquery()
+    )
+)
 _encoder = msgspec.msgpack.Encoder()
 _decoder = msgspec.msgpack.Decoder(_Blob)

@@ -21,6 +21,7 @@ from server.readings.chunks import WEEK_NS, Seen
 from server.readings.contract import Withdrawn
 from server.readings.model import Latest
 from server.readings.sheaf import Sheaf, join
+from server.readings.values import good
 from vitals.clock import NS
 
 BEFORE_NS = 20 * 3600 * NS, 36 * 3600 * NS
@@ -171,7 +172,7 @@ def _of_parts(
             start = stop
     group = np.repeat(np.array(numbers, np.int64), counts)
     flags = np.frombuffer(b"".join(seen.flags for _, seen in rows), np.uint8)
-    keep = chunks.good(flags) & (group >= 0)
+    keep = good(flags) & (group >= 0)
     t_ns = np.frombuffer(b"".join(seen.t_ns for _, seen in rows), np.int64)
     value = np.frombuffer(b"".join(seen.value for _, seen in rows), np.float64)
     return group[keep], t_ns[keep], value[keep]

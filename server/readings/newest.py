@@ -13,11 +13,11 @@ import sqlalchemy as sa
 
 from server.patients.store import ids
 from server.readings import chunks, lately
-from server.readings.chunks import good
 from server.readings.lately import BEFORE_NS, Of, rank
 from server.readings.model import EVER_NS, Latest
 from server.readings.shelf import Shelf
 from server.readings.tail import Kept
+from server.readings.values import good
 
 
 class Newest:

@@ -8,8 +8,8 @@ import sqlalchemy as sa
 
 from server.db import metadata
 from server.quick import Quick
-from server.readings.chunks import Values
 from server.readings.model import Occurrence
+from server.readings.values import Values
 
 ASK = 1_000
 """So many identities in one question: a database has a limit."""

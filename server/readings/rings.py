@@ -17,10 +17,10 @@ import sqlalchemy as sa
 from numpy.typing import NDArray
 
 from server.readings import occurrences
-from server.readings.chunks import Values, good
 from server.readings.model import EVER_NS
 from server.readings.shelf import Shelf
 from server.readings.tail import Kept
+from server.readings.values import Values, good
 from triage import course
 from triage.catalogue import catalogue
 from triage.contract import Floats, Rule, Window
@@ -59,7 +59,7 @@ class Rings:
         needs = needs_of(rules)
         with self._lock:
             if self._ready(tx, patient_ids, needs, now_ns):
-                rows = self._state.rows(patient_ids)
+                rows = self._state.people.rows(patient_ids)
                 return window(self._state, now_ns, rows, rules, limit, self._asker(tx, patient_ids, now_ns))
         told = made_of_samples(now_ns, patient_ids, self._told(tx, patient_ids, needs, now_ns), rules, {})
         return Window(now_ns, told.patients, told.channel, told.event, limit, told.quality, told.track)
@@ -69,7 +69,7 @@ class Rings:
         plain = not any(need.course for need in needs.values())
         with self._lock:
             if plain and self._ready(tx, patient_ids, needs, now_ns):
-                rows, ask = self._state.rows(patient_ids), self._asker(tx, patient_ids, now_ns)
+                rows, ask = self._state.people.rows(patient_ids), self._asker(tx, patient_ids, now_ns)
                 parts = [part_of(self._state, now_ns, rows, name, need, ask) for name, need in needs.items()]
                 return _joined(list(starmap(_as_samples, enumerate(parts))))
         return self._told(tx, patient_ids, needs, now_ns)
@@ -98,7 +98,7 @@ class Rings:
         for one in rows[self._taken :]:
             self._take(one, now_ns)
             self._taken += 1
-        told = self._state.told(self._state.add(patient_ids))
+        told = self._state.people.told(self._state.add(patient_ids))
         new = [patient for patient, known in zip(patient_ids, told.tolist(), strict=True) if not known]
         if new:
             self._fill(tx, new, now_ns)
@@ -107,7 +107,7 @@ class Rings:
     def _take(self, one: Kept, now_ns: int) -> None:
         """One row of the journal, of those who are in the state."""
         self._forget({withdrawn.patient_id for withdrawn in one.filed.withdrawn})
-        known = {patient: row for patient in one.patients if (row := self._state.row(patient)) is not None}
+        known = {patient: row for patient in one.patients if (row := self._state.people.row(patient)) is not None}
         pieces = (
             (self._number[name], row, values)
             for patient, row in known.items()
@@ -117,7 +117,7 @@ class Rings:
         self._state.take(_samples(pieces), now_ns)
 
     def _fill(self, tx: sa.Connection, patient_ids: Sequence[str], now_ns: int) -> None:
-        rows, since_ns = self._state.rows(patient_ids), now_ns - REACH_NS
+        rows, since_ns = self._state.people.rows(patient_ids), now_ns - REACH_NS
         found = _samples(
             (self._number[name], row, values)
             for patient, row in zip(patient_ids, rows.tolist(), strict=True)
@@ -138,9 +138,9 @@ class Rings:
         yield from occurrences.samples(tx, patient_id, earliest_ns).items()
 
     def _forget(self, patient_ids: Iterable[str]) -> None:
-        known = [patient for patient in patient_ids if patient in self._state]
+        known = [patient for patient in patient_ids if patient in self._state.people]
         if known:
-            self._state.clear(self._state.rows(known))
+            self._state.clear(self._state.people.rows(known))
 
     # --- the shelf
 

@@ -13,16 +13,15 @@ import numpy as np
 import sqlalchemy as sa
 
 from server.readings import chunks, journal
-from server.readings.chunks import WEEK_NS, Stored, Values
+from server.readings.chunks import NOWHERE, WEEK_NS, Stored, together
 from server.readings.contract import Withdrawn
 from server.readings.invalid import every_invalid, invalid
 from server.readings.journal import Filed
 from server.readings.model import Occurrence
 from server.readings.sheaf import Sheaf, identities, join
 from server.readings.sieve import Sieve
-from server.readings.tail import Kept, Tail, View, also, counting
-
-_NONE = Values(np.zeros(0, np.int64), np.zeros(0, np.float64), np.zeros(0, np.uint8))
+from server.readings.tail import Kept, Tail, View, also
+from server.readings.values import Values, merged
 
 
 class _Pending:
@@ -109,9 +108,7 @@ class Shelf:
     def values(self, tx: sa.Connection, patient_id: str, channel: str, from_ns: int, to_ns: int) -> Values:
         """One channel of one patient between two moments, both inclusive, by time and value."""
         view, stored = self._see(tx, patient_id, from_ns, to_ns)
-        found = [_of_part(one, one.seen.of(channel, from_ns, to_ns), view) for one in stored]
-        found += [counting(one, one.cut(patient_id, channel, from_ns, to_ns), view.gone) for one in view.kept]
-        return merged([one for one in found if len(one.t_ns)])
+        return _joined(view, stored, channel, from_ns, to_ns)
 
     def everything(self, tx: sa.Connection, patient_id: str, from_ns: int, to_ns: int) -> dict[str, Values]:
         """The same, of all channels."""
@@ -120,9 +117,7 @@ class Shelf:
         names |= {name for one in view.kept for name, _, _ in one.channels(patient_id)}
         found: dict[str, Values] = {}
         for name in names:
-            pieces = [_of_part(one, one.seen.of(name, from_ns, to_ns), view) for one in stored]
-            pieces += [counting(one, one.cut(patient_id, name, from_ns, to_ns), view.gone) for one in view.kept]
-            values = merged([one for one in pieces if len(one.t_ns)])
+            values = _joined(view, stored, name, from_ns, to_ns)
             if len(values.t_ns):
                 found[name] = values
         return found
@@ -274,7 +269,8 @@ class Shelf:
             floor, view = self._tail.floor, self._tail.of(patient_id, seq)
         if seq < floor:
             view = also(view, patient_id, self._before(tx, seq, floor))
-        return also(view, patient_id, self.pending_rows(tx))
+        pending = self.pending_rows(tx)
+        return also(view, patient_id, pending) if pending else view
 
     def _see(self, tx: sa.Connection, patient_id: str, from_ns: int, to_ns: int) -> tuple[View, list[Stored]]:
         """What the chunks have of one patient between two moments, and what has come since."""
@@ -285,10 +281,20 @@ class Shelf:
         return view, stored
 
 
+def _joined(view: View, stored: Iterable[Stored], channel: str, from_ns: int, to_ns: int) -> Values:
+    """One channel between two moments: of the parts, and of what has come since."""
+    cuts = [(one, where) for one in stored if (where := one.seen.of(channel, from_ns, to_ns)) is not NOWHERE]
+    if view.gone:
+        pieces = [_of_part(one, where, view) for one, where in cuts]
+    else:
+        pieces = [together([(one.seen, where) for one, where in reversed(cuts)])]
+    if view.kept:
+        pieces.append(view.values(channel).between(from_ns, to_ns))
+    return merged([one for one in pieces if len(one.t_ns)])
+
+
 def _of_part(one: Stored, where: slice, view: View) -> Values:
     values = one.seen.values(where)
-    if not view.gone or not len(values.t_ns):
-        return values
     names = one.identities[where.start * 16 : where.stop * 16]
     still = [names[start : start + 16] not in view.gone for start in range(0, len(names), 16)]
     return values.only(np.array(still, np.bool_))
@@ -317,15 +323,3 @@ def _counting(rows: Iterable[Kept]) -> set[bytes]:
         names.difference_update(withdrawn.identity for withdrawn in one.filed.withdrawn)
         names.update(one.sheaf.identities())
     return names
-
-
-def merged(pieces: Sequence[Values]) -> Values:
-    """All of them, by time and value."""
-    if len(pieces) < 2:
-        return pieces[0] if pieces else _NONE
-    pieces = sorted(pieces, key=lambda one: int(one.t_ns[0]))
-    t_ns, value, flags = (np.concatenate(column) for column in zip(*pieces, strict=True))
-    if all(before.t_ns[-1] < after.t_ns[0] for before, after in itertools.pairwise(pieces)):
-        return Values(t_ns, value, flags)
-    order = np.lexsort((value, t_ns))
-    return Values(t_ns[order], value[order], flags[order])

@@ -11,7 +11,6 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import sqlalchemy as sa
 
-from server.readings.chunks import decimals, good
 from server.readings.contract import Withdrawn
 from server.readings.journal import nothing
 from server.readings.memory import memory_of
@@ -26,6 +25,7 @@ from server.readings.occurrences import known as known
 from server.readings.occurrences import occurrences as occurrences
 from server.readings.sheaf import Sheaf, sheaf
 from server.readings.tail import Kept
+from server.readings.values import finest, good
 from triage.contract import Floats, Rule, Window
 from triage.grid import Need, Samples
 from vitals.clock import NS
@@ -111,10 +111,7 @@ def latest(tx: sa.Connection, patient_ids: Sequence[str] | None) -> dict[str, di
 def series(tx: sa.Connection, patient_id: str, channel: str, from_ns: int, to_ns: int) -> SeriesColumns:
     """One channel of one patient between two moments, both inclusive."""
     found = memory_of(tx).shelf.values(tx, patient_id, channel, from_ns, to_ns)
-    return SeriesColumns(
-        found.t_ns.tolist(), found.value.tolist(), good(found.flags).tolist(),
-        int(decimals(found.flags).max()) if len(found.flags) else 0,
-    )  # fmt: skip
+    return SeriesColumns(found.t_ns.tolist(), found.value.tolist(), good(found.flags).tolist(), finest(found.flags))
 
 
 def recent(tx: sa.Connection, patient_ids: Sequence[str], needs: Mapping[str, Need], now_ns: int) -> Samples:

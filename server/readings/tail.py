@@ -6,13 +6,12 @@ what is later; so nothing is read twice or left out, however long ago he began t
 """
 
 from collections.abc import Iterable, Iterator
-from typing import NamedTuple
 
 import numpy as np
 
-from server.readings.chunks import Values, flags
 from server.readings.journal import Filed
 from server.readings.sheaf import Sheaf, identities
+from server.readings.values import Values, flags, merged
 
 
 class Kept:
@@ -51,15 +50,21 @@ class Kept:
             first, start = self._series[patient_id, channel]
             yield channel, first, start
 
-    def cut(self, patient_id: str, channel: str, from_ns: int, to_ns: int) -> slice:
-        """Where the rows of one channel of one patient between two moments are, both inclusive."""
-        start, stop = self._series.get((patient_id, channel), (0, 0))
-        t_ns = self._columns.t_ns[start:stop]
-        return slice(start + int(t_ns.searchsorted(from_ns, "left")), start + int(t_ns.searchsorted(to_ns, "right")))
-
     def values(self, where: slice) -> Values:
         """These rows."""
         return self._columns.only(where)
+
+    def counting(self, patient_id: str, channel: str, gone: dict[bytes, int]) -> Values | None:
+        """One channel of one patient but what was withdrawn later; None for nothing."""
+        span = self._series.get((patient_id, channel))
+        if span is None:
+            return None
+        where = slice(*span)
+        values = self.values(where)
+        if gone:
+            names = identities(self.sheaf.rows[where])
+            values = values.only(np.array([gone.get(name, -1) <= self.seq for name in names], np.bool_))
+        return values if len(values.t_ns) else None
 
     def at(self, patient_id: str, t_ns: int) -> Sheaf | None:
         """All that one patient's devices measured at one moment; None for nothing."""
@@ -68,11 +73,26 @@ class Kept:
         return self.sheaf.take(places).alone() if len(places) else None
 
 
-class View(NamedTuple):
-    """What one reader sees beyond the chunks. `gone`: what was withdrawn, and by which row of the journal."""
+class View:
+    """What one reader sees of one patient beyond the chunks. `gone`: what was withdrawn, and by which row."""
 
-    kept: list[Kept]
-    gone: dict[bytes, int]
+    __slots__ = ("_joined", "_patient_id", "after_seq", "gone", "kept")
+
+    def __init__(self, patient_id: str, after_seq: int, kept: list[Kept], gone: dict[bytes, int]) -> None:
+        self.after_seq = after_seq
+        self.kept = kept
+        self.gone = gone
+        self._patient_id = patient_id
+        self._joined: dict[str, Values] = {}
+        """What was asked for, put together: the same chart is drawn again and again."""
+
+    def values(self, channel: str) -> Values:
+        """All that counts of one channel, by time and value."""
+        found = self._joined.get(channel)
+        if found is None:
+            pieces = [one.counting(self._patient_id, channel, self.gone) for one in self.kept]
+            found = self._joined[channel] = merged([one for one in pieces if one is not None])
+        return found
 
 
 class Tail:
@@ -83,12 +103,16 @@ class Tail:
         self.kept: list[Kept] = []
         self._of: dict[str, list[Kept]] = {}
         self._gone: dict[str, dict[bytes, int]] = {}
+        self._views: dict[str, View] = {}
+        """Of those who were asked for and of whom nothing has changed since."""
 
     def add(self, one: Kept) -> None:
         """The next row."""
         self.kept.append(one)
         for patient in one.spans:
             self._of.setdefault(patient, []).append(one)
+        for patient in one.patients:
+            self._views.pop(patient, None)
         for withdrawn in one.filed.withdrawn:
             self._gone.setdefault(withdrawn.patient_id, {})[withdrawn.identity] = one.seq
 
@@ -97,6 +121,7 @@ class Tail:
         old = [one for one in self.kept if one.seq <= up_to]
         self.kept = self.kept[len(old) :]
         self.floor = max(self.floor, up_to)
+        self._views.clear()
         for patient in {patient for one in old for patient in one.spans}:
             self._of[patient] = [one for one in self._of[patient] if one.seq > up_to]
             if not self._of[patient]:
@@ -111,9 +136,16 @@ class Tail:
 
     def of(self, patient_id: str, after_seq: int) -> View:
         """What one patient has after that row."""
+        view = self._views.get(patient_id)
+        if view is None or view.after_seq != after_seq:
+            view = self._views[patient_id] = self._view(patient_id, after_seq)
+        return view
+
+    def _view(self, patient_id: str, after_seq: int) -> View:
         kept = [one for one in self._of.get(patient_id, ()) if one.seq > after_seq]
         gone = self._gone.get(patient_id)
-        return View(kept, {} if gone is None else {name: seq for name, seq in gone.items() if seq > after_seq})
+        still = {} if gone is None else {name: seq for name, seq in gone.items() if seq > after_seq}
+        return View(patient_id, after_seq, kept, still)
 
 
 def also(view: View, patient_id: str, more: Iterable[Kept]) -> View:
@@ -125,13 +157,4 @@ def also(view: View, patient_id: str, more: Iterable[Kept]) -> View:
         for withdrawn in one.filed.withdrawn:
             if withdrawn.patient_id == patient_id:
                 gone[withdrawn.identity] = max(one.seq, gone.get(withdrawn.identity, 0))
-    return View(kept, gone)
-
-
-def counting(one: Kept, where: slice, gone: dict[bytes, int]) -> Values:
-    """These rows but those that were withdrawn later."""
-    values = one.values(where)
-    if not gone or not len(values.t_ns):
-        return values
-    names = identities(one.sheaf.rows[where])
-    return values.only(np.array([gone.get(name, -1) <= one.seq for name in names], np.bool_))
+    return View(patient_id, view.after_seq, kept, gone)

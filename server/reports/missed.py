@@ -7,6 +7,7 @@ import msgspec
 import sqlalchemy as sa
 
 from server.db import Number, metadata
+from server.patients.store import patients
 
 missed = sa.Table(
     "missed",
@@ -63,9 +64,10 @@ def of_patient(tx: sa.Connection, patient_id: str) -> list[Missed]:
     return _many(tx, missed.c.patient_id == patient_id)
 
 
-def between(tx: sa.Connection, from_ns: int, to_ns: int) -> list[Missed]:
-    """The marks that stand, of deteriorations between two moments."""
-    return _many(tx, missed.c.t_ns >= from_ns, missed.c.t_ns < to_ns, missed.c.undone_ns.is_(None))
+def between(tx: sa.Connection, from_ns: int, to_ns: int, seen: sa.ColumnElement[bool]) -> list[Missed]:
+    """The marks that stand, of deteriorations between two moments, on the patients of that condition."""
+    theirs = missed.c.patient_id.in_(sa.select(patients.c.id).where(seen))
+    return _many(tx, missed.c.t_ns >= from_ns, missed.c.t_ns < to_ns, missed.c.undone_ns.is_(None), theirs)
 
 
 def _many(tx: sa.Connection, *where: sa.ColumnElement[bool]) -> list[Missed]:

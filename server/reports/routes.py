@@ -2,10 +2,10 @@
 
 from typing import Annotated, Literal
 
-import sqlalchemy as sa
 from fastapi import APIRouter, HTTPException, Query, Response
 
 from server.access.door import CARE, Anyone, Carer
+from server.access.filter import visible
 from server.access.store import Account
 from server.audit.store import write
 from server.house import Here, House, Seen, problems
@@ -24,7 +24,7 @@ Moment = Annotated[int | None, Query(ge=0, le=2**43, description="milliseconds s
 
 @router.get("/api/reports", operation_id="getReport", responses=problems(401, 422))
 def get_report(account: Anyone, here: Here, looks: Seen, from_ms: Moment = None, to_ms: Moment = None) -> Report:
-    """The alarms raised between two moments (the last 30 days). An administrator sees figures, and no patients."""
+    """The alarms of your patients raised between two moments (the last 30 days). Figures alone for an administrator."""
     return _report(here, looks, account, from_ms, to_ms)
 
 
@@ -89,9 +89,7 @@ def _report(here: House, looks: Seen, account: Account, from_ms: int | None, to_
     if to_ns <= from_ns:
         raise HTTPException(422, "to_ms: it lies before from_ms; choose a later one")
     looks.saw(now_ns, account.id, "reports")
+    seen = visible(account, now_ns)
     with here.db.read() as tx:
-        return _gathered(tx, from_ns, to_ns, now_ns, account)
-
-
-def _gathered(tx: sa.Connection, from_ns: int, to_ns: int, now_ns: int, account: Account) -> Report:
-    return views.report(tx, count(tx, from_ns, to_ns, now_ns), from_ns, to_ns, care=account.role in CARE)
+        counted = count(tx, from_ns, to_ns, now_ns, seen)
+        return views.report(tx, counted, from_ns, to_ns, seen, care=account.role in CARE)

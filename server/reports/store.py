@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from server.alarms.model import PRIORITY
 from server.alarms.table import alarms
 from server.alarms.timeline import timeline
-from server.patients.store import ANSWERS, assignments
+from server.patients.store import ANSWERS, assignments, patients
 from server.reports.figures import Took, per_100_days, took, watched_days
 from vitals.alarm import Level, Reason
 
@@ -62,9 +62,10 @@ class Counted(msgspec.Struct, frozen=True):
         return days, clinical, sum(count for _, count in self.by_patient.values()), per_100_days(clinical, days)
 
 
-def count(tx: sa.Connection, from_ns: int, to_ns: int, now_ns: int) -> Counted:
-    """The alarms that were raised between two moments, and what became of them."""
-    window = (alarms.c.raised_ns >= from_ns) & (alarms.c.raised_ns < to_ns)
+def count(tx: sa.Connection, from_ns: int, to_ns: int, now_ns: int, seen: sa.ColumnElement[bool]) -> Counted:
+    """The alarms of the patients of that condition that were raised between two moments, and what became of them."""
+    theirs = sa.select(patients.c.id).where(seen)
+    window = (alarms.c.raised_ns >= from_ns) & (alarms.c.raised_ns < to_ns) & alarms.c.patient_id.in_(theirs)
     answered = _first(tx, window, "acknowledged")
     rows = list(
         tx.execute(
@@ -75,7 +76,7 @@ def count(tx: sa.Connection, from_ns: int, to_ns: int, now_ns: int) -> Counted:
     )  # fmt: skip
     groups = sorted({(row.kind, -row.level) for row in rows})
     return Counted(
-        days=_days(tx, from_ns, min(to_ns, now_ns)), by_patient=_by_patient(tx, window),
+        days=_days(tx, from_ns, min(to_ns, now_ns), theirs), by_patient=_by_patient(tx, window),
         acknowledge=_acknowledge(rows, answered), close=_close(rows),
         paced=tuple(
             Paced(kind, PRIORITY[Level(-level)], len(its), _acknowledge(its, answered), _close(its))
@@ -135,11 +136,12 @@ def _by_patient(tx: sa.Connection, window: sa.ColumnElement[bool]) -> dict[str, 
     return {row[0]: (int(row[1]), int(row[2]) - int(row[1])) for row in tx.execute(query)}
 
 
-def _days(tx: sa.Connection, from_ns: int, to_ns: int) -> dict[str, float]:
+def _days(tx: sa.Connection, from_ns: int, to_ns: int, theirs: sa.Select[tuple[str]]) -> dict[str, float]:
     """How long each patient had a device between two moments, in days."""
     columns = assignments.c
     until_ns = sa.func.coalesce(columns.to_ns, to_ns)
     touching = (columns.from_ns < to_ns) & (until_ns > from_ns) & ~columns.device.startswith(ANSWERS)
+    touching &= columns.patient_id.in_(theirs)
     spans: dict[str, list[tuple[int, int]]] = {}
     for patient, since_ns, ended_ns in tx.execute(
         sa.select(columns.patient_id, columns.from_ns, until_ns).where(touching)

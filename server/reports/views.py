@@ -13,9 +13,11 @@ from server.reports.store import Counted
 from vitals.clock import MS
 
 
-def report(tx: sa.Connection, counted: Counted, from_ns: int, to_ns: int, care: bool) -> Report:
-    """The whole of it; with the patients for whom `care` is theirs."""
-    marked = marks.between(tx, from_ns, to_ns)
+def report(
+    tx: sa.Connection, counted: Counted, from_ns: int, to_ns: int, seen: sa.ColumnElement[bool], care: bool
+) -> Report:
+    """The whole of it, of the patients of the condition `seen`; with their names for whom `care` is theirs."""
+    marked = marks.between(tx, from_ns, to_ns, seen)
     about = counted.days.keys() | counted.by_patient.keys() | {one.patient_id for one in marked}
     called = {one.id: one.name for one in patients_of(tx, about)} if care else {}
     days, clinical, technical, per_100 = counted.burden()

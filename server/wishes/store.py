@@ -14,7 +14,7 @@ import msgspec
 import sqlalchemy as sa
 
 from server.db import Number, metadata
-from server.quick import in_parts
+from server.quick import Among, in_parts
 from triage.plan import DAY_S, End, Past, Wish
 from vitals.alarm import Level
 from vitals.clock import NS
@@ -81,9 +81,8 @@ def end(tx: sa.Connection, asked_id: int, how: End, now_ns: int) -> None:
 
 def standing(tx: sa.Connection, patient_ids: Collection[str] | None) -> dict[str, list[Asked]]:
     """What these patients (None: everybody) are asked now, the oldest first."""
-    query = sa.select(wishes).where(wishes.c.ended_ns.is_(None)).order_by(wishes.c.id)
     found: dict[str, list[Asked]] = {}
-    for row in in_parts(tx, query, wishes.c.patient_id, patient_ids):
+    for row in _STANDING.rows(tx, patient_ids):
         found.setdefault(row.patient_id, []).append(_asked(row))
     return found
 
@@ -114,3 +113,6 @@ def _asked(row: sa.Row[tuple[object, ...]]) -> Asked:
     values = row._mapping
     wish = Wish(**{name: values[name] for name in _FIELDS} | {"level": Level(values["level"])})
     return Asked(values["id"], values["patient_id"], wish, values["state"], values["delivered_ns"], values["ended_ns"])
+
+
+_STANDING = Among(sa.select(wishes).where(wishes.c.ended_ns.is_(None)).order_by(wishes.c.id), wishes.c.patient_id)

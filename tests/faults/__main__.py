@@ -22,6 +22,7 @@ from tests.faults import (
     clocks,
     disk,
     doses,
+    escalation,
     full_disk,
     hail,
     kills,
@@ -48,6 +49,11 @@ def _kills(broker: str) -> Row:
 ROWS: Mapping[str, tuple[Row, float, float]] = {
     "kills": (_kills("mosquitto"), 6 * MINUTE_S, 60 * MINUTE_S),
     "kills-embedded": (_kills("embedded"), 6 * MINUTE_S, 60 * MINUTE_S),
+    "escalation": (
+        lambda folder, seed, long: escalation.run(folder, 1_000 if long else 20, seed),
+        6 * MINUTE_S,
+        120 * MINUTE_S,
+    ),
     "overflow": (lambda folder, seed, _: overflow.run(folder, seed), 3 * MINUTE_S, 3 * MINUTE_S),
     "outage": (lambda folder, *_: outage.run(folder), 2 * MINUTE_S, 2 * MINUTE_S),
     "hail": (

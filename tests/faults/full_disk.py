@@ -6,13 +6,14 @@ Each part has a small file system of its own, which a neighbour fills (`tests.fa
               records. The server comes back while the disk is still full: what it acknowledges must be deleted, so
               that everything gets through a full disk; and it must raise a technical alarm. Then once more without
               the server, and the disk has room again: the devices must be rid of their records soon.
-    server    It must stop to acknowledge, say so to a monitor, and go on by itself when there
+    server    It must stop to acknowledge, say so to a monitor, call somebody, and go on by itself when there
               is room. What it acknowledged meanwhile must be stored.
 
 Nothing is lost and nothing doubled in either.
 """
 
 import asyncio
+import contextlib
 import json
 import signal
 import time
@@ -27,7 +28,7 @@ from tests.faults.ledger import Count, compare, sound, stored, technical_alarms
 from tests.faults.load import Source, flow
 from tests.faults.report import Result
 from tests.faults.small_disk import Neighbour, small_disk
-from tests.faults.town import Plan, Town, until
+from tests.faults.town import ADMINISTRATOR, Plan, Town, until
 
 PER_S = 200
 GATEWAY_MB, SERVER_MB = 16, 48
@@ -36,6 +37,8 @@ REFUSING = 200
 """So many records in the devices' memories: nobody takes them any more."""
 HELD_S = 8.0
 """The server's disk stays full for so long."""
+CALLED_S = 30.0
+"""Somebody must be called within so long."""
 _WAIT_S = 60.0
 
 
@@ -105,11 +108,15 @@ async def _server(folder: Path) -> tuple[Count, Sequence[str], bool]:
         town = Town(plan)
         async with loaded(plan) as (ledger, sources), town.running():
             web = town.server.said.partition("ready ")[2].split()[0]
+            phones = Phones(web, plan.password)
             flowing = asyncio.create_task(flow(sources, PER_S))
             try:
                 await until_stored(plan.database, set(ledger.records()))
                 await asyncio.to_thread(neighbour.come)
+                full_s = time.monotonic()
                 said_s = await until(lambda: _says(web, "the disk is full"), _WAIT_S)
+                await until(lambda: phones.rang("its disk is full"), _WAIT_S)
+                called_s = time.monotonic() - full_s
                 await asyncio.sleep(HELD_S)
                 waiting = ledger.count - len(stored(plan.database))
                 still = _says(web, "the disk is full")
@@ -117,6 +124,7 @@ async def _server(folder: Path) -> tuple[Count, Sequence[str], bool]:
                 freed_s, due = time.monotonic(), set(ledger.records())
                 recovered_s = await until_stored(plan.database, due) - freed_s
                 well_s = await until(lambda: _well(web), _WAIT_S) + recovered_s
+                over_s = await until(lambda: phones.rang("stores again"), _WAIT_S) + well_s
             finally:
                 await ended([flowing])
             await until_stored(plan.database, set(ledger.records()))
@@ -125,10 +133,30 @@ async def _server(folder: Path) -> tuple[Count, Sequence[str], bool]:
         whole = sound(plan.database)
     figures = (
         f"server: /api/health said so {said_s:.1f} s after its disk was full; {waiting:,} records waited in the homes",
+        f"server: a nurse and an administrator were called {_within(called_s)} after its disk was full,"
+        f" and told {_within(over_s)} after there was room that it is over",
         f"server: with room again everything was stored in {recovered_s:.1f} s, and all was well in {well_s:.1f} s",
     )
     kept = whole and still and waiting > 0 and said_s < _WAIT_S and well_s <= RECOVERED_S
-    return count, figures, kept
+    called = called_s < CALLED_S and over_s < _WAIT_S
+    return count, figures, kept and called
+
+
+class Phones:
+    """What the staff's phones show, as the administrator sees it; the sign-in is before the disk is full."""
+
+    def __init__(self, web: str, password: str) -> None:
+        self._web = web
+        self._asking = urllib.request.build_opener(urllib.request.HTTPCookieProcessor())
+        said = json.dumps({"username": ADMINISTRATOR, "password": password}).encode()
+        headers = {"content-type": "application/json", "origin": web}
+        self._asking.open(urllib.request.Request(f"{web}/api/session", said, headers), timeout=5).close()
+
+    def rang(self, word: str) -> bool:
+        """Whether at least two people have been told this."""
+        with contextlib.suppress(OSError), self._asking.open(f"{self._web}/api/phone", timeout=5) as answer:
+            return len({one["to"] for one in json.load(answer) if word in one["text"]}) > 1
+        return False
 
 
 def _within(waited_s: float) -> str:

@@ -18,12 +18,15 @@ from pathlib import Path
 from typing import Any
 
 import tomli_w
+from argon2 import PasswordHasher
 
 from server.broker import accounts
 from tests.ports import free_port
 
 ROOT = Path(__file__).parents[2]
 READY_S = 40.0
+ADMINISTRATOR = "anne"
+"""Who signs in with the plan's password."""
 _LOOK_S = 0.05
 _SINCE = datetime(2020, 1, 1, tzinfo=UTC)
 _DEVICES_EACH = 2
@@ -233,7 +236,14 @@ def _municipality(plan: Plan) -> dict[str, Any]:
             for device in plan.devices(name)
         ],
         "staff": [
-            {"id": "kari", "name": "Kari", "role": "nurse", "phone": "+4700000101", "password_hash": "$argon2id$none"}
+            {"id": "kari", "name": "Kari", "role": "nurse", "phone": "+4700000101", "password_hash": "$argon2id$none"},
+            {
+                "id": ADMINISTRATOR,
+                "name": "Anne",
+                "role": "administrator",
+                "phone": "+4700000102",
+                "password_hash": PasswordHasher(time_cost=1, memory_cost=8, parallelism=1).hash(plan.password),
+            },
         ],
     }
 

@@ -69,7 +69,11 @@ async def test_an_administrator_makes_a_code_and_a_hub_redeems_it(client: httpx.
     claim = encode(Claim(code.secret, "gw-1", Papers().request))
     given = decode((await client.post("/api/claim", content=claim)).content, Identity)
     assert (given.name, given.host, given.port) == ("gw-1", "hjemvakt.test", 8899)
-    assert said_in_audit(server) == ["anne make claim code gw-1", f"gateway gw-1 claim {serial(server)}, 0 ended"]
+    assert said_in_audit(server) == [
+        "anne make claim code gw-1",
+        "anne makeClaimCode ",
+        f"gateway gw-1 claim {serial(server)}, 0 ended",
+    ]
     assert code.secret not in (server.config.data / "hjemvakt.sqlite").read_bytes().decode(errors="replace")
 
 

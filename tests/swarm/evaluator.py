@@ -20,7 +20,8 @@ from pathlib import Path
 from typing import Any
 
 from tests.swarm.look import Sample
-from tests.triage.second_opinion import NURSE, OPINIONS, Seen, verdict
+from tests.triage.second_opinion import OPINIONS
+from tests.triage.second_opinion.plain import NURSE, Seen, verdict
 
 UNKNOWN, CALM, MEDIUM = -1, 0, 2
 S = 1_000_000_000

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from hjemvakt.__main__ import main
-from tests.triage.second_opinion import CHARTS, rcp, rcp_spo2
+from tests.triage.second_opinion.scores import CHARTS, rcp, rcp_spo2
 
 HEADS = {
     "news2": "rr,spo2,spo2_scale,on_o2,sbp,hr,acvpu,temp",

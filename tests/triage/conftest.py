@@ -113,7 +113,7 @@ def _readings(rule: Rule, patient: str, channel: str, random: Random) -> list[Sa
             patient,
             channel,
             _t_ns(rule, random),
-            round(usual + random.uniform(-spread, spread), about.decimals),
+            round(usual + random.uniform(-spread, spread), about.decimals) + 0.0,  # never -0.0
             random.random() < 0.8,
         )
         for _ in range(random.choice((0, 1, 2, 4, 8)))

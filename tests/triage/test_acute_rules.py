@@ -55,7 +55,7 @@ def test_any_sign_of_a_stroke_is_an_emergency_whatever_else_was_not_answered(say
 def test_a_sign_that_has_passed_still_counts_for_a_day(says):
     no = {"face_droop": [(1, 0)], "speech_trouble": [(1, 0)]}
     assert says("stroke_fast", arm_weakness=[(20, 1), (1, 0)], **no) == (
-        HIGH, "Signs of a stroke, call an ambulance: weak arm",
+        HIGH, "New signs of a stroke, call an ambulance: weak arm, first told 20.0 hours ago",
     )  # fmt: skip
     assert says("stroke_fast", arm_weakness=[(25, 1), (1, 0)], **no)[0] == CALM
 

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.triage.second_opinion import OPINIONS, Seen, verdict
+from tests.triage.second_opinion import OPINIONS
+from tests.triage.second_opinion.plain import Seen, verdict
 from tests.triage.state.reference import Reference
 from triage.catalogue import catalogue
 from triage.run import run

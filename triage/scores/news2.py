@@ -42,7 +42,10 @@ def points(values: Mapping[str, Floats], scale: Floats) -> dict[str, Floats]:
 
 
 def _spo2(value: Floats, oxygen: Floats, scale: Floats) -> Floats:
+    first = np.where(scale == 1, lookup(_SPO2_1, value), np.nan)
+    if not (scale == 2).any():  # as nearly everywhere
+        return first
     on_air, on_oxygen = lookup(_SPO2_2_AIR, value), lookup(_SPO2_2_OXYGEN, value)
     same = np.where(on_air == on_oxygen, on_air, np.nan)
     second = np.where(np.isnan(oxygen), same, np.where(oxygen > 0, on_oxygen, on_air))
-    return np.where(scale == 1, lookup(_SPO2_1, value), np.where(scale == 2, second, np.nan))
+    return np.where(scale == 2, second, first)

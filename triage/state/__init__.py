@@ -1,7 +1,10 @@
 """All patients at once, in columns, kept up as readings come: what the rules look at is there before they look.
 
-    columns   arrays that grow together, and can be put back as they were
-    rings     the newest samples of each series (a channel or event of one patient), thinned ones for courses
+    columns   arrays that grow, and can be put back as they were
+    people    who there is, and since when everything is told of them
+    batch     samples put in order, series by series
+    rings     the newest samples of each series (a channel or event of one patient)
+    courses   thinned rings, and what is known of the course in each
     points    NEWS2 as one packed byte a parameter, so that everybody's totals are an add
     table     `State`: batches in, changed patients out
     view      the window on chosen patients, the same as `triage.grid.window` makes from samples
@@ -13,7 +16,7 @@ wants to see further, it says so, and whoever keeps all samples is asked.
 A batch is taken as a whole or undone as a whole (`State.undo`), as a server's transaction is.
 """
 
-from triage.state.table import ALWAYS as ALWAYS
+from triage.state.people import ALWAYS as ALWAYS
 from triage.state.table import State as State
 from triage.state.view import Lacking as Lacking
 from triage.state.view import part_of as part_of

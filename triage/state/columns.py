@@ -1,7 +1,7 @@
 """Arrays that grow together, and a log by which they can be put back as they were.
 
 Whatever is about to be overwritten is kept until somebody says that it is settled: a few rows of a few arrays for a
-batch, whatever their whole size. Nothing is written to the arrays but through `put`.
+batch, whatever their whole size. Nothing is written to the arrays but through their `put`.
 """
 
 from collections.abc import Callable
@@ -12,6 +12,7 @@ from numpy.typing import DTypeLike, NDArray
 
 Index = Any
 """Index arrays, for which NumPy gives copies."""
+Numbers = NDArray[np.intp]
 
 
 class Log:
@@ -68,20 +69,25 @@ class Columns:
     def __getitem__(self, name: str) -> NDArray[Any]:
         return self._arrays[name]
 
-    def put(self, name: str, index: Index, values: Any, old: NDArray[Any] | None = None) -> None:
-        """Overwrite; `old` is what is there, if the caller has it at hand."""
+    def put(self, name: str, index: Index, values: Any) -> None:
+        """Overwrite."""
         array = self._arrays[name]
         if self._log.kept:
-            before = array[index] if old is None else old
+            before = array[index]
             self._log.remember(lambda: self._put(name, index, before))
         array[index] = values
 
-    def put_flat(self, name: str, places: NDArray[np.int64], values: Any, old: NDArray[Any] | None = None) -> None:
-        """The same by places in the array as one line, which is twice as fast; it must have no axes `before`."""
-        line = self._arrays[name].reshape(-1)
+    def take(self, name: str, number: Numbers, rows: Numbers) -> NDArray[Any]:
+        """Of an array with one axis before the rows, what is there [N]: faster than by two index arrays."""
+        taken: NDArray[Any] = self._arrays[name].reshape(-1).take(number * self.length + rows)
+        return taken
+
+    def put_at(self, name: str, number: Numbers, rows: Numbers, values: Any) -> None:
+        """Overwrite there."""
+        line, places = self._arrays[name].reshape(-1), number * self.length + rows
         if self._log.kept:
-            before = line.take(places) if old is None else old
-            self._log.remember(lambda: self._arrays[name].reshape(-1).__setitem__(places, before))
+            before = line.take(places)
+            self._log.remember(lambda: self._put(name, (number, rows), before))  # until then, it may have grown
         line[places] = values
 
     def reserve(self, length: int) -> None:
@@ -106,3 +112,41 @@ class Columns:
 
     def _put(self, name: str, index: Index, values: NDArray[Any]) -> None:
         self._arrays[name][index] = values
+
+
+class Line:
+    """One line of 64-bit words, to which more are added at its end."""
+
+    def __init__(self, log: Log) -> None:
+        self._log = log
+        self.words: NDArray[np.int64] = np.empty(0, np.int64)
+        """Room for more than are used: what nobody has written to yet takes no memory."""
+        self._used = 0
+
+    @property
+    def nbytes(self) -> int:
+        """What all of it takes in memory."""
+        return self._used * self.words.itemsize
+
+    def extend(self, words: NDArray[np.int64]) -> int:
+        """Add these at the end; returns where they begin."""
+        start, self._used = self._used, self._used + len(words)
+        if self._used > len(self.words):
+            grown = np.empty(2 * self._used, np.int64)
+            grown[:start] = self.words[:start]
+            self.words = grown
+        self.words[start : self._used] = words
+        self._log.remember(lambda: setattr(self, "_used", start))
+        return start
+
+    def put(self, places: NDArray[np.int64], words: Any, old: NDArray[np.int64] | None = None) -> None:
+        """Overwrite; `old` is what is there, if the caller has it at hand."""
+        if self._log.kept:
+            before = self.words.take(places) if old is None else old
+            self._log.remember(lambda: self.words.__setitem__(places, before))
+        self.words[places] = words
+
+    def put_fours(self, fours: NDArray[np.int64], words: NDArray[np.int64], old: NDArray[np.int64]) -> None:
+        """Overwrite four words [N, 4] each, counted in fours."""
+        self._log.remember(lambda: self.words.reshape(-1, 4).__setitem__(fours, old))
+        self.words.reshape(-1, 4)[fours] = words

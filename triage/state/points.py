@@ -34,8 +34,8 @@ Rows = NDArray[np.intp]
 _SPO2, _OXYGEN, _TEMPERATURE = (PARAMETERS.index(name) for name in ("spo2", "oxygen_flow", "body_temp"))
 _PLACES = 512
 """More than any plausible value, temperature in tenths."""
-_AT_ONCE = 262_144
-"""So many patients are added up at once: what is added to stays close to the processor, and calls are few."""
+_AT_ONCE = 1_048_576
+"""So many patients are added up at once: few calls, and what is added to is still close to the processor (measured)."""
 
 
 class Totals(NamedTuple):
@@ -73,10 +73,10 @@ class Points:
 
     def set(self, now_ns: int, parameter: Rows, rows: Rows, t_ns: Times, value: Floats) -> None:
         """The newest good values [N] are now these, NaN for none."""
-        both = parameter, rows
-        until_ns = np.where(t_ns == NEVER, NEVER, t_ns + _ns(self.columns["fresh_s"][both]))
-        self.columns.put("value", both, np.where(parameter == _OXYGEN, np.sign(value), value))
-        self.columns.put("until_ns", both, until_ns)
+        until_ns = t_ns + _ns(self.columns.take("fresh_s", parameter, rows))
+        until_ns[t_ns == NEVER] = NEVER
+        self.columns.put_at("value", parameter, rows, value)
+        self.columns.put_at("until_ns", parameter, rows, until_ns)
         self._score(parameter, rows, now_ns)
 
     def forget(self, rows: Rows) -> None:
@@ -102,22 +102,29 @@ class Points:
         return Totals(total, every >= MISSING, every & THREE != 0)
 
     def _score(self, parameter: Rows, rows: Rows, now_ns: int) -> None:
-        oxygen = rows[(parameter == _OXYGEN) & (self.columns["scale"][rows] == 2)]
+        second = self.columns["scale"].take(rows) == 2
+        oxygen = np.flatnonzero(second & (parameter == _OXYGEN)) if second.any() else _NOBODY
         if len(oxygen):
             parameter = np.concatenate((parameter, np.full(len(oxygen), _SPO2)))
-            rows = np.concatenate((rows, oxygen))
-        both = parameter, rows
-        counts = self.columns["until_ns"][both] >= now_ns
-        value = np.where(counts, self.columns["value"][both], 0.0)
-        place = np.clip(rounded(value, _STEPS[parameter]), 0, _PLACES - 1).astype(np.intp)
+            rows, second = np.concatenate((rows, rows[oxygen])), np.concatenate((second, second[oxygen]))
+        counts, value = self._now(parameter, rows, now_ns)
+        value[~counts] = 0.0
+        place = rounded(value, _STEPS.take(parameter))
+        oxygen = np.flatnonzero(parameter == _OXYGEN)
+        place[oxygen] = np.sign(value[oxygen])  # any oxygen is oxygen, however little
+        np.clip(place, 0, _PLACES - 1, out=place)
         place += parameter * _PLACES
-        second = np.flatnonzero((parameter == _SPO2) & (self.columns["scale"][rows] == 2))
-        if len(second):
-            of = _OXYGEN, rows[second]
-            known = self.columns["until_ns"][of] >= now_ns
-            which = np.where(known, 1 + (self.columns["value"][of] > 0), 0)
-            place[second] += (len(PARAMETERS) - _SPO2 + which) * _PLACES
-        self.columns.put("packed", both, np.where(counts, _TABLE[place], np.uint8(MISSING)))
+        spo2 = np.flatnonzero(second & (parameter == _SPO2)) if second.any() else _NOBODY
+        if len(spo2):
+            known, flow = self._now(np.full(len(spo2), _OXYGEN), rows[spo2], now_ns)
+            place[spo2] += (len(PARAMETERS) - _SPO2 + np.where(known, 1 + (flow > 0), 0)) * _PLACES
+        packed = _TABLE.take(place.astype(np.intp))
+        packed[~counts] = MISSING
+        self.columns.put_at("packed", parameter, rows, packed)
+
+    def _now(self, parameter: Rows, rows: Rows, now_ns: int) -> tuple[Bools, Floats]:
+        """Which parameters [N] count now, and what was measured."""
+        return self.columns.take("until_ns", parameter, rows) >= now_ns, self.columns.take("value", parameter, rows)
 
 
 def add_up(packed: Bytes, total: Bytes) -> None:
@@ -151,6 +158,7 @@ def _table() -> Bytes:
     return np.concatenate([*first, *(packed("spo2", oxygen, 2) for oxygen in (np.nan, 0, 1))])
 
 
+_NOBODY: Rows = np.zeros(0, np.intp)
 _MASK = np.uint8(POINTS)
 _STEPS = np.ones(len(PARAMETERS))
 _STEPS[_TEMPERATURE] = 10

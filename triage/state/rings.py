@@ -1,8 +1,14 @@
-"""The newest samples of many series, in slots: slot 0 is of nobody and always blank, so whoever has none shows it.
+"""The newest samples of many series, in one line of 64-bit words.
 
-A slot is one row of 64-bit words: what is to be known of the ring, then K times, then K values. So one look into memory
-has it all, which is what a batch of a thousand readings in a gigabyte waits for. The head is the place of the oldest
-sample, where the next will be written. A time is kept twice as large, and the bit that this frees says whether the
+A series is one stretch of it, so that one look into memory has it all, which is what a batch of a thousand readings in
+a gigabyte waits for:
+
+    4 words    HEAD, where the next sample will be written, over the oldest; CUT, whether older ones were left out;
+               NEWEST, when the newest was taken; and one for the keeper of the ring
+    2 K words  the samples, K being a power of two: time and value side by side
+
+Where a series begins is counted in fours of words, its slot. Slot 0 is of nobody and always blank, whatever the size of
+the ring, so whoever has none shows it. A time is kept twice as large, and the bit that this frees says whether the
 sample is to be trusted; so times reach from 1823 to 2116. Samples are ordered by time, then value, then trust, as in
 `triage.grid`.
 
@@ -19,171 +25,221 @@ from numpy.typing import NDArray
 
 from triage import course
 from triage.contract import NEVER, Bools, Floats, Times
-from triage.state.columns import Column, Columns, Log
+from triage.state.columns import Line, Log
 
 Slots = NDArray[np.int64]
 
 MOST = 1_024
 """A ring that is larger than this is no ring: whoever wants to see so much should ask for a course."""
 
-HEAD, CUT, NEWEST, COURSE = range(4)
-"""The first words of a row: the oldest's place, whether older samples were left out, when the newest was taken, and for
-the keeper of the rings another slot that goes with it."""
-_WORDS = 4
+FOUR = 4
+HEAD, CUT, NEWEST, OTHER = range(FOUR)
+"""The first words of a ring."""
+_BLANK_HEAD = (0, 0, NEVER, 0)
+_BLANK_SAMPLE = (NEVER, np.array(np.nan).view(np.int64))
 
 
 class Newest(NamedTuple):
-    """The newest sample [N] of some series."""
+    """The newest sample [N] of some series, in rings of `size`."""
 
     slots: Slots
+    size: NDArray[np.int64]
     t_ns: Times
     value: Floats
     good: Bools
 
     def of(self, which: NDArray[Any]) -> "Newest":
         """Of these series."""
-        return Newest(self.slots[which], self.t_ns[which], self.value[which], self.good[which])
+        return Newest(*(column[which] for column in self))
+
+
+class Told(NamedTuple):
+    """New samples for the rings in `slots` [M], of `size` [M]: `counts` [M] each, one ring's after another's.
+
+    `t_ns`, `value`, `good` [N], each ring's in order of time, value and trust.
+    """
+
+    slots: Slots
+    size: NDArray[np.int64]
+    counts: NDArray[np.int64]
+    t_ns: Times
+    value: Floats
+    good: Bools
+
+    @property
+    def single(self) -> bool:
+        """Whether it is one sample each, as it mostly is."""
+        return len(self.t_ns) == len(self.slots)
+
+    @property
+    def starts(self) -> NDArray[np.int64]:
+        """Where the samples of each begin."""
+        starts: NDArray[np.int64] = np.cumsum(self.counts) - self.counts
+        return starts
+
+    def only(self, samples: Bools) -> "Told":
+        """These samples only, and of the rings those that are told of any."""
+        counts = np.add.reduceat(samples, self.starts, dtype=np.int64)
+        some = counts > 0
+        return self._cut(some, counts[some], samples)
+
+    def _cut(self, rings: Bools, counts: NDArray[np.int64], samples: Bools) -> "Told":
+        return Told(
+            self.slots[rings], self.size[rings], counts, self.t_ns[samples], self.value[samples], self.good[samples]
+        )
+
+    def of(self, rings: Bools) -> "Told":
+        """Of these rings only."""
+        return self._cut(rings, self.counts[rings], np.repeat(rings, self.counts))
+
+
+def blank(size: int) -> NDArray[np.int64]:
+    """The words of a ring in which there is nothing."""
+    return np.array((*_BLANK_HEAD, *_BLANK_SAMPLE * size), np.int64)
 
 
 class Rings:
-    """Rings of `size` samples; `thin`: for courses. Raises ValueError for a size that is no power of two up to MOST."""
+    """Reads and writes rings; who makes them says how large they are. `size`: one number, or one for each slot."""
 
-    def __init__(self, log: Log, size: int, thin: bool = False) -> None:
-        if size < 1 or size > MOST or size & (size - 1):
-            raise ValueError(f"a ring of {size} samples: give a power of two up to {MOST}")
-        self.size = size
-        self._thin = thin
-        self._log = log
-        none = np.full(size, np.nan).view(np.int64)
-        known = np.array([0, 0, NEVER, 0], np.int64)
-        self._blank = np.concatenate((known, np.full(size, NEVER), none))
-        self._columns = Columns(log, words=Column(np.int64, self._blank))
-        self._used = 1
+    def __init__(self, log: Log) -> None:
+        self.line = Line(log)
+        self.new(blank(MOST), 1)
 
-    @property
-    def length(self) -> int:
-        """So many slots there is room for."""
-        return self._columns.length
+    def new(self, words: NDArray[np.int64], count: int) -> Slots:
+        """So many slots that nobody has, filled with these words, a multiple of four of them."""
+        start = self.line.extend(np.tile(words, count)) // FOUR
+        return start + np.arange(count) * (len(words) // FOUR)
 
-    @property
-    def nbytes(self) -> int:
-        """What all of it takes in memory."""
-        return self._columns.nbytes
+    # --- what is there
 
-    def slots(self, count: int) -> Slots:
-        """So many slots that nobody has."""
-        first = self._used
-        self._used += count
-        self._columns.reserve(self._used)
-        self._log.remember(lambda: setattr(self, "_used", first))
-        return np.arange(first, self._used)
+    def heads(self, slots: NDArray[Any]) -> NDArray[np.int64]:
+        """The first words [N, 4] of each."""
+        heads: NDArray[np.int64] = self.line.words.reshape(-1, FOUR).take(slots, axis=0)
+        return heads
 
-    def newest(self, slots: NDArray[Any]) -> Newest:
+    def newest(self, slots: Slots, size: NDArray[np.int64]) -> Newest:
         """The newest sample of each."""
-        words = self._columns["words"]
-        known = words[slots, :_WORDS]
-        place = ((known[:, HEAD] - 1) & (self.size - 1)) + _WORDS
-        value = words[slots, place + self.size].view(np.float64)
-        return Newest(slots, known[:, NEWEST].copy(), value, (words[slots, place] & 1).astype(np.bool_))
+        heads, words = self.heads(slots), self.line.words
+        place = _place(slots, size, heads[:, HEAD] - 1)
+        times = words.take(place)
+        value = words.take(place + 1).view(np.float64)
+        return Newest(slots, size, heads[:, NEWEST].copy(), value, (times & 1).astype(np.bool_))
 
-    def known(self, slots: NDArray[Any], what: int) -> NDArray[np.int64]:
-        """One of the first words of each."""
-        words: NDArray[np.int64] = self._columns["words"][slots, what]
-        return words
-
-    def tell(self, slots: NDArray[Any], what: int, words: NDArray[np.int64]) -> None:
-        """Set one of the first words."""
-        self._columns.put("words", (slots, what), words)
-
-    def oldest_ns(self, slots: NDArray[Any]) -> Times:
+    def oldest_ns(self, slots: Slots, size: int) -> Times:
         """When the oldest sample that would fit was taken; NEVER where a ring is not full."""
-        return _times(self._columns["words"][slots, self.known(slots, HEAD) + _WORDS])
+        return _times(self.line.words.take(_place(slots, size, self.heads(slots)[:, HEAD])))
 
-    def samples(self, slots: NDArray[Any], newest: int) -> tuple[Times, Floats, Bools]:
+    def samples(self, slots: Slots, size: int, newest: int) -> tuple[Times, Floats, Bools]:
         """The newest so many: times, values, trust [newest, N], newest last; a step is one stroke through memory.
 
         NEVER, NaN and False where there is none.
         """
-        steps = np.arange(self.size - newest, self.size)[:, None]
-        place = (self.known(slots, HEAD) + steps) & (self.size - 1)
-        place += slots.astype(np.int64) * len(self._blank) + _WORDS
-        words = self._columns["words"].reshape(-1)
-        times = words.take(place)
-        return _times(times), words.take(place + self.size).view(np.float64), (times & 1).astype(np.bool_)
+        times, value = self._gathered(slots, size, newest, course.Desk())
+        return _times(times), value, (times & 1).astype(np.bool_)
 
-    def put(self, slots: Slots, t_ns: Times, value: Floats, good: Bools) -> Newest:
-        """Add samples [N], which are in order of slot, time, value and trust; returns what the series end in now."""
-        if self._thin:
-            last = np.append((slots[1:] != slots[:-1]) | (course.steps(t_ns[1:]) != course.steps(t_ns[:-1])), True)
-            if not last.all():
-                slots, t_ns, value, good = slots[last], t_ns[last], value[last], good[last]
-        starts = np.flatnonzero(np.append(True, slots[1:] != slots[:-1])[: len(slots)])
-        own, counts = slots[starts], np.diff(starts, append=len(slots))
-        known = self._columns["words"][own, :_WORDS]
-        newer = (t_ns[starts] > known[:, NEWEST]) & (counts <= self.size)
+    def readings(self, slots: Slots, size: int, desk: course.Desk) -> tuple[Times, Floats]:
+        """Times and values [size, N] of all samples, newest last, on the desk: they hold until it is used again."""
+        times, value = self._gathered(slots, size, size, desk)
+        blank = np.equal(times, NEVER, out=desk("blank", *times.shape, dtype=np.bool_))
+        times >>= 1
+        if blank.any():
+            np.putmask(times, blank, NEVER)
+        return times, value
+
+    def _gathered(self, slots: Slots, size: int, newest: int, desk: course.Desk) -> tuple[NDArray[np.int64], Floats]:
+        shape = newest, len(slots)
+        place, times, values = (desk(name, *shape, dtype=np.int64) for name in ("place", "times", "values"))
+        np.add(self.heads(slots)[:, HEAD], np.arange(size - newest, size)[:, None], out=place)
+        place &= size - 1
+        place *= 2
+        place += slots * FOUR + FOUR
+        self.line.words.take(place, out=times, mode="clip")  # which NumPy does straight into `out`
+        place += 1
+        self.line.words.take(place, out=values, mode="clip")
+        return times, values.view(np.float64)
+
+    # --- what comes
+
+    def clear(self, slots: Slots, words: NDArray[np.int64]) -> None:
+        """These are as when they were new, made of these words; that something was left out is forgotten."""
+        self.line.put(slots[:, None] * FOUR + np.arange(len(words)), words)
+
+    def tell(self, slots: Slots, what: int, word: int) -> None:
+        """Set one of the first words of each."""
+        self.line.put(slots * FOUR + what, word)
+
+    def put(self, told: Told, other: int = 0, thin: bool = False) -> Newest:
+        """Add samples; `other` goes to the word that is free. Returns what the rings end in now."""
+        heads, starts = self.heads(told.slots), told.starts
+        newer = (told.t_ns[starts] > heads[:, NEWEST]) & (told.counts <= told.size)
         if newer.all():
-            self._append(own, known, counts, t_ns, value, good)
-            ends = starts + counts - 1
-            return Newest(own, t_ns[ends], value[ends], good[ends])
-        those = np.repeat(newer, counts)
-        self._append(own[newer], known[newer], counts[newer], t_ns[those], value[those], good[those])
-        self._merge(own[~newer], slots[~those], t_ns[~those], value[~those], good[~those])
-        return self.newest(own)
+            self._append(told, heads, starts, other, thin)
+            ends = starts + told.counts - 1
+            return Newest(told.slots, told.size, told.t_ns[ends], told.value[ends], told.good[ends])
+        first, late = told.of(newer), told.of(~newer)
+        if len(first.slots):
+            self._append(first, heads[newer], first.starts, other, thin)
+        for size in np.unique(late.size).tolist():
+            self._merge(late.of(late.size == size), size, other, thin)
+        return self.newest(told.slots, told.size)
 
-    def clear(self, slots: Slots) -> None:
-        """Nothing is in these any more, and nothing was left out; the slot that goes with it stays."""
-        slots = slots[slots > 0]
-        blank = np.tile(self._blank, (len(slots), 1))
-        blank[:, COURSE] = self.known(slots, COURSE)
-        self._columns.put("words", slots, blank)
+    def _append(self, told: Told, heads: NDArray[np.int64], starts: NDArray[np.int64], other: int, thin: bool) -> None:
+        """New samples, newer than all there are. `heads`: the first words of each ring."""
+        slots, size, counts, t_ns, value, good = told
+        head = heads[:, HEAD]
+        if thin:  # the last of a step takes its place
+            head = head - (course.steps(t_ns[starts]) == course.steps(heads[:, NEWEST]))
+        if told.single:
+            place = _place(slots, size, head)
+        else:
+            of = np.repeat(np.arange(len(slots)), counts)
+            place = _place(slots[of], size[of], head[of] + np.arange(len(t_ns)) - starts[of])
+        old = self.line.words.take(place)
+        over = old != NEVER
+        new = np.empty_like(heads)
+        new[:, HEAD] = (head + counts) & (size - 1)
+        new[:, CUT] = heads[:, CUT] | (over if told.single else np.bitwise_or.reduceat(over, starts))
+        new[:, NEWEST] = t_ns if told.single else t_ns[starts + counts - 1]
+        new[:, OTHER] = other
+        self.line.put_fours(slots, new, heads)
+        self.line.put(place, _words(t_ns, good), old)
+        self.line.put(place + 1, value.view(np.int64))
 
-    def _append(
-        self, own: Slots, known: NDArray[np.int64], counts: NDArray[np.int64], t_ns: Times, value: Floats, good: Bools
-    ) -> None:
-        """So many new samples each, newer than all there are. `known`: the first words of each."""
-        if not len(own):
-            return
-        last, width = self.size - 1, len(self._blank)
-        head = known[:, HEAD]
-        if self._thin:  # the last of a step takes its place
-            same = (course.steps(t_ns[np.cumsum(counts) - counts]) == course.steps(known[:, NEWEST])) & (
-                known[:, NEWEST] != NEVER
-            )
-            head = head - same
-        starts = np.cumsum(counts) - counts
-        step = np.arange(len(t_ns)) - np.repeat(starts, counts)
-        line = np.repeat(own * width, counts) + ((np.repeat(head, counts) + step) & last) + _WORDS
-        flat = self._columns["words"].reshape(-1)
-        old = flat.take(line)
-        new = np.empty_like(known)
-        new[:, HEAD] = (head + counts) & last
-        new[:, CUT] = known[:, CUT] | np.bitwise_or.reduceat(old != NEVER, starts)
-        new[:, NEWEST], new[:, COURSE] = t_ns[starts + counts - 1], known[:, COURSE]
-        self._columns.put("words", (own, slice(_WORDS)), new, known)
-        self._columns.put_flat("words", line, _words(t_ns, good), old)
-        self._columns.put_flat("words", line + self.size, value.view(np.int64))
-
-    def _merge(self, own: Slots, slots: Slots, t_ns: Times, value: Floats, good: Bools) -> None:
-        """Any new samples of the series in `own`, put in order with what there is."""
-        size = self.size
-        old_t_ns, old_value, old_good = (column.T for column in self.samples(own, size))
+    def _merge(self, told: Told, size: int, other: int, thin: bool) -> None:
+        """Any new samples of rings of one size, put in order with what there is."""
+        rings = len(told.slots)
+        old_t_ns, old_value, old_good = (column.T for column in self.samples(told.slots, size, size))
         there = old_t_ns != NEVER
-        number = np.concatenate((np.nonzero(there)[0], np.cumsum(np.append(0, slots[1:] != slots[:-1]))))
-        t_ns, value = np.concatenate((old_t_ns[there], t_ns)), np.concatenate((old_value[there], value))
-        good = np.concatenate((old_good[there], good))
+        number = np.concatenate((np.nonzero(there)[0], np.repeat(np.arange(rings), told.counts)))
+        t_ns, value = np.concatenate((old_t_ns[there], told.t_ns)), np.concatenate((old_value[there], told.value))
+        good = np.concatenate((old_good[there], told.good))
         order = np.lexsort((good, value, t_ns, number))
-        if self._thin:
-            step, owner = course.steps(t_ns[order]), number[order]
-            order = order[np.append((step[1:] != step[:-1]) | (owner[1:] != owner[:-1]), True)]
+        if thin:
+            order = order[last_of_steps(t_ns[order], number[order])]
         number, t_ns, value, good = number[order], t_ns[order], value[order], good[order]
         place = np.searchsorted(number, number, side="right") - np.arange(len(number))  # 1 is the newest
         kept = place <= size
-        row, column = number[kept], size - place[kept] + _WORDS
-        words = np.tile(self._blank, (len(own), 1))
-        words[row, column], words[row, column + size] = _words(t_ns[kept], good[kept]), value[kept].view(np.int64)
-        words[:, CUT] = self.known(own, CUT) | (np.bincount(number, minlength=len(own)) > size)
-        words[:, NEWEST], words[:, COURSE] = _times(words[:, _WORDS + size - 1]), self.known(own, COURSE)
-        self._columns.put("words", own, words)
+        words = np.tile(blank(size), (rings, 1))
+        row, column = number[kept], FOUR + 2 * (size - place[kept])
+        words[row, column], words[row, column + 1] = _words(t_ns[kept], good[kept]), value[kept].view(np.int64)
+        words[:, CUT] = self.heads(told.slots)[:, CUT] | (np.bincount(number, minlength=rings) > size)
+        words[:, NEWEST], words[:, OTHER] = _times(words[:, -2]), other
+        self.line.put(told.slots[:, None] * FOUR + np.arange(words.shape[1]), words)
+
+
+def last_of_steps(t_ns: Times, number: NDArray[np.int64]) -> Bools:
+    """Which samples [N], in order of their ring's number and time, are the last of a step of time."""
+    step = course.steps(t_ns)
+    last = np.ones(len(step), np.bool_)
+    last[:-1] = (step[1:] != step[:-1]) | (number[1:] != number[:-1])
+    return last
+
+
+def _place(slots: NDArray[Any], size: Any, head: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Which word is the time of a sample; the value stands beside it."""
+    place: NDArray[np.int64] = (head & (size - 1)) * 2
+    place += slots * np.int64(FOUR) + FOUR
+    return place
 
 
 def _words(t_ns: Times, good: Bools) -> NDArray[np.int64]:

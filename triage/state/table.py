@@ -1,33 +1,27 @@
 """`State`: what is known of every patient, batches in, changed patients out.
 
-A patient is a row, a name (a channel or an event) a number, and each (name, row) that ever had a sample a slot in a
-ring just large enough for the rules that look at it. A row says since when the state has been told everything of it
+A patient is a row, a name (a channel or an event) a number, and each (name, row) that ever had a sample a slot in the
+rings, just large enough for the rules that look at it. A row says since when the state has been told everything of it
 (`since_ns`); before that, it knows that it does not know.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
-from typing import NamedTuple
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-from triage import course
 from triage.contract import NEVER, Bools, Floats, Times, Track
 from triage.grid import Need, Samples
 from triage.scores.news2 import PARAMETERS
+from triage.state.batch import Batch, Plausible, batch, firsts
 from triage.state.columns import Column, Columns, Log
+from triage.state.courses import BLANK, Courses, behind
+from triage.state.people import NOTHING, People, Rows
 from triage.state.points import Points, Totals
-from triage.state.rings import COURSE, MOST, Newest, Rings
-from vitals.channels import CHANNELS
-
-Rows = NDArray[np.intp]
+from triage.state.rings import MOST, Newest, Rings, Slots, Told, blank
 
 SIZES = (8, 32, 128, MOST)
 """Rings come in these sizes."""
-
-ALWAYS = int(NEVER)
-"""`since_ns` of a patient of whom everything is told; NOTHING of one who has yet to be filled."""
-NOTHING = int(np.iinfo(np.int64).max)
 
 _NEWS2_SAMPLES = 4
 """So many of a parameter the rule looks at for the newest good one."""
@@ -42,85 +36,51 @@ class State:
     def __init__(
         self, needs: Mapping[str, Need], patients: int = 0, further_ns: Mapping[str, int] | None = None
     ) -> None:
-        self._further_ns = dict(further_ns or {})
         self.names = tuple(needs)
         self.needs = dict(needs)
+        self.size_of = {name: _size(name, need) for name, need in needs.items()}
         self.tracked = tuple(name for name, need in needs.items() if need.course)
+        self._number = {name: number for number, name in enumerate(self.names)}
+        self._size = np.array(list(self.size_of.values()), np.int64)
+        self._course_number = _numbers(self.names, self.tracked)
+        self._parameter = _numbers(self.names, PARAMETERS)
+        self._plausible = Plausible(self.names)
+
         self.log = Log()
-        sizes = {name: _size(name, need) for name, need in needs.items()}
-        self.pools = {size: Rings(self.log, size) for size in sorted(set(sizes.values()))}
-        self.pool_of = {name: self.pools[size] for name, size in sizes.items()}
-        self._size = np.array([sizes[name] for name in self.names], np.int64)
-        self.courses = Rings(self.log, course.SAMPLES, thin=True)
-        self.course_columns = Columns(self.log, numbers=Column(np.float64, _NO_COURSE))
+        self.rings = Rings(self.log)
+        self.courses = Courses(self.rings, self.tracked)
         self.points = Points(self.log)
         self.columns = Columns(
             self.log,
             slot=Column(np.int32, 0, (len(self.names),)),
             since_ns=Column(np.int64, NOTHING),
         )
-        self._rows: dict[str, int] = {}
-        self._free: list[int] = []
-        self._usual = course.Usuals.of(self.tracked)
-        self._course_number = _numbers(self.names, self.tracked)
-        self._parameter = _numbers(self.names, PARAMETERS)
-        self._low, self._high = _plausible(self.names)
+        self.people = People(self.columns, further_ns or {})
         self._reserve(patients)
-
-    # --- who there is
-
-    @property
-    def patients(self) -> int:
-        """How many rows there are, those of removed patients with them."""
-        return len(self._rows) + len(self._free)
 
     @property
     def nbytes(self) -> int:
-        """What the arrays take in memory, room to grow with them."""
-        rings = sum(pool.nbytes for pool in (*self.pools.values(), self.courses))
-        return rings + self.course_columns.nbytes + self.points.columns.nbytes + self.columns.nbytes
-
-    def __contains__(self, patient: str) -> bool:
-        return patient in self._rows
-
-    def rows(self, patients: Iterable[str]) -> Rows:
-        """Their rows. Raises KeyError for one who has none."""
-        return np.array([self._rows[patient] for patient in patients], np.intp)
-
-    def row(self, patient: str) -> int | None:
-        """The row of one of whom all is told since some moment; None for anybody else."""
-        row = self._rows.get(patient)
-        return None if row is None or self.columns["since_ns"][row] == NOTHING else row
-
-    def told(self, rows: Rows) -> Bools:
-        """Of whom all is told since some moment."""
-        told: Bools = self.columns["since_ns"][rows] != NOTHING
-        return told
-
-    def since_ns(self, name: str, rows: Rows) -> Times:
-        """Since when all is told of a name of these: ALWAYS, or NOTHING where it is not."""
-        since_ns: Times = self.columns["since_ns"][rows]
-        further_ns = self._further_ns.get(name, 0)
-        return np.where((since_ns == ALWAYS) | (since_ns == NOTHING), since_ns, since_ns - further_ns)
+        """What the arrays take in memory, room for more patients with them."""
+        return self.rings.line.nbytes + self.points.columns.nbytes + self.columns.nbytes
 
     def serves(self, name: str, need: Need) -> bool:
         """Whether the state was made for a rule that needs so much of a name."""
         known = self.needs.get(name)
-        return known is not None and need.samples <= self.pool_of[name].size and known.course >= need.course
+        return known is not None and need.samples <= self.size_of[name] and known.course >= need.course
+
+    # --- who there is
 
     def add(self, patients: Sequence[str], since_ns: int = NOTHING) -> Rows:
         """Give each a row, blank where they have none yet; returns the rows. All is told of them since then."""
-        new = [patient for patient in dict.fromkeys(patients) if patient not in self._rows]
-        self._reserve(self.patients + len(new) - min(len(new), len(self._free)))
-        for patient in new:
-            self._rows[patient] = row = self._free.pop() if self._free else self.patients
-            self.columns["since_ns"][row] = since_ns
-        return self.rows(patients)
+        new = self.people.without(patients)
+        self._reserve(self.people.lacks(len(new)))
+        self.people.add(new, since_ns)
+        return self.people.rows(patients)
 
     def remove(self, patients: Sequence[str]) -> None:
         """Forget them; their rows are given to others. Cannot be undone. Raises KeyError for one who has no row."""
-        self.clear(self.rows(patients))
-        self._free += [self._rows.pop(patient) for patient in patients]
+        self.clear(self.people.rows(patients))
+        self.people.remove(patients)
 
     def prescribe(self, rows: Rows, scale: NDArray[np.int8], fresh_s: Floats, now_ns: int) -> None:
         """For NEWS2: the SpO2 scale [P], and how old each of `news2.PARAMETERS` may be [7, P], in seconds."""
@@ -145,37 +105,20 @@ class State:
 
         A value that is no number is none. Dropping what came twice is the caller's concern, as with `triage.grid`.
         """
-        usable = np.isfinite(samples.value)
-        if not usable.all():
-            samples = Samples(*(column[usable] for column in vars(samples).values()))
-        good = samples.good & (samples.value >= self._low[samples.name]) & (samples.value <= self._high[samples.name])
-        key = samples.name * np.int64(self.patients + 1) + samples.patient
-        order = np.lexsort((good, samples.value, samples.t_ns, key))
-        name, row = samples.name[order], samples.patient[order]
-        t_ns, value, good = samples.t_ns[order], samples.value[order], good[order]
-        sizes = self._size[name]
-        scored, tracked = [], []
-        for size, pool in self.pools.items():
-            mine = np.flatnonzero(sizes == size)
-            if len(mine):
-                one = _Ordered(name[mine], row[mine], t_ns[mine], value[mine], good[mine])
-                slots = self._slots(pool, one.name, one.row)
-                newest = pool.put(slots, one.t_ns, one.value, one.good)
-                scored.append(self._scored_of(pool, one, slots, newest, now_ns))
-                tracked.append(self._tracked_of(pool, one, slots))
-        if scored:
-            self.points.set(now_ns, *(np.concatenate(column) for column in zip(*scored, strict=True)))
-            self._track(*(np.concatenate(column) for column in zip(*tracked, strict=True)))
-        return _once(row)
+        one = batch(samples, max(len(self.people), 1), self._plausible)
+        if len(one.name):
+            size = self._size.take(one.name)
+            told = Told(self._slots(one), size, *one[2:])
+            self._score(one, self.rings.put(told), now_ns)
+            self._follow(one, told)
+        rows = np.sort(one.row)
+        return rows[firsts(rows)]
 
     def clear(self, rows: Rows) -> None:
         """Nothing is known of these patients any more: something was withdrawn, and they are to be told anew."""
-        for number, name in enumerate(self.names):
-            slots = self.columns["slot"][number, rows]
-            courses = self.pool_of[name].known(slots, COURSE)
-            self.pool_of[name].clear(slots)
-            self.courses.clear(courses)
-            self.course_columns.put("numbers", courses[courses > 0], _NO_COURSE)
+        for number, size in enumerate(self._size.tolist()):
+            slots = self._slots_of(number, rows)
+            self.rings.clear(slots[slots > 0], self._blank(number, size))
         self.columns.put("since_ns", rows, NOTHING)
         self.points.forget(rows)
 
@@ -189,25 +132,35 @@ class State:
 
     def expire(self, now_ns: int) -> Rows:
         """Let time pass for NEWS2; returns whose points changed."""
-        ahead = np.flatnonzero(self.points.columns["ahead"][: self.patients])
+        ahead = np.flatnonzero(self.points.columns["ahead"][: len(self.people)])
         self.points.columns.put("ahead", ahead, False)
-        for number, name in enumerate(self.names):
-            if self._parameter[number] >= 0 and len(ahead):
-                newest = self.pool_of[name].newest(self.columns["slot"][number, ahead].astype(np.int64))
-                parameter = np.full(len(ahead), self._parameter[number])
-                self.points.set(now_ns, *self._scored(self.pool_of[name], newest, parameter, ahead, now_ns))
+        for number, parameter in enumerate(self._parameter.tolist()):
+            if parameter >= 0 and len(ahead):
+                slots = self._slots_of(number, ahead)
+                newest = self.rings.newest(slots, np.full(len(ahead), self._size[number]))
+                t_ns, value = self._counts(newest, ahead, now_ns)
+                self.points.set(now_ns, np.full(len(ahead), parameter), ahead, t_ns, value)
         return np.union1d(ahead, self.points.expire(now_ns))
 
     def totals(self) -> Totals:
         """NEWS2 of every row, as of when it was last written or expired."""
-        return self.points.totals(self.patients)
+        return self.points.totals(len(self.people))
+
+    def slots(self, name: str, rows: Rows) -> Slots:
+        """Where the rings of a name are, 0 of whom there is none."""
+        return self._slots_of(self._number[name], rows)
+
+    def make_courses(self, names: Sequence[str], rows: Rows) -> None:
+        """Make the courses of these names of those patients who were told of since."""
+        slots = [behind(self.slots(name, rows), self.size_of[name]) for name in names]
+        numbers = [np.full(len(rows), self._course_number[self._number[name]]) for name in names]
+        if names:
+            self.courses.make(np.concatenate(slots), np.concatenate(numbers))
 
     def track(self, name: str, rows: Rows) -> Track:
         """The courses of one of the tracked, as of their newest readings."""
-        slots = self.pool_of[name].known(self.columns["slot"][self.names.index(name), rows], COURSE)
-        newest = self.courses.newest(slots)
-        count, *others = self.course_columns["numbers"][slots].T.copy()
-        return Track(count, newest.t_ns.copy(), newest.value, *others)
+        self.make_courses([name], rows)
+        return self.courses.told(behind(self.slots(name, rows), self.size_of[name]))
 
     # --- inside
 
@@ -215,105 +168,67 @@ class State:
         self.columns.reserve(patients)
         self.points.columns.reserve(patients)
 
-    def _slots(self, pool: Rings, name: Rows, row: Rows) -> NDArray[np.int64]:
-        """The slots of series, in which each series' samples stand together; those that had none get one."""
-        slots = self.columns["slot"][name, row].astype(np.int64)
-        new = np.flatnonzero(slots == 0)
-        if len(new):
-            first = np.append(True, (np.diff(name[new]) != 0) | (np.diff(row[new]) != 0))
-            given = pool.slots(int(first.sum()))
-            self.columns.put("slot", (name[new[first]], row[new[first]]), given)
-            slots[new] = given[np.cumsum(first) - 1]
+    def _slots_of(self, number: int, rows: Rows) -> Slots:
+        slots: Slots = self.columns["slot"][number, rows].astype(np.int64)
         return slots
 
-    def _tracked_of(self, pool: Rings, one: "_Ordered", slots: NDArray[np.int64]) -> "_Tracked":
-        """Of these samples those that courses are made of, with the slots of the courses."""
-        which = np.flatnonzero(one.good & (self._course_number[one.name] >= 0))
-        slots = slots[which]
-        mine = pool.known(slots, COURSE)
-        new = np.flatnonzero(mine == 0)
+    def _blank(self, number: int, size: int) -> NDArray[np.int64]:
+        """The words of a series in which there is nothing."""
+        return np.concatenate((blank(size), BLANK)) if self._course_number[number] >= 0 else blank(size)
+
+    def _slots(self, one: Batch) -> Slots:
+        """The slots of the series; those that had none get one."""
+        slots = self.columns.take("slot", one.name, one.row).astype(np.int64)
+        new = np.flatnonzero(slots == 0)
+        for number in np.unique(one.name[new]).tolist():
+            mine = new[one.name[new] == number]
+            slots[mine] = self.rings.new(self._blank(number, int(self._size[number])), len(mine))
         if len(new):
-            first = _first(slots[new])
-            given = self.courses.slots(int(first.sum()))
-            pool.tell(slots[new[first]], COURSE, given)
-            mine[new] = given[np.cumsum(first) - 1]
-            self.course_columns.reserve(self.courses.length)
-        return _Tracked(mine, self._course_number[one.name[which]], one.t_ns[which], one.value[which])
+            self.columns.put_at("slot", one.name[new], one.row[new], slots[new])
+        return slots
 
-    def _track(self, slots: NDArray[np.int64], number: Rows, t_ns: Times, value: Floats) -> None:
-        touched = self.courses.put(slots, t_ns, value, np.ones(len(slots), np.bool_)).slots
-        if len(touched) < len(slots):
-            number = number[_first(slots)]
-        t_ns, value, _ = self.courses.samples(touched, course.SAMPLES)
-        far = (t_ns < t_ns[-1] - course.REACH_NS) & (t_ns != NEVER)
-        if far.any():
-            t_ns[far], value[far] = NEVER, np.nan
-        seen = course.track(t_ns.T, value.T, self._usual.take(number))
-        numbers = np.stack((seen.count, seen.mean, seen.sd, seen.rise, seen.fall, seen.slope), axis=1)
-        self.course_columns.put("numbers", touched, numbers)
+    def _follow(self, one: Batch, told: Told) -> None:
+        """Of these samples tell the courses the good ones."""
+        tracked = self._course_number.take(one.name) >= 0
+        if not tracked.all():
+            told = told.of(tracked)
+        if not told.good.all():
+            told = told.only(told.good)
+        if len(told.slots):
+            self.courses.put(told)
 
-    def _scored_of(
-        self, pool: Rings, one: "_Ordered", slots: NDArray[np.int64], newest: Newest, now_ns: int
-    ) -> "_Scored":
-        """What NEWS2 counts of these series, where it looks at them."""
-        first = slice(None) if len(newest.slots) == len(slots) else np.flatnonzero(_first(slots))
-        parameter, row = self._parameter[one.name[first]], one.row[first]
+    def _score(self, one: Batch, newest: Newest, now_ns: int) -> None:
+        """Tell NEWS2 what it looks at."""
+        parameter = self._parameter.take(one.name)
         which = np.flatnonzero(parameter >= 0)
-        return self._scored(pool, newest.of(which), parameter[which], row[which], now_ns)
+        if len(which):
+            row = one.row.take(which)
+            t_ns, value = self._counts(newest.of(which), row, now_ns)
+            self.points.set(now_ns, parameter.take(which), row, t_ns, value)
 
-    def _scored(self, pool: Rings, newest: Newest, parameter: Rows, row: Rows, now_ns: int) -> "_Scored":
-        """The newest good one of the newest 4 up to now."""
+    def _counts(self, newest: Newest, row: Rows, now_ns: int) -> tuple[Times, Floats]:
+        """When and what counts of parameters now: the newest good one of the newest 4 up to now."""
         t_ns, value = newest.t_ns, newest.value
-        other = np.flatnonzero(~newest.good | (t_ns > now_ns))  # mostly the newest is the answer
+        other = np.flatnonzero((t_ns > now_ns) | ~newest.good)  # mostly the newest is the answer
         if len(other):
-            ahead = row[t_ns > now_ns]
-            if len(ahead):
-                self.points.columns.put("ahead", ahead, True)
-            t_ns, value = t_ns.copy(), value.copy()
-            t_ns[other], value[other] = _newest_good(pool, newest.slots[other], now_ns)
-        return _Scored(parameter, row, t_ns, value)
+            t_ns, value, size = t_ns.copy(), value.copy(), newest.size[other]
+            ahead = t_ns[other] > now_ns
+            self.points.columns.put("ahead", row[other[ahead]], True)
+            for one, later in sorted(set(zip(size.tolist(), ahead.tolist(), strict=True))):
+                those = other[(size == one) & (ahead == later)]
+                among = self.rings.samples(newest.slots[those], one, one if later else _NEWS2_SAMPLES)
+                t_ns[those], value[those] = _newest_good(*among, now_ns)
+        return t_ns, value
 
 
-class _Ordered(NamedTuple):
-    """Samples [N] in order of name, patient, time, value and trust."""
-
-    name: Rows
-    row: Rows
-    t_ns: Times
-    value: Floats
-    good: Bools
-
-
-class _Scored(NamedTuple):
-    """What counts of NEWS2 parameters now."""
-
-    parameter: Rows
-    row: Rows
-    t_ns: Times
-    value: Floats
-
-
-class _Tracked(NamedTuple):
-    """Samples of courses; `number`: of the channel among the tracked."""
-
-    slots: NDArray[np.int64]
-    number: Rows
-    t_ns: Times
-    value: Floats
-
-
-def _newest_good(pool: Rings, slots: NDArray[np.int64], now_ns: int) -> tuple[Times, Floats]:
-    """The newest good sample [N] of the newest 4 up to now, in rings where later ones may stand before it."""
-    t_ns, value, trusted = pool.samples(slots, pool.size)
+def _newest_good(t_ns: Times, value: Floats, good: Bools, now_ns: int) -> tuple[Times, Floats]:
+    """The newest good one [N] of the newest 4 up to now among these [K, N], newest last."""
     come = (t_ns <= now_ns) & (t_ns != NEVER)
     place = np.cumsum(come[::-1], axis=0)[::-1]  # 1 is the newest that has come
-    good = trusted & come & (place <= _NEWS2_SAMPLES)
-    where = pool.size - 1 - good[::-1].argmax(axis=0), np.arange(len(slots))
+    good = good & come & (place <= _NEWS2_SAMPLES)
+    where = len(good) - 1 - good[::-1].argmax(axis=0), np.arange(good.shape[1])
     some = good.any(axis=0)
     return np.where(some, t_ns[where], NEVER), np.where(some, value[where], np.nan)
-
-
-_NO_COURSE = np.array([0.0, *[np.nan] * 5])
 
 
 def _size(name: str, need: Need) -> int:
@@ -325,25 +240,3 @@ def _size(name: str, need: Need) -> int:
 
 def _numbers(names: Sequence[str], among: Sequence[str]) -> Rows:
     return np.array([among.index(name) if name in among else -1 for name in names], np.intp)
-
-
-def _plausible(names: Iterable[str]) -> tuple[Floats, Floats]:
-    known = [CHANNELS.get(name) for name in names]
-    return (
-        np.array([-np.inf if one is None else one.low for one in known]),
-        np.array([np.inf if one is None else one.high for one in known]),
-    )
-
-
-def _first(numbers: NDArray[np.int64]) -> Bools:
-    """Where a number stands that the one before is not."""
-    first = np.empty(len(numbers), np.bool_)
-    first[:1] = True
-    np.not_equal(numbers[1:], numbers[:-1], out=first[1:])
-    return first
-
-
-def _once(rows: Rows) -> Rows:
-    """Each once, in order."""
-    rows = np.sort(rows)
-    return rows[_first(rows)]

@@ -12,9 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from triage import course
-from triage.contract import NEVER, Bools, Floats, Rule, Series, Window
+from triage.contract import NEVER, Bools, Floats, Rule, Series, Times, Window
 from triage.grid import Need, Part, Samples, assembled, needs, ordered, part
-from triage.state.rings import CUT, Rings
+from triage.state.rings import CUT, NEWEST, Rings, Slots
 from triage.state.table import State
 from vitals.clock import NS
 
@@ -36,22 +36,23 @@ def window(
     for name, need in wanted.items():
         if not state.serves(name, need):
             raise ValueError(f"the state was not made for rules that need {need} of {name!r}")
+    state.make_courses([name for name, need in wanted.items() if need.course], rows)
     parts = {name: part_of(state, now_ns, rows, name, need, ask) for name, need in wanted.items()}
     return assembled(now_ns, len(rows), rules, parts, limit)
 
 
 def part_of(state: State, now_ns: int, rows: Rows, name: str, need: Need, ask: Lacking) -> Part:
     """One name's part of the window, for a need that the state `serves`."""
-    pool, slots = state.pool_of[name], state.columns["slot"][state.names.index(name), rows]
+    rings, slots, size = state.rings, state.slots(name, rows), state.size_of[name]
     since_ns = now_ns - round(need.window_s * NS) if need.window_s else NEVER
-    told_ns = state.since_ns(name, rows)
-    ahead = np.flatnonzero(
-        pool.newest(slots).t_ns > now_ns
-    )  # Samples whose time is yet to come: of few patients, if any.
-    series, trusted = _newest(pool, slots, need.samples)
+    told_ns = state.people.since_ns(name, rows)
+    heads = rings.heads(slots)
+    series, trusted = _newest(rings, slots, size, need.samples)
+    ahead = np.flatnonzero(heads[:, NEWEST] > now_ns)  # Samples whose time is yet to come: of few patients, if any.
     if len(ahead):
-        _without_future(pool, slots[ahead], ahead, series, trusted, now_ns)
-    lacking = _lacking(pool, slots, series, told_ns, since_ns)
+        _without_future(rings, slots[ahead], size, ahead, series, trusted, now_ns)
+    cut = (heads[:, CUT] != 0) & (rings.oldest_ns(slots, size) >= since_ns)
+    lacking = _lacking(cut, series, told_ns, since_ns)
     if need.window_s:
         _blank(series, trusted, (series.t_ns < since_ns) & (series.t_ns != NEVER))
     track = None
@@ -69,21 +70,21 @@ def part_of(state: State, now_ns: int, rows: Rows, name: str, need: Need, ask: L
     return Part(series, trusted, track)
 
 
-def _newest(pool: Rings, slots: NDArray[np.int32], samples: int) -> tuple[Series, Bools]:
+def _newest(rings: Rings, slots: Slots, size: int, samples: int) -> tuple[Series, Bools]:
     have = np.flatnonzero(slots)  # Of most names most patients have nothing at all.
     series = Series(np.full((len(slots), samples), NEVER), np.full((len(slots), samples), np.nan))
     trusted = np.zeros((len(slots), samples), np.bool_)
     if len(have):
-        t_ns, value, good = pool.samples(slots[have], samples)
+        t_ns, value, good = rings.samples(slots[have], size, samples)
         series.t_ns[have], series.value[have], trusted[have] = t_ns.T, value.T, good.T
     return series, trusted
 
 
 def _without_future(
-    pool: Rings, slots: NDArray[np.int32], rows: Rows, series: Series, trusted: Bools, now_ns: int
+    rings: Rings, slots: Slots, size: int, rows: Rows, series: Series, trusted: Bools, now_ns: int
 ) -> None:
     """The newest up to now, of the few of whom there are later ones, too."""
-    whole, good = _newest(pool, slots, pool.size)
+    whole, good = _newest(rings, slots, size, size)
     come = (whole.t_ns <= now_ns) & (whole.t_ns != NEVER)
     samples = series.t_ns.shape[1]
     _blank(Series(series.t_ns, series.value), trusted, _row_mask(series.t_ns.shape, rows))
@@ -95,13 +96,10 @@ def _without_future(
     trusted[where] = good[one, column]
 
 
-def _lacking(
-    pool: Rings, slots: NDArray[np.int32], series: Series, told_ns: NDArray[np.int64], since_ns: np.int64 | int
-) -> Bools:
-    """Of whom there may be samples in the window that the ring does not have."""
+def _lacking(cut: Bools, series: Series, told_ns: Times, since_ns: np.int64 | int) -> Bools:
+    """Of whom there may be samples in the window that the ring does not have. `cut`: it left some of the window out."""
     oldest_ns = series.t_ns[:, 0]
     enough = oldest_ns >= np.maximum(told_ns, since_ns + 1 if since_ns == NEVER else since_ns)
-    cut = (pool.known(slots, CUT) != 0) & (pool.oldest_ns(slots) >= since_ns)
     lacking: Bools = ~(enough | ((told_ns <= since_ns) & ~cut))
     return lacking
 

@@ -135,7 +135,7 @@ export interface paths {
         };
         /**
          * Get Fleet
-         * @description Every gateway and its devices, as last heard of.
+         * @description Your patients' gateways and their devices, as last heard of; those of nobody where you keep the system.
          */
         get: operations["getFleet"];
         put?: never;
@@ -204,6 +204,70 @@ export interface paths {
          */
         put: operations["setGatewayConfig"];
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/glass": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Glass
+         * @description What was seen of your organisation's patients through a broken glass: the ones to review first.
+         */
+        get: operations["getGlass"];
+        put?: never;
+        /**
+         * Break Glass
+         * @description See a patient who is not yours, in need. It is told to those who keep the patient, and looked at afterwards.
+         */
+        post: operations["breakGlass"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/glass/{glass_id}/end": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Mend Glass
+         * @description You need it no longer.
+         */
+        post: operations["mendGlass"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/glass/{glass_id}/review": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Review Glass
+         * @description Say whether it was right.
+         */
+        post: operations["reviewGlass"];
         delete?: never;
         options?: never;
         head?: never;
@@ -325,9 +389,258 @@ export interface paths {
         put?: never;
         /**
          * Preview Ladder
-         * @description Who would be told, and when, if such an alarm opened at that moment and nobody acted.
+         * @description Who would be told, and when, if such an alarm opened at that moment and nobody acted: as far as each of them may
+         *     see the patient whose alarm it is.
          */
         post: operations["previewLadder"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/me/glass": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get My Glass
+         * @description Whom you see now through a broken glass.
+         */
+        get: operations["getMyGlass"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/me/second-step": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Begin Second Step
+         * @description A new secret for an authenticator; it is asked for once a first code has confirmed it.
+         */
+        post: operations["beginSecondStep"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/me/second-step/confirm": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Confirm Second Step
+         * @description The first code. From now on you sign in with two steps, and your other sessions end.
+         */
+        post: operations["confirmSecondStep"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/me/second-step/remove": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Remove Second Step
+         * @description Sign in with the password alone again.
+         */
+        post: operations["removeSecondStep"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/me/security": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Security
+         * @description Your keys, and where you are signed in.
+         */
+        get: operations["getSecurity"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/me/sessions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * End Other Sessions
+         * @description Sign out everywhere else.
+         */
+        delete: operations["endOtherSessions"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/me/sessions/{session}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * End Session
+         * @description Sign out elsewhere.
+         */
+        delete: operations["endSession"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/me/ways": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Ways
+         * @description How I am reached, in the order in which it is tried.
+         */
+        get: operations["getMyWays"];
+        put?: never;
+        /**
+         * Add Way
+         * @description A new way: a code is sent there. A browser counts at once.
+         */
+        post: operations["addMyWay"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/me/ways/{way_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Change Way
+         * @description Change how long it waits. Refused where a ladder would go on before it has been used.
+         */
+        put: operations["changeMyWay"];
+        post?: never;
+        /**
+         * Remove Way
+         * @description It is used no more. Returns those that are left.
+         */
+        delete: operations["removeMyWay"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/me/ways/{way_id}/code": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Send Code
+         * @description Send another code; the one before it is good no more.
+         */
+        post: operations["sendWayCode"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/me/ways/{way_id}/confirm": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Confirm Way
+         * @description Show that the code has come: the way counts from now on.
+         */
+        post: operations["confirmMyWay"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/me/ways/{way_id}/test": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Test Way
+         * @description Send a test message there, and say what became of it.
+         */
+        post: operations["testMyWay"];
         delete?: never;
         options?: never;
         head?: never;
@@ -374,30 +687,6 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/oncall/ways": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * Get Ways
-         * @description How you are told when you are on call.
-         */
-        get: operations["getWays"];
-        /**
-         * Put Ways
-         * @description Choose how you are told. Refused where a ladder would go on before your last way has been used.
-         */
-        put: operations["putWays"];
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
     "/api/patients/{patient_id}": {
         parameters: {
             query?: never;
@@ -410,6 +699,46 @@ export interface paths {
          * @description Everything about one patient on one page.
          */
         get: operations["getPatient"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/patients/{patient_id}/audit": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Audit
+         * @description What was seen and done about the patient, newest first.
+         */
+        get: operations["getAudit"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/patients/{patient_id}/bound": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Bound
+         * @description Who has to do with the patient besides their own organisation, and who sees them in need now.
+         */
+        get: operations["getBound"];
         put?: never;
         post?: never;
         delete?: never;
@@ -626,6 +955,126 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/people": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get People
+         * @description Organisations, their staff, and the relations with your patients.
+         */
+        get: operations["getPeople"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/people/{username}/lock": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Lock Person
+         * @description They are out, and do not come in again until they are unlocked.
+         */
+        post: operations["lockPerson"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/people/{username}/second-step/reset": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Reset Second Step
+         * @description For who has lost the phone and the recovery codes: they sign in with the password and enrol anew.
+         */
+        post: operations["resetSecondStep"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/people/{username}/sessions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Sessions
+         * @description Where somebody is signed in.
+         */
+        get: operations["getSessions"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/people/{username}/sign-out": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Sign Out Person
+         * @description Every session of theirs ends.
+         */
+        post: operations["signOutPerson"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/people/{username}/unlock": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Unlock Person
+         * @description They may sign in again.
+         */
+        post: operations["unlockPerson"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/phone": {
         parameters: {
             query?: never;
@@ -686,6 +1135,46 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/relations": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Add Relation
+         * @description Let an organisation or a person have to do with one of your patients, from now on.
+         */
+        post: operations["addRelation"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/relations/{relation_id}/end": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * End Relation
+         * @description They have nothing to do with the patient any more, from now on.
+         */
+        post: operations["endRelation"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/reports": {
         parameters: {
             query?: never;
@@ -695,7 +1184,7 @@ export interface paths {
         };
         /**
          * Get Report
-         * @description The alarms raised between two moments (the last 30 days). An administrator sees figures, and no patients.
+         * @description The alarms of your patients raised between two moments (the last 30 days). Figures alone for an administrator.
          */
         get: operations["getReport"];
         put?: never;
@@ -861,7 +1350,7 @@ export interface paths {
         put?: never;
         /**
          * Sign In
-         * @description Sign in; sets the session cookie.
+         * @description Sign in; sets the session cookie. Where a second step is asked for, the answer is a 401 with `needs`.
          */
         post: operations["signIn"];
         /**
@@ -869,6 +1358,66 @@ export interface paths {
          * @description Sign out; the session ends here and now.
          */
         delete: operations["signOut"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/session/oidc": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Go To Provider
+         * @description Sign in at the provider of identities.
+         */
+        get: operations["goToProvider"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/session/oidc/back": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Come Back
+         * @description From the provider, signed in there: an account's subject comes in, another is told so.
+         */
+        get: operations["comeBack"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/session/oidc/out": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Leave Provider
+         * @description Sign out at the provider as well, once signed out here.
+         */
+        get: operations["leaveProvider"];
+        put?: never;
+        post?: never;
+        delete?: never;
         options?: never;
         head?: never;
         patch?: never;
@@ -903,7 +1452,7 @@ export interface paths {
         };
         /**
          * Worklist
-         * @description Every patient, the worst first, then the longest waiting.
+         * @description Every patient who is yours, the worst first, then the longest waiting.
          */
         get: operations["getWorklist"];
         put?: never;
@@ -922,7 +1471,8 @@ export interface components {
          * About
          * @description Who answers, and what time it is there. `speed` above 1 is simulated time, and the page says so.
          *
-         *     `certificates`: hubs come in with certificates here, and can be claimed.
+         *     `certificates`: hubs come in with certificates here, and can be claimed. `provider`: what the provider of identities
+         *     is called by which one may sign in; null: there is none.
          */
         About: {
             /** Certificates */
@@ -931,6 +1481,8 @@ export interface components {
             demo: boolean;
             /** Now Ms */
             now_ms: number;
+            /** Provider */
+            provider: string | null;
             /** Speed */
             speed: number;
             /** Version */
@@ -1087,6 +1639,46 @@ export interface components {
             value: number;
         };
         /**
+         * AuditPage
+         * @description Entries, newest first. `more`: older ones are there, asked for with the last `id` as `before`.
+         */
+        AuditPage: {
+            /** More */
+            more: boolean;
+            /** Rows */
+            rows: components["schemas"]["AuditRow"][];
+        };
+        /**
+         * AuditRow
+         * @description One entry. `who` is a name, `what` the server's word (`see readings`, `acknowledge`), `detail` more of it.
+         */
+        AuditRow: {
+            /** Detail */
+            detail: string;
+            /** Id */
+            id: number;
+            /** Role */
+            role: string | null;
+            /** T Ms */
+            t_ms: number;
+            /** What */
+            what: string;
+            /** Who */
+            who: string;
+        };
+        /**
+         * Bound
+         * @description Who has to do with a patient besides their own organisation: relations, and the glass that is broken now.
+         */
+        Bound: {
+            /** Glass */
+            glass: components["schemas"]["GlassView"][];
+            /** Organisation */
+            organisation: string;
+            /** Relations */
+            relations: components["schemas"]["RelationView"][];
+        };
+        /**
          * Burden
          * @description What alarms there were in so many days of watching somebody. `per_100_days`: clinical ones.
          */
@@ -1157,6 +1749,11 @@ export interface components {
             outcome: "resolved_at_home" | "visited" | "sent_to_gp" | "admitted" | "visit_avoided" | "false_alarm" | "technical_fixed";
             /** Usefulness */
             usefulness: number;
+        };
+        /** Confirm */
+        Confirm: {
+            /** Password */
+            password: string;
         };
         /**
          * Conflict
@@ -1294,6 +1891,18 @@ export interface components {
             kind: string;
             /** T Ms */
             t_ms: number;
+        };
+        /**
+         * Enrolment
+         * @description What an authenticator is to read: the square (SVG) or, typed in, the secret. Shown this once.
+         */
+        Enrolment: {
+            /** Secret */
+            secret: string;
+            /** Square */
+            square: string;
+            /** Uri */
+            uri: string;
         };
         /**
          * Escalate
@@ -1458,6 +2067,66 @@ export interface components {
             strangers: string[];
         };
         /**
+         * GlassNew
+         * @description `patient`: the id. `reason` is read by whoever reviews it.
+         */
+        GlassNew: {
+            /**
+             * Minutes
+             * @default 60
+             */
+            minutes: number;
+            /** Patient */
+            patient: string;
+            /** Reason */
+            reason: string;
+        };
+        /** GlassReview */
+        GlassReview: {
+            /**
+             * Note
+             * @default
+             */
+            note: string;
+            /**
+             * Verdict
+             * @enum {string}
+             */
+            verdict: "justified" | "unjustified";
+        };
+        /**
+         * GlassView
+         * @description A broken glass. `by` is a name; `reviewed_by` null: nobody has looked at it yet.
+         */
+        GlassView: {
+            /** By */
+            by: string;
+            /** By Organisation */
+            by_organisation: string;
+            /**
+             * By Role
+             * @enum {string}
+             */
+            by_role: "nurse" | "doctor" | "specialist" | "administrator";
+            /** From Ms */
+            from_ms: number;
+            /** Id */
+            id: string;
+            /** Note */
+            note: string;
+            patient: components["schemas"]["PatientName"];
+            /** Reason */
+            reason: string;
+            /** Reviewed By */
+            reviewed_by: string | null;
+            /** Reviewed Ms */
+            reviewed_ms: number | null;
+            /** Until Ms */
+            until_ms: number;
+            /** Verdict */
+            verdict: ("justified" | "unjustified") | null;
+        };
+        /**
          * Handover
          * @description One shift. `rostered` False: no roster is kept, so it is the eight hours before that moment.
          *
@@ -1558,6 +2227,8 @@ export interface components {
             broker: string;
             /** Open Alarms */
             open_alarms: number | null;
+            /** Outbox Late S */
+            outbox_late_s?: number | null;
             /** Problems */
             problems: string[];
             /** Quarantined */
@@ -1686,14 +2357,18 @@ export interface components {
         };
         /**
          * Ladders
-         * @description With what can be chosen.
+         * @description With what can be chosen, and whether you may save them. `organisations`: none where there is only one.
          */
         Ladders: {
             /** Ladders */
             ladders: components["schemas"]["LadderShape"][];
+            /** May Save */
+            may_save: boolean;
             /** Note */
             note: string;
             office: components["schemas"]["OfficeShape"];
+            /** Organisations */
+            organisations: components["schemas"]["OrganisationBrief"][];
             /** Programmes */
             programmes: components["schemas"]["ProgrammeBrief"][];
             /** Saved By */
@@ -1801,6 +2476,61 @@ export interface components {
             undone_why: string | null;
         };
         /**
+         * MyWays
+         * @description `ways` in the order in which they are used. `phone`: the municipality's, used while none of them counts; or null.
+         *
+         *     `channels`: what this server can send by. `push_key`: its public key, for a browser that subscribes; or null.
+         */
+        MyWays: {
+            /** Channels */
+            channels: ("sms" | "email" | "push" | "voice" | "webhook")[];
+            /** Phone */
+            phone: string | null;
+            /** Push Key */
+            push_key: string | null;
+            /** Ways */
+            ways: components["schemas"]["WayView"][];
+        };
+        /**
+         * NeedsCode
+         * @description Why nobody came in. With `needs` the password is right: sign in again with the code as well.
+         */
+        NeedsCode: {
+            /** Detail */
+            detail: string;
+            /** Needs */
+            needs?: "code" | null;
+        };
+        /**
+         * NewWay
+         * @description A way to be confirmed by a code that is sent there; a browser's subscription (as JSON) counts at once.
+         */
+        NewWay: {
+            /** Address */
+            address: string;
+            /**
+             * After S
+             * @default 0
+             */
+            after_s: number;
+            /**
+             * Channel
+             * @enum {string}
+             */
+            channel: "sms" | "email" | "push" | "voice" | "webhook";
+            /**
+             * Language
+             * @default nb
+             * @enum {string}
+             */
+            language: "nb" | "en";
+            /**
+             * Name
+             * @default
+             */
+            name: string;
+        };
+        /**
          * News2
          * @description NEWS2 as far as it can be known. `lacks` names the missing channels; a partial score is never shown as whole.
          */
@@ -1854,6 +2584,8 @@ export interface components {
         /**
          * OnCall
          * @description `people`: the staff, those who have left but are on a roster not among them (`called` knows their names).
+         *
+         *     `organisations`: whose rosters you may keep, none where there is only one.
          */
         OnCall: {
             /** Called */
@@ -1864,12 +2596,16 @@ export interface components {
             from_ms: number;
             /** Now Ms */
             now_ms: number;
+            /** Organisations */
+            organisations: components["schemas"]["OrganisationBrief"][];
             /** People */
             people: components["schemas"]["StaffBrief"][];
             /** Roles */
             roles: components["schemas"]["Answers"][];
             /** Rosters */
             rosters: components["schemas"]["RosterView"][];
+            /** Shared */
+            shared: boolean;
             /** To Ms */
             to_ms: number;
         };
@@ -1965,6 +2701,30 @@ export interface components {
             /** Why */
             why: string;
         };
+        /** OrganisationBrief */
+        OrganisationBrief: {
+            /** Id */
+            id: string;
+            /** Name */
+            name: string;
+        };
+        /**
+         * OrganisationView
+         * @description `keeps`: the one that keeps the system.
+         */
+        OrganisationView: {
+            /** Id */
+            id: string;
+            /** Keeps */
+            keeps: boolean;
+            /**
+             * Kind
+             * @enum {string}
+             */
+            kind: "municipality" | "gp" | "hospital" | "response";
+            /** Name */
+            name: string;
+        };
         /**
          * OverrideNew
          * @description `into` instead of `out`; `out` null: beside whoever is on; `into` null: nobody instead.
@@ -2013,6 +2773,17 @@ export interface components {
             per_100_days: number | null;
             /** Technical */
             technical: number;
+        };
+        /** PatientName */
+        PatientName: {
+            /** Birth Year */
+            birth_year: number;
+            /** Id */
+            id: string;
+            /** Name */
+            name: string;
+            /** Organisation */
+            organisation: string;
         };
         /** PatientPage */
         PatientPage: {
@@ -2082,6 +2853,49 @@ export interface components {
             turn: "shift" | "week";
             /** Weekdays */
             weekdays: number[];
+        };
+        /**
+         * PeoplePage
+         * @description What an administrator keeps. `patients`: those who may be given a relation.
+         */
+        PeoplePage: {
+            /** Organisations */
+            organisations: components["schemas"]["OrganisationView"][];
+            /** Patients */
+            patients: components["schemas"]["PatientName"][];
+            /** People */
+            people: components["schemas"]["PersonView"][];
+            /** Relations */
+            relations: components["schemas"]["RelationView"][];
+        };
+        /**
+         * PersonView
+         * @description Someone of the staff. Times are of the wall.
+         */
+        PersonView: {
+            /** Id */
+            id: string;
+            /** Locked Ms */
+            locked_ms: number | null;
+            /** Name */
+            name: string;
+            /** Organisation */
+            organisation: string;
+            /** Password */
+            password: boolean;
+            /** Phone */
+            phone: string;
+            /** Provider */
+            provider: boolean;
+            /**
+             * Role
+             * @enum {string}
+             */
+            role: "nurse" | "doctor" | "specialist" | "administrator";
+            /** Second Step */
+            second_step: boolean;
+            /** Sessions */
+            sessions: number;
         };
         /**
          * PhoneMessage
@@ -2340,6 +3154,14 @@ export interface components {
             version: string;
         };
         /**
+         * RecoveryCodes
+         * @description Each good once, instead of a code. Shown this once.
+         */
+        RecoveryCodes: {
+            /** Codes */
+            codes: string[];
+        };
+        /**
          * Reinstate
          * @description Why what was said to be wrong counts again after all.
          */
@@ -2348,6 +3170,49 @@ export interface components {
             correction: string;
             /** Why */
             why: string;
+        };
+        /**
+         * RelationNew
+         * @description Name one of `organisation` and `staff`. `until_ms` null: until it is ended.
+         */
+        RelationNew: {
+            /** Organisation */
+            organisation?: string | null;
+            /** Patient */
+            patient: string;
+            /**
+             * Purpose
+             * @enum {string}
+             */
+            purpose: "treatment" | "consultation" | "response";
+            /** Staff */
+            staff?: string | null;
+            /** Until Ms */
+            until_ms?: number | null;
+        };
+        /**
+         * RelationView
+         * @description An organisation (its id) or a person (their user name) that has to do with a patient; the other is null.
+         */
+        RelationView: {
+            /** From Ms */
+            from_ms: number;
+            /** Id */
+            id: string;
+            /** Made By */
+            made_by: string;
+            /** Organisation */
+            organisation: string | null;
+            patient: components["schemas"]["PatientName"];
+            /**
+             * Purpose
+             * @enum {string}
+             */
+            purpose: "treatment" | "consultation" | "response";
+            /** Staff */
+            staff: string | null;
+            /** Until Ms */
+            until_ms: number | null;
         };
         /**
          * Report
@@ -2458,6 +3323,8 @@ export interface components {
             kept: boolean;
             /** May Change */
             may_change: boolean;
+            /** May Keep */
+            may_keep: boolean;
             /** Name */
             name: string;
             next: components["schemas"]["StretchView"] | null;
@@ -2538,6 +3405,25 @@ export interface components {
             usefulness: number | null;
         };
         /**
+         * Security
+         * @description One's own keys. `password`: there is one here; without it the provider of identities sees to the second step.
+         */
+        Security: {
+            /** Password */
+            password: boolean;
+            /** Recovery Left */
+            recovery_left: number;
+            /** Second Step */
+            second_step: boolean;
+            /** Sessions */
+            sessions: components["schemas"]["SessionView"][];
+            /**
+             * Way
+             * @enum {string}
+             */
+            way: "password" | "two steps" | "oidc";
+        };
+        /**
          * SeenReading
          * @description A reading or an event that a rule looked at, as it stood then.
          *
@@ -2567,8 +3453,31 @@ export interface components {
             /** Value */
             value: number;
         };
+        /**
+         * SessionView
+         * @description Where somebody is signed in. `name` opens nothing; `mine`: it is the one that asks. Times are of the wall.
+         */
+        SessionView: {
+            /** Began Ms */
+            began_ms: number;
+            /** Browser */
+            browser: string;
+            /** Mine */
+            mine: boolean;
+            /** Name */
+            name: string;
+            /** Used Ms */
+            used_ms: number;
+            /**
+             * Way
+             * @enum {string}
+             */
+            way: "password" | "two steps" | "oidc";
+        };
         /** SignIn */
         SignIn: {
+            /** Code */
+            code?: string | null;
             /** Password */
             password: string;
             /** Username */
@@ -2589,6 +3498,18 @@ export interface components {
             priority: string;
         };
         /**
+         * Spoken
+         * @description In which language a message is wanted.
+         */
+        Spoken: {
+            /**
+             * Language
+             * @default nb
+             * @enum {string}
+             */
+            language: "nb" | "en";
+        };
+        /**
          * Spread
          * @description How long something took, in seconds, of `n` times: half took at most `median_s`, nine in ten at most `p90_s`.
          */
@@ -2602,7 +3523,7 @@ export interface components {
         };
         /**
          * StaffBrief
-         * @description `reachable`: a phone number is known.
+         * @description `reachable`: the ladder has a way to them.
          */
         StaffBrief: {
             /** Id */
@@ -2724,6 +3645,13 @@ export interface components {
             /** To Ms */
             to_ms: number;
         };
+        /** TakeOff */
+        TakeOff: {
+            /** Code */
+            code: string;
+            /** Password */
+            password: string;
+        };
         /**
          * Target
          * @description Whom a step may tell.
@@ -2768,6 +3696,16 @@ export interface components {
             what: string;
             /** Who */
             who: string | null;
+        };
+        /**
+         * Tried
+         * @description A test message was taken: `reference` is the other side's name for it.
+         */
+        Tried: {
+            /** Delivered */
+            delivered: boolean;
+            /** Reference */
+            reference: string;
         };
         /** User */
         User: {
@@ -2814,23 +3752,34 @@ export interface components {
             /** Value */
             value: number;
         };
-        /** WayShape */
-        WayShape: {
+        /**
+         * Wait
+         * @description Seconds after one is told.
+         */
+        Wait: {
+            /** After S */
+            after_s: number;
+        };
+        /**
+         * WayView
+         * @description One way. `confirmed`: it has been shown to lead to its owner, and is used. A browser's address is not shown.
+         */
+        WayView: {
+            /** Address */
+            address: string;
             /** After S */
             after_s: number;
             /**
              * Channel
              * @enum {string}
              */
-            channel: "sms" | "push" | "email" | "voice" | "webhook";
-        };
-        /**
-         * Ways
-         * @description How you are told, one way after the other. A message (`sms`) is always among them.
-         */
-        Ways: {
-            /** Ways */
-            ways: components["schemas"]["WayShape"][];
+            channel: "sms" | "email" | "push" | "voice" | "webhook";
+            /** Confirmed */
+            confirmed: boolean;
+            /** Id */
+            id: string;
+            /** Name */
+            name: string;
         };
         /**
          * WhoThen
@@ -2923,6 +3872,19 @@ export interface components {
             waiting_since_ms: number | null;
             /** Wishes */
             wishes: components["schemas"]["WishView"][];
+        };
+        /** Code */
+        server__access__api__Code: {
+            /** Code */
+            code: string;
+        };
+        /**
+         * Code
+         * @description What was sent to the way.
+         */
+        server__notify__api__Code: {
+            /** Code */
+            code: string;
         };
     };
     responses: never;
@@ -3569,6 +4531,242 @@ export interface operations {
             };
         };
     };
+    getGlass: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["GlassView"][];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    breakGlass: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["GlassNew"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["GlassView"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    mendGlass: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                glass_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["GlassView"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    reviewGlass: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                glass_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["GlassReview"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["GlassView"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     getHandover: {
         parameters: {
             query?: {
@@ -3880,6 +5078,828 @@ export interface operations {
             };
         };
     };
+    getMyGlass: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["GlassView"][];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    beginSecondStep: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Confirm"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Enrolment"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    confirmSecondStep: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["server__access__api__Code"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RecoveryCodes"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    removeSecondStep: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["TakeOff"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getSecurity: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Security"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    endOtherSessions: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    endSession: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                session: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getMyWays: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MyWays"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    addMyWay: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewWay"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WayView"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Bad Gateway */
+            502: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    changeMyWay: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                way_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Wait"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WayView"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    removeMyWay: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                way_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MyWays"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    sendWayCode: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                way_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Spoken"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WayView"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Bad Gateway */
+            502: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    confirmMyWay: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                way_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["server__notify__api__Code"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WayView"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    testMyWay: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                way_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Spoken"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Tried"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Bad Gateway */
+            502: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     getOnCall: {
         parameters: {
             query?: {
@@ -3962,11 +5982,13 @@ export interface operations {
             };
         };
     };
-    getWays: {
+    getPatient: {
         parameters: {
             query?: never;
             header?: never;
-            path?: never;
+            path: {
+                patient_id: string;
+            };
             cookie?: never;
         };
         requestBody?: never;
@@ -3977,40 +5999,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Ways"];
-                };
-            };
-            /** @description Unauthorized */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    putWays: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["Ways"];
-            };
-        };
-        responses: {
-            /** @description Successful Response */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Ways"];
+                    "application/json": components["schemas"]["PatientPage"];
                 };
             };
             /** @description Unauthorized */
@@ -4031,6 +6020,15 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
             /** @description Unprocessable Entity */
             422: {
                 headers: {
@@ -4042,7 +6040,67 @@ export interface operations {
             };
         };
     };
-    getPatient: {
+    getAudit: {
+        parameters: {
+            query?: {
+                before?: number | null;
+            };
+            header?: never;
+            path: {
+                patient_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AuditPage"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getBound: {
         parameters: {
             query?: never;
             header?: never;
@@ -4059,7 +6117,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["PatientPage"];
+                    "application/json": components["schemas"]["Bound"];
                 };
             };
             /** @description Unauthorized */
@@ -4885,6 +6943,343 @@ export interface operations {
             };
         };
     };
+    getPeople: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PeoplePage"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    lockPerson: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                username: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PersonView"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    resetSecondStep: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                username: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PersonView"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getSessions: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                username: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SessionView"][];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    signOutPerson: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                username: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PersonView"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    unlockPerson: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                username: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PersonView"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     getPhone: {
         parameters: {
             query?: {
@@ -5030,6 +7425,142 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Answered"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    addRelation: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RelationNew"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RelationView"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    endRelation: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                relation_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RelationView"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
                 };
             };
             /** @description Unprocessable Entity */
@@ -5573,7 +8104,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["NeedsCode"];
                 };
             };
             /** @description Forbidden */
@@ -5632,6 +8163,87 @@ export interface operations {
             };
             /** @description Forbidden */
             403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    goToProvider: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description to the provider, or back to the page */
+            303: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    comeBack: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description to the provider, or back to the page */
+            303: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    leaveProvider: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description to the provider, or back to the page */
+            303: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Not Found */
+            404: {
                 headers: {
                     [name: string]: unknown;
                 };

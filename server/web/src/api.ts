@@ -37,6 +37,9 @@ export type HeldValue = Schemas["HeldValue"];
 export type AnswerBody = Schemas["Answer"];
 export type PhoneMessage = Schemas["PhoneMessage"];
 export type GatewayView = Schemas["GatewayView"];
+export type MyWays = Schemas["MyWays"];
+export type Way = Schemas["WayView"];
+export type NewWay = Schemas["NewWay"];
 
 export const client = createClient<paths>({ baseUrl: "/" });
 
@@ -46,6 +49,8 @@ export class Refused extends Error {
     readonly status: number,
     detail: string,
     readonly conflict: Conflict | null,
+    /// What is still to be given with the same request: a code at sign-in.
+    readonly needs: string | null = null,
   ) {
     super(detail);
   }
@@ -60,13 +65,18 @@ export async function answer<T>(asked: Promise<{ data?: T; error?: unknown; resp
   const { data, error, response } = await asked;
   if (response.ok) return data as T;
   const conflict = response.status === 409 && error ? (error as Conflict) : null;
-  throw new Refused(response.status, detailOf(error), conflict);
+  const needs = (error as { needs?: string } | undefined)?.needs ?? null;
+  throw new Refused(response.status, detailOf(error), conflict, needs);
 }
+
+type Language = "nb" | "en";
+const wayPath = (id: string) => ({ path: { way_id: Number(id) } });
 
 export const api = {
   about: () => answer(client.GET("/api/about")),
   session: () => answer(client.GET("/api/session")),
-  signIn: (username: string, password: string) => answer(client.POST("/api/session", { body: { username, password } })),
+  signIn: (username: string, password: string, code: string | null) =>
+    answer(client.POST("/api/session", { body: { username, password, code } })),
   signOut: () => answer(client.DELETE("/api/session")),
   worklist: () => answer(client.GET("/api/worklist")),
   patient: (patient_id: string) =>
@@ -130,4 +140,15 @@ export const api = {
   revoke: (gateway: string, reason: string) =>
     answer(client.POST("/api/fleet/{gateway}/revoke", { params: { path: { gateway } }, body: { reason } })),
   quarantine: () => answer(client.GET("/api/quarantine")),
+  myWays: () => answer(client.GET("/api/me/ways")),
+  addWay: (body: NewWay) => answer(client.POST("/api/me/ways", { body })),
+  sendWayCode: (id: string, language: Language) =>
+    answer(client.POST("/api/me/ways/{way_id}/code", { params: wayPath(id), body: { language } })),
+  confirmWay: (id: string, code: string) =>
+    answer(client.POST("/api/me/ways/{way_id}/confirm", { params: wayPath(id), body: { code } })),
+  changeWay: (id: string, after_s: number) =>
+    answer(client.PUT("/api/me/ways/{way_id}", { params: wayPath(id), body: { after_s } })),
+  testWay: (id: string, language: Language) =>
+    answer(client.POST("/api/me/ways/{way_id}/test", { params: wayPath(id), body: { language } })),
+  removeWay: (id: string) => answer(client.DELETE("/api/me/ways/{way_id}", { params: wayPath(id) })),
 };

@@ -13,12 +13,15 @@ import { WorklistPage } from "./worklist/page";
 
 const PatientPage = lazy(() => import("./patient/page"));
 const PhonePage = lazy(() => import("./phone/page"));
+const PeoplePage = lazy(() => import("./access/people"));
+const SecurityPage = lazy(() => import("./access/security"));
 const FleetPage = lazy(() => import("./fleet/page"));
 const OnCallPage = lazy(() => import("./oncall/page"));
 const RosterEditor = lazy(() => import("./oncall/editor"));
 const HandoverPage = lazy(() => import("./handover/page"));
 const LaddersPage = lazy(() => import("./ladders/page"));
 const ReportsPage = lazy(() => import("./reports/page"));
+const MePage = lazy(() => import("./me/page"));
 
 export function App() {
   const [language, choose] = useRemembered("hjemvakt.language", ["nb", "en"], "nb");
@@ -58,6 +61,15 @@ function Pages() {
           <Route path="/phone">
             <PhonePage />
           </Route>
+          <Route path="/people">
+            <PeoplePage user={user} />
+          </Route>
+          <Route path="/me/security">
+            <SecurityPage />
+          </Route>
+          <Route path="/me">
+            <MePage />
+          </Route>
           <Route path="/fleet">
             <FleetPage user={user} />
           </Route>
@@ -67,7 +79,7 @@ function Pages() {
           <Route path="/oncall/:id/edit">{({ id }) => <RosterEditor key={id} id={id} />}</Route>
           <Route path="/handover/:roster?">{({ roster }) => <HandoverPage key={roster ?? ""} roster={roster ?? null} />}</Route>
           <Route path="/ladders">
-            <LaddersPage user={user} />
+            <LaddersPage />
           </Route>
           <Route path="/reports">
             <ReportsPage />

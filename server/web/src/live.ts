@@ -114,6 +114,10 @@ export function listen(queries: QueryClient): () => void {
       patientChanged(patient_id);
       curvesChanged(patient_id);
     });
+    on<{ patient_id: string }>("glass", ({ patient_id }) => {
+      void queries.invalidateQueries({ queryKey: ["glass"] });
+      void queries.invalidateQueries({ queryKey: ["bound", patient_id] });
+    });
     on<PhoneMessage>("phone", (message) =>
       queries.setQueryData<PhoneMessage[]>(
         ["phone"],

@@ -49,6 +49,8 @@ export const worklistQuery = queryOptions({
 
 export const patientQuery = (id: string) => queryOptions({ queryKey: ["patient", id], queryFn: () => api.patient(id) });
 
+export const myWaysQuery = queryOptions({ queryKey: ["my ways"], queryFn: api.myWays });
+
 export const phoneQuery = queryOptions({ queryKey: ["phone"], queryFn: api.phone });
 
 /// The fleet has no events of its own; it is asked for again now and then.

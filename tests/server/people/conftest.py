@@ -10,6 +10,7 @@ import pytest
 import sqlalchemy as sa
 from argon2 import PasswordHasher
 
+from server.access import organisations
 from server.access import store as access
 from server.alarms import store as alarms
 from server.alarms import table, timeline
@@ -62,7 +63,8 @@ class Ward:
         metadata.create_all(self.db.engine)
         self.config = Config(name="Saltdal", data=folder, demo=True, web=Web())
         self.programmes = load_programmes(None)
-        self.hub = Hub(Rows(self.db, self.programmes, self.clock), self.clock)
+        rows = Rows(self.db, self.programmes, self.clock)
+        self.hub = Hub(rows, self.clock, counted=rows.access_count)
         self.phone = FakePhone(self.db, ring=self.hub.phone)
         self.senders: dict[str, object] = {"sms": self.phone}
         self.staffed()
@@ -80,6 +82,7 @@ class Ward:
     def staffed(self, staff: tuple[Staff, ...] = STAFF, shifts: tuple[Shift, ...] = ()) -> None:
         town = Municipality("Saltdal", staff=staff, shifts=shifts)
         with self.db.write() as tx:
+            organisations.apply(tx, town)
             access.apply(tx, town)
             oncall.apply(tx, town)
 

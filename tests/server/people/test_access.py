@@ -6,7 +6,7 @@ import pytest
 import sqlalchemy as sa
 from argon2 import extract_parameters
 
-from server.access import passwords, store
+from server.access import passwords, sessions, store
 from server.access.passwords import TRIES, WINDOW_NS, Turnstile, fits, hash_password
 from vitals.clock import NS
 
@@ -16,7 +16,7 @@ HOUR = 3600 * NS
 @pytest.fixture
 def token(ward):
     with ward.db.write() as tx:
-        return store.open_session(tx, "kari", 0)
+        return sessions.open_session(tx, "kari", 0)
 
 
 def holder(ward, token, wall_ns):
@@ -33,7 +33,7 @@ def test_a_session_ends_eight_hours_after_its_last_use(ward, token):
 def test_and_twelve_hours_after_sign_in_however_busy(ward, token):
     for hour in range(1, 12):
         with ward.db.write() as tx:
-            store.touch(tx, token, hour * HOUR)
+            sessions.touch(tx, token, hour * HOUR)
     assert holder(ward, token, 12 * HOUR - 1) == "kari"
     assert holder(ward, token, 12 * HOUR) is None
 
@@ -59,7 +59,7 @@ def test_but_not_when_the_same_file_is_applied_again(ward, token):
 
 def test_the_database_does_not_know_the_token(ward, token):
     with ward.db.read() as tx:
-        kept = tx.execute(sa.select(store.sessions)).one()
+        kept = tx.execute(sa.select(sessions.sessions)).one()
     assert token.encode() not in b"".join(str(part).encode() for part in kept)
     assert len(token) >= 43, "256 bits"
 
@@ -120,7 +120,7 @@ def test_accounts_that_leave_are_kept_by_name_but_told_nothing(ward, words):
 
 def test_tokens_do_not_repeat(ward):
     with ward.db.write() as tx:
-        tokens = [store.open_session(tx, "kari", 0) for _ in range(20)]
+        tokens = [sessions.open_session(tx, "kari", 0) for _ in range(20)]
     assert all(one != other for one, other in itertools.combinations(tokens, 2))
 
 

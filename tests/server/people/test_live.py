@@ -10,9 +10,11 @@ import pytest
 import uvicorn
 
 from server import live
-from server.live import QUEUE, Hub
+from server.access.scopes import EVERYBODY
+from server.live import Hub
 from server.site import build
 from server.worklist import Rows
+from tests.stream import told
 from vitals.alarm import Level
 from vitals.clock import MS
 
@@ -20,21 +22,24 @@ from vitals.clock import MS
 class Screen:
     """One open stream, read an event at a time."""
 
-    def __init__(self, hub, role="nurse", last=None, allowed=lambda: True):
-        self._events = hub.stream(role, last, allowed)
+    def __init__(self, hub, role="nurse", last=None, allowed=lambda: EVERYBODY):
+        self._pieces = hub.stream(role, last, allowed)
+        self._events = []
         self.last = None
 
     async def next(self):
         """(name, data) of the next event that is not a beat."""
         async with asyncio.timeout(10):
             while True:
-                event = await anext(self._events)
-                self.last = event.id or self.last
-                if event.event != "beat":
-                    return event.event, json.loads(event.data)
+                while not self._events:
+                    self._events = told(await anext(self._pieces))
+                event = self._events.pop(0)
+                self.last = event.get("id", self.last)
+                if event["event"] != "beat":
+                    return event["event"], json.loads(event["data"])
 
     async def close(self):
-        await self._events.aclose()
+        await self._pieces.aclose()
 
 
 @contextlib.asynccontextmanager
@@ -138,10 +143,11 @@ async def test_and_so_does_one_that_is_too_old(ward, monkeypatch):
         assert [(await screen.next())[0] for _ in range(5)] == ["patient"] * 5
 
 
-async def test_a_screen_that_reads_too_slowly_is_told_to_fetch_everything_anew(ward):
+async def test_a_screen_that_reads_too_slowly_is_told_to_fetch_everything_anew(ward, monkeypatch):
+    monkeypatch.setattr(live, "QUEUE", 5)
     async with open_screen(ward.hub) as slow, open_screen(ward.hub) as quick:
-        changes(ward, QUEUE)
-        assert [(await quick.next())[0] for _ in range(QUEUE)] == ["patient"] * QUEUE
+        changes(ward, 5)
+        assert [(await quick.next())[0] for _ in range(5)] == ["patient"] * 5
         changes(ward)
         assert await slow.next() == ("resync", {})
         assert (await quick.next())[0] == "patient"
@@ -154,6 +160,31 @@ async def test_a_screen_that_has_gone_is_forgotten(ward):
     async with open_screen(ward.hub):
         assert len(ward.hub._clients) == 1
     assert len(ward.hub._clients) == 0
+
+
+async def test_what_came_together_goes_out_together(ward):
+    pieces = ward.hub.stream("nurse", None, lambda: EVERYBODY)
+    await anext(pieces)
+    changes(ward, 3)
+    events = told(await anext(pieces))
+    assert [(one["event"], one["id"]) for one in events] == [("patient", f"{ward.hub.epoch}-{n}") for n in (1, 2, 3)]
+    await pieces.aclose()
+
+
+async def test_however_much_happens_a_screen_and_the_pump_are_called_once(ward):
+    """Each call writes a byte into the loop's pipe: a full one loses the signal by which the server is stopped."""
+    calls, loop = [], asyncio.get_running_loop()
+    async with open_screen(ward.hub) as screen, pumping(ward.hub):
+        await asyncio.sleep(0)
+        assert ward.hub._pump, "it has begun"
+        real = loop.call_soon_threadsafe
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(loop, "call_soon_threadsafe", lambda *given: calls.append(given) or real(*given))
+            for _ in range(100):
+                ward.hub.patient_changed("solveig")
+                ward.hub._send(ward.hub._event("patient", "{}", "{}"))
+            assert len(calls) == 2
+        assert (await screen.next())[0] == "patient"
 
 
 async def test_an_administrators_screen_gets_rows_without_what_was_measured(ward):
@@ -183,16 +214,17 @@ async def test_outside_a_demo_only_administrators_see_the_phones_ring(ward):
 
 async def test_a_heart_beats_and_a_session_that_ends_ends_the_stream(ward, monkeypatch):
     monkeypatch.setattr(live, "BEAT_S", 0.01)
-    answers = iter([True, True, False])
-    heard = [event.event async for event in ward.hub.stream("nurse", None, lambda: next(answers))]
+    answers = iter([EVERYBODY] * 3 + [None])
+    heard = [told(piece)[0]["event"] async for piece in ward.hub.stream("nurse", None, lambda: next(answers))]
     assert heard == ["hello", "beat", "beat"]
 
 
 async def test_every_beat_says_whether_what_the_homes_send_is_stored(ward, monkeypatch):
     monkeypatch.setattr(live, "BEAT_S", 0.01)
-    answers, deaf = iter([True, True, False]), iter([False, True, False])
+    answers, deaf = iter([EVERYBODY] * 3 + [None]), iter([False, True, False])
     ward.hub.deaf = lambda: next(deaf)
-    said = [json.loads(event.data)["deaf"] async for event in ward.hub.stream("nurse", None, lambda: next(answers))]
+    heard = [told(piece)[0]["data"] async for piece in ward.hub.stream("nurse", None, lambda: next(answers))]
+    said = [json.loads(data)["deaf"] for data in heard]
     assert said == [False, True, False]
 
 
@@ -200,7 +232,19 @@ async def test_time_alone_makes_a_value_stale_on_every_screen(ward):
     ward.hear(Level.HIGH)
     ward.hub.worklist("nurse")
     ward.hear(Level.HIGH, patient="arne")
-    assert [event.name for event in ward.hub.drain(everybody=True) if event.name == "row"] == ["row"]
+    assert [event.name for event in ward.hub.drain(also=["arne"]) if event.name == "row"] == ["row"]
+
+
+async def test_whoever_is_no_longer_there_leaves_the_list(ward):
+    people = ["solveig", "arne"]
+    rows = Rows(ward.db, ward.programmes, ward.clock)
+    hub = Hub(lambda names: [row for row in rows(names) if row.patient.id in people], ward.clock)
+    first = json.loads(hub.worklist("nurse"))
+    people.remove("arne")
+    hub.drain(also=["solveig", "arne"])
+    second = json.loads(hub.worklist("nurse"))
+    assert [row["patient"]["id"] for row in second["rows"]] == ["solveig"]
+    assert second["version"] > first["version"]
 
 
 @contextlib.asynccontextmanager
@@ -217,12 +261,13 @@ async def pumping(hub):
 async def test_the_pump_refreshes_everybody_however_busy_it_is(ward, monkeypatch):
     monkeypatch.setattr(live, "REFRESH_S", 0.05)
     monkeypatch.setattr(live, "COALESCE_S", 0.0)
+    monkeypatch.setattr(live, "REFRESHED", 1)
     rows, everybody, built = Rows(ward.db, ward.programmes, ward.clock), asyncio.Event(), []
     loop = asyncio.get_running_loop()
 
     def build_rows(names):
         built.append(names)
-        if built[-1] is None and ["solveig"] in built:
+        if ["solveig", "arne"] in built and ["solveig"] in built:  # some at a time, with whoever changed before them
             loop.call_soon_threadsafe(everybody.set)
         else:
             hub.patient_changed("solveig")  # there is always something to do
@@ -343,12 +388,12 @@ async def test_over_real_http_an_acknowledgement_reaches_a_colleague_and_the_ser
 
 async def test_a_stream_that_is_never_idle_ends_all_the_same_when_its_session_does(ward, monkeypatch):
     monkeypatch.setattr(live, "BEAT_S", 0.01)
-    ends = [True, False]
+    ends = [EVERYBODY, EVERYBODY, None]
     async with open_screen(ward.hub, allowed=lambda: ends.pop(0)) as screen:
 
         async def watch():
             for _ in range(5000):
-                ward.hub._send(ward.hub._event("patient", "{}", "{}"))
+                ward.hub._send(ward.hub._event("patient", "{}", "{}", "solveig"))
                 await screen.next()
 
         with pytest.raises(StopAsyncIteration):

@@ -48,7 +48,7 @@ def test_a_crash_between_send_and_mark_sends_again_with_the_same_key_and_rings_o
     assert states(ward) == ["queued", "queued"]
     ward.senders = {"sms": ward.phone}
     ward.later(seconds=11)
-    assert states(ward) == ["sent", "sent"]
+    assert states(ward) == ["delivered", "delivered"]
     assert rang == ["1/0.0/kari/sms"]
     assert [text.split(":")[0] for text in ward.phones()] == ["Kari Olsen", "Per Hansen"]
 

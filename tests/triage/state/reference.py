@@ -8,7 +8,7 @@ import statistics
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from tests.triage.second_opinion import rcp, rcp_spo2
+from tests.triage.second_opinion.scores import rcp, rcp_spo2
 from triage.course import USUAL
 from triage.grid import Sample
 from vitals.channels import CHANNELS

@@ -18,8 +18,8 @@ from triage.grid import Need, Sample, Samples, limits_of, needs
 from triage.grid import window as made_of_samples
 from triage.run import run
 from triage.state import ALWAYS, State, window
+from triage.state.people import NOTHING
 from triage.state.rings import CUT
-from triage.state.table import NOTHING
 from vitals.channels import CHANNELS
 from vitals.clock import NS
 
@@ -102,7 +102,7 @@ class Life:
         for one in samples:
             self.told.samples[one.patient].append(one)
         known = {one.patient for one in samples if math.isfinite(one.value)}
-        assert touched.tolist() == sorted(self.state.rows(known))
+        assert touched.tolist() == sorted(self.state.people.rows(known))
 
     def failing(self) -> None:
         """A batch that comes to nothing, with new series and patients withdrawn in it."""
@@ -112,8 +112,16 @@ class Life:
         samples = [self.sample(self.random.choice(people), self.random.choice(NAMES)) for _ in range(30)]
         self.state.take(self.columns(samples), self.now_ns)
         if self.random.random() < 0.5:
-            self.state.fill(self.state.rows(people[:1]), ALWAYS, self.columns(samples[:0]), self.now_ns)
+            self.state.fill(self.state.people.rows(people[:1]), ALWAYS, self.columns(samples[:0]), self.now_ns)
             self.state.take(self.columns(samples), self.now_ns)
+        window(
+            self.state,
+            self.now_ns,
+            self.state.people.rows(people),
+            RULES,
+            limits_of(RULES, people, {}),
+            self.ask(people),
+        )  # somebody looks at what will not have been
         self.state.undo()
         assert repr((vars(self.seen()), self.scores())) == repr(before)
 
@@ -123,7 +131,7 @@ class Life:
         kept = [one for one in self.told.samples[patient] if self.random.random() < 0.7]
         self.told.samples[patient] = kept
         self.state.begin()
-        self.state.fill(self.state.rows([patient]), ALWAYS, self.columns(kept), self.now_ns)
+        self.state.fill(self.state.people.rows([patient]), ALWAYS, self.columns(kept), self.now_ns)
         self.state.settle()
 
     def later(self) -> None:
@@ -147,7 +155,9 @@ class Life:
         self.told.scale[patient] = scale = self.random.choice((1, 2))
         fresh_s = [self.random.choice((3600.0, 86_400.0, 172_800.0)) for _ in PARAMETERS]
         self.told.fresh_s.update({(patient, name): value for name, value in zip(PARAMETERS, fresh_s, strict=True)})
-        self.state.prescribe(self.state.rows([patient]), np.array([scale], np.int8), np.array([fresh_s]).T, self.now_ns)
+        self.state.prescribe(
+            self.state.people.rows([patient]), np.array([scale], np.int8), np.array([fresh_s]).T, self.now_ns
+        )
 
     # --- what is seen of it
 
@@ -155,7 +165,7 @@ class Life:
         samples = list(samples)
         return Samples(
             np.array([NAMES.index(one.channel) for one in samples], np.int64),
-            self.state.rows(one.patient for one in samples).astype(np.int64),
+            self.state.people.rows(one.patient for one in samples).astype(np.int64),
             np.array([one.t_ns for one in samples], np.int64),
             np.array([one.value for one in samples], np.float64),
             np.array([one.good for one in samples], np.bool_),
@@ -179,10 +189,10 @@ class Life:
     def seen(self, rules: tuple[Rule, ...] = RULES) -> Window:
         people = list(self.told.samples)
         limit = limits_of(rules, people, {})
-        return window(self.state, self.now_ns, self.state.rows(people), rules, limit, self.ask(people))
+        return window(self.state, self.now_ns, self.state.people.rows(people), rules, limit, self.ask(people))
 
     def scores(self) -> list[tuple[int, bool, bool]]:
-        found, rows = self.state.totals(), self.state.rows(self.told.samples)
+        found, rows = self.state.totals(), self.state.people.rows(self.told.samples)
         return list(zip(*(column[rows].tolist() for column in found), strict=True))
 
     def expected(self, rules: tuple[Rule, ...] = RULES) -> Window:
@@ -235,17 +245,17 @@ def test_rings_courses_and_totals_are_those_of_the_reference(seed: int, steps: i
     state.expire(life.now_ns)
     totals = state.totals()
     for patient in told.samples:
-        (row,) = state.rows([patient])
-        for number, name in enumerate(NAMES):
-            pool, slot = state.pool_of[name], state.columns["slot"][number, row]
-            t_ns, value, good = pool.samples(np.array([slot]), pool.size)
+        (row,) = state.people.rows([patient])
+        for name in NAMES:
+            size, slots = state.size_of[name], state.slots(name, np.array([row]))
+            t_ns, value, good = state.rings.samples(slots, size, size)
             ring = [
                 (when, what, trusted)
                 for when, what, trusted in zip(*(column[:, 0].tolist() for column in (t_ns, value, good)), strict=True)
                 if not math.isnan(what)
             ]
-            assert ring == told.ring(patient, name, pool.size)
-            assert pool.known(np.array([slot]), CUT)[0] >= (len(told.series(patient, name)) > pool.size)
+            assert ring == told.ring(patient, name, size)
+            assert state.rings.heads(slots)[0, CUT] >= (len(told.series(patient, name)) > size)
         for name in state.tracked:
             track = course.current(life.now_ns, state.track(name, np.array([row])))
             if track.t_ns[0] <= life.now_ns:  # what lies ahead is for the window to sort out
@@ -281,7 +291,7 @@ def test_any_order_of_arrival_gives_the_same_state(seed: int) -> None:
 
 def test_what_a_ring_does_not_have_is_asked_for() -> None:
     life = Life(1)
-    size = life.state.pool_of["spo2"].size
+    size = life.state.size_of["spo2"]
 
     @rule(version="1", reads=("spo2",), window_s=14 * 86_400, samples=size, text={"nb": "", "en": ""})
     def looks_at_all(w: Window) -> Finding:
@@ -292,7 +302,9 @@ def test_what_a_ring_does_not_have_is_asked_for() -> None:
     life.told.samples["ida"] = [Sample("ida", "spo2", NOW_NS - HOUR_NS, 82.0)]
     assert same(life.seen(rules), life.expected(rules))
     assert life.asked == 1
-    life.state.fill(life.state.rows(["ida"]), NOW_NS - 20 * DAY_NS, life.columns(life.told.samples["ida"]), NOW_NS)
+    life.state.fill(
+        life.state.people.rows(["ida"]), NOW_NS - 20 * DAY_NS, life.columns(life.told.samples["ida"]), NOW_NS
+    )
     life.seen(rules)
     assert life.asked == 1, "the rule looks no further back than what has been told"
     life.hear([Sample("ida", "spo2", NOW_NS - n * NS, 95.0) for n in range(size + 8)])
@@ -306,8 +318,8 @@ def test_of_some_names_more_is_told_than_of_others() -> None:
     rows = state.add(["ida", "per", "eva"], NOW_NS)
     state.fill(rows[:1], ALWAYS, Life(1).columns([]), NOW_NS)
     state.clear(rows[1:2])
-    assert state.since_ns("spo2", rows).tolist() == [ALWAYS, NOTHING, NOW_NS]
-    assert state.since_ns("weight", rows).tolist() == [ALWAYS, NOTHING, NOW_NS - DAY_NS]
+    assert state.people.since_ns("spo2", rows).tolist() == [ALWAYS, NOTHING, NOW_NS]
+    assert state.people.since_ns("weight", rows).tolist() == [ALWAYS, NOTHING, NOW_NS - DAY_NS]
 
 
 def test_rules_that_look_further_than_rings_are_refused() -> None:
@@ -344,4 +356,4 @@ def test_a_missing_parameter_is_not_nought_points() -> None:
     life.state.expire(NOW_NS + 86_400 * NS)
     assert life.scores()[0] == (3, False, True)
     changed = life.state.expire(NOW_NS + 86_400 * NS + 1)
-    assert (life.scores()[0], changed.tolist()) == ((3, True, True), life.state.rows(["eva"]).tolist())
+    assert (life.scores()[0], changed.tolist()) == ((3, True, True), life.state.people.rows(["eva"]).tolist())

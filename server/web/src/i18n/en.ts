@@ -1,5 +1,7 @@
 /// Every word on the page in English.
 import type { Span } from "../format";
+import { accessEn } from "./access.en";
+import { me } from "./me.en";
 import type { Words } from "./nb";
 import { rota } from "./rota.en";
 
@@ -7,6 +9,7 @@ const units = { s: "s", min: "min", h: "h", d: "days" };
 const length = ([count, unit]: Span) => `${count} ${units[unit]}`;
 
 export const en: Words = {
+  me,
   length,
   ago: (s) => (s[1] === "s" ? "just now" : `${length(s)} ago`),
   in: (s) => (s[1] === "s" ? "now" : `in ${length(s)}`),
@@ -475,4 +478,5 @@ export const en: Words = {
     raised: (priority, name, why) => `${priority} alarm: ${name}. ${why}`,
     worse: (priority, name, why) => `The alarm is now ${priority}: ${name}. ${why}`,
   },
+  access: accessEn,
 };

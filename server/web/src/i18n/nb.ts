@@ -1,11 +1,14 @@
 /// Every word on the page in Bokmål. `Words` is its shape: a string missing in another language fails the build.
-import { rota } from "./rota.nb";
 import type { Span } from "../format";
+import { accessNb } from "./access.nb";
+import { me } from "./me.nb";
+import { rota } from "./rota.nb";
 
 const units = { s: "s", min: "min", h: "t", d: "døgn" };
 const length = ([count, unit]: Span) => `${count} ${units[unit]}`;
 
 export const nb = {
+  me,
   length,
   ago: (s: Span) => (s[1] === "s" ? "nå nettopp" : `for ${length(s)} siden`),
   in: (s: Span) => (s[1] === "s" ? "nå" : `om ${length(s)}`),
@@ -470,6 +473,7 @@ export const nb = {
     raised: (priority: string, name: string, why: string) => `${priority} alarm: ${name}. ${why}`,
     worse: (priority: string, name: string, why: string) => `Alarmen er nå ${priority}: ${name}. ${why}`,
   },
+  access: accessNb,
 };
 
 export type Words = typeof nb;

@@ -57,7 +57,16 @@ export function LadderForm({ book, ladder, put, remove }: Props) {
             </option>
           ))}
         </Select>
-        <TextField size="small" label={L.organisation} value={ladder.organisation ?? ""} onChange={(event) => set({ organisation: event.target.value || null })} />
+        {book.organisations.length > 0 && (
+          <Select size="small" label={L.organisation} value={ladder.organisation ?? ""} onChange={(event) => set({ organisation: event.target.value || null })}>
+            <option value="">{L.any}</option>
+            {book.organisations.map((one) => (
+              <option key={one.id} value={one.id}>
+                {one.name}
+              </option>
+            ))}
+          </Select>
+        )}
         <Select size="small" label={L.hours} value={ladder.hours ?? ""} onChange={(event) => set({ hours: (event.target.value || null) as Ladder["hours"] })}>
           <option value="">{L.any}</option>
           <option value="office">{L.hoursOf.office}</option>

@@ -2,16 +2,15 @@
 import { Button, Select, TextField } from "@navikt/ds-react";
 import { useQuery } from "@tanstack/react-query";
 import { useState } from "react";
-import type { User } from "../api";
 import * as format from "../format";
-import { useWords } from "../i18n";
+import { useSay, useWords } from "../i18n";
 import { type Ladder, type Ladders, type LaddersSave, ask, laddersQuery, useDo, useRole, whyNot } from "../oncall/asks";
 import "../oncall/rota.css";
 import { FailedToLoad, Notice, PriorityTag, useTitle } from "../parts";
 import { LadderForm } from "./form";
 import { Preview } from "./preview";
 
-export default function LaddersPage({ user }: { user: User }) {
+export default function LaddersPage() {
   const words = useWords();
   const book = useQuery(laddersQuery);
   useTitle(words.rota.ladders.title);
@@ -23,7 +22,7 @@ export default function LaddersPage({ user }: { user: User }) {
       </div>
       {book.isError && !book.data && <FailedToLoad error={book.error} retry={() => void book.refetch()} />}
       {!book.data && !book.isError && <p className="loading">{words.shell.loading}</p>}
-      {book.data && <Editor key={book.data.version} book={book.data} may={user.role === "administrator"} />}
+      {book.data && <Editor key={book.data.version} book={book.data} may={book.data.may_save} />}
     </div>
   );
 }
@@ -120,11 +119,12 @@ function Editor({ book, may }: { book: Ladders; may: boolean }) {
 /// What a ladder is for, beyond kind and priority.
 function Narrow({ ladder, book }: { ladder: Ladder; book: Ladders }) {
   const words = useWords();
+  const say = useSay();
   const title = book.programmes.find((one) => one.id === ladder.programme)?.title;
   const parts = [
     words.kind[ladder.kind],
-    title ? title[words.rota.weekdays[0] === "mandag" ? "nb" : "en"] : ladder.programme,
-    ladder.organisation,
+    title ? say(title) : ladder.programme,
+    book.organisations.find((one) => one.id === ladder.organisation)?.name ?? ladder.organisation,
     ladder.hours && words.rota.ladders.hoursOf[ladder.hours],
   ];
   return <span className="hint">{parts.filter(Boolean).join(", ")}</span>;

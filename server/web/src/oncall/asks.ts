@@ -21,15 +21,12 @@ export type Handover = Schemas["Handover"];
 export type HandoverAlarm = Schemas["HandoverAlarm"];
 export type Report = Schemas["Report"];
 export type Spread = Schemas["Spread"];
-export type Ways = Schemas["Ways"];
 
 const roster = (roster_id: string) => ({ params: { path: { roster_id } } });
 
 export const ask = {
   onCall: (days: number) => answer(client.GET("/api/oncall", { params: { query: { days } } })),
   onCallAt: (t_ms: number) => answer(client.GET("/api/oncall/at", { params: { query: { t_ms } } })),
-  ways: () => answer(client.GET("/api/oncall/ways")),
-  chooseWays: (body: Ways) => answer(client.PUT("/api/oncall/ways", { body })),
   saveRoster: (id: string, body: RosterSave) => answer(client.PUT("/api/rosters/{roster_id}", { ...roster(id), body })),
   rosterHistory: (id: string) => answer(client.GET("/api/rosters/{roster_id}/history", roster(id))),
   override: (id: string, body: Schemas["OverrideNew"]) =>

@@ -52,7 +52,7 @@ function Form({ page, roster }: { page: OnCall; roster: RosterView | null }) {
     version: roster?.version ?? 0,
     name: roster?.name ?? "",
     role: roster?.role ?? "nurse",
-    organisation: roster?.organisation ?? "",
+    organisation: roster?.organisation ?? (page.shared ? "" : (page.organisations[0]?.id ?? "")),
     patterns: roster?.patterns ?? [blank(page.now_ms, "1")],
     fixed: roster?.fixed ?? [],
   });
@@ -89,13 +89,21 @@ function Form({ page, roster }: { page: OnCall; roster: RosterView | null }) {
             </option>
           ))}
         </Select>
-        <TextField
-          size="small"
-          label={words.rota.editor.organisation}
-          description={words.rota.editor.organisationWhat}
-          value={said.organisation}
-          onChange={(event) => put({ organisation: event.target.value })}
-        />
+        {page.organisations.length > 0 && (
+          <Select
+            size="small"
+            label={words.rota.editor.organisation}
+            value={said.organisation}
+            onChange={(event) => put({ organisation: event.target.value })}
+          >
+            {page.shared && <option value="">{words.rota.editor.allOrganisations}</option>}
+            {page.organisations.map((one) => (
+              <option key={one.id} value={one.id}>
+                {one.name}
+              </option>
+            ))}
+          </Select>
+        )}
       </div>
       {said.patterns.map((one, n) => (
         <Shift

@@ -12,7 +12,6 @@ import { DAYS, type OnCall, type RosterView, ask, fromInput, onCallQuery, toInpu
 import { Calendar } from "./calendar";
 import { OverrideDialog, SwapDialog } from "./dialogs";
 import "./rota.css";
-import { WaysCard } from "./ways";
 import { WhenField } from "./when";
 
 export default function OnCallPage({ user }: { user: User }) {
@@ -60,7 +59,6 @@ function Body({ page, user }: { page: OnCall; user: User }) {
         ))}
       <div className="rota-columns">
         <Then />
-        <WaysCard />
       </div>
     </>
   );
@@ -94,7 +92,7 @@ function Roster({ page, roster, user }: { page: OnCall; roster: RosterView; user
               <span className="aksel-sr-only">: {roster.name}</span>
             </Button>
           )}
-          {user.role === "administrator" && <Link href={`/oncall/${roster.id}/edit`}>{words.rota.oncall.edit}</Link>}
+          {roster.may_keep && <Link href={`/oncall/${roster.id}/edit`}>{words.rota.oncall.edit}</Link>}
         </p>
       </div>
       <h4>{words.rota.oncall.weeks(DAYS / 7)}</h4>

@@ -5,6 +5,8 @@ import { Button, ToggleGroup } from "@navikt/ds-react";
 import { useQuery } from "@tanstack/react-query";
 import { useState } from "react";
 import { Link, useLocation } from "wouter";
+import { Audit } from "../access/audit";
+import { BreakGlass, InNeed } from "../access/glass";
 import type { PatientPage as Page } from "../api";
 import { useNow } from "../clock";
 import { Devices } from "../devices";
@@ -35,6 +37,7 @@ export default function PatientPage({ id }: { id: string }) {
       {page.isError ? (
         <>
           <FailedToLoad error={page.error} retry={() => void page.refetch()} />
+          <BreakGlass id={id} error={page.error} opened={() => void page.refetch()} />
           <p>
             <Link href="/">{words.shell.toWorklist}</Link>
           </p>
@@ -54,6 +57,7 @@ function Patient({ page }: { page: Page }) {
   return (
     <div className="page patient">
       <Head page={page} now={now} />
+      <InNeed id={page.patient.id} now={now} />
       <div className="patient-columns">
         <div className="patient-why">
           <section aria-labelledby="why">
@@ -92,6 +96,7 @@ function Patient({ page }: { page: Page }) {
         </div>
         <Trends page={page} now={now} />
       </div>
+      <Audit id={page.patient.id} now={now} />
     </div>
   );
 }

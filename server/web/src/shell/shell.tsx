@@ -5,6 +5,7 @@ import { useQuery, useQueryClient } from "@tanstack/react-query";
 import type { ReactNode } from "react";
 import { useEffect, useRef } from "react";
 import { Link, useLocation } from "wouter";
+import { GlassBanner, ToReview } from "../access/glass";
 import { type About, type User, api } from "../api";
 import { useNow } from "../clock";
 import * as format from "../format";
@@ -36,9 +37,10 @@ export function Shell({ about, user, children }: { about: About; user: User; chi
         <ServerClock />
         <SoundControl />
         <LanguageChoice />
-        <Person user={user} />
+        <Person user={user} provider={about.provider !== null} />
       </header>
       <Banners about={about} />
+      <GlassBanner user={user} />
       <main id="content" tabIndex={-1}>
         {children}
       </main>
@@ -80,6 +82,11 @@ function Menu({ phones, user }: { phones: boolean; user: User }) {
       <MenuLink href="/reports">{words.rota.menu.reports}</MenuLink>
       {phones && <MenuLink href="/phone">{words.shell.phones}</MenuLink>}
       <MenuLink href="/fleet">{words.shell.fleet}</MenuLink>
+      {user.role === "administrator" && (
+        <MenuLink href="/people">
+          {words.access.people} <ToReview />
+        </MenuLink>
+      )}
     </nav>
   );
 }
@@ -128,19 +135,23 @@ function SoundControl() {
   );
 }
 
-function Person({ user }: { user: User }) {
+function Person({ user, provider }: { user: User; provider: boolean }) {
   const words = useWords();
   const queries = useQueryClient();
   const signOut = async () => {
     await api.signOut();
     queries.clear();
     // A fresh page keeps nothing of the person who left.
-    window.location.assign("/");
+    window.location.assign(provider ? "/api/session/oidc/out" : "/");
   };
   return (
     <div className="person">
       <span>
-        <b>{user.name}</b> <span className="role">{words.role[user.role]}</span>
+        <Link href="/me" aria-label={words.me.link(user.name)}>
+          <b>{user.name}</b>
+        </Link>{" "}
+        <span className="role">{words.role[user.role]}</span>{" "}
+        <Link href="/me/security">{words.access.security}</Link>
       </span>
       <Button
         size="small"

@@ -7,12 +7,15 @@ import { type About, Refused, api } from "../api";
 import { useWords } from "../i18n";
 import { Notice, useTitle } from "../parts";
 import { LanguageChoice } from "../shell/language";
+import { ByProvider } from "./provider";
 
 export function SignIn({ about }: { about: About }) {
   const words = useWords();
   const queries = useQueryClient();
   const [error, setError] = useState("");
   const [busy, setBusy] = useState(false);
+  const [step, setStep] = useState<"password" | "code">("password");
+  const turned = new URLSearchParams(window.location.search).get("sign-in");
   useTitle(words.signIn.title);
 
   const submit = async (event: FormEvent<HTMLFormElement>) => {
@@ -24,12 +27,28 @@ export function SignIn({ about }: { about: About }) {
       setError(words.signIn.missing);
       return;
     }
+    const code = String(form.get("code") ?? "").trim();
+    if (step === "code" && !code) {
+      setError(words.access.codeMissing);
+      return;
+    }
     setBusy(true);
     try {
-      queries.setQueryData(["session"], await api.signIn(username, password));
+      const user = await api.signIn(username, password, code || null);
+      if (turned) window.history.replaceState(null, "", "/");
+      queries.setQueryData(["session"], user);
     } catch (refused) {
-      setError(refused instanceof Refused && refused.status === 401 ? words.signIn.wrong : explain(refused, words));
       setBusy(false);
+      if (refused instanceof Refused && refused.needs === "code") {
+        setError("");
+        setStep("code");
+        return;
+      }
+      if (step === "code" && refused instanceof Refused && refused.status === 401) {
+        setError(words.access.codeWrong);
+        return;
+      }
+      setError(refused instanceof Refused && refused.status === 401 ? words.signIn.wrong : explain(refused, words));
     }
   };
 
@@ -53,6 +72,15 @@ export function SignIn({ about }: { about: About }) {
             spellCheck={false}
           />
           <TextField label={words.signIn.password} name="password" type="password" autoComplete="current-password" />
+          {step === "code" && (
+            <TextField
+              label={words.access.code}
+              description={words.access.codeWhat}
+              name="code"
+              autoComplete="one-time-code"
+              autoFocus
+            />
+          )}
           {error && (
             <Notice>
               <p>{error}</p>
@@ -62,6 +90,7 @@ export function SignIn({ about }: { about: About }) {
             {words.signIn.submit}
           </Button>
         </form>
+        {about.provider && <ByProvider name={about.provider} turned={turned} />}
         {about.demo && <p className="hint">{words.signIn.demo}</p>}
       </div>
       <footer>

@@ -8,8 +8,8 @@ from alembic import op
 
 from server.db import Number
 
-revision = "0021"
-down_revision = "0017"
+revision = "0026"
+down_revision = "0023"
 
 
 def upgrade() -> None:
@@ -86,17 +86,11 @@ def upgrade() -> None:
         sa.Column("t_ns", sa.BigInteger(), nullable=False),
         sa.Column("staff", sa.String(), nullable=False),
         sa.Column("name", sa.String(), nullable=False),
+        sa.Column("organisation", sa.Text(), nullable=False, comment="where it was written"),
         sa.Column("patient_id", sa.String()),
         sa.Column("text", sa.String(), nullable=False),
         sa.PrimaryKeyConstraint("id"),
     )
     op.create_index("notes_of_roster", "shift_notes", ["roster", "t_ns"])
-    op.create_table(
-        "ways",
-        sa.Column("staff", sa.String(), nullable=False),
-        sa.Column("channel", sa.String(), nullable=False),
-        sa.Column("after_s", sa.Float(), nullable=False),
-        sa.PrimaryKeyConstraint("staff", "channel"),
-    )
     op.drop_table("shifts")
     op.drop_table("ladders")

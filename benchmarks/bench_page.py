@@ -1,0 +1,190 @@
+"""How long from a reading, as a hub sends it, until it stands in a nurse's worklist.
+
+A real mosquitto, the real server as a process of its own, and a nurse who is signed in and follows the page's stream
+over HTTP. The hubs send one reading to a message, one patient after the other, evenly: nothing is gathered that homes
+would not gather. A reading has come when a `row` of its patient tells of it. Where the stream says `resync` the nurse
+fetches the whole list, as the page does, and what it tells of has come then.
+
+It is measured for longer than the rules take to look at everybody and the pump to build everybody's row anew, since
+both stand in the way of single readings. Run with
+`python benchmarks/bench_page.py [--people 10000] [--rate 500] [--seconds 75]`.
+"""
+
+import argparse
+import http.client
+import json
+import sys
+import tempfile
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from benchmarks.crowd import batch, settle
+from benchmarks.house import cpu_s, running
+from benchmarks.sender import Sender
+from server.access.passwords import hash_password
+from vitals.clock import MS
+
+WARM_S = 20.0
+"""So long is sent before anything counts: everybody has been looked at by then."""
+DRAIN_S = 10.0
+_PASSWORD = "of this run only"  # noqa: S105
+
+
+class Came(NamedTuple):
+    """When it was sent, and how long it took, in seconds."""
+
+    sent_s: float
+    took_s: float
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--people", type=int, default=10_000)
+    parser.add_argument("--rate", type=int, default=500)
+    parser.add_argument("--seconds", type=float, default=75.0)
+    given = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        measure(Path(folder), given.people, given.rate, given.seconds)
+
+
+def measure(folder: Path, people: int, rate: int, seconds: float) -> None:
+    """Send for so long after WARM_S, and say how long what was sent took."""
+    config = settle(folder, people, time.time_ns())
+    with (folder / "municipality.toml").open("a", encoding="utf-8") as file:
+        file.write('[[staff]]\nid = "kari"\nname = "Kari"\nrole = "nurse"\nphone = "+4700000101"\n')
+        file.write(f'password_hash = "{hash_password(_PASSWORD)}"\n')
+    with running(config) as house:
+        if house is None:
+            return
+        nurse, sender = Nurse(house.web_port), Sender(house.mqtt_port)
+        began_s = time.perf_counter() + WARM_S
+        _send(sender, nurse, people, rate, WARM_S)
+        server_s = cpu_s(house.server)
+        _send(sender, nurse, people, rate, seconds, first=round(WARM_S * rate))
+        server_s = cpu_s(house.server) - server_s
+        until_s = time.perf_counter() + DRAIN_S
+        while nurse.missing() and time.perf_counter() < until_s:
+            sender.pass_over()
+            time.sleep(0.05)
+        sender.close()
+        nurse.close()
+    took_ms = sorted(one.took_s * 1e3 for one in nurse.came if one.sent_s >= began_s)
+    p50, p99 = (took_ms[int(len(took_ms) * share)] for share in (0.5, 0.99))
+    print(
+        f"{people:,} patients, {rate:,} readings/s: reading -> nurse's page p50 {p50:.0f} ms, p99 {p99:.0f} ms,"
+        f" worst {took_ms[-1]:.0f} ms of {len(took_ms):,}; {nurse.missing():,} never came, {nurse.resyncs} times the"
+        f" whole list was fetched; the server used {server_s / seconds:.2f} of a core"
+    )
+    slow = Counter(int(one.sent_s - began_s) for one in nurse.came if one.sent_s >= began_s and one.took_s > 0.25)
+    if slow:
+        print("    later than 250 ms, by second sent:", ", ".join(f"{s}: {slow[s]}" for s in sorted(slow)))
+
+
+def _send(sender: Sender, nurse: "Nurse", people: int, rate: int, seconds: float, first: int = 0) -> None:
+    """One reading of one patient after the other, evenly."""
+    began_s = time.perf_counter()
+    for number in range(round(rate * seconds)):
+        due_s = began_s + number / rate
+        while (wait_s := due_s - time.perf_counter()) > 0:
+            sender.pass_over()
+            time.sleep(wait_s)
+        person, seq = (first + number) * 7919 % people, (first + number) // people
+        t_ns = time.time_ns() // MS * MS
+        message = batch(person, seq, t_ns)
+        nurse.expect(f"p{person:07}", t_ns // MS)
+        sender.publish(*message)
+
+
+class Nurse:
+    """Follows the worklist. `sent_s`: when each reading that has not come yet was sent, by patient and moment in ms."""
+
+    def __init__(self, port: int) -> None:
+        self._port = port
+        self._cookie = self._sign_in()
+        self._lock = threading.Lock()
+        self._sent_s: dict[str, dict[int, float]] = {}
+        self.came: list[Came] = []
+        self.resyncs = 0
+        self._wire = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+        self._wire.request("GET", "/api/stream", headers={"Cookie": self._cookie})
+        self._stream = self._wire.getresponse()
+        self._thread = threading.Thread(target=self._follow, daemon=True)
+        self._thread.start()
+
+    def expect(self, patient_id: str, t_ms: int) -> None:
+        with self._lock:
+            self._sent_s.setdefault(patient_id, {})[t_ms] = time.perf_counter()
+
+    def missing(self) -> int:
+        with self._lock:
+            return sum(map(len, self._sent_s.values()))
+
+    def close(self) -> None:
+        self._wire.sock.shutdown(2)
+        self._thread.join(5)
+        self._wire.close()
+
+    def _follow(self) -> None:
+        for name, data in self._events():
+            if name == "row":
+                self._saw(json.loads(data))
+            elif name == "resync":
+                self.resyncs += 1
+                for row in json.loads(self._get("/api/worklist"))["rows"]:
+                    self._saw(row)
+
+    def _events(self) -> Iterator[tuple[str, bytes]]:
+        rest = b""
+        while piece := self._piece():
+            *whole, rest = (rest + piece).split(b"\r\n\r\n")
+            for one in whole:
+                fields = dict(line.split(b": ", 1) for line in one.split(b"\r\n") if b": " in line)
+                yield fields.get(b"event", b"").decode(), fields.get(b"data", b"")
+
+    def _piece(self) -> bytes:
+        try:
+            return self._stream.read1(65_536)
+        except http.client.IncompleteRead:  # we hung up ourselves
+            return b""
+
+    def _saw(self, row: dict[str, Any]) -> None:
+        newest_ms, now_s = row["last_reading_ms"] or 0, time.perf_counter()
+        with self._lock:
+            waiting = self._sent_s.get(row["patient"]["id"], {})
+            for t_ms in [one for one in waiting if one <= newest_ms]:
+                sent_s = waiting.pop(t_ms)
+                self.came.append(Came(sent_s, now_s - sent_s))
+
+    def _sign_in(self) -> str:
+        body = json.dumps({"username": "kari", "password": _PASSWORD})
+        wire = http.client.HTTPConnection("127.0.0.1", self._port, timeout=30)
+        wire.request(
+            "POST",
+            "/api/session",
+            body,
+            {"Content-Type": "application/json", "Origin": f"http://127.0.0.1:{self._port}"},
+        )
+        answer = wire.getresponse()
+        answer.read()
+        if answer.status != 200:
+            raise SystemExit(f"the nurse may not sign in ({answer.status})")
+        cookie = answer.headers["Set-Cookie"].split(";")[0]
+        wire.close()
+        return cookie
+
+    def _get(self, path: str) -> bytes:
+        wire = http.client.HTTPConnection("127.0.0.1", self._port, timeout=60)
+        wire.request("GET", path, headers={"Cookie": self._cookie})
+        found = wire.getresponse().read()
+        wire.close()
+        return found
+
+
+if __name__ == "__main__":
+    main()
