@@ -1,5 +1,7 @@
 """What people write for whoever comes on, signed with their name. A note is never changed: another is written."""
 
+from collections.abc import Iterable
+
 import msgspec
 import sqlalchemy as sa
 
@@ -43,8 +45,8 @@ def write(tx: sa.Connection, roster: str, t_ns: int, account: Account, text: str
     return msgspec.structs.replace(note, id=number)
 
 
-def between(tx: sa.Connection, roster: str, from_ns: int, to_ns: int) -> list[Note]:
-    """The notes of a shift, as they were written."""
-    its = (notes.c.roster == roster) & (notes.c.t_ns >= from_ns) & (notes.c.t_ns < to_ns)
+def between(tx: sa.Connection, rosters: Iterable[str], from_ns: int, to_ns: int) -> list[Note]:
+    """The notes of a shift, as they were written: in its roster, and under its role where there was none yet."""
+    its = notes.c.roster.in_(list(rosters)) & (notes.c.t_ns >= from_ns) & (notes.c.t_ns < to_ns)
     rows = tx.execute(sa.select(notes).where(its).order_by(notes.c.t_ns, notes.c.id))
     return [Note(**{name: row._mapping[name] for name in Note.__struct_fields__}) for row in rows]

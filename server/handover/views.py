@@ -1,6 +1,6 @@
 """A shift gathered for whoever comes on: what is open, what happened, what was written."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 import sqlalchemy as sa
 
@@ -36,17 +36,18 @@ def handover(
 ) -> Handover | None:
     """The shift of that roster at `t_ns`, of those patients whom the account may see; None where there is none such.
 
-    A role that has no roster is asked for by name.
+    A role is asked for by name: its first roster, or without one the hours before `t_ns`.
     """
     around = oncall.kept(tx, t_ns - AROUND_NS, t_ns + AROUND_NS)
     rosters = [one for one in around if yours(account, sight.keeps, one.newest)]
-    kept = next((one for one in rosters if one.newest.id == roster_id), None)
+    kept = _asked(rosters, roster_id)
     if kept is None and roster_id not in ROLES:
         return None
     shift, before, after = _teams(kept, t_ns)
     from_ns, to_ns = shift.since_ns, shift.until_ns
     within, still = table.between(tx, from_ns, to_ns), table.all_open(tx)
-    written = [one for one in notes.between(tx, roster_id, from_ns, to_ns) if _readable(one, account, sight)]
+    under = {kept.newest.id, kept.newest.role} if kept else {roster_id}
+    written = [one for one in notes.between(tx, under, from_ns, to_ns) if _readable(one, account, sight)]
     deeds = _deeds(tx, from_ns, to_ns)
     about = {one.patient_id for one in [*within, *still]} | {one.patient_id for one in written if one.patient_id}
     about |= {row.patient_id for row in deeds}
@@ -55,7 +56,8 @@ def handover(
     called = oncall.names(tx, [name for one in (shift, before, after) if one for name in one.staff])
     worst_first = sorted(still, key=lambda one: (-one.level, one.raised_ns))
     return Handover(
-        roster=roster_id, name=kept.newest.name if kept else roster_id, rostered=kept is not None and shift.kept,
+        roster=kept.newest.id if kept else roster_id, name=kept.newest.name if kept else roster_id,
+        rostered=kept is not None and shift.kept,
         now_ms=now_ns // MS, shift=_team(shift, called), before=_team(before, called) if before else None,
         after=_team(after, called) if after else None, rosters=_rosters(rosters),
         open=[_alarm(one, people, aside.get(one.id)) for one in worst_first if one.patient_id in people],
@@ -70,6 +72,13 @@ def note(one: Note, people: Mapping[str, PatientBrief]) -> NoteView:
     """A signed note."""
     about = people.get(one.patient_id) if one.patient_id else None
     return NoteView(id=str(one.id), t_ms=one.t_ns // MS, name=one.name, patient=about, text=one.text)
+
+
+def _asked(rosters: Sequence[Kept], roster_id: str) -> Kept | None:
+    """The roster of that id, or the first that is kept for the role of that name."""
+    named = [one for one in rosters if one.newest.id == roster_id]
+    kept = [one for one in [*named, *rosters] if one.newest.kept and roster_id in (one.newest.id, one.newest.role)]
+    return next(iter([*kept, *named]), None)
 
 
 def _readable(one: Note, account: Account, sight: Scope) -> bool:

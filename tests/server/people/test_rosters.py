@@ -403,6 +403,9 @@ async def test_the_hand_over_page_has_what_happened_what_is_open_and_who_comes_o
     assert (await odd.get("/api/handover/pleie")).status_code == 403, "an administrator reads nothing of patients"
     assert (await kari.get("/api/handover/nowhere")).status_code == 404
     assert (await kari.get("/api/handover/doctor")).json()["rostered"] is False
+    assert (await kari.get("/api/handover/nurse")).json() == page, (
+        "whoever asks for a role gets the roster it is kept in"
+    )
 
 
 async def test_what_was_missed_is_marked_counted_and_taken_back(ward, signed_in):

@@ -43,8 +43,8 @@ function Body({ page, user }: { page: OnCall; user: User }) {
             <div key={one.role}>
               <dt>{role(one.role)}</dt>
               <dd>
-                <b>{one.names.join(", ") || words.rota.oncall.hole}</b>
-                {!one.rostered && <span className="hint">{words.rota.oncall.everybody}</span>}
+                <b>{one.names.join(", ") || (one.rostered ? words.rota.oncall.hole : words.rota.nobody)}</b>
+                {!one.rostered && one.names.length > 0 && <span className="hint">{words.rota.oncall.everybody}</span>}
               </dd>
             </div>
           ))}
