@@ -641,7 +641,9 @@ class Close(Acting):
         "phoned_patient", "home_visit", "medication_changed", "measured_again", "escalated", "emergency_called",
         "device_mended", "no_action",
     ]  # fmt: skip
-    outcome: Literal["resolved_at_home", "visited", "sent_to_gp", "admitted", "false_alarm", "technical_fixed"]
+    outcome: Literal[
+        "resolved_at_home", "visited", "sent_to_gp", "admitted", "visit_avoided", "false_alarm", "technical_fixed"
+    ]
     usefulness: int = Field(ge=1, le=5)
     """1 (it wasted my time) to 5 (it helped the patient)."""
     note: str = Field(default="", max_length=2000)

@@ -37,7 +37,7 @@ from server.config import Config, Influx, Municipality, Patient, load_municipali
 from server.db import Database, troubled
 from server.decisions.record import looked
 from server.engine import Engine
-from server.escalation.model import load as load_ladders
+from server.escalation.ladder import read as load_ladders
 from server.escalation.tick import climb_due
 from server.fleet import desired
 from server.fleet.seals import Signer
@@ -318,8 +318,9 @@ class Server:
         fleet.apply(tx, self.municipality, now_ns)
         access.apply(tx, self.municipality)
         organisations.apply_relations(tx, self.municipality, now_ns)
-        oncall.apply(tx, self.municipality)
-        ladders.apply(tx, load_ladders(self.config.ladders))
+        oncall.apply(tx, self.municipality, now_ns, self.config.time_zone)
+        book = load_ladders(self.config.ladders)
+        ladders.apply(tx, book.ladders, now_ns, book.office, self.config.time_zone)
         startup.apply(tx, self.programmes, now_ns)
         check_limits(self.programmes, patients.all_patients(tx))
         answers.assign(tx, self.programmes, now_ns)

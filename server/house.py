@@ -1,10 +1,11 @@
 """What the routes need of the server, and how they get it: a handler asks for `Here`, a test gives a small one."""
 
-from collections.abc import Iterable, Mapping
+import contextlib
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Annotated, Any, Protocol
 
 import sqlalchemy as sa
-from fastapi import Depends, Request
+from fastapi import Depends, HTTPException, Request
 
 from server.access.door import Anyone, Door
 from server.access.scopes import Scope, Scopes
@@ -21,6 +22,7 @@ from server.notify.sender import Channel, Sender
 from server.patients.programmes import Programmes
 from server.watch import New
 from vitals.clock import Clock
+from vitals.errors import ConfigError
 
 
 class House(Protocol):
@@ -68,6 +70,15 @@ class Problem(Shape):
     """What every error says: what is wrong and what to do."""
 
     detail: str
+
+
+@contextlib.contextmanager
+def refusing() -> Iterator[None]:
+    """What cannot be is answered with 422, and says what to mend."""
+    try:
+        yield
+    except ConfigError as error:
+        raise HTTPException(422, f"{error.text}; {error.mend}") from None
 
 
 def problems(*codes: int) -> dict[int | str, dict[str, Any]]:

@@ -43,10 +43,13 @@ from server.cases.routes import router as cases
 from server.corrections import store as corrections
 from server.corrections.routes import router as corrections_routes
 from server.db import troubled
+from server.escalation.routes import router as ladders
 from server.filters.routes import router as filters
+from server.first import Overtaken
 from server.fleet import holders
 from server.fleet.giving import router as giving
 from server.fleet.routes import router as fleet
+from server.handover.routes import router as handover
 from server.held import store as held
 from server.held.page import router as home_page
 from server.held.routes import router as questions
@@ -59,11 +62,13 @@ from server.notify.hooks import router as hooks
 from server.notify.me import router as my_ways
 from server.notify.page import router as answer_page
 from server.notify.routes import router as phone
+from server.oncall.routes import router as oncall
 from server.orders.routes import router as orders
 from server.patients.routes import router as patients
 from server.presence.model import Viewer
 from server.presence.routes import router as presence
 from server.readings.routes import router as readings
+from server.reports.routes import router as reports
 from server.reviews.routes import router as reviews
 from server.startup import store as startup
 from server.startup.routes import router as proposals
@@ -138,10 +143,11 @@ def build(house: House, *, door: Door | None = None, dist: Path = DIST) -> FastA
     app.add_exception_handler(corrections.Refused, _answered)
     app.add_exception_handler(startup.Refused, _answered)
     app.add_exception_handler(holders.Refused, _answered)
+    app.add_exception_handler(Overtaken, _answered)
     for router in (
         access, me, people, emergency, audit, patients, readings, corrections_routes, orders, alarms, cases, questions,
         phone, fleet, giving, identity, for_hubs, home_page, metrics, proposals, my_ways, answer_page, hooks, presence,
-        filters, reviews,
+        filters, reviews, oncall, ladders, handover, reports,
     ):  # fmt: skip
         app.include_router(router)
     _own_routes(app)
@@ -329,5 +335,5 @@ async def _conflict(_request: Request, error: Exception) -> Response:
 
 
 async def _answered(_request: Request, error: Exception) -> Response:
-    assert isinstance(error, held.Refused | corrections.Refused | startup.Refused | holders.Refused)
+    assert isinstance(error, held.Refused | corrections.Refused | startup.Refused | holders.Refused | Overtaken)
     return JSONResponse(Answered(detail=f"{error.text}; {error.mend}", who=error.who).model_dump(), 409)

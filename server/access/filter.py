@@ -10,13 +10,11 @@ thousand cannot come to different answers, and so that "not yours" and "not ther
 query.
 """
 
-from collections.abc import Iterable
-
 import sqlalchemy as sa
 
 from server.access.glass import glass
 from server.access.organisations import relations
-from server.access.store import Account, account
+from server.access.store import Account, staff
 from server.api import Role
 from server.patients.store import patients
 
@@ -42,10 +40,18 @@ def sees(tx: sa.Connection, account: Account, patient_id: str | None, now_ns: in
     return tx.scalar(query) is not None
 
 
-def seeing(tx: sa.Connection, names: Iterable[str], patient_id: str, now_ns: int) -> set[str]:
-    """Which of these people, by user name, may see that patient; nobody who may not sign in."""
-    found = (account(tx, name) for name in names)
-    return {one.id for one in found if one is not None and sees(tx, one, patient_id, now_ns)}
+def seers(tx: sa.Connection, patient_id: str, now_ns: int) -> frozenset[str]:
+    """The same asked from the other side: the user names of those who may see that patient."""
+    its = sa.select(patients.c.organisation).where(patients.c.id == patient_id).scalar_subquery()
+    related = sa.exists().where(
+        relations.c.patient_id == patient_id, _lasts(relations, now_ns),
+        sa.or_(relations.c.organisation == staff.c.organisation, relations.c.staff == staff.c.id),
+    )  # fmt: skip
+    broke = sa.exists().where(glass.c.patient_id == patient_id, glass.c.staff == staff.c.id, _lasts(glass, now_ns))
+    may = sa.or_(
+        staff.c.role.in_(OWN) & (staff.c.organisation == its), staff.c.role.in_(BOUND) & sa.or_(related, broke)
+    )
+    return frozenset(tx.scalars(sa.select(staff.c.id).where(staff.c.active, may)))
 
 
 def next_change_ns(tx: sa.Connection, account: Account, now_ns: int) -> int | None:
@@ -68,10 +74,13 @@ def _theirs(account: Account) -> sa.ColumnElement[bool]:
 
 
 def _bound(account: Account, now_ns: int) -> sa.ColumnElement[bool]:
-    lasts = (relations.c.from_ns <= now_ns) & (relations.c.until_ns.is_(None) | (relations.c.until_ns > now_ns))
-    return patients.c.id.in_(sa.select(relations.c.patient_id).where(_theirs(account), lasts))
+    return patients.c.id.in_(sa.select(relations.c.patient_id).where(_theirs(account), _lasts(relations, now_ns)))
 
 
 def _in_need(account: Account, now_ns: int) -> sa.ColumnElement[bool]:
-    lasts = (glass.c.staff == account.id) & (glass.c.from_ns <= now_ns) & (glass.c.until_ns > now_ns)
-    return patients.c.id.in_(sa.select(glass.c.patient_id).where(lasts))
+    mine = sa.select(glass.c.patient_id).where(glass.c.staff == account.id, _lasts(glass, now_ns))
+    return patients.c.id.in_(mine)
+
+
+def _lasts(table: sa.Table, now_ns: int) -> sa.ColumnElement[bool]:
+    return (table.c.from_ns <= now_ns) & (table.c.until_ns.is_(None) | (table.c.until_ns > now_ns))

@@ -9,15 +9,18 @@ from collections.abc import Iterable
 import msgspec
 import sqlalchemy as sa
 
-from server.access.filter import seeing
+from server.access.filter import seers
 from server.access.store import people
 from server.alarms import holds, store, table, words
 from server.alarms.chain import say
 from server.alarms.model import HELD, Alarm, Refused, To, closes_itself
+from server.api import Role
+from server.cases.sight import CONSULTED
 from server.escalation.model import resume
 from server.notify import outbox
 from server.oncall.model import Person
 from server.oncall.store import answering
+from server.patients.store import organisation_of
 
 
 def undo(tx: sa.Connection, alarm: Alarm, name: str, now_ns: int) -> Alarm:
@@ -53,9 +56,8 @@ def snooze(tx: sa.Connection, alarm: Alarm, by_id: str, name: str, now_ns: int, 
 def hand_over(tx: sa.Connection, alarm: Alarm, by_id: str, name: str, now_ns: int, to: To, note: str = "") -> Alarm:
     """`name` leaves it with `to`, who are told; raises Refused where nobody of them can be reached."""
     parked, why = holds.hand_over(alarm, by_id, name, now_ns, to, note), words.handed_over(name, to)
-    able = addressed(tx, to, now_ns)
-    see = seeing(tx, [one.id for one in able if one.id != by_id], alarm.patient_id, now_ns)
-    whom = [one for one in able if one.id in see]
+    see = seers(tx, alarm.patient_id, now_ns) - {by_id}
+    whom = [one for one in addressed(tx, to, alarm.patient_id, now_ns) if one.id in see]
     reach(alarm, whom, to)
     alarm = parked
     say(tx, alarm, now_ns, "handed_over", words.noted(why, note), name)
@@ -77,11 +79,17 @@ def reopen(tx: sa.Connection, alarm: Alarm, name: str, now_ns: int, expires_s: f
     return table.save(tx, alarm)
 
 
-def addressed(tx: sa.Connection, to: To, now_ns: int) -> list[Person]:
-    """Whom something for `to` is for now: the person, or all who answer for the role."""
+def addressed(tx: sa.Connection, to: To, patient_id: str, now_ns: int) -> list[Person]:
+    """Whom something about a patient for `to` is for now: the person, or all who answer for the role."""
     if to.person is not None:
         return [one for one in people(tx) if one.id == to.person]
-    return list(answering(tx, now_ns).get(to.role, ()))
+    return list(on_call(tx, to.role, patient_id, now_ns))
+
+
+def on_call(tx: sa.Connection, role: Role, patient_id: str, now_ns: int) -> tuple[Person, ...]:
+    """Who answers for `role` now where the patient belongs; those who are consulted answer for patients anywhere."""
+    where = None if role in CONSULTED else organisation_of(tx, patient_id)
+    return answering(tx, now_ns, where)[role]
 
 
 def reach(alarm: Alarm, whom: Iterable[Person], to: To) -> None:

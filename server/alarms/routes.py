@@ -10,19 +10,18 @@ import sqlalchemy as sa
 from fastapi import APIRouter, HTTPException
 
 from server.access.door import CARE, Anyone
-from server.access.filter import seeing
+from server.access.filter import seers
 from server.access.store import Account, people
 from server.alarms import deeds, store, table
 from server.alarms.model import Alarm, To, as_seen
 from server.alarms.views import may_act, views
 from server.api import Acknowledge, Acting, AlarmView, Close, Conflict, Escalate, Explanation
 from server.audit.store import write
-from server.cases.api import Addressed, Assess, HandOver, OnCall, Recipients, Reopen, Snooze, Someone, Undo
+from server.cases.api import Addressed, Assess, HandOver, Recipients, Reopen, RoleNow, Snooze, Someone, Undo
 from server.cases.sight import may_get
 from server.decisions.explain import explain
 from server.house import Here, House, Seen, problems
 from server.oncall.model import ROLES
-from server.oncall.store import answering
 from server.patients.views import brief_of
 
 router = APIRouter(prefix="/api/alarms/{alarm_id}", tags=["alarms"])
@@ -141,18 +140,18 @@ def get_recipients(alarm_id: str, account: Anyone, here: Here, by: Literal["hand
     now_ns = here.clock.now_ns()
     with here.db.read() as tx:
         alarm = find(tx, alarm_id, account)
-        on_call = answering(tx, now_ns)
         staff = [one for one in people(tx) if one.id != account.id]
         if by == "case":
             able = {one.id for one in may_get(tx, alarm.patient_id, staff, now_ns)}
         else:
-            able = seeing(tx, [one.id for one in staff], alarm.patient_id, now_ns)
-    fits = [role for role in ROLES if role in CARE or alarm.kind == "technical"]
+            able = set(seers(tx, alarm.patient_id, now_ns))
+        fits = [role for role in ROLES if role in CARE or alarm.kind == "technical"]
+        on_call = {role: deeds.on_call(tx, role, alarm.patient_id, now_ns) for role in fits}
     return Recipients(
         roles=[
-            OnCall(role=role, names=[one.name for one in whom], reachable=any(one.reached_by for one in whom))
-            for role in fits
-            for whom in [[one for one in on_call.get(role, ()) if one.id in able]]
+            RoleNow(role=role, names=[one.name for one in whom], reachable=any(one.reached_by for one in whom))
+            for role, answer in on_call.items()
+            for whom in [[one for one in answer if one.id in able]]
         ],
         people=[
             Someone(id=one.id, name=one.name, role=one.role, reachable=bool(one.reached_by))

@@ -11,21 +11,23 @@ from typing import Literal
 import msgspec
 import sqlalchemy as sa
 
+from server.access.filter import seers
 from server.access.store import people
 from server.alarms import model, table, timeline, words
 from server.alarms.chain import say
 from server.alarms.model import PRIORITY, Alarm, Deed, State, Trigger
 from server.alarms.table import open_count
+from server.api import AlarmKind
 from server.cases import sight
 from server.cases import table as cases
 from server.decisions.record import Basis, What, decided
-from server.escalation.model import Tell, begin, climb
+from server.escalation.model import Climb, Tell, begin, climb
 from server.escalation.store import in_force
 from server.notify import outbox
 from server.notify.words import message
 from server.oncall.model import Person
 from server.oncall.store import answering
-from server.patients.store import patient
+from server.patients.store import organisation_of, patient
 from server.readings.model import Reading
 from triage.contract import Rule
 from triage.episode import Change, Episode, Opened, Raised, Repeated, Settled, doubt, step, trust
@@ -169,8 +171,8 @@ def tell(
     for one in reached:
         outbox.queue(
             tx, alarm_id=alarm.id, patient_id=alarm.patient_id, severity=int(alarm.level), telling=telling, person=one,
-            text=message(alarm, person.name if person else "", Tell(one.role, 0, 0, (one,), ()), why), now_ns=now_ns,
-            language=alarm.climb.ladder.language,
+            text=message(alarm, person.name if person else "", Tell(one.role, "", 0, 0, (one,), ()), why),
+            now_ns=now_ns, language=alarm.climb.ladder.language,
         )  # fmt: skip
     return [one.name for one in reached]
 
@@ -180,18 +182,35 @@ def advance(tx: sa.Connection, alarm: Alarm, now_ns: int, why: words.Words | Non
 
     `why` says what moved the ladder, in the messages; None when it was time.
     """
-    climbed, tells = climb(alarm.climb, now_ns, answering(tx, now_ns))
+    climbed, tells = climb(alarm.climb, now_ns, _answering(tx, alarm.patient_id, now_ns))
     alarm = msgspec.structs.replace(alarm, climb=climbed)
     for tell in tells:
         alarm = _told(tx, alarm, tell, now_ns, why)
     return alarm
 
 
+def _foot(
+    tx: sa.Connection, kind: AlarmKind, level: Level, patient_id: str, now_ns: int, before: Climb | None = None
+) -> Climb:
+    """At the foot of the ladder that is in force for such an alarm of that patient."""
+    return begin(in_force(tx, kind, PRIORITY[level], patient_id, now_ns), now_ns, before)
+
+
+def _answering(tx: sa.Connection, patient_id: str, now_ns: int) -> dict[str, tuple[Person, ...]]:
+    """Who answers for what a step names, as far as they may see the patient.
+
+    Where no administrator may, every one answers: they are the last resort, and find somebody.
+    """
+    everybody, may = answering(tx, now_ns, organisation_of(tx, patient_id)), seers(tx, patient_id, now_ns)
+    found = {named: tuple(one for one in people if one.id in may) for named, people in everybody.items()}
+    return found | {"administrator": found["administrator"] or everybody["administrator"]}
+
+
 def _told(tx: sa.Connection, alarm: Alarm, tell: Tell, now_ns: int, why: words.Words | None) -> Alarm:
     if tell.last_resort:
         timeline.add(tx, alarm.id, now_ns, "last_resort", words.last_resort(bool(tell.people)))
     elif tell.unreachable or not tell.people:
-        timeline.add(tx, alarm.id, now_ns, "skipped", words.skipped(tell.role, tell.unreachable))
+        timeline.add(tx, alarm.id, now_ns, "skipped", words.skipped(tell.role, tell.name, tell.unreachable))
     if not tell.people:
         return alarm
     person = patient(tx, alarm.patient_id)
@@ -202,7 +221,7 @@ def _told(tx: sa.Connection, alarm: Alarm, tell: Tell, now_ns: int, why: words.W
             telling=f"{tell.round}.{tell.step}", person=one, text=text, now_ns=now_ns,
             language=alarm.climb.ladder.language,
         )  # fmt: skip
-        say(tx, alarm, now_ns, "told", words.told(one.name, tell.role), one.name)
+        say(tx, alarm, now_ns, "told", words.told(one.name, tell.role, tell.name), one.name)
     told = dict.fromkeys((*alarm.told, *(one.name for one in tell.people)))
     return msgspec.structs.replace(alarm, state=model.after(alarm, Deed.TELL), told=tuple(told))
 
@@ -220,12 +239,12 @@ def _open(
     episode, changes = step(None, reasons, unknown, now_ns)
     if episode is None or not any(isinstance(change, Opened) for change in changes):
         return False
-    ladder = in_force(tx, kind.value, PRIORITY[episode.level])
     alarm = table.insert(
         tx,
         Alarm(
             id=0, patient_id=patient_id, kind=kind.value, level=episode.level, state=State.RAISED, raised_ns=now_ns,
-            climb=begin(ladder, now_ns), reasons=_newest_first(episode), episode=msgspec.json.encode(episode),
+            climb=_foot(tx, kind.value, episode.level, patient_id, now_ns), reasons=_newest_first(episode),
+            episode=msgspec.json.encode(episode),
         ),
     )  # fmt: skip
     _decide(tx, alarm.id, changes, reasons, now_ns, basis)
@@ -267,8 +286,8 @@ def _changed(
     if isinstance(change, Raised):
         _trace(tx, alarm, trigger)
         why = words.worse(change.before, change.level)
-        ladder = in_force(tx, alarm.kind, PRIORITY[change.level])
-        alarm = model.worsen(alarm, change.level, begin(ladder, now_ns, before=alarm.climb))
+        foot = _foot(tx, alarm.kind, change.level, alarm.patient_id, now_ns, alarm.climb)
+        alarm = model.worsen(alarm, change.level, foot)
         say(tx, alarm, now_ns, "worse", why)
         timeline.add(tx, alarm.id, now_ns, "reason", change.reason.text)
         return advance(tx, alarm, now_ns, words.joined(why, words.LATE) if trigger and trigger.late else why)

@@ -112,6 +112,13 @@ def every(tx: sa.Connection, patient_id: str | None = None) -> list[Alarm]:
     return _many(tx, query if patient_id is None else query.where(alarms.c.patient_id == patient_id))
 
 
+def between(tx: sa.Connection, from_ns: int, to_ns: int) -> list[Alarm]:
+    """Those that were raised or closed between two moments, oldest first."""
+    raised = (alarms.c.raised_ns >= from_ns) & (alarms.c.raised_ns < to_ns)
+    closed = (alarms.c.closed_ns >= from_ns) & (alarms.c.closed_ns < to_ns)
+    return _many(tx, sa.select(alarms).where(raised | closed).order_by(alarms.c.raised_ns, alarms.c.id))
+
+
 def open_count(tx: sa.Connection) -> int:
     """How many alarms are open."""
     return tx.scalar(sa.select(sa.func.count()).select_from(alarms).where(_is_open())) or 0

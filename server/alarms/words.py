@@ -3,8 +3,7 @@
 from collections.abc import Mapping
 
 from server.alarms.model import Alarm, To, Trigger
-from server.api import Role
-from server.notify.words import COLOUR, ROLE, wait
+from server.notify.words import COLOUR, ROLE, wait, whom
 from vitals.alarm import Level
 from vitals.channels import CHANNELS
 from vitals.clock import NS
@@ -36,6 +35,7 @@ _OUTCOME = {
     "visited": ("besøkt", "visited"),
     "sent_to_gp": ("sendt til fastlege", "sent to the GP"),
     "admitted": ("innlagt", "admitted"),
+    "visit_avoided": ("sparte et poliklinisk besøk", "outpatient visit avoided"),
     "false_alarm": ("falsk alarm", "false alarm"),
     "technical_fixed": ("teknisk feil rettet", "technical fault fixed"),
 }
@@ -103,18 +103,25 @@ def worse(before: Level, level: Level) -> Words:
     }
 
 
-def told(name: str, role: Role) -> Words:
-    return {"nb": f"Varsel til {name} ({ROLE['nb'][role]})", "en": f"Message to {name} ({ROLE['en'][role]})"}
+def told(name: str, named: str, called: str = "") -> Words:
+    """`named`: what the step names, a role or what is `called` so."""
+    if called == name:
+        return {"nb": f"Varsel til {name}", "en": f"Message to {name}"}
+    return {
+        "nb": f"Varsel til {name} ({whom(named, called, 'nb')})",
+        "en": f"Message to {name} ({whom(named, called, 'en')})",
+    }
 
 
-def skipped(role: Role, unreachable: tuple[str, ...]) -> Words:
+def skipped(named: str, called: str, unreachable: tuple[str, ...]) -> Words:
+    nb, en = whom(named, called, "nb"), whom(named, called, "en")
     if unreachable:
         names = ", ".join(unreachable)
         return {
-            "nb": f"Ingen å nå som {ROLE['nb'][role]}: {names} mangler telefonnummer",
-            "en": f"Nobody to reach as {ROLE['en'][role]}: {names} has no phone number",
+            "nb": f"Ingen å nå som {nb}: {names} mangler telefonnummer",
+            "en": f"Nobody to reach as {en}: {names} has no phone number",
         }
-    return {"nb": f"Ingen på vakt som {ROLE['nb'][role]}", "en": f"Nobody on call as {ROLE['en'][role]}"}
+    return {"nb": f"Ingen på vakt som {nb}", "en": f"Nobody on call as {en}"}
 
 
 def last_resort(reached: bool) -> Words:

@@ -81,7 +81,7 @@ class Someone(Shape):
     reachable: bool
 
 
-class OnCall(Shape):
+class RoleNow(Shape):
     """Who answers for a role now."""
 
     role: Role
@@ -92,7 +92,7 @@ class OnCall(Shape):
 class Recipients(Shape):
     """Whom an alarm can be left with."""
 
-    roles: list[OnCall]
+    roles: list[RoleNow]
     people: list[Someone]
 
 

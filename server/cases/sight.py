@@ -14,7 +14,7 @@ from collections.abc import Collection, Iterable
 import sqlalchemy as sa
 
 from server.access import organisations
-from server.access.filter import seeing
+from server.access.filter import seers
 from server.access.store import Account, account, people
 from server.api import Role
 from server.audit.store import write
@@ -28,8 +28,7 @@ CONSULTED: frozenset[Role] = frozenset({"specialist"})
 
 def may_get(tx: sa.Connection, patient_id: str, whom: Iterable[Person], now_ns: int) -> list[Person]:
     """Those of them to whom a case about that patient can be sent."""
-    whom = list(whom)
-    see = seeing(tx, [one.id for one in whom if one.role not in CONSULTED], patient_id, now_ns)
+    see = seers(tx, patient_id, now_ns)
     return [
         one
         for one in whom

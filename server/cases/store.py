@@ -29,7 +29,7 @@ def send(
 ) -> tuple[Alarm, Case]:  # fmt: skip
     """Escalate the alarm to `to`; raises Refused where a colleague has it, or nobody of them can be reached."""
     holds.send(alarm, by.id, by.name, now_ns, to, 0)  # first: a colleague who has it is named, and nothing is written
-    able = sight.may_get(tx, alarm.patient_id, deeds.addressed(tx, to, now_ns), now_ns)
+    able = sight.may_get(tx, alarm.patient_id, deeds.addressed(tx, to, alarm.patient_id, now_ns), now_ns)
     whom = [one for one in able if one.id != by.id]
     deeds.reach(alarm, whom, to)
     row = {

@@ -1,7 +1,7 @@
 """The ladder, purely: where it stands and who answers go in; where it stands now and whom to tell come out.
 
-A ladder is climbed one step at a time. A step tells everyone who answers for its role, then waits. When the wait is
-over and nobody has acted, the next step is due; after the last one the ladder rests for `repeat_s` and begins again,
+A ladder is climbed one step at a time. A step tells everyone who answers for what it names, then waits. When the wait
+is over and nobody has acted, the next step is due; after the last one the ladder rests for `repeat_s` and begins again,
 for as long as it takes. A step that reaches nobody costs no time: the next is told in the same breath, and if no step
 of the round reaches anybody, every administrator is told as the last resort.
 
@@ -10,37 +10,17 @@ step was really told: a server that was away for hours tells one step on its ret
 """
 
 from collections.abc import Mapping
-from pathlib import Path
-from typing import Literal, get_args
 
 import msgspec
 
-from server.api import AlarmKind, Priority, Role
+from server.escalation.ladder import Ladder, Step, load
 from server.oncall.model import Person
 from vitals.clock import NS
-from vitals.errors import ConfigError
-from vitals.settings import parse
+
+__all__ = ["Climb", "Ladder", "Step", "Tell", "begin", "climb", "load", "next_role", "rest", "resume"]
 
 NOBODY_S = 300.0
 """How soon to try again when not even an administrator can be reached."""
-
-
-class Step(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Tell a role, then wait. The last step has no wait of its own: the ladder's `repeat_s` is what follows it."""
-
-    tell: Role
-    wait_s: float | None = None
-
-
-class Ladder(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One ladder of `ladders.toml`: for alarms of this kind and priority. `language`: what the messages speak."""
-
-    name: str
-    kind: AlarmKind
-    priority: Priority
-    steps: tuple[Step, ...]
-    repeat_s: float
-    language: Literal["nb", "en"] = "nb"
 
 
 class Climb(msgspec.Struct, frozen=True):
@@ -58,18 +38,21 @@ class Climb(msgspec.Struct, frozen=True):
 
 
 class Tell(msgspec.Struct, frozen=True):
-    """One step told: `people` are reached; `unreachable` answer for the role but have no phone.
+    """One step told: `people` are reached; `unreachable` answer for it but have no phone.
 
-    `waited_on` had been told before and did not act for `waited_s`.
+    `role` is what the step names: a role, or `roster:ID` or `person:ID`, which have a `name`. `waited_on` had been told
+    before and did not act for `waited_s`.
     """
 
-    role: Role
+    role: str
+    name: str
     round: int
     step: int
     people: tuple[Person, ...]
     unreachable: tuple[str, ...]
     last_resort: bool = False
-    waited_on: Role | None = None
+    waited_on: str | None = None
+    waited_name: str = ""
     waited_s: float = 0.0
 
 
@@ -88,66 +71,31 @@ def resume(climb: Climb, now_ns: int) -> Climb:
     return msgspec.structs.replace(climb, next_step_ns=now_ns)
 
 
-def next_role(climb: Climb) -> Role | None:
-    """Whom the next step tells; None while the ladder rests."""
+def next_role(climb: Climb) -> str | None:
+    """Whom the next step tells, a role or a name; None while the ladder rests."""
     if climb.next_step_ns is None:
         return None
     _, step = _next(climb)
-    return climb.ladder.steps[step].tell
+    told = climb.ladder.steps[step]
+    return told.name or told.tell
 
 
-def climb(state: Climb, now_ns: int, on_call: Mapping[Role, tuple[Person, ...]]) -> tuple[Climb, list[Tell]]:
+def climb(state: Climb, now_ns: int, on_call: Mapping[str, tuple[Person, ...]]) -> tuple[Climb, list[Tell]]:
     """One step up if it is due. The last Tell has people, unless not even an administrator can be reached."""
     if state.next_step_ns is None or now_ns < state.next_step_ns:
         return state, []
     round_, first = _next(state)
     tells: list[Tell] = []
     for step in range(first, len(state.ladder.steps)):
-        tells.append(_tell(state, state.ladder.steps[step].tell, round_, step, now_ns, on_call))
+        tells.append(_tell(state, state.ladder.steps[step], round_, step, now_ns, on_call))
         if tells[-1].people:
             return _stand(state, round_, step, now_ns, _wait_s(state.ladder, step)), tells
     last = len(state.ladder.steps)
-    resort = msgspec.structs.replace(_tell(state, "administrator", round_, last, now_ns, on_call), last_resort=True)
+    resort = msgspec.structs.replace(
+        _tell(state, Step("administrator"), round_, last, now_ns, on_call), last_resort=True
+    )
     wait_s = state.ladder.repeat_s if resort.people else min(NOBODY_S, state.ladder.repeat_s)
     return _stand(state, round_, last - 1, now_ns, wait_s), [*tells, resort]
-
-
-def load(path: Path) -> tuple[Ladder, ...]:
-    """Read and check `ladders.toml`; raises ConfigError."""
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path} cannot be read ({error})", "name a readable UTF-8 file in `ladders`") from error
-    ladders = parse(text, _File, str(path)).ladders
-    for ladder in ladders:
-        _check(path, ladder)
-    served = [(ladder.kind, ladder.priority) for ladder in ladders]
-    for kind in get_args(AlarmKind):
-        for priority in get_args(Priority):
-            count = served.count((kind, priority))
-            if count != 1:
-                raise ConfigError(
-                    f"{path}: {count or 'no'} ladders serve {kind} alarms of {priority} priority",
-                    "write exactly one, or such an alarm would not know whom to tell",
-                )
-    return ladders
-
-
-class _File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    ladders: tuple[Ladder, ...]
-
-
-def _check(path: Path, ladder: Ladder) -> None:
-    where = f"{path}: ladder {ladder.name!r}"
-    if not ladder.steps:
-        raise ConfigError(f"{where} has no steps", "add at least one [[ladders.steps]]")
-    if not ladder.repeat_s > 0:
-        raise ConfigError(f"{where} has repeat_s = {ladder.repeat_s}", "a ladder repeats: give it seconds above 0")
-    for step in ladder.steps[:-1]:
-        if step.wait_s is None or not step.wait_s > 0:
-            raise ConfigError(f"{where}: the step that tells the {step.tell} does not wait", "give it wait_s above 0")
-    if ladder.steps[-1].wait_s is not None:
-        raise ConfigError(f"{where}: its last step has a wait_s", "remove it; repeat_s says what follows the last step")
 
 
 def _next(state: Climb) -> tuple[int, int]:
@@ -158,16 +106,19 @@ def _next(state: Climb) -> tuple[int, int]:
 
 
 def _tell(
-    state: Climb, role: Role, round_: int, step: int, now_ns: int, on_call: Mapping[Role, tuple[Person, ...]]
+    state: Climb, named: Step, round_: int, step: int, now_ns: int, on_call: Mapping[str, tuple[Person, ...]]
 ) -> Tell:
-    answering = on_call.get(role, ())
+    answering = on_call.get(named.tell, ())
+    before = state.ladder.steps[state.step] if state.step >= 0 else None
     return Tell(
-        role=role,
+        role=named.tell,
+        name=named.name,
         round=round_,
         step=step,
         people=tuple(p for p in answering if p.reached_by),
         unreachable=tuple(p.name for p in answering if not p.reached_by),
-        waited_on=state.ladder.steps[state.step].tell if state.step >= 0 else None,
+        waited_on=before.tell if before else None,
+        waited_name=before.name if before else "",
         waited_s=(now_ns - state.told_ns) / NS if state.told_ns is not None else 0.0,
     )
 

@@ -17,7 +17,6 @@ from typing import NamedTuple
 
 from server import trouble
 from server.access.store import people
-from server.api import Role
 from server.db import Database, troubled
 from server.escalation.store import in_force
 from server.notify.sender import Message, Sender, SendError
@@ -68,7 +67,7 @@ class Duty(NamedTuple):
     """Who is on call for each role from a moment on."""
 
     since_ns: int
-    on_call: Mapping[Role, tuple[Person, ...]]
+    on_call: Mapping[str, tuple[Person, ...]]
 
 
 class Emergency:

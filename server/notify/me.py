@@ -14,7 +14,8 @@ from fastapi import APIRouter, HTTPException, Path
 from server.access.door import Anyone
 from server.access.store import Account, staff
 from server.audit.store import write
-from server.house import Here, House, problems
+from server.escalation import store as ladders
+from server.house import Here, House, problems, refusing
 from server.notify import ways
 from server.notify.api import Code, MyWays, NewWay, Spoken, Tried, Wait, WayView
 from server.notify.sender import Language, Message, Receipt, SendError
@@ -59,6 +60,7 @@ def add_way(said: NewWay, account: Anyone, here: Here) -> WayView:
         now_ns = here.clock.now_ns()
         if len(ways.of(tx, account.id)) >= ways.MOST:
             raise HTTPException(409, f"you have {ways.MOST} ways already; remove one first")
+        _check_wait(tx, account, said.after_s, now_ns)
         number = ways.add(
             tx, account.id, said.channel, address, said.name.strip(), said.after_s, now_ns, confirmed=push
         )
@@ -89,9 +91,10 @@ def confirm_way(way_id: WayId, said: Code, account: Anyone, here: Here) -> WayVi
         now_ns = here.clock.now_ns()
         _mine(tx, account, way_id)
         good = ways.confirm(tx, way_id, said.code, now_ns)
-        if good:
-            write(tx, now_ns, account.id, "confirm way", None, str(way_id))
         way = _mine(tx, account, way_id)
+        if good:
+            _check_wait(tx, account, way.after_s, now_ns)
+            write(tx, now_ns, account.id, "confirm way", None, str(way_id))
     if not good:
         raise HTTPException(409, "that is not the code, or it is too old; look again, or have another one sent")
     return _view(way)
@@ -99,11 +102,13 @@ def confirm_way(way_id: WayId, said: Code, account: Anyone, here: Here) -> WayVi
 
 @router.put("/{way_id}", operation_id="changeMyWay", responses=problems(401, 403, 404, 422))
 def change_way(way_id: WayId, said: Wait, account: Anyone, here: Here) -> WayView:
-    """Change how long it waits."""
+    """Change how long it waits. Refused where a ladder would go on before it has been used."""
     with here.db.write() as tx:
+        now_ns = here.clock.now_ns()
         _mine(tx, account, way_id)
+        _check_wait(tx, account, said.after_s, now_ns)
         ways.wait(tx, way_id, said.after_s)
-        write(tx, here.clock.now_ns(), account.id, "change way", None, str(way_id))
+        write(tx, now_ns, account.id, "change way", None, str(way_id))
         return _view(_mine(tx, account, way_id))
 
 
@@ -172,6 +177,11 @@ def _check(here: House, channel: str, address: str) -> None:
             raise HTTPException(422, f"{error.text}; {error.mend}") from None
     elif channel in _FORM and not _FORM[channel].fullmatch(address):
         raise HTTPException(422, f"{address!r} cannot be reached by {channel}; write it like {_LIKE[channel]}")
+
+
+def _check_wait(tx: sa.Connection, account: Account, after_s: float, now_ns: int) -> None:
+    with refusing():
+        ladders.check_own_wait(tx, account.id, account.name, after_s, now_ns)
 
 
 def _all(tx: sa.Connection, account: Account, here: House) -> MyWays:

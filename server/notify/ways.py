@@ -5,6 +5,8 @@ in when it subscribed has shown it by that. Until a person has a way that counts
 file is their only one; from then on their own ways are what is used.
 
 The wait of a way is counted from when the ladder tells the person. Whoever acts in the meantime spares them the rest.
+It fits inside the steps that tell them: a ladder, a roster or a wait by which a step would give up on somebody before
+their own last way has been used is refused where it is saved (`server.escalation.store`).
 """
 
 import hashlib

@@ -114,6 +114,11 @@ def language_of(name: str) -> Language:
     return "en" if name == "en" else "nb"
 
 
+def whom(named: str, name: str, language: str) -> str:
+    """Whom a step of a ladder tells: `nurse`; a roster or a person by name."""
+    return name or next((word for role, word in ROLE[language].items() if role == named), named)
+
+
 def initials(name: str) -> str:
     """`Solveig Nilsen` as `S.N.`"""
     return "".join(f"{part[0]}." for part in name.split())
@@ -126,7 +131,7 @@ def wait(seconds: float) -> str:
     return " ".join(part for part in (f"{hours} h" if hours else "", f"{minutes} min" if minutes else "") if part)
 
 
-def _title(name: str, language: str) -> str:
+def title(name: str, language: str) -> str:
     """The rule's short name; what the server finds by itself is in no rule's file."""
     rule = catalogue().get(name)
     return rule.title[language] if rule and rule.title else _OWN.get(name, {}).get(language, name.replace("_", " "))
@@ -137,7 +142,9 @@ def message(alarm: Alarm, patient_name: str, tell: Tell, why: dict[str, str] | N
     language = alarm.climb.ladder.language
     reasons = [why[language]] if why else []
     if why is None and tell.waited_on:
-        reasons.append(_WAITED[language].format(role=ROLE[language][tell.waited_on], wait=wait(tell.waited_s)))
+        reasons.append(
+            _WAITED[language].format(role=whom(tell.waited_on, tell.waited_name, language), wait=wait(tell.waited_s))
+        )
     if tell.last_resort:
         reasons.append(_RESORT[language])
     return _FRAME[language].format(
@@ -145,6 +152,6 @@ def message(alarm: Alarm, patient_name: str, tell: Tell, why: dict[str, str] | N
         technical=_TECHNICAL[language] if alarm.kind == "technical" else "",
         number=alarm.id,
         initials=initials(patient_name),
-        rule=_title(alarm.reasons[0].rule, language) if alarm.reasons else alarm.kind,
+        rule=title(alarm.reasons[0].rule, language) if alarm.reasons else alarm.kind,
         why="".join(f" {reason}" for reason in reasons),
     )

@@ -1,1 +1,1 @@
-"""Who answers for a role at a moment."""
+"""Who answers for a role or a roster, at any moment."""

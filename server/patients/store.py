@@ -115,6 +115,12 @@ def patient(tx: sa.Connection, patient_id: str) -> PatientRecord | None:
     return next(iter(patients_of(tx, [patient_id])), None)
 
 
+def organisation_of(tx: sa.Connection, patient_id: str) -> str | None:
+    """The id of the organisation whose the person is; None where there is no such person."""
+    found: str | None = tx.scalar(sa.select(patients.c.organisation).where(patients.c.id == patient_id))
+    return found
+
+
 def whose(tx: sa.Connection, devices: Iterable[str]) -> Whose:
     """The assignments of these devices, of all times."""
     return Whose(tuple(row) for row in _ASSIGNED.rows(tx, devices))

@@ -71,7 +71,7 @@ def test_a_way_is_added_confirmed_tried_and_removed(ward: Ward, signed_in: SignI
     assert_accessible(page)
     row.get_by_label("Når kari@example.no brukes").select_option("Etter 10 min")
     page.reload()
-    expect(row.get_by_label("Når kari@example.no brukes")).to_have_value("10")
+    expect(row.get_by_label("Når kari@example.no brukes")).to_have_value("1")
     row.get_by_role("button", name="Fjern kari@example.no").click()
     expect(row).to_have_count(0)
     expect(page.get_by_text("Kommunens nummer.")).to_be_visible()

@@ -664,6 +664,46 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/handover/{roster_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Handover
+         * @description The shift of that roster at `t_ms` (now): what is open, what happened, what was written, who comes on.
+         */
+        get: operations["getHandover"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/handover/{roster_id}/notes": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Write Note
+         * @description Sign a note into the shift that runs now, for whoever comes on.
+         */
+        post: operations["writeNote"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/health": {
         parameters: {
             query?: never;
@@ -678,6 +718,71 @@ export interface paths {
         get: operations["getHealth"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/ladders": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Ladders
+         * @description The ladders in force, and whom their steps could tell.
+         */
+        get: operations["getLadders"];
+        /**
+         * Put Ladders
+         * @description Put them in force for alarms that open from now on; an open alarm keeps the copy it has.
+         */
+        put: operations["putLadders"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/ladders/history": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get History
+         * @description Every version there has been, the newest first.
+         */
+        get: operations["getLadderHistory"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/ladders/preview": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Preview Ladder
+         * @description Who would be told, and when, if such an alarm opened at that moment and nobody acted: as far as each of them may
+         *     see the patient whose alarm it is.
+         */
+        post: operations["previewLadder"];
         delete?: never;
         options?: never;
         head?: never;
@@ -858,7 +963,7 @@ export interface paths {
         get?: never;
         /**
          * Change Way
-         * @description Change how long it waits.
+         * @description Change how long it waits. Refused where a ladder would go on before it has been used.
          */
         put: operations["changeMyWay"];
         post?: never;
@@ -926,6 +1031,46 @@ export interface paths {
          * @description Send a test message there, and say what became of it.
          */
         post: operations["testMyWay"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/oncall": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Oncall
+         * @description Who is on now and next, the days from `from_ms` (now) on, and where nobody is.
+         */
+        get: operations["getOnCall"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/oncall/at": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Oncall At
+         * @description Who was, is or will be on at that moment: what is past as it was, what is ahead as it is planned.
+         */
+        get: operations["getOnCallAt"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -1006,6 +1151,50 @@ export interface paths {
         get: operations["getDispenser"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/patients/{patient_id}/missed": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Missed
+         * @description What somebody has marked as missed of this patient, the newest first.
+         */
+        get: operations["getMissed"];
+        put?: never;
+        /**
+         * Mark Missed
+         * @description Mark that the patient got worse then and no alarm told of it.
+         */
+        post: operations["markMissed"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/patients/{patient_id}/missed/{missed_id}/undo": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Undo Missed
+         * @description Take a mark back.
+         */
+        post: operations["undoMissed"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1416,6 +1605,166 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/reports": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Report
+         * @description The alarms of your patients raised between two moments (the last 30 days). Figures alone for an administrator.
+         */
+        get: operations["getReport"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/reports/{name}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Report File
+         * @description One table of it as a file for a spreadsheet: semicolons between, decimal commas, UTF-8 with a mark.
+         */
+        get: operations["getReportFile"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/rosters/{roster_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Put Roster
+         * @description Put a roster in force from now on; what is past stays as it was.
+         */
+        put: operations["putRoster"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/rosters/{roster_id}/history": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Roster History
+         * @description What the roster has been, the newest first.
+         */
+        get: operations["getRosterHistory"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/rosters/{roster_id}/overrides": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Override Roster
+         * @description Put somebody on instead of somebody else for a while; returns who is on at its beginning.
+         */
+        post: operations["overrideRoster"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/rosters/{roster_id}/overrides/{override_id}/end": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * End Override
+         * @description It holds no longer; what it was until now stays. Returns who is on now.
+         */
+        post: operations["endOverride"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/rosters/{roster_id}/swaps": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Ask Swap
+         * @description Ask a colleague to take a shift of yours, and perhaps offer to take one of theirs.
+         */
+        post: operations["askSwap"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/rosters/{roster_id}/swaps/{swap_id}/answer": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Answer Swap
+         * @description Say yes or no to what you are asked, or take back what you asked.
+         */
+        post: operations["answerSwap"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/session": {
         parameters: {
             query?: never;
@@ -1723,6 +2072,21 @@ export interface components {
             who: string | null;
         };
         /**
+         * Answers
+         * @description Who answers for a role now. `rostered` False: nobody keeps a roster for it, so everybody who has it does.
+         */
+        Answers: {
+            /** Names */
+            names: string[];
+            /**
+             * Role
+             * @enum {string}
+             */
+            role: "nurse" | "doctor" | "specialist" | "administrator";
+            /** Rostered */
+            rostered: boolean;
+        };
+        /**
          * AppliedLimit
          * @description A limit as it was. `personal`: the patient's own, over the programme's.
          */
@@ -1801,6 +2165,20 @@ export interface components {
             organisation: string;
             /** Relations */
             relations: components["schemas"]["RelationView"][];
+        };
+        /**
+         * Burden
+         * @description What alarms there were in so many days of watching somebody. `per_100_days`: clinical ones.
+         */
+        Burden: {
+            /** Clinical */
+            clinical: number;
+            /** Days */
+            days: number;
+            /** Per 100 Days */
+            per_100_days: number | null;
+            /** Technical */
+            technical: number;
         };
         /**
          * CaseView
@@ -1882,6 +2260,28 @@ export interface components {
             /** To Me */
             to_me: components["schemas"]["CaseView"][];
         };
+        /**
+         * ChangeView
+         * @description An override. `out`, `into`: user names.
+         */
+        ChangeView: {
+            /** Ended By */
+            ended_by: string | null;
+            /** From Ms */
+            from_ms: number;
+            /** Id */
+            id: string;
+            /** Into */
+            into: string | null;
+            /** Made By */
+            made_by: string;
+            /** Out */
+            out: string | null;
+            /** To Ms */
+            to_ms: number;
+            /** Why */
+            why: string;
+        };
         /** Channel */
         Channel: {
             /** Channel */
@@ -1914,7 +2314,7 @@ export interface components {
              * Outcome
              * @enum {string}
              */
-            outcome: "resolved_at_home" | "visited" | "sent_to_gp" | "admitted" | "false_alarm" | "technical_fixed";
+            outcome: "resolved_at_home" | "visited" | "sent_to_gp" | "admitted" | "visit_avoided" | "false_alarm" | "technical_fixed";
             /** Seen */
             seen?: ("raised" | "notified" | "acknowledged" | "assessed" | "snoozed" | "handed_over" | "escalated" | "closed") | null;
             /** Usefulness */
@@ -2123,6 +2523,24 @@ export interface components {
             saved: components["schemas"]["SavedFilter"][];
         };
         /**
+         * FixedShape
+         * @description One shift by itself; null is open-ended.
+         */
+        FixedShape: {
+            /**
+             * From Ms
+             * @description milliseconds since 1970
+             */
+            from_ms?: number | null;
+            /** Staff */
+            staff: string;
+            /**
+             * To Ms
+             * @description milliseconds since 1970
+             */
+            to_ms?: number | null;
+        };
+        /**
          * Follows
          * @description What follows from the change, for what is here already; none of it is moved. `done`: whether it was made.
          *
@@ -2139,6 +2557,18 @@ export interface components {
             holders: components["schemas"]["Holder"][];
             /** Stays */
             stays: components["schemas"]["Stays"][];
+        };
+        /**
+         * GapView
+         * @description Nobody can be told then. `mute`: names of those who are on and cannot be reached.
+         */
+        GapView: {
+            /** From Ms */
+            from_ms: number;
+            /** Mute */
+            mute: string[];
+            /** To Ms */
+            to_ms: number;
         };
         /**
          * GatewayConfig
@@ -2348,6 +2778,98 @@ export interface components {
             patient: components["schemas"]["PatientBrief"];
         };
         /**
+         * Handover
+         * @description One shift. `rostered` False: no roster is kept, so it is the eight hours before that moment.
+         *
+         *     `open`: the alarms that are open now, whosever shift it is. `raised`, `closed`, `deeds`, `notes`: within the shift.
+         */
+        Handover: {
+            after: components["schemas"]["Team"] | null;
+            before: components["schemas"]["Team"] | null;
+            /** Closed */
+            closed: components["schemas"]["HandoverAlarm"][];
+            /** Deeds */
+            deeds: components["schemas"]["HandoverDeed"][];
+            /** Name */
+            name: string;
+            /** Notes */
+            notes: components["schemas"]["NoteView"][];
+            /** Now Ms */
+            now_ms: number;
+            /** Open */
+            open: components["schemas"]["HandoverAlarm"][];
+            /** Raised */
+            raised: components["schemas"]["HandoverAlarm"][];
+            /** Roster */
+            roster: string;
+            /** Rostered */
+            rostered: boolean;
+            /** Rosters */
+            rosters: components["schemas"]["HandoverRoster"][];
+            shift: components["schemas"]["Team"];
+        };
+        /**
+         * HandoverAlarm
+         * @description An alarm in a line. `state` is a word of its life, `owner` who has it. `aside`: how it was put off or sent on.
+         */
+        HandoverAlarm: {
+            /** Action */
+            action: string | null;
+            aside: components["schemas"]["Text"] | null;
+            /** Closed By */
+            closed_by: string | null;
+            /** Closed Ms */
+            closed_ms: number | null;
+            /** Id */
+            id: string;
+            /**
+             * Kind
+             * @enum {string}
+             */
+            kind: "clinical" | "technical";
+            /** Note */
+            note: string | null;
+            /** Outcome */
+            outcome: string | null;
+            /** Owner */
+            owner: string | null;
+            patient: components["schemas"]["PatientBrief"];
+            /**
+             * Priority
+             * @enum {string}
+             */
+            priority: "high" | "medium" | "low";
+            /** Raised Ms */
+            raised_ms: number;
+            /** State */
+            state: string;
+            why: components["schemas"]["Text"] | null;
+        };
+        /**
+         * HandoverDeed
+         * @description What a person did to an alarm.
+         */
+        HandoverDeed: {
+            /** Alarm */
+            alarm: string;
+            /** Patient */
+            patient: string;
+            /** T Ms */
+            t_ms: number;
+            text: components["schemas"]["Text"];
+            /** What */
+            what: string;
+            /** Who */
+            who: string;
+        };
+        /** HandoverRoster */
+        HandoverRoster: {
+            /** Id */
+            id: string;
+            /** Name */
+            name: string;
+        };
+        /**
          * Health
          * @description For a monitor: `ok`, or what is wrong. What cannot be counted, because the database is away, is null.
          */
@@ -2460,6 +2982,98 @@ export interface components {
             reason: "wrong_person" | "device_error" | "measured_wrongly" | "other";
         };
         /**
+         * LadderBook
+         * @description Every ladder that is in force. `version` goes back when they are saved; `saved_by` is empty for the file.
+         */
+        LadderBook: {
+            /** Ladders */
+            ladders: components["schemas"]["LadderShape"][];
+            /** Note */
+            note: string;
+            office: components["schemas"]["OfficeShape"];
+            /** Saved By */
+            saved_by: string;
+            /** Saved Ms */
+            saved_ms: number;
+            /** Version */
+            version: number;
+        };
+        /**
+         * LadderShape
+         * @description `programme`, `organisation`, `hours`: null for every one. The most specific ladder that fits an alarm wins.
+         */
+        LadderShape: {
+            /** Hours */
+            hours?: ("office" | "night") | null;
+            /**
+             * Kind
+             * @enum {string}
+             */
+            kind: "clinical" | "technical";
+            /**
+             * Language
+             * @default nb
+             * @enum {string}
+             */
+            language: "nb" | "en";
+            /** Name */
+            name: string;
+            /** Organisation */
+            organisation?: string | null;
+            /**
+             * Priority
+             * @enum {string}
+             */
+            priority: "high" | "medium" | "low";
+            /** Programme */
+            programme?: string | null;
+            /** Repeat S */
+            repeat_s: number;
+            /** Steps */
+            steps: components["schemas"]["StepShape"][];
+        };
+        /**
+         * Ladders
+         * @description With what can be chosen, and whether you may save them. `organisations`: none where there is only one.
+         */
+        Ladders: {
+            /** Ladders */
+            ladders: components["schemas"]["LadderShape"][];
+            /** May Save */
+            may_save: boolean;
+            /** Note */
+            note: string;
+            office: components["schemas"]["OfficeShape"];
+            /** Organisations */
+            organisations: components["schemas"]["OrganisationBrief"][];
+            /** Programmes */
+            programmes: components["schemas"]["ProgrammeBrief"][];
+            /** Saved By */
+            saved_by: string;
+            /** Saved Ms */
+            saved_ms: number;
+            /** Targets */
+            targets: components["schemas"]["Target"][];
+            /** Version */
+            version: number;
+        };
+        /**
+         * LaddersSave
+         * @description The ladders as they are to be for alarms that open from now on. `version`: the one that was changed.
+         */
+        LaddersSave: {
+            /** Ladders */
+            ladders: components["schemas"]["LadderShape"][];
+            /**
+             * Note
+             * @default
+             */
+            note: string;
+            office: components["schemas"]["OfficeShape"];
+            /** Version */
+            version: number;
+        };
+        /**
          * LatestReadings
          * @description The newest readings of a channel, the newest first, those that do not count among them.
          */
@@ -2508,6 +3122,45 @@ export interface components {
             t_ms: number;
             /** Value */
             value: number;
+        };
+        /**
+         * MissedNew
+         * @description When the patient got worse without an alarm, and why you think so.
+         */
+        MissedNew: {
+            /** Note */
+            note: string;
+            /** T Ms */
+            t_ms: number;
+        };
+        /** MissedUndo */
+        MissedUndo: {
+            /** Why */
+            why: string;
+        };
+        /**
+         * MissedView
+         * @description A deterioration that no alarm told of. `undone_…`: who took the mark back, and why.
+         */
+        MissedView: {
+            /** Id */
+            id: string;
+            /** Marked By */
+            marked_by: string;
+            /** Marked Ms */
+            marked_ms: number;
+            /** Name */
+            name: string;
+            /** Note */
+            note: string;
+            /** Patient */
+            patient: string;
+            /** T Ms */
+            t_ms: number;
+            /** Undone By */
+            undone_by: string | null;
+            /** Undone Why */
+            undone_why: string | null;
         };
         /**
          * MyWays
@@ -2591,19 +3244,43 @@ export interface components {
             situation: string;
         };
         /**
-         * OnCall
-         * @description Who answers for a role now.
+         * NoteNew
+         * @description Signed with your name when it is sent, and not changed after that.
          */
-        OnCall: {
-            /** Names */
-            names: string[];
-            /** Reachable */
-            reachable: boolean;
-            /**
-             * Role
-             * @enum {string}
-             */
-            role: "nurse" | "doctor" | "specialist" | "administrator";
+        NoteNew: {
+            /** Patient */
+            patient?: string | null;
+            /** Text */
+            text: string;
+        };
+        /**
+         * NoteView
+         * @description Signed by `name`. `patient`: whom it is about.
+         */
+        NoteView: {
+            /** Id */
+            id: string;
+            /** Name */
+            name: string;
+            patient: components["schemas"]["PatientBrief"] | null;
+            /** T Ms */
+            t_ms: number;
+            /** Text */
+            text: string;
+        };
+        /**
+         * OfficeShape
+         * @description When it is office hours; 0 is Monday.
+         */
+        OfficeShape: {
+            /** Begins */
+            begins: string;
+            /** Closed */
+            closed: string[];
+            /** Ends */
+            ends: string;
+            /** Weekdays */
+            weekdays: number[];
         };
         /**
          * OrderLook
@@ -2697,6 +3374,13 @@ export interface components {
             /** Why */
             why: string;
         };
+        /** OrganisationBrief */
+        OrganisationBrief: {
+            /** Id */
+            id: string;
+            /** Name */
+            name: string;
+        };
         /**
          * OrganisationView
          * @description `keeps`: the one that keeps the system.
@@ -2713,6 +3397,28 @@ export interface components {
             kind: "municipality" | "gp" | "hospital" | "response";
             /** Name */
             name: string;
+        };
+        /**
+         * OverrideNew
+         * @description `into` instead of `out`; `out` null: beside whoever is on; `into` null: nobody instead.
+         */
+        OverrideNew: {
+            /**
+             * From Ms
+             * @description milliseconds since 1970
+             */
+            from_ms: number;
+            /** Into */
+            into?: string | null;
+            /** Out */
+            out?: string | null;
+            /**
+             * To Ms
+             * @description milliseconds since 1970
+             */
+            to_ms: number;
+            /** Why */
+            why: string;
         };
         /**
          * Parked
@@ -2759,6 +3465,21 @@ export interface components {
             place: string;
             programme: components["schemas"]["Text"];
         };
+        /** PatientBurden */
+        PatientBurden: {
+            /** Clinical */
+            clinical: number;
+            /** Days */
+            days: number;
+            /** Name */
+            name: string;
+            /** Patient */
+            patient: string;
+            /** Per 100 Days */
+            per_100_days: number | null;
+            /** Technical */
+            technical: number;
+        };
         /** PatientName */
         PatientName: {
             /** Birth Year */
@@ -2803,6 +3524,42 @@ export interface components {
             unjudged: components["schemas"]["HeldValue"] | null;
             /** Wishes */
             wishes: components["schemas"]["WishView"][];
+        };
+        /**
+         * PatternShape
+         * @description Shifts that come again (server/oncall/model.py).
+         */
+        PatternShape: {
+            /**
+             * Begins
+             * @description a time on the wall, 22:00
+             */
+            begins: string;
+            /** Days */
+            days: number;
+            /**
+             * Ends
+             * @description a time on the wall, 22:00
+             */
+            ends: string;
+            /**
+             * First
+             * Format: date
+             */
+            first: string;
+            /** Last */
+            last: string | null;
+            /** Name */
+            name: string;
+            /** People */
+            people: string[];
+            /**
+             * Turn
+             * @enum {string}
+             */
+            turn: "shift" | "week";
+            /** Weekdays */
+            weekdays: number[];
         };
         /**
          * PeoplePage
@@ -2880,12 +3637,82 @@ export interface components {
             version: string;
         };
         /**
+         * Preview
+         * @description Which ladder it would be, and who would be told when if nobody acted: two rounds of it.
+         */
+        Preview: {
+            /**
+             * Hours
+             * @enum {string}
+             */
+            hours: "office" | "night";
+            /** Ladder */
+            ladder: string;
+            /** Repeat S */
+            repeat_s: number;
+            /** Told */
+            told: components["schemas"]["PreviewTold"][];
+        };
+        /**
+         * PreviewAsk
+         * @description An alarm that might open. `draft`: ladders to try instead of those in force.
+         */
+        PreviewAsk: {
+            draft?: components["schemas"]["LaddersSave"] | null;
+            /**
+             * Kind
+             * @enum {string}
+             */
+            kind: "clinical" | "technical";
+            /** Organisation */
+            organisation?: string | null;
+            /**
+             * Priority
+             * @enum {string}
+             */
+            priority: "high" | "medium" | "low";
+            /** Programme */
+            programme?: string | null;
+            /** T Ms */
+            t_ms: number;
+        };
+        /**
+         * PreviewTold
+         * @description What would happen at one moment: `told` are the names of whom; nobody: `skipped`, in the same breath.
+         */
+        PreviewTold: {
+            /** After S */
+            after_s: number;
+            /** Last Resort */
+            last_resort: boolean;
+            /** Name */
+            name: string;
+            /** Round */
+            round: number;
+            /** Step */
+            step: number;
+            /** T Ms */
+            t_ms: number;
+            /** Tell */
+            tell: string;
+            /** Told */
+            told: string[];
+            /** Unreachable */
+            unreachable: string[];
+        };
+        /**
          * Problem
          * @description What every error says: what is wrong and what to do.
          */
         Problem: {
             /** Detail */
             detail: string;
+        };
+        /** ProgrammeBrief */
+        ProgrammeBrief: {
+            /** Id */
+            id: string;
+            title: components["schemas"]["Text"];
         };
         /**
          * ProposalView
@@ -3057,7 +3884,7 @@ export interface components {
             /** People */
             people: components["schemas"]["Someone"][];
             /** Roles */
-            roles: components["schemas"]["OnCall"][];
+            roles: components["schemas"]["server__cases__api__OnCall"][];
         };
         /**
          * RecoveryCodes
@@ -3149,6 +3976,40 @@ export interface components {
             text: string;
         };
         /**
+         * Report
+         * @description The alarms that were raised between two moments, and what became of them until now.
+         *
+         *     `escalated`: how often a person asked for more. `climbed`: alarms in which nobody acted at the first telling.
+         *     `visits_avoided`: alarms that ended with an outpatient visit spared. `patients`, `missed_list`: for carers only.
+         */
+        Report: {
+            acknowledge: components["schemas"]["Spread"];
+            burden: components["schemas"]["Burden"];
+            /** Climbed */
+            climbed: number;
+            close: components["schemas"]["Spread"];
+            /** Escalated */
+            escalated: number;
+            /** From Ms */
+            from_ms: number;
+            /** Missed */
+            missed: number;
+            /** Missed List */
+            missed_list: components["schemas"]["MissedView"][];
+            /** Patients */
+            patients: components["schemas"]["PatientBurden"][];
+            /** Rules */
+            rules: components["schemas"]["RuleUse"][];
+            /** Speed */
+            speed: components["schemas"]["Speed"][];
+            /** To Ms */
+            to_ms: number;
+            /** Unanswered */
+            unanswered: number;
+            /** Visits Avoided */
+            visits_avoided: number;
+        };
+        /**
          * Review
          * @description When the patient was last gone through, and by whom (their name).
          */
@@ -3173,6 +4034,96 @@ export interface components {
         Revoked: {
             /** Certificates */
             certificates: number;
+        };
+        /**
+         * RosterSave
+         * @description A roster as it is to be from now on. `version`: the one that was changed, 0 for a new one.
+         */
+        RosterSave: {
+            /** Fixed */
+            fixed?: components["schemas"]["FixedShape"][];
+            /** Name */
+            name: string;
+            /**
+             * Organisation
+             * @default
+             */
+            organisation: string;
+            /** Patterns */
+            patterns: components["schemas"]["PatternShape"][];
+            /**
+             * Role
+             * @enum {string}
+             */
+            role: "nurse" | "doctor" | "specialist" | "administrator";
+            /** Version */
+            version: number;
+        };
+        /**
+         * RosterVersion
+         * @description A roster as it was saved. `saved_by` is empty for the municipality's file.
+         */
+        RosterVersion: {
+            /** Fixed */
+            fixed: components["schemas"]["FixedShape"][];
+            /** Name */
+            name: string;
+            /** Patterns */
+            patterns: components["schemas"]["PatternShape"][];
+            /** Saved By */
+            saved_by: string;
+            /** Saved Ms */
+            saved_ms: number;
+            /** Version */
+            version: number;
+        };
+        /**
+         * RosterView
+         * @description One roster: who is on now and next, the weeks ahead, and the plan. `version` goes back when it is saved.
+         */
+        RosterView: {
+            /** Changes */
+            changes: components["schemas"]["ChangeView"][];
+            /** Fixed */
+            fixed: components["schemas"]["FixedShape"][];
+            /** Gaps */
+            gaps: components["schemas"]["GapView"][];
+            /** Id */
+            id: string;
+            /** Kept */
+            kept: boolean;
+            /** May Change */
+            may_change: boolean;
+            /** May Keep */
+            may_keep: boolean;
+            /** Name */
+            name: string;
+            next: components["schemas"]["StretchView"] | null;
+            /** Now */
+            now: string[];
+            /** Organisation */
+            organisation: string;
+            /** Patterns */
+            patterns: components["schemas"]["PatternShape"][];
+            /**
+             * Role
+             * @enum {string}
+             */
+            role: "nurse" | "doctor" | "specialist" | "administrator";
+            /** Saved By */
+            saved_by: string;
+            /** Saved Ms */
+            saved_ms: number;
+            /** Stretches */
+            stretches: components["schemas"]["StretchView"][];
+            /** Swaps */
+            swaps: components["schemas"]["SwapView"][];
+            /** Until Ms */
+            until_ms: number | null;
+            /** Version */
+            version: number;
+            /** Zone */
+            zone: string;
         };
         /**
          * RuleFinding
@@ -3206,6 +4157,23 @@ export interface components {
             /** Version */
             version: string;
             why: components["schemas"]["Text"] | null;
+        };
+        /**
+         * RuleUse
+         * @description Of the closed alarms in which a rule spoke: how useful people found them (1 to 5), and how many were false.
+         */
+        RuleUse: {
+            /** Alarms */
+            alarms: number;
+            /** False Alarms */
+            false_alarms: number;
+            /** Judged */
+            judged: number;
+            /** Rule */
+            rule: string;
+            title: components["schemas"]["Text"];
+            /** Usefulness */
+            usefulness: number | null;
         };
         /**
          * SavedFilter
@@ -3340,6 +4308,20 @@ export interface components {
             role: "nurse" | "doctor" | "specialist" | "administrator";
         };
         /**
+         * Speed
+         * @description How fast people were, by priority of the alarm as it ended.
+         */
+        Speed: {
+            acknowledge: components["schemas"]["Spread"];
+            /** Alarms */
+            alarms: number;
+            close: components["schemas"]["Spread"];
+            /** Kind */
+            kind: string;
+            /** Priority */
+            priority: string;
+        };
+        /**
          * Spoken
          * @description In which language a message is wanted.
          */
@@ -3350,6 +4332,35 @@ export interface components {
              * @enum {string}
              */
             language: "nb" | "en";
+        };
+        /**
+         * Spread
+         * @description How long something took, in seconds, of `n` times: half took at most `median_s`, nine in ten at most `p90_s`.
+         */
+        Spread: {
+            /** Median S */
+            median_s: number | null;
+            /** N */
+            n: number;
+            /** P90 S */
+            p90_s: number | null;
+        };
+        /**
+         * StaffBrief
+         * @description `reachable`: the ladder has a way to them.
+         */
+        StaffBrief: {
+            /** Id */
+            id: string;
+            /** Name */
+            name: string;
+            /** Reachable */
+            reachable: boolean;
+            /**
+             * Role
+             * @enum {string}
+             */
+            role: "nurse" | "doctor" | "specialist" | "administrator";
         };
         /**
          * StartupView
@@ -3374,6 +4385,103 @@ export interface components {
             readings: number;
         };
         /**
+         * StepShape
+         * @description `tell`: a role, `roster:ID` or `person:ID`; `name`: what the latter two are called. The last has no wait.
+         */
+        StepShape: {
+            /**
+             * Name
+             * @default
+             */
+            name: string;
+            /** Tell */
+            tell: string;
+            /** Wait S */
+            wait_s?: number | null;
+        };
+        /**
+         * StretchView
+         * @description The same people are on all the while; user names. `kept` False: no roster was, so everybody with the role is.
+         */
+        StretchView: {
+            /** From Ms */
+            from_ms: number;
+            /** Kept */
+            kept: boolean;
+            /** Staff */
+            staff: string[];
+            /** To Ms */
+            to_ms: number;
+        };
+        /** SwapAnswer */
+        SwapAnswer: {
+            /**
+             * Answer
+             * @enum {string}
+             */
+            answer: "accepted" | "declined" | "withdrawn";
+        };
+        /**
+         * SwapNew
+         * @description Your shift, whom you ask to take it, and which of theirs you take for it, if any.
+         */
+        SwapNew: {
+            /** Asked Of */
+            asked_of: string;
+            /**
+             * Back From Ms
+             * @description milliseconds since 1970
+             */
+            back_from_ms?: number | null;
+            /**
+             * Back To Ms
+             * @description milliseconds since 1970
+             */
+            back_to_ms?: number | null;
+            /**
+             * From Ms
+             * @description milliseconds since 1970
+             */
+            from_ms: number;
+            /**
+             * Note
+             * @default
+             */
+            note: string;
+            /**
+             * To Ms
+             * @description milliseconds since 1970
+             */
+            to_ms: number;
+        };
+        /**
+         * SwapView
+         * @description Who asks whom to take which shift, and for which. User names.
+         */
+        SwapView: {
+            /** Asked By */
+            asked_by: string;
+            /** Asked Of */
+            asked_of: string;
+            /** Back From Ms */
+            back_from_ms: number | null;
+            /** Back To Ms */
+            back_to_ms: number | null;
+            /** From Ms */
+            from_ms: number;
+            /** Id */
+            id: string;
+            /** Note */
+            note: string;
+            /**
+             * State
+             * @enum {string}
+             */
+            state: "asked" | "accepted" | "declined" | "withdrawn";
+            /** To Ms */
+            to_ms: number;
+        };
+        /**
          * TakeBack
          * @description The device is its holder's no longer. `to_ms` None: from now. `sure` as for `Give`.
          */
@@ -3394,6 +4502,28 @@ export interface components {
             code: string;
             /** Password */
             password: string;
+        };
+        /**
+         * Target
+         * @description Whom a step may tell.
+         */
+        Target: {
+            /** Name */
+            name: string;
+            /** Tell */
+            tell: string;
+        };
+        /**
+         * Team
+         * @description Who is on between two moments, by name.
+         */
+        Team: {
+            /** From Ms */
+            from_ms: number;
+            /** Names */
+            names: string[];
+            /** To Ms */
+            to_ms: number;
         };
         /**
          * Text
@@ -3540,6 +4670,25 @@ export interface components {
             name: string;
         };
         /**
+         * WhoThen
+         * @description Who was, is or will be on at a moment. `kept` False: no roster was, so everybody with the role.
+         */
+        WhoThen: {
+            /** Kept */
+            kept: boolean;
+            /** Name */
+            name: string;
+            /** People */
+            people: components["schemas"]["StaffBrief"][];
+            /**
+             * Role
+             * @enum {string}
+             */
+            role: "nurse" | "doctor" | "specialist" | "administrator";
+            /** Roster */
+            roster: string;
+        };
+        /**
          * WishView
          * @description What a home is asked: to measure sooner, again at once, because a person `asked`, or (`tell`) what it is told
          *     of itself.
@@ -3623,12 +4772,55 @@ export interface components {
             code: string;
         };
         /**
+         * OnCall
+         * @description Who answers for a role now.
+         */
+        server__cases__api__OnCall: {
+            /** Names */
+            names: string[];
+            /** Reachable */
+            reachable: boolean;
+            /**
+             * Role
+             * @enum {string}
+             */
+            role: "nurse" | "doctor" | "specialist" | "administrator";
+        };
+        /**
          * Code
          * @description What was sent to the way.
          */
         server__notify__api__Code: {
             /** Code */
             code: string;
+        };
+        /**
+         * OnCall
+         * @description `people`: the staff, those who have left but are on a roster not among them (`called` knows their names).
+         *
+         *     `organisations`: whose rosters you may keep, none where there is only one.
+         */
+        server__oncall__api__OnCall: {
+            /** Called */
+            called: {
+                [key: string]: string;
+            };
+            /** From Ms */
+            from_ms: number;
+            /** Now Ms */
+            now_ms: number;
+            /** Organisations */
+            organisations: components["schemas"]["OrganisationBrief"][];
+            /** People */
+            people: components["schemas"]["StaffBrief"][];
+            /** Roles */
+            roles: components["schemas"]["Answers"][];
+            /** Rosters */
+            rosters: components["schemas"]["RosterView"][];
+            /** Shared */
+            shared: boolean;
+            /** To Ms */
+            to_ms: number;
         };
     };
     responses: never;
@@ -5763,6 +6955,128 @@ export interface operations {
             };
         };
     };
+    getHandover: {
+        parameters: {
+            query?: {
+                t_ms?: number | null;
+            };
+            header?: never;
+            path: {
+                roster_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Handover"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    writeNote: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                roster_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NoteNew"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NoteView"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     getHealth: {
         parameters: {
             query?: never;
@@ -5779,6 +7093,175 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Health"];
+                };
+            };
+        };
+    };
+    getLadders: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Ladders"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    putLadders: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["LaddersSave"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LadderBook"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Answered"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getLadderHistory: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LadderBook"][];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    previewLadder: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PreviewAsk"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Preview"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
                 };
             };
         };
@@ -6605,6 +8088,88 @@ export interface operations {
             };
         };
     };
+    getOnCall: {
+        parameters: {
+            query?: {
+                /** @description milliseconds since 1970 */
+                from_ms?: number | null;
+                days?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["server__oncall__api__OnCall"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getOnCallAt: {
+        parameters: {
+            query: {
+                t_ms: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WhoThen"][];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     getPatient: {
         parameters: {
             query?: never;
@@ -6804,6 +8369,189 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["DispenserEvent"][];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getMissed: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                patient_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MissedView"][];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    markMissed: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                patient_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["MissedNew"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MissedView"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    undoMissed: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                patient_id: string;
+                missed_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["MissedUndo"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MissedView"];
                 };
             };
             /** @description Unauthorized */
@@ -8126,6 +9874,479 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getReport: {
+        parameters: {
+            query?: {
+                /** @description milliseconds since 1970 */
+                from_ms?: number | null;
+                /** @description milliseconds since 1970 */
+                to_ms?: number | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Report"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getReportFile: {
+        parameters: {
+            query?: {
+                /** @description milliseconds since 1970 */
+                from_ms?: number | null;
+                /** @description milliseconds since 1970 */
+                to_ms?: number | null;
+                language?: "nb" | "en";
+            };
+            header?: never;
+            path: {
+                name: "summary" | "rules" | "patients" | "missed";
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description a table */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/csv": unknown;
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    putRoster: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                roster_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RosterSave"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RosterVersion"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Answered"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getRosterHistory: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                roster_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RosterVersion"][];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    overrideRoster: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                roster_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["OverrideNew"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WhoThen"][];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    endOverride: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                roster_id: string;
+                override_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WhoThen"][];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    askSwap: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                roster_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SwapNew"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SwapView"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    answerSwap: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                roster_id: string;
+                swap_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SwapAnswer"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SwapView"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Answered"];
                 };
             };
             /** @description Unprocessable Entity */

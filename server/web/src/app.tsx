@@ -16,6 +16,11 @@ const PeoplePage = lazy(() => import("./access/people"));
 const SecurityPage = lazy(() => import("./access/security"));
 const CasesPage = lazy(() => import("./cases/page"));
 const FleetPage = lazy(() => import("./fleet/page"));
+const OnCallPage = lazy(() => import("./oncall/page"));
+const RosterEditor = lazy(() => import("./oncall/editor"));
+const HandoverPage = lazy(() => import("./handover/page"));
+const LaddersPage = lazy(() => import("./ladders/page"));
+const ReportsPage = lazy(() => import("./reports/page"));
 const MePage = lazy(() => import("./me/page"));
 
 export function App() {
@@ -66,6 +71,17 @@ function Pages() {
           </Route>
           <Route path="/fleet">
             <FleetPage user={user} />
+          </Route>
+          <Route path="/oncall">
+            <OnCallPage user={user} />
+          </Route>
+          <Route path="/oncall/:id/edit">{({ id }) => <RosterEditor key={id} id={id} />}</Route>
+          <Route path="/handover/:roster?">{({ roster }) => <HandoverPage key={roster ?? ""} roster={roster ?? null} />}</Route>
+          <Route path="/ladders">
+            <LaddersPage />
+          </Route>
+          <Route path="/reports">
+            <ReportsPage />
           </Route>
           <Route>
             <NotFound />

@@ -23,9 +23,12 @@ NOBODYS = {
     "patient_id": "nobody", "alarm_id": "77", "case_id": "77", "question_id": "77", "gateway_id": "gw-77",
     "gateway": "gw-77", "device": "toaster",
 }  # fmt: skip
-NOT_OF_A_PATIENT = {"username", "session", "relation_id", "glass_id", "way_id"}
-"""Parameters that name no patient's thing by themselves; each has a test below or in `test_people` and `test_glass`."""
-ASKED = {"channel": "spo2"}
+NOT_OF_A_PATIENT = {
+    "username", "session", "relation_id", "glass_id", "way_id", "roster_id", "override_id", "swap_id", "name",
+}  # fmt: skip
+"""Parameters that name no patient's thing by themselves; each has a test below, or in `test_people`, `test_glass` or
+`test_rosters`."""
+ASKED = {"channel": "spo2", "t_ms": "1"}
 """What routes want in the address."""
 HERS = re.compile(r"solveig|storgata|gw-1\b", re.IGNORECASE)
 
@@ -42,9 +45,8 @@ def routes(app: Any) -> list[tuple[str, str, dict[str, Any]]]:
 def address(path: str, said: dict[str, Any], names: dict[str, str]) -> str:
     wanted = [one["name"] for one in said.get("parameters", []) if one["in"] == "query" and one.get("required")]
     query = "&".join(f"{name}={ASKED[name]}" for name in wanted)
-    return (
-        path.format_map({**dict.fromkeys(NOT_OF_A_PATIENT | {"order_id", "proposal_id"}, "1"), **names}) + f"?{query}"
-    )
+    others = dict.fromkeys(NOT_OF_A_PATIENT | {"order_id", "proposal_id", "missed_id"}, "1")
+    return path.format_map(others | names) + f"?{query}"
 
 
 def whose(path: str) -> set[str]:

@@ -29,7 +29,7 @@ from server.alarms.model import (
     worsen,
 )
 from server.escalation.model import NOBODY_S, Climb, Ladder, Step, begin, climb, load, next_role, rest, resume
-from server.oncall.model import Person, Shift, who
+from server.oncall.model import Person
 from vitals.alarm import Level
 from vitals.clock import NS
 from vitals.errors import ConfigError
@@ -194,20 +194,6 @@ def test_a_climbing_ladder_always_has_a_next_step_and_names_each_telling_once(wa
         if "administrator" in there and tells:
             assert tells[-1].people, "the last resort is there, so somebody was told"
     assert named == sorted(set(named))
-
-
-def test_who_answers():
-    nurse, other = Person("a", "Anna", "nurse"), Person("b", "Berit", "nurse")
-    shifts = [Shift("nurse", "b", 10, 20), Shift("nurse", "a", 20, None)]
-    assert [who("nurse", t, (nurse, other), shifts) for t in (9, 10, 19, 20, 10**9)] == [
-        (),
-        (other,),
-        (other,),
-        (nurse,),
-        (nurse,),
-    ]
-    assert who("nurse", 0, (other, nurse), []) == (nurse, other)
-    assert who("doctor", 0, (nurse,), []) == ()
 
 
 @pytest.mark.parametrize(

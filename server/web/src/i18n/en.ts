@@ -4,6 +4,7 @@ import { accessEn } from "./access.en";
 import { life } from "./life.en";
 import { me } from "./me.en";
 import type { Words } from "./nb";
+import { rota } from "./rota.en";
 import { screens } from "./screens.en";
 
 const units = { s: "s", min: "min", h: "h", d: "days" };
@@ -425,6 +426,7 @@ export const en: Words = {
       visited: "Seen at home",
       sent_to_gp: "Sent to the GP",
       admitted: "Admitted",
+      visit_avoided: "Outpatient visit avoided",
       false_alarm: "False alarm",
       technical_fixed: "Technical fault fixed",
     },
@@ -480,6 +482,7 @@ export const en: Words = {
     whyShort: "Say why, in three characters or more.",
     done: (gateway) => `${gateway} is revoked.`,
   },
+  rota,
   news: {
     raised: (priority, name, why) => `${priority} alarm: ${name}. ${why}`,
     worse: (priority, name, why) => `The alarm is now ${priority}: ${name}. ${why}`,

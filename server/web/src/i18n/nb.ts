@@ -3,6 +3,7 @@ import type { Span } from "../format";
 import { accessNb } from "./access.nb";
 import { life } from "./life.nb";
 import { me } from "./me.nb";
+import { rota } from "./rota.nb";
 import { screens } from "./screens.nb";
 
 const units = { s: "s", min: "min", h: "t", d: "døgn" };
@@ -416,6 +417,7 @@ export const nb = {
       visited: "Tilsett hjemme",
       sent_to_gp: "Henvist til fastlege",
       admitted: "Innlagt",
+      visit_avoided: "Sparte et poliklinisk besøk",
       false_alarm: "Falsk alarm",
       technical_fixed: "Teknisk feil rettet",
     },
@@ -471,6 +473,7 @@ export const nb = {
     whyShort: "Skriv hvorfor, med minst tre tegn.",
     done: (gateway: string) => `${gateway} er trukket tilbake.`,
   },
+  rota,
   news: {
     raised: (priority: string, name: string, why: string) => `${priority} alarm: ${name}. ${why}`,
     worse: (priority: string, name: string, why: string) => `Alarmen er nå ${priority}: ${name}. ${why}`,

@@ -27,6 +27,7 @@ import { Orders } from "./orders";
 import { Proposals } from "./proposals";
 import { Questions } from "./questions";
 import { RANGES, type Range } from "./range";
+import { Missed } from "../reports/missed";
 import { Reviewed } from "./reviewed";
 import { Wishes } from "./wishes";
 
@@ -94,6 +95,7 @@ function Patient({ page }: { page: Page }) {
             </section>
           )}
           <Orders page={page} now={now} />
+          <Missed patient={page.patient.id} now={now} />
           <section className="card" aria-labelledby="devices">
             <h2 id="devices">{words.patient.devices}</h2>
             {page.devices.length === 0 ? (

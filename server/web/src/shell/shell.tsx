@@ -37,7 +37,7 @@ export function Shell({ about, user, children }: { about: About; user: User; chi
           <img src="/icon.svg" alt="" width="26" height="26" />
           Hjemvakt
         </Link>
-        <Menu phones={about.demo || user.role === "administrator"} administrator={user.role === "administrator"} />
+        <Menu phones={about.demo || user.role === "administrator"} user={user} />
         <ServerClock />
         <SoundControl {...sound} />
         <LanguageChoice />
@@ -67,7 +67,7 @@ function useArrival(): void {
   }, [here]);
 }
 
-function Menu({ phones, administrator }: { phones: boolean; administrator: boolean }) {
+function Menu({ phones, user }: { phones: boolean; user: User }) {
   const words = useWords();
   const { data: list } = useQuery(worklistQuery);
   const waiting = waitingCount(list?.rows ?? []);
@@ -82,10 +82,14 @@ function Menu({ phones, administrator }: { phones: boolean; administrator: boole
           </span>
         )}
       </MenuLink>
-      {!administrator && <CasesLink />}
+      {user.role !== "administrator" && <CasesLink />}
+      <MenuLink href="/oncall">{words.rota.menu.oncall}</MenuLink>
+      {user.role !== "administrator" && <MenuLink href="/handover">{words.rota.menu.handover}</MenuLink>}
+      {user.role === "administrator" && <MenuLink href="/ladders">{words.rota.menu.ladders}</MenuLink>}
+      <MenuLink href="/reports">{words.rota.menu.reports}</MenuLink>
       {phones && <MenuLink href="/phone">{words.shell.phones}</MenuLink>}
       <MenuLink href="/fleet">{words.shell.fleet}</MenuLink>
-      {administrator && (
+      {user.role === "administrator" && (
         <MenuLink href="/people">
           {words.access.people} <ToReview />
         </MenuLink>

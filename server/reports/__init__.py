@@ -1,0 +1,1 @@
+"""What the watching costs and what it is good for, in numbers."""
