@@ -29,11 +29,11 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from triage.contract import NEVER, Bools, Floats, Times, Track
+from triage.pace import REACH_NS as REACH_NS
+from triage.pace import SAMPLES as SAMPLES
+from triage.pace import STEP_NS
 from vitals.clock import NS
 
-STEP_NS = 6 * 3600 * NS
-REACH_NS = 30 * 86_400 * NS
-SAMPLES = 16
 LEAST_FOR_SLOPE = 3
 WORTH = 4.0
 LEARNING = 4

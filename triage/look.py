@@ -55,11 +55,13 @@ def perfused(w: Window, series: Series, least: Floats) -> Series:
 def newest(w: Window, series: Series) -> Newest:
     """The newest sample that is there, of each patient."""
     value, t_ns = series.value[:, -1].copy(), series.t_ns[:, -1].copy()
-    gone = np.flatnonzero(np.isnan(value))  # Mostly the last column is the answer; only the others are searched.
-    earlier = series.value[gone]
-    place = earlier.shape[1] - 1 - (~np.isnan(earlier[:, ::-1])).argmax(axis=1)
-    value[gone], t_ns[gone] = series.value[gone, place], series.t_ns[gone, place]
-    t_ns[np.isnan(value)] = NEVER
+    gone = np.flatnonzero(np.isnan(value))  # Mostly the last column is the answer, and else there is mostly none.
+    t_ns[gone] = NEVER
+    there = ~np.isnan(series.value[gone])
+    some = np.flatnonzero(there.any(axis=1))
+    if len(some):  # only theirs are searched
+        rows, place = gone[some], there.shape[1] - 1 - there[some, ::-1].argmax(axis=1)
+        value[rows], t_ns[rows] = series.value[rows, place], series.t_ns[rows, place]
     return Newest(value, t_ns, age_s(w.now_ns, t_ns))
 
 

@@ -7,19 +7,11 @@ is not `dispenser.missed` as well.
 """
 
 from triage.grid import Sample
-from vitals.block import Block
+from vitals.block import DOUBTED, Block
 from vitals.events import Event
 
 MISSED = "dispenser.missed"
 MISSED_CRITICAL = "dispenser.missed_critical"
-
-DOUBTED = frozenset(
-    {
-        "estimated", "motion", "low_perfusion", "poor_signal", "questionable", "demo_data", "calibration", "cuff_loose",
-        "bad_position",
-    }
-)  # fmt: skip
-"""The words of `vitals.block.STATUS` after which a value is no ground for a decision about the patient."""
 
 
 def samples_of(what: Block | Event, patient: str = "") -> tuple[Sample, ...]:

@@ -67,3 +67,11 @@ STATUS = {
     "site_finger": "at the finger",
     "site_subcutaneous": "under the skin",
 }
+
+DOUBTED = frozenset(
+    {
+        "estimated", "motion", "low_perfusion", "poor_signal", "questionable", "demo_data", "calibration", "cuff_loose",
+        "bad_position",
+    }
+)  # fmt: skip
+"""The words of STATUS after which a value is no ground for a decision about the patient."""

@@ -20,7 +20,7 @@ from server.readings.filed import Wanted, filed
 from server.readings.model import EVER_NS
 from server.readings.occurrences import occurrences
 from triage.passage import Record
-from triage.samples import DOUBTED
+from vitals.block import DOUBTED
 from vitals.channels import CHANNELS
 from vitals.clock import NS
 from vitals.errors import ConfigError

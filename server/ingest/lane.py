@@ -16,8 +16,7 @@ import numpy as np
 from server.ingest.filing import AHEAD_NS, EARLIEST_NS, known_by
 from server.patients.store import Whose
 from server.readings.sheaf import NOTHING_NS, ROW, Sheaf, name_rows
-from triage.samples import DOUBTED
-from vitals.block import Block
+from vitals.block import DOUBTED, Block
 from vitals.channels import CHANNELS
 from vitals.wire import Row
 

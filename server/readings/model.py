@@ -2,7 +2,7 @@
 
 import msgspec
 
-from triage.samples import DOUBTED
+from vitals.block import DOUBTED
 from vitals.clock import NS
 
 EVER_NS = -(2**63), 2**63 - 1

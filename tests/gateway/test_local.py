@@ -1,11 +1,12 @@
 """While the server is away a home is watched by its own hub: by the same rules, and it is told what to do."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import msgspec
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -15,11 +16,14 @@ from gateway.boot import steady_ns
 from gateway.config import LocalConfig, load
 from gateway.judge import Judge, made
 from gateway.local import KNOWN_S, REPEAT_S, Local
-from gateway.recent import Recent
+from gateway.recent import HELD_S, KEEP, MOST, Recent
 from gateway.spool import Heard, Spool
 from server.readings.store import recent
+from server.readings.store import window as server_window
 from tests.server.conftest import START_NS, Town, spo2
-from triage.grid import needs, window
+from triage.catalogue import catalogue
+from triage.grid import limits_of, needs, window
+from triage.pace import SAMPLES
 from triage.run import run
 from vitals.alarm import Level
 from vitals.block import Block
@@ -337,10 +341,74 @@ def test_where_the_hubs_clock_was_set_meanwhile_the_samples_move_with_it() -> No
     assert as_it_is.t_ns == START_NS + HOUR_NS
 
 
+def test_it_keeps_as_many_of_each_as_any_rule_wants_to_see() -> None:
+    assert max(need.samples for need in needs(catalogue().values()).values()) <= KEEP
+
+
 def test_it_does_not_grow_for_ever() -> None:
     home = Recent()
     for n in range(10_000):
         home.hear([Heard("oxi-1", START_NS, Block("spo2", (START_NS + n,), (97.0,), record=f"r{n}"))])
     kept = list(home.samples(START_NS, steady_ns(), 1.0))
-    assert [one.t_ns - START_NS for one in kept] == list(range(10_000 - 128, 10_000))
-    assert len(home._known) <= 4 * 128 + 1
+    assert [one.t_ns - START_NS for one in kept] == list(range(10_000 - MOST, 10_000))
+    assert len(home._known) <= 2 * MOST
+    for n in range(10_000):
+        t_ns = START_NS + n * 60 * NS
+        home.hear([Heard("oxi-1", t_ns, Block("spo2", (t_ns,), (97.0,)))])
+    assert len(list(home.samples(t_ns, steady_ns(), 1.0))) <= KEEP + HELD_S / 60 + SAMPLES + 1
+    assert len(home._known) <= 2 * MOST
+
+
+# A device that streams
+
+STREAMED_H = 48
+MINUTE_NS = 60 * NS
+
+
+def _stream(until_ns: int) -> Iterator[Block]:
+    """Two days of a finger in the clip, five minutes of each hour: a reading a second, a minute to a block.
+
+    In the last minute of each hour the finger moves, and what is measured is doubted; in the last nine it is low.
+    """
+    for hours_left in reversed(range(STREAMED_H)):
+        for minutes_left in reversed(range(5)):
+            start_ns = until_ns - hours_left * HOUR_NS - (minutes_left + 1) * MINUTE_NS
+            times = tuple(start_ns + second * NS for second in range(1, 61))
+            usual = 88.0 if hours_left < 9 else 95.0
+            values = tuple(usual + (second * 7 + hours_left * 3 + minutes_left) % 4 for second in range(60))
+            yield Block("spo2", times, values, 0, () if minutes_left else ("motion",))
+            yield Block("pulse_rate", times, tuple(value - 20 for value in values))
+
+
+def test_of_a_stream_the_hub_finds_for_days_what_the_server_finds(tmp_path: Path) -> None:
+    """Also what is usual for this person, which no hundred newest readings tell."""
+    town, home = Town(tmp_path), Recent()
+    now_ns = town.clock.now_ns()
+    rows = [Row(seq, "oximeter", what.t_ns[-1], what) for seq, what in enumerate(_stream(now_ns))]
+    home.hear(Heard(row.device, row.received_ns, row.what) for row in rows)
+    for first in range(0, len(rows), 10):
+        town.server.receive(up("gw-1", "obs"), encode(Batch("gw-1", "e", now_ns, tuple(rows[first : first + 10]))))
+    assert town.aside() == []
+    judge = made(str(Path(PROGRAMME).with_name("frail-elderly.toml")), {})
+    here = judge.verdicts(home.samples(now_ns, steady_ns(), 1.0), now_ns)
+    rules = town.server.programmes.rules("frail-elderly")
+    limits = limits_of(rules, ["eva"], {"eva": town.server.programmes.limits("frail-elderly", {})})
+    with town.server.db.read() as tx:
+        there = run(server_window(tx, ["eva"], rules, limits, now_ns), rules)
+    town.server.close()
+    assert here.level[:, 0].tolist() == there.level[:, 0].tolist()
+    for rule, mine, its in zip(rules, here.because, there.because, strict=True):
+        for name in mine:
+            np.testing.assert_array_equal(mine[name], its[name], f"{rule.name} {name}")
+    told = {one.rule: one for one in here.reasons(0)}
+    assert told["personal_baseline"].because["spo2_usual"] == pytest.approx(95, abs=2)
+
+
+async def test_of_a_stream_what_the_server_had_long_told_is_not_told_anew(home: Home) -> None:
+    start_ns = home.clock.now_ns()
+    stream = [Block("spo2", (start_ns + second * NS,), (82.0,)) for second in range(1, 1_500)]
+    await home.spool.put([Heard("oxi-1", block.t_ns[0], block) for block in stream])
+    home.clock.advance(seconds=1_500)
+    await home.alone(200)
+    assert home.said == []
+    assert home.local.view().level is Level.HIGH

@@ -194,6 +194,18 @@ def test_far_too_high_with_a_symptom_is_an_emergency_and_without_an_answer_a_que
     assert says("blood_pressure", chest_pain=[(2, 1)], **pressures(*[(120, 75)] * 3))[0] == CALM
 
 
+def test_a_symptom_told_once_the_pressure_has_come_down_is_an_emergency_all_the_same(says, wishes):
+    """It was asked for because of the pressure before, and the patient measured again before answering."""
+    after = {"bp_sys": [(2, 190), (1, 170)], "bp_dia": [(2, 100), (1, 95)]}
+    assert says("blood_pressure", face_droop=[(0.5, 1)], **after) == (
+        HIGH, "Blood pressure 170/95 mmHg, an emergency: drooping face",
+    )  # fmt: skip
+    assert says("blood_pressure", face_droop=[(0.5, 0)], **after)[0] == UNKNOWN
+    assert wishes("blood_pressure", **after) == set()
+    long_ago = {"bp_sys": [(26, 190), (1, 170)], "bp_dia": [(26, 100), (1, 95)]}
+    assert says("blood_pressure", face_droop=[(0.5, 1)], **long_ago)[0] == UNKNOWN
+
+
 def test_a_diastolic_that_never_came_is_not_calm(says):
     assert says("blood_pressure", bp_sys=[(49, 120), (25, 121), (1, 122)])[0] == UNKNOWN
     assert says("blood_pressure", bp_sys=[(1, 190)])[0] == MEDIUM

@@ -5,7 +5,9 @@ is an emergency with symptoms of an organ that suffers (check). That the newest 
 make a mean, and that one reading far too high is enough to call, are our choices (check).
 
 The symptoms are the answers to questions: chest pain or a sign of a stroke at all, breathlessness from "somewhat" (2).
-Where a pressure far too high stands and they have not been answered, the rule asks. Pressures and means are rounded
+Where a pressure far too high stands and they have not been answered, the rule asks. What is answered is an emergency
+also where the pressure has been measured lower since: it was asked for because of the one that was too high, and a sign
+of a stroke does not pass with it (check). Pressures and means are rounded
 to whole mmHg, halves up.
 """
 
@@ -21,7 +23,7 @@ SYMPTOM_FROM = {"chest_pain": 1, "breathlessness": 2, "face_droop": 1, "arm_weak
 
 
 @rule(
-    version="1",
+    version="2",
     title={"nb": "Høyt blodtrykk", "en": "High blood pressure"},
     reads=("bp_sys", "bp_dia", *SYMPTOM_FROM),
     limits={
@@ -49,7 +51,8 @@ SYMPTOM_FROM = {"chest_pain": 1, "breathlessness": 2, "face_droop": 1, "arm_weak
     },
 )  # fmt: skip
 def blood_pressure(w: Window) -> Finding:
-    """`…_urgent` and more MEDIUM, with a symptom HIGH; a week's mean at or above the `…_target` LOW.
+    """`…_urgent` and more MEDIUM; a symptom and one of these within `bp_symptom_s` HIGH; a week's mean at or above the
+    `…_target` LOW.
 
     CALM takes both pressures within `bp_stale_s`, and `bp_enough` readings of each in the week before the newest.
     `because`: the newest `sys` and `dia`, their week's means and targets, whether `urgent`, `emergency`, `above`, and
@@ -62,7 +65,8 @@ def blood_pressure(w: Window) -> Finding:
         rounded(dia_mean) >= rounded(w.limit["bp_dia_target"])
     )
     answers = {name: np.fmax.reduce(recent(w, name, w.limit["bp_symptom_s"]), axis=1) for name in SYMPTOM_FROM}
-    told = {name: urgent & (answer >= SYMPTOM_FROM[name]) for name, answer in answers.items()}
+    lately = urgent | _reached(w, "bp_sys") | _reached(w, "bp_dia")
+    told = {name: lately & (answer >= SYMPTOM_FROM[name]) for name, answer in answers.items()}
     emergency = np.any(list(told.values()), axis=0)
 
     known = limited(w, blood_pressure.limits)
@@ -80,6 +84,12 @@ def blood_pressure(w: Window) -> Finding:
     }  # fmt: skip
     asks = {name: known & urgent & np.isnan(answer) for name, answer in answers.items()}
     return Finding(level, because, asks=asks)
+
+
+def _reached(w: Window, channel: str) -> Bools:
+    """Whether a pressure [P] was far too high within the time for which a symptom counts."""
+    highest = np.fmax.reduce(recent(w, channel, w.limit["bp_symptom_s"]), axis=1)
+    return np.asarray(rounded(highest) >= rounded(w.limit[f"{channel}_urgent"]))
 
 
 def _pressure(w: Window, channel: str) -> tuple[Floats, Floats, Bools]:

@@ -146,7 +146,16 @@ class Line:
             self._log.remember(lambda: self.words.__setitem__(places, before))
         self.words[places] = words
 
-    def put_fours(self, fours: NDArray[np.int64], words: NDArray[np.int64], old: NDArray[np.int64]) -> None:
-        """Overwrite four words [N, 4] each, counted in fours."""
-        self._log.remember(lambda: self.words.reshape(-1, 4).__setitem__(fours, old))
-        self.words.reshape(-1, 4)[fours] = words
+    def fours(self, places: NDArray[np.int64]) -> NDArray[np.int64]:
+        """The four words [..., 4] at each place, counted in fours."""
+        fours: NDArray[np.int64] = self.words.reshape(-1, 4).take(places, axis=0)
+        return fours
+
+    def put_fours(
+        self, places: NDArray[np.int64], words: NDArray[np.int64], old: NDArray[np.int64] | None = None
+    ) -> None:
+        """Overwrite them; `old` is what is there, if the caller has it at hand."""
+        if self._log.kept:
+            before = self.fours(places) if old is None else old
+            self._log.remember(lambda: self.words.reshape(-1, 4).__setitem__(places, before))
+        self.words.reshape(-1, 4)[places] = words

@@ -12,10 +12,7 @@ from numpy.typing import NDArray
 
 from triage import course
 from triage.contract import NEVER, Floats, Track
-from triage.state.rings import FOUR, OTHER, Rings, Slots, Told, blank, last_of_steps
-
-TOUCHED = 1
-"""In the ring's free word: the numbers are not yet of what is in it."""
+from triage.state.rings import FOUR, Rings, Slots, Told, blank, last_of_steps
 
 _NUMBERS = ("count", "mean", "sd", "rise", "fall", "slope")
 _NONE = np.array([0.0, *[np.nan] * 7])
@@ -42,30 +39,31 @@ class Courses:
         if not told.single:
             told = told.only(last_of_steps(told.t_ns, np.repeat(told.slots, told.counts)))
         size = np.full_like(told.size, course.SAMPLES)
-        self._rings.put(told._replace(slots=behind(told.slots, told.size), size=size), TOUCHED, thin=True)
+        self._rings.put(told._replace(slots=behind(told.slots, told.size), size=size), thin=True)
 
     def make(self, slots: Slots, number: NDArray[np.intp]) -> None:
-        """Make the numbers of those that were touched."""
-        touched = np.flatnonzero(self._rings.heads(slots)[:, OTHER] == TOUCHED)
-        if not len(touched):
-            return
-        slots, number = slots.take(touched), number.take(touched)
+        """Make the numbers of these."""
         t_ns, value = self._rings.readings(slots, course.SAMPLES, self._desk)
         far = np.less(t_ns, t_ns[-1] - course.REACH_NS, out=self._desk("far", *t_ns.shape, dtype=np.bool_))
         if far.any():
             np.putmask(t_ns, far, NEVER)
             np.putmask(value, far, np.nan)
         seen = course.track(t_ns.T, value.T, self._usual.take(number), self._desk)
-        made = np.stack([vars(seen)[name] for name in _NUMBERS])
-        places = (slots + _AFTER) * FOUR + np.arange(len(made))[:, None]
-        self._rings.line.put(places, made.view(np.int64))
-        self._rings.tell(slots, OTHER, 0)
+        made = self._desk("made", len(slots), len(_NONE))
+        for column, name in enumerate(_NUMBERS):
+            made[:, column] = vars(seen)[name]
+        self._rings.line.put_fours(self._numbers_of(slots), made.view(np.int64).reshape(len(slots), -1, FOUR))
 
     def told(self, slots: Slots) -> Track:
         """The courses, which are made, as of their newest readings."""
         newest = self._rings.newest(slots, np.full(len(slots), course.SAMPLES))
-        places = (slots + _AFTER) * FOUR + np.arange(len(_NUMBERS))[:, None]
-        numbers: Floats = self._rings.line.words.take(places).view(np.float64)
+        words = self._rings.line.fours(self._numbers_of(slots)).reshape(len(slots), -1)
+        numbers: Floats = words[:, : len(_NUMBERS)].T.copy().view(np.float64)
         numbers[:, slots == 0] = _NONE[: len(_NUMBERS), None]
         count, *others = numbers
         return Track(count, newest.t_ns, newest.value, *others)
+
+    @staticmethod
+    def _numbers_of(slots: Slots) -> Slots:
+        """Which fours [N, 2] the numbers of each are."""
+        return slots[:, None] + np.arange(_AFTER, _AFTER + len(_NONE) // FOUR)

@@ -4,7 +4,7 @@ A series is one stretch of it, so that one look into memory has it all, which is
 a gigabyte waits for:
 
     4 words    HEAD, where the next sample will be written, over the oldest; CUT, whether older ones were left out;
-               NEWEST, when the newest was taken; and one for the keeper of the ring
+               NEWEST, when the newest was taken; and one that is free
     2 K words  the samples, K being a power of two: time and value side by side
 
 Where a series begins is counted in fours of words, its slot. Slot 0 is of nobody and always blank, whatever the size of
@@ -33,7 +33,7 @@ MOST = 1_024
 """A ring that is larger than this is no ring: whoever wants to see so much should ask for a course."""
 
 FOUR = 4
-HEAD, CUT, NEWEST, OTHER = range(FOUR)
+HEAD, CUT, NEWEST = range(3)
 """The first words of a ring."""
 _BLANK_HEAD = (0, 0, NEVER, 0)
 _BLANK_SAMPLE = (NEVER, np.array(np.nan).view(np.int64))
@@ -114,8 +114,7 @@ class Rings:
 
     def heads(self, slots: NDArray[Any]) -> NDArray[np.int64]:
         """The first words [N, 4] of each."""
-        heads: NDArray[np.int64] = self.line.words.reshape(-1, FOUR).take(slots, axis=0)
-        return heads
+        return self.line.fours(slots)
 
     def newest(self, slots: Slots, size: NDArray[np.int64]) -> Newest:
         """The newest sample of each."""
@@ -164,26 +163,22 @@ class Rings:
         """These are as when they were new, made of these words; that something was left out is forgotten."""
         self.line.put(slots[:, None] * FOUR + np.arange(len(words)), words)
 
-    def tell(self, slots: Slots, what: int, word: int) -> None:
-        """Set one of the first words of each."""
-        self.line.put(slots * FOUR + what, word)
-
-    def put(self, told: Told, other: int = 0, thin: bool = False) -> Newest:
-        """Add samples; `other` goes to the word that is free. Returns what the rings end in now."""
+    def put(self, told: Told, thin: bool = False) -> Newest:
+        """Add samples; returns what the rings end in now."""
         heads, starts = self.heads(told.slots), told.starts
         newer = (told.t_ns[starts] > heads[:, NEWEST]) & (told.counts <= told.size)
         if newer.all():
-            self._append(told, heads, starts, other, thin)
+            self._append(told, heads, starts, thin)
             ends = starts + told.counts - 1
             return Newest(told.slots, told.size, told.t_ns[ends], told.value[ends], told.good[ends])
         first, late = told.of(newer), told.of(~newer)
         if len(first.slots):
-            self._append(first, heads[newer], first.starts, other, thin)
+            self._append(first, heads[newer], first.starts, thin)
         for size in np.unique(late.size).tolist():
-            self._merge(late.of(late.size == size), size, other, thin)
+            self._merge(late.of(late.size == size), size, thin)
         return self.newest(told.slots, told.size)
 
-    def _append(self, told: Told, heads: NDArray[np.int64], starts: NDArray[np.int64], other: int, thin: bool) -> None:
+    def _append(self, told: Told, heads: NDArray[np.int64], starts: NDArray[np.int64], thin: bool) -> None:
         """New samples, newer than all there are. `heads`: the first words of each ring."""
         slots, size, counts, t_ns, value, good = told
         head = heads[:, HEAD]
@@ -196,16 +191,15 @@ class Rings:
             place = _place(slots[of], size[of], head[of] + np.arange(len(t_ns)) - starts[of])
         old = self.line.words.take(place)
         over = old != NEVER
-        new = np.empty_like(heads)
+        new = np.zeros_like(heads)
         new[:, HEAD] = (head + counts) & (size - 1)
         new[:, CUT] = heads[:, CUT] | (over if told.single else np.bitwise_or.reduceat(over, starts))
         new[:, NEWEST] = t_ns if told.single else t_ns[starts + counts - 1]
-        new[:, OTHER] = other
         self.line.put_fours(slots, new, heads)
         self.line.put(place, _words(t_ns, good), old)
         self.line.put(place + 1, value.view(np.int64))
 
-    def _merge(self, told: Told, size: int, other: int, thin: bool) -> None:
+    def _merge(self, told: Told, size: int, thin: bool) -> None:
         """Any new samples of rings of one size, put in order with what there is."""
         rings = len(told.slots)
         old_t_ns, old_value, old_good = (column.T for column in self.samples(told.slots, size, size))
@@ -223,7 +217,7 @@ class Rings:
         row, column = number[kept], FOUR + 2 * (size - place[kept])
         words[row, column], words[row, column + 1] = _words(t_ns[kept], good[kept]), value[kept].view(np.int64)
         words[:, CUT] = self.heads(told.slots)[:, CUT] | (np.bincount(number, minlength=rings) > size)
-        words[:, NEWEST], words[:, OTHER] = _times(words[:, -2]), other
+        words[:, NEWEST] = _times(words[:, -2])
         self.line.put(told.slots[:, None] * FOUR + np.arange(words.shape[1]), words)
 
 

@@ -54,6 +54,7 @@ class State:
             self.log,
             slot=Column(np.int32, 0, (len(self.names),)),
             since_ns=Column(np.int64, NOTHING),
+            touched=Column(np.bool_, False, (len(self.tracked),)),
         )
         self.people = People(self.columns, further_ns or {})
         self._reserve(patients)
@@ -120,6 +121,7 @@ class State:
             slots = self._slots_of(number, rows)
             self.rings.clear(slots[slots > 0], self._blank(number, size))
         self.columns.put("since_ns", rows, NOTHING)
+        self.columns.put("touched", (slice(None), rows), False)
         self.points.forget(rows)
 
     def fill(self, rows: Rows, since_ns: int, samples: Samples, now_ns: int) -> None:
@@ -152,10 +154,15 @@ class State:
 
     def make_courses(self, names: Sequence[str], rows: Rows) -> None:
         """Make the courses of these names of those patients who were told of since."""
-        slots = [behind(self.slots(name, rows), self.size_of[name]) for name in names]
-        numbers = [np.full(len(rows), self._course_number[self._number[name]]) for name in names]
-        if names:
-            self.courses.make(np.concatenate(slots), np.concatenate(numbers))
+        wanted = np.array([self._number[name] for name in names], np.intp)
+        touched = self.columns.take("touched", self._course_number.take(wanted)[:, None], rows)
+        which, who = np.nonzero(touched)  # of few patients, or few names: only theirs are looked for in the line
+        if len(which):
+            name, row = wanted.take(which), rows.take(who)
+            slots = self.columns.take("slot", name, row).astype(np.int64)
+            number = self._course_number.take(name)
+            self.courses.make(behind(slots, self._size.take(name)), number)
+            self.columns.put_at("touched", number, row, False)
 
     def track(self, name: str, rows: Rows) -> Track:
         """The courses of one of the tracked, as of their newest readings."""
@@ -189,7 +196,9 @@ class State:
 
     def _follow(self, one: Batch, told: Told) -> None:
         """Of these samples tell the courses the good ones."""
-        tracked = self._course_number.take(one.name) >= 0
+        number = self._course_number.take(one.name)
+        tracked = number >= 0
+        self.columns.put_at("touched", number[tracked], one.row[tracked], True)
         if not tracked.all():
             told = told.of(tracked)
         if not told.good.all():

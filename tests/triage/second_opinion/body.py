@@ -59,8 +59,10 @@ def weight_gain(patient: Patient, limit: Limits) -> Level:
 def blood_pressure(patient: Patient, limit: Limits) -> Level:
     if missing(*limit.values()):
         return UNKNOWN
-    found, urgent = [], False
+    found, urgent, reached = [], False, False
     for name in ("bp_sys", "bp_dia"):
+        of_the_day = lately(patient[name], limit["bp_symptom_s"])
+        reached |= any(rounded(value) >= rounded(limit[f"{name}_urgent"]) for value in of_the_day)
         readings = trusted(patient[name], limit["bp_stale_s"])
         week = [seen.value for seen in close_to_newest(readings, 7 * 86_400)] if readings else []
         urgent |= bool(readings) and rounded(readings[-1].value) >= rounded(limit[f"{name}_urgent"])
@@ -69,14 +71,14 @@ def blood_pressure(patient: Patient, limit: Limits) -> Level:
         else:
             above = rounded(statistics.fmean(week)) >= rounded(limit[f"{name}_target"])
             found.append(LOW if above else CALM)
+    least = {"chest_pain": 1, "breathlessness": 2, "face_droop": 1, "arm_weakness": 1, "speech_trouble": 1}
+    ill = [lately(patient[name], limit["bp_symptom_s"]) for name in least]
+    if (urgent or reached) and any(
+        max(told, default=0) >= need for told, need in zip(ill, least.values(), strict=True)
+    ):
+        return HIGH
     if urgent:
-        least = {"chest_pain": 1, "breathlessness": 2, "face_droop": 1, "arm_weakness": 1, "speech_trouble": 1}
-        ill = [lately(patient[name], limit["bp_symptom_s"]) for name in least]
-        return (
-            HIGH
-            if any(max(told, default=0) >= need for told, need in zip(ill, least.values(), strict=True))
-            else MEDIUM
-        )
+        return MEDIUM
     return LOW if LOW in found else min(found)
 
 
