@@ -84,7 +84,8 @@ def _build_two(folder: Path) -> None:
     wrapper.write_text('#!/bin/sh\nexec "$@" --cap-lints warn\n', encoding="utf-8")
     wrapper.chmod(0o755)
     about = {
-        "GOFLAGS": "-mod=mod", "GOTOOLCHAIN": "auto", "RUSTC_WRAPPER": str(wrapper), **_rust_that_is_here(),
+        "GOFLAGS": "-mod=mod", "GOTOOLCHAIN": "auto", "RUSTC_WRAPPER": str(wrapper), "RUSTFLAGS": "--cap-lints warn",
+        **_rust_that_is_here(),
         "PATH": f"{folder}:{Path(str(cargo())).parent}:{Path(str(go())).parent}:{os.environ['PATH']}",
         "PKG_CONFIG": str(folder / "pkg-config"),
     }  # fmt: skip
