@@ -8,4 +8,6 @@ down_revision = "0023"
 
 
 def upgrade() -> None:
-    op.add_column("gateways", sa.Column("told_ns", sa.BigInteger(), comment="its newest heartbeat that proves it"))
+    op.add_column(
+        "gateways", sa.Column("told_ns", sa.BigInteger(), comment="its newest heartbeat that proves when it was sent")
+    )
