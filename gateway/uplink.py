@@ -45,6 +45,7 @@ from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
+from gateway.answered import Answered
 from gateway.backoff import Backoff
 from gateway.boot import BOOT, steady_ns
 from gateway.config import UplinkConfig
@@ -90,6 +91,8 @@ class _Encoded(msgspec.Struct):
     boot: str
     mono_ns: int
     boots: list[tuple[int, str]]
+    heard_ns: int
+    since_ns: int
 
 
 def _from_seq(boot: tuple[int, str]) -> int:
@@ -139,6 +142,7 @@ class Uplink:
         self._window = Window(0)
         self._ahead: deque[Stored] = deque()
         self._heard_s: float | None = None
+        self._answered = Answered(clock.speed)
         self.ignored_acks = 0
         self.connections = 0
         self.connected = asyncio.Event()
@@ -249,7 +253,9 @@ class Uplink:
             broker.check()
             if loop.time() >= self._beat_s:
                 self._seals.refresh()
-                broker.publish(wire.up(self._name, "health"), wire.encode(self._health()), lasts_s=self._heartbeat_s)
+                heard_ns, since_ns = self._answered.says(steady_ns())
+                beat = msgspec.structs.replace(self._health(), heard_ns=heard_ns, since_ns=since_ns)
+                broker.publish(wire.up(self._name, "health"), wire.encode(beat), lasts_s=self._heartbeat_s)
                 self._beat_s = loop.time() + self._heartbeat_s
             await self._fill(broker)
             for flight in self._window.due(loop.time()):
@@ -286,9 +292,11 @@ class Uplink:
         boots = self._spool.boots
         first, last = (bisect_right(boots, row.seq, key=_from_seq) for row in (rows[0], rows[-1]))
         concerned = boots[max(0, first - 1, last - _MOST_BOOTS) : last]
+        mono_ns = steady_ns()
         batch = _Encoded(
-            self._name, self._spool.epoch, self._clock.now_ns(), raw, wire.VERSION, BOOT, steady_ns(), concerned
-        )
+            self._name, self._spool.epoch, self._clock.now_ns(), raw, wire.VERSION, BOOT, mono_ns, concerned,
+            *self._answered.says(mono_ns),
+        )  # fmt: skip
         return msgspec.json.encode(batch)
 
     def _send(self, broker: "_Broker", flight: Flight) -> None:
@@ -305,6 +313,9 @@ class Uplink:
             self.ignored_acks += 1
             log.warning("an acknowledgement was ignored: %s", error)
             return
+        if self._answered.heard(ack.server_ns, steady_ns()):
+            self._beat_s = 0.0  # what was sent so far proved nothing
+            self._wake.set()
         released = self._window.acknowledge(ack.ranges) if ack.epoch == self._spool.epoch else []
         if not ack.ranges:  # the answer to a heartbeat
             return

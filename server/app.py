@@ -36,6 +36,7 @@ from server.broker.accounts import well_formed
 from server.config import Config, Influx, Municipality, Patient, load_municipality, zone_of
 from server.db import Database, troubled
 from server.decisions.record import looked
+from server.decisions.retention import prune
 from server.engine import Engine
 from server.escalation.ladder import read as load_ladders
 from server.escalation.tick import climb_due
@@ -101,6 +102,9 @@ GARBAGE = 20_000
 SWITCH_S = 0.001
 """So long may a thread that computes keep those waiting that only pass something on: each send, commit and wait asks
 for a turn anew, and with Python's five milliseconds a busy engine would make a stream of small pieces stand still."""
+
+PRUNE_S = 3600.0
+"""How often it is looked what nobody needs any more, in the clock's seconds."""
 
 LOOKED_AT = 500
 """So many people in one transaction when everybody is looked at: a twentieth of a second that readings wait."""
@@ -172,6 +176,7 @@ class Server:
         """On whom the rules failed, and how; the next tick looks at them again."""
         self._looked_ns: int | None = None
         self._folded_ns: int | None = None
+        self._pruned_ns: int | None = None
 
     def receive(self, topic: str, payload: bytes) -> list[Message]:
         """One message in; what to publish now that it is stored."""
@@ -242,8 +247,10 @@ class Server:
         self._part("emergency", lambda: self._call(now_ns))
 
     def fold(self, now_ns: int) -> None:
-        """Turn what has been filed into chunks, once there is enough of it or it has waited long enough."""
+        """Turn what has been filed into chunks, once there is enough of it or it has waited long enough; and let go of
+        what nobody needs any more."""
         self._part("fold", lambda: self._fold(now_ns))
+        self._part("retention", lambda: self._prune(now_ns))
 
     def seal_audit(self, now_ns: int) -> None:
         """Carry the audit trail's head out of the database."""
@@ -330,7 +337,7 @@ class Server:
         now_ns, began_s = self.clock.now_ns(), time.monotonic()
         with self.db.write() as tx:
             messages, renewed = self._renew(tx, messages)
-            taken = ingest.take(tx, messages, now_ns, self.clock.speed)
+            taken = ingest.take(tx, messages, now_ns, self.clock.speed, self.config.fleet.offline_after_s)
             ordered = heard(tx, taken.new.events)
             changed = taken.changed | taken.new.keys() | ordered
             if look := taken.new.keys() | ordered | taken.look:
@@ -416,6 +423,12 @@ class Server:
         while fold(self.db, at_least=1 if due else FOLD_READINGS):
             due = False
             self._folded_ns = now_ns
+        return ()
+
+    def _prune(self, now_ns: int) -> Iterable[str]:
+        if self._pruned_ns is None or not 0 <= now_ns - self._pruned_ns < PRUNE_S * NS:
+            prune(self.db, now_ns - round(self.config.decisions.replayed_days * 86_400 * NS))
+            self._pruned_ns = now_ns
         return ()
 
     def _export_head(self, now_ns: int) -> Iterable[str]:

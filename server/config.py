@@ -116,6 +116,15 @@ class Fleet(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return max(self.offline_after_s, self.alarm_after_s)
 
 
+class Decisions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The hours of the last `replayed_days` can be lived through once more, exactly (`hjemvakt triage replay`).
+
+    What older hours need is let go, unless an alarm of then still stands. What explains an alarm is kept for good.
+    """
+
+    replayed_days: Annotated[float, Meta(ge=31)] = 400.0
+
+
 class Metrics(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Who may read `/metrics`: nobody, unless one of the first two is given.
 
@@ -215,6 +224,7 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     broker: Broker = Broker()
     database: Database = Database()
     fleet: Fleet = Fleet()
+    decisions: Decisions = Decisions()
     metrics: Metrics = Metrics()
     influx: Influx | None = None
     """None: readings are kept here only."""

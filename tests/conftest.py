@@ -21,8 +21,13 @@ settings.load_profile("steady")
 if TYPE_CHECKING:
     from tests.postgres import Cluster
 
+
 _BROKERS = {"lasting_broker", "mortal_broker", "place"}
 """Fixtures that start a mosquitto."""
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "influx27: needs InfluxDB 2.7, which `make influx27` builds")
 
 
 @pytest.fixture(scope="session")

@@ -19,6 +19,10 @@ NEEDS = {
 """mark -> command, where Debian puts it, what is left out without it."""
 
 
+LATER = "influx27"
+"""What takes ten minutes to build is no part of `make test`, nor of CI, unless it is there."""
+
+
 def lacking() -> dict[str, str]:
     """mark -> what is left out on this machine."""
     missing = {
@@ -26,6 +30,8 @@ def lacking() -> dict[str, str]:
     }
     if influxd.go() is None and not influxd.cached().exists():
         missing["influx"] = "the tests over a real InfluxDB (Go builds it once)"
+    if not influxd.cached(influxd.TWO).exists():
+        missing[LATER] = f"the contract of the stores on InfluxDB {influxd.TWO} (`make influx27` builds and runs it)"
     if os.geteuid() != 0:
         missing["root"] = "the tests on a small disk of their own (only root may mount one)"
     return missing
@@ -35,7 +41,7 @@ def main() -> int:
     missing = lacking()
     for mark, what in missing.items():
         print(f"LEFT OUT: {what}: {mark} is not here", file=sys.stderr)
-    if missing and os.environ.get("CI"):
+    if missing.keys() - {LATER} and os.environ.get("CI"):
         print("CI leaves nothing out: install what is missing", file=sys.stderr)
         return 1
     return 0

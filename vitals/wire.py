@@ -13,6 +13,9 @@ A command is an order to a device. It is published again until the gateway says 
 most once, because its id is stored before anything else happens with it. What becomes of it travels up as events in
 ordinary rows (`ORDER_STEPS`), so it is stored, acknowledged and told apart like a reading.
 
+Every answer says the server's time, and whatever goes up says which answer was heard last and how long ago: by that the
+server knows when it was sent, however late or often it comes (`server.fleet.life`).
+
 A configuration is retained, and published again until the gateway's heartbeat says that it runs. So are the wishes:
 what a home is asked for, all of it in one document, so that what is not in the newest is not wished any more.
 
@@ -81,6 +84,8 @@ class Batch(msgspec.Struct, frozen=True):
     `sent_ns` and `mono_ns` are the gateway's two clocks at sending. `boots`: from which `seq` on which boot was
     running, oldest first, as far as it concerns these rows; `boot` is the one that is running now. A row of this
     boot was received `mono_ns - row.mono_ns` before it was sent, whatever the clock said then.
+
+    `heard_ns` and `since_ns`: as in `Health`.
     """
 
     gateway: str
@@ -91,6 +96,8 @@ class Batch(msgspec.Struct, frozen=True):
     boot: str = ""
     mono_ns: int = 0
     boots: tuple[tuple[int, str], ...] = ()
+    heard_ns: int | None = None
+    since_ns: int = 0
 
 
 class Ack(msgspec.Struct, frozen=True):
@@ -239,6 +246,9 @@ class Health(msgspec.Struct, frozen=True, omit_defaults=True):
     `config_version` and `config_hash` are of the configuration from afar that runs, 0 and "" without any;
     `config_refused` says why the last one that came does not. `wishes_version` is of the wishes that the home is shown,
     0 before any came, and -1 where there is nothing to show them on.
+
+    `heard_ns` is the `server_ns` of an answer (`Ack`) that was heard, 0 before the first, and None from a gateway that
+    is too old to say; `since_ns` how long ago that was when this was sent, in nanoseconds of the wall.
     """
 
     gateway: str
@@ -254,6 +264,8 @@ class Health(msgspec.Struct, frozen=True, omit_defaults=True):
     config_hash: str = ""
     config_refused: str = ""
     wishes_version: int = -1
+    heard_ns: int | None = None
+    since_ns: int = 0
     v: int = VERSION
 
 

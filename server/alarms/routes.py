@@ -20,7 +20,7 @@ from server.audit.store import write
 from server.cases.api import Addressed, Assess, HandOver, Recipients, Reopen, RoleNow, Snooze, Someone, Undo
 from server.cases.sight import may_get
 from server.decisions.explain import explain
-from server.house import Here, House, Seen, problems
+from server.house import Here, House, problems
 from server.oncall.model import ROLES
 from server.patients.views import brief_of
 
@@ -29,24 +29,20 @@ ACTING = {**problems(401, 403, 404, 422), 409: {"model": Conflict}}
 
 
 @router.get("", operation_id="getAlarm", responses=problems(401, 403, 404, 422))
-def get_alarm(alarm_id: str, account: Anyone, here: Here, looks: Seen) -> AlarmView:
+def get_alarm(alarm_id: str, account: Anyone, here: Here) -> AlarmView:
     """One alarm with its timeline."""
     with here.db.read() as tx:
         alarm = find(tx, alarm_id, account)
-    looks.saw(here.clock.now_ns(), account.id, "alarm", alarm.patient_id)
-    with here.db.read() as tx:
         return _view(here, tx, alarm, account)
 
 
 @router.get("/explanation", operation_id="explainAlarm", responses=problems(401, 403, 404, 422))
-def explain_alarm(alarm_id: str, account: Anyone, here: Here, looks: Seen) -> Explanation:
+def explain_alarm(alarm_id: str, account: Anyone, here: Here) -> Explanation:
     """Why it is as it is: each decision with its grounds, and the same decision made once more.
 
     To an administrator it says nothing that was measured."""
     with here.db.read() as tx:
         alarm = find(tx, alarm_id, account)
-    looks.saw(here.clock.now_ns(), account.id, "explanation", alarm.patient_id)
-    with here.db.read() as tx:
         return explain(tx, alarm, readings=account.role in CARE)
 
 

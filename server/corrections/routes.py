@@ -13,7 +13,7 @@ from server.api import Answered, CorrectionView, Invalidate, LatestReadings, Rei
 from server.corrections import store, words
 from server.corrections.store import Done
 from server.corrections.views import latest_readings, view
-from server.house import Here, House, Seen, problems
+from server.house import Here, House, problems
 from server.patients.routes import find
 from server.patients.store import PatientRecord
 from server.readings.model import EVER_NS
@@ -25,14 +25,12 @@ _REFUSALS = {**problems(401, 403, 404, 422), 409: {"model": Answered}}
 
 
 @router.get("/latest", operation_id="getLatestReadings", responses=problems(401, 403, 404, 422))
-def get_latest_readings(patient_id: str, channel: str, account: Carer, here: Here, looks: Seen) -> LatestReadings:
+def get_latest_readings(patient_id: str, channel: str, account: Carer, here: Here) -> LatestReadings:
     """The newest readings of a channel one by one, with what was said to be wrong."""
     checked_channel(channel)
+    now_ns = here.clock.now_ns()
     with here.db.read() as tx:
         find(tx, patient_id)
-    now_ns = here.clock.now_ns()
-    looks.saw(now_ns, account.id, "readings", patient_id)
-    with here.db.read() as tx:
         return latest_readings(tx, patient_id, channel, now_ns)
 
 

@@ -13,7 +13,7 @@ import sqlalchemy as sa
 
 from server.alarms import table
 from server.alarms.model import QUIET_S
-from server.alarms.timeline import last_ns
+from server.alarms.timeline import last_ns, timeline
 from server.decisions import record
 from server.decisions.history import History
 from server.decisions.record import Circumstances, Said
@@ -106,6 +106,15 @@ def beginning(tx: sa.Connection, patient_id: str, from_ns: int) -> int:
     while earlier := [since for since, end in spans if since < began_ns <= end]:
         began_ns = min(earlier)
     return began_ns
+
+
+def earliest(tx: sa.Connection, from_ns: int) -> int:
+    """Where the first replay begins, of any patient, that is to tell what happened from then on."""
+    alarms, since_ns = table.alarms.c, from_ns - _MEMORY_NS
+    late = sa.exists().where(timeline.c.alarm_id == alarms.id, timeline.c.what == "late", timeline.c.t_ns >= since_ns)
+    stands = alarms.closed_ns.is_(None) | (alarms.closed_ns >= since_ns) | late
+    patients = tx.scalars(sa.select(alarms.patient_id).where(alarms.raised_ns < from_ns, stands).distinct()).all()
+    return min((beginning(tx, one, from_ns) for one in patients), default=from_ns)
 
 
 def looks(tx: sa.Connection, past: History, from_ns: int, to_ns: int) -> tuple[list[Look], int | None]:

@@ -1,10 +1,11 @@
 """Gateways and devices as they were last heard of.
 
-A gateway is silent when its heartbeat has grown old; that alone raises an alarm, because a last will may be lost or
-late. The last will only makes the page quicker: a gateway whose broker says that it is gone is shown as offline.
+A gateway is silent when its newest sign of life has grown old; that alone raises an alarm, because a last will may be
+lost or late. The last will only makes the page quicker: a gateway whose broker says that it is gone is shown as
+offline. A message is a sign of life of when it was sent (`server.fleet.life`), and an old heartbeat tells nothing.
 """
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 
 import msgspec
 import sqlalchemy as sa
@@ -16,6 +17,7 @@ from server.fleet.quarantine import Unfiled, quarantined
 from server.fleet.quarantine import quarantine as quarantine
 from server.patients.store import assignments
 from server.quick import Among, Quick, in_parts
+from vitals.clock import NS
 from vitals.wire import SPOOL_FULL, Health
 
 gateway_table = sa.Table(
@@ -42,6 +44,7 @@ gateway_table = sa.Table(
     sa.Column("config_refused", sa.Text, nullable=False, server_default=""),
     sa.Column("answers", sa.Text, comment="the device that its patient's answers are readings of"),
     sa.Column("wishes_version", sa.BigInteger, nullable=False, server_default="-1", comment="-1: shows none"),
+    sa.Column("told_ns", sa.BigInteger, comment="its newest heartbeat that proves when it was sent"),
     sa.Index("gateways_of_patient", "patient_id"),
 )
 
@@ -136,9 +139,10 @@ def apply(tx: sa.Connection, municipality: Municipality, now_ns: int) -> None:
             tx.execute(new.values(**values))
 
 
-def known(tx: sa.Connection, gateways: Iterable[str]) -> set[str]:
-    """Those of `gateways` that are in the fleet and are believed."""
-    return {row[0] for row in _BELIEVED.rows(tx, gateways)}
+def known(tx: sa.Connection, gateways: Iterable[str]) -> dict[str, int | None]:
+    """Those of `gateways` that are in the fleet and are believed, and when their newest heartbeat was sent, if it was
+    proved ever."""
+    return {gateway: told_ns for gateway, told_ns in _BELIEVED.rows(tx, gateways)}  # noqa: C416  no pairs to mypy
 
 
 def stranger(tx: sa.Connection, gateway: str, data: bytes) -> Unfiled:
@@ -149,16 +153,28 @@ def stranger(tx: sa.Connection, gateway: str, data: bytes) -> Unfiled:
     return Unfiled(gateway, None, "revoked", f"gateway {gateway!r} was revoked; claim it anew if it is well", data)
 
 
-def heard(tx: sa.Connection, gateways: Iterable[str], now_ns: int) -> set[str]:
-    """They have given a sign of life; returns the patients whose gateway was thought to be gone."""
-    named = set(gateways)
-    patients = {patient for (patient,) in _AWAY.rows(tx, named) if patient is not None}
-    _HEARD.many(tx, [{"gateway": gateway, "now_ns": now_ns, "here": True} for gateway in named])
+def heard(tx: sa.Connection, alive_ns: Mapping[str, int], now_ns: int, fresh_s: float) -> set[str]:
+    """They have given signs of life of these moments; returns the patients whose gateway was thought to be gone.
+
+    One that is older than `fresh_s` makes nobody be here, and one that is older than what we have says nothing.
+    """
+    patients, newer = set(), []
+    for gateway, patient_id, online, last_ns in _LAST.rows(tx, alive_ns):
+        t_ns = min(alive_ns[gateway], now_ns)
+        if last_ns is not None and t_ns < last_ns <= now_ns:
+            continue
+        here = now_ns - t_ns <= fresh_s * NS
+        newer.append({"gateway": gateway, "t_ns": t_ns, "here": here or online})
+        if here and not online and patient_id is not None:
+            patients.add(patient_id)
+    _HEARD.many(tx, newer)
     return patients
 
 
-def health(tx: sa.Connection, told: Health, now_ns: int) -> set[str]:
+def health(tx: sa.Connection, told: Health, now_ns: int, sent_ns: int | None) -> set[str]:
     """Keep what a heartbeat says of the gateway and of its devices; returns the patient to look at, if any.
+
+    `sent_ns`: when it was sent, where it proves that.
 
     What a gateway complains of may be over before the next round of looking. Where its devices are set from here,
     those it does not name any more are its no longer.
@@ -167,10 +183,13 @@ def health(tx: sa.Connection, told: Health, now_ns: int) -> set[str]:
     patient_id, notes = tx.execute(sa.select(gateway_table.c.patient_id, gateway_table.c.notes).where(this)).one()
     values = {
         "epoch": told.epoch, "software": told.software, "queued": told.queued, "oldest_ns": told.oldest_ns,
-        "strangers": list(told.strangers), "notes": list(told.notes), "ahead_ns": told.t_ns - now_ns,
+        "strangers": list(told.strangers), "notes": list(told.notes),
+        "ahead_ns": told.t_ns - (now_ns if sent_ns is None else sent_ns),
         "config_version": told.config_version, "config_hash": told.config_hash, "config_refused": told.config_refused,
         "wishes_version": told.wishes_version,
     }  # fmt: skip
+    if sent_ns is not None:
+        values["told_ns"] = sent_ns
     if told.config_version:
         named = device_table.c.device.in_([one.device for one in told.devices])
         tx.execute(device_table.delete().where(device_table.c.gateway == told.gateway, ~named))
@@ -275,12 +294,12 @@ _DEVICES = sa.select(
 
 
 _IS = gateway_table.c
-_BELIEVED = Among(sa.select(_IS.id).where(_IS.revoked_ns.is_(None)), _IS.id)
-_AWAY = Among(sa.select(_IS.patient_id).where(~_IS.online), _IS.id)
+_BELIEVED = Among(sa.select(_IS.id, _IS.told_ns).where(_IS.revoked_ns.is_(None)), _IS.id)
+_LAST = Among(sa.select(_IS.id, _IS.patient_id, _IS.online, _IS.last_heard_ns), _IS.id)
 _HEARD = Quick(
     gateway_table.update()
     .where(_IS.id == sa.bindparam("gateway"))
-    .values(last_heard_ns=sa.bindparam("now_ns"), online=sa.bindparam("here"))
+    .values(last_heard_ns=sa.bindparam("t_ns"), online=sa.bindparam("here"))
 )
 _PULSES = Among(
     sa.select(

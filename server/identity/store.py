@@ -133,8 +133,8 @@ def standing(tx: sa.Connection, gateway: str) -> tuple[bool, bool]:
 
 
 def set_revoked(tx: sa.Connection, gateway: str, revoked_ns: int | None) -> None:
-    """From when it is not believed (None: it is)."""
-    values = {"revoked_ns": revoked_ns} | ({} if revoked_ns is None else {"online": False})
+    """From when it is not believed (None: it is, and whatever software it runs now)."""
+    values = {"revoked_ns": revoked_ns} | ({"told_ns": None} if revoked_ns is None else {"online": False})
     tx.execute(gateway_table.update().where(gateway_table.c.id == gateway).values(values))
 
 

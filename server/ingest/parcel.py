@@ -31,7 +31,8 @@ class Spoilt(msgspec.Struct, frozen=True):
 class Parcel(msgspec.Struct, frozen=True):
     """A batch taken apart: numbers and rows, and those that could not be read.
 
-    `key`: whose seal was on it, if any; the answer goes out under the same.
+    `key`: whose seal was on it, if any; the answer goes out under the same. `heard_ns`, `since_ns`: by which it can be
+    known when it was sent, as in `vitals.wire.Health`.
     """
 
     gateway: str
@@ -40,6 +41,8 @@ class Parcel(msgspec.Struct, frozen=True):
     spoilt: tuple[Spoilt, ...] = ()
     key: Key | None = None
     sent: Sent = Sent()
+    heard_ns: int | None = None
+    since_ns: int = 0
 
     def numbers(self) -> list[int]:
         """The numbers of all rows that have one."""
@@ -61,6 +64,8 @@ class _Loose(msgspec.Struct):
     boot: str = ""
     mono_ns: int = 0
     boots: tuple[tuple[int, str], ...] = ()
+    heard_ns: int | None = None
+    since_ns: int = 0
 
 
 class _Numbered(msgspec.Struct):
@@ -109,7 +114,8 @@ def _batch(payload: bytes) -> Parcel:
         return _row_by_row(payload, error)
     numbers = [row.seq for row in batch.rows]
     if not numbers or (min(numbers) in _SEQ and max(numbers) in _SEQ):
-        return Parcel(batch.gateway, batch.epoch, batch.rows, sent=Sent.of(batch))
+        sent = Sent.of(batch)
+        return Parcel(batch.gateway, batch.epoch, batch.rows, (), None, sent, batch.heard_ns, batch.since_ns)
     raise WireError("does not parse", "a row's seq is out of range", "count from 0")
 
 
@@ -124,9 +130,8 @@ def _row_by_row(payload: bytes, whole: WireError) -> Parcel:
         raise whole
     rows = tuple(row for row in read if isinstance(row, Row))
     spoilt = tuple(row for row in read if isinstance(row, Spoilt))
-    return Parcel(
-        loose.gateway, loose.epoch, rows, spoilt, sent=Sent(loose.sent_ns, loose.boot, loose.mono_ns, loose.boots)
-    )
+    sent = Sent(loose.sent_ns, loose.boot, loose.mono_ns, loose.boots)
+    return Parcel(loose.gateway, loose.epoch, rows, spoilt, None, sent, loose.heard_ns, loose.since_ns)
 
 
 def _without(payload: bytes, rows: Sequence[msgspec.Raw]) -> bytes:

@@ -8,7 +8,7 @@ Nothing here is acknowledged. The acknowledgements are returned, and the caller 
 
 import logging
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 
 import msgspec
 import numpy as np
@@ -16,6 +16,7 @@ import sqlalchemy as sa
 
 from server.db import metadata
 from server.fleet import store as fleet
+from server.fleet.life import sign
 from server.fleet.quarantine import Unfiled, set_aside
 from server.fleet.seals import keyrings
 from server.held.model import MAY_BE_HELD
@@ -85,14 +86,20 @@ class _Pile(msgspec.Struct):
     sheaves: list[Sheaf] = []
     events: list[Occurrence] = []
     aside: list[Unfiled] = []
-    heard: set[str] = set()
+    alive_ns: dict[str, int] = {}
+    """Of each gateway the newest sign of life."""
     changed: set[str] = set()
     look: set[str] = set()
     tally: Tally = msgspec.field(default_factory=Tally)
 
 
-def take(tx: sa.Connection, messages: Sequence[Message], now_ns: int, speed: float = 1.0) -> Taken:
-    """Store what is new in these messages, in `tx`. `speed` is that of our clock."""
+def take(
+    tx: sa.Connection, messages: Sequence[Message], now_ns: int, speed: float = 1.0, fresh_s: float = 45.0
+) -> Taken:
+    """Store what is new in these messages, in `tx`. `speed` is that of our clock.
+
+    A gateway is here when a message of it is no older than `fresh_s`.
+    """
     pile = _Pile()
     parcels: list[Parcel] = []
     beats: list[Message] = []
@@ -116,12 +123,12 @@ def take(tx: sa.Connection, messages: Sequence[Message], now_ns: int, speed: flo
             if not one.online:
                 pile.changed |= fleet.gone(tx, one.gateway)
         else:
-            pile.heard.add(one.gateway)
+            known[gateway] = _hear(tx, one, pile, known[gateway], gateway in keys, now_ns, speed)
             if isinstance(one, Health):
-                pile.look |= fleet.health(tx, one, now_ns)
                 beats.append(_answer(one.gateway, keys.get(gateway, ()), Ack(one.epoch, (), now_ns)))
             else:
                 parcels.append(one)
+    pile.changed |= fleet.heard(tx, pile.alive_ns, now_ns, fresh_s)
     acknowledge = beats + _file_all(tx, parcels, pile, now_ns, speed)
     pile.tally.aside.update(one.reason for one in pile.aside)
     return Taken(acknowledge, _write(tx, pile, now_ns), pile.changed, pile.look, pile.tally)
@@ -135,6 +142,23 @@ def stored(tx: sa.Connection) -> int:
 def refuse(tx: sa.Connection, message: Message, why: str, now_ns: int) -> None:
     """Set a whole message aside that the server itself stumbled over. It is not acknowledged."""
     set_aside(tx, [Unfiled(_claimed(message[0]), None, "server error", why, message[1])], now_ns)
+
+
+def _hear(
+    tx: sa.Connection, one: Parcel | Health, pile: _Pile, told_ns: int | None, sealed: bool, now_ns: int, speed: float
+) -> int | None:
+    """Note the sign of life that a message is, and what a heartbeat tells that is news.
+
+    Returns when the newest heartbeat was sent; before this one it was `told_ns`.
+    """
+    life = sign(one.heard_ns, one.since_ns, now_ns, speed, told_ns=told_ns, sealed=sealed)
+    if life is None:
+        return told_ns
+    pile.alive_ns[one.gateway] = max(life.t_ns, pile.alive_ns.get(one.gateway, life.t_ns))
+    if isinstance(one, Parcel) or not life.newer(told_ns, now_ns):
+        return told_ns
+    pile.look |= fleet.health(tx, one, now_ns, life.sent_ns)
+    return told_ns if life.sent_ns is None else life.sent_ns
 
 
 def _file_all(tx: sa.Connection, parcels: Sequence[Parcel], pile: _Pile, now_ns: int, speed: float) -> list[Message]:
@@ -242,8 +266,6 @@ def _write(tx: sa.Connection, pile: _Pile, now_ns: int) -> Fresh:
         pile.changed |= patients
         kept = keep(tx, file, pile.events, now_ns, held=held)
     set_aside(tx, pile.aside, now_ns)
-    if pile.heard:
-        pile.changed |= fleet.heard(tx, pile.heard, now_ns)
     return Fresh(kept)
 
 
@@ -289,7 +311,7 @@ def _refused(gateway: str, row: Row, refused: Refused) -> Unfiled:
     return Unfiled(gateway, row.device, refused.reason, refused.text, data)
 
 
-def _kind(one: Parcel | Health | State | Spoilt, known: set[str]) -> str:
+def _kind(one: Parcel | Health | State | Spoilt, known: Container[str]) -> str:
     """The kind of message, to count by."""
     if isinstance(one, Spoilt) or one.gateway not in known:
         return "refused"

@@ -13,7 +13,7 @@ from server.access.store import Account
 from server.api import OrderLook, OrderNew, OrderView
 from server.audit.store import write
 from server.fleet.store import DeviceRow, devices_of
-from server.house import Here, Seen, problems
+from server.house import Here, problems
 from server.orders import store
 from server.orders.model import LASTS_S, OPEN, Order, look
 from server.orders.views import view
@@ -33,12 +33,10 @@ MAY = {"dispense": {"compartment", "dose_id"}, "schedule": {"doses"}}
 
 
 @router.get("", operation_id="getOrders", responses=problems(401, 403, 404, 422))
-def get_orders(patient_id: str, account: Carer, here: Here, looks: Seen) -> list[OrderView]:
+def get_orders(patient_id: str, account: Carer, here: Here) -> list[OrderView]:
     """The patient's latest orders, newest first; those that are not settled are always among them."""
     with here.db.read() as tx:
         find(tx, patient_id)
-    looks.saw(here.clock.now_ns(), account.id, "orders", patient_id)
-    with here.db.read() as tx:
         return [view(one) for one in store.of_patient(tx, patient_id, SHOWN)]
 
 

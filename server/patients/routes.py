@@ -10,7 +10,7 @@ from server.corrections.views import emptied
 from server.fleet.store import devices_of, gateways
 from server.fleet.views import device_view
 from server.held import views as held
-from server.house import Here, Seen, problems
+from server.house import Here, problems
 from server.patients.store import PatientRecord, patient
 from server.patients.views import brief, plan
 from server.readings.store import latest
@@ -30,12 +30,9 @@ def find(tx: sa.Connection, patient_id: str) -> PatientRecord:
 
 
 @router.get("", operation_id="getPatient", responses=problems(401, 403, 404, 422))
-def get_patient(patient_id: str, account: Carer, here: Here, looks: Seen) -> PatientPage:
+def get_patient(patient_id: str, account: Carer, here: Here) -> PatientPage:
     """Everything about one patient on one page."""
-    with here.db.read() as tx:
-        find(tx, patient_id)
     now_ns = here.clock.now_ns()
-    looks.saw(now_ns, account.id, "patient", patient_id)
     with here.db.read() as tx:
         record = find(tx, patient_id)
         who = brief(record, here.programmes)

@@ -75,6 +75,8 @@ def change(entries: Iterable[Entry]) -> Change:
         taken: set[tuple[str, str, str, int]] = set()
         for one in entry.readings:
             key = _key(one)
+            if key in found.write and found.write[key].seq == entry.seq:
+                continue  # twice in one entry: its place is taken by itself, and another would be a second point
             unfit = _unfit(one)
             if unfit:
                 found.refused.append(Refusal(entry.seq, entry.seq, 1, unfit))

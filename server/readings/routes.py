@@ -6,7 +6,7 @@ from fastapi import APIRouter, HTTPException, Query
 
 from server.access.door import Carer
 from server.api import DispenserEvent, Readings
-from server.house import Here, House, Seen, problems
+from server.house import Here, House, problems
 from server.patients.routes import find
 from server.readings.store import Occurrence, events, series
 from server.readings.views import HIGH, LOW, bands, label, shown_decimals, unit
@@ -34,7 +34,6 @@ def get_readings(
     channel: str,
     account: Carer,
     here: Here,
-    looks: Seen,
     from_ms: Moment = None,
     to_ms: Moment = None,
 ) -> Readings:
@@ -42,8 +41,6 @@ def get_readings(
     checked_channel(channel)
     with here.db.read() as tx:
         record = find(tx, patient_id)
-    looks.saw(here.clock.now_ns(), account.id, "readings", patient_id)
-    with here.db.read() as tx:
         columns = series(tx, patient_id, channel, *_span_ns(here, from_ms, to_ms))
     limits = here.programmes.limits(record.programme, record.limits)
     return Readings(
@@ -62,13 +59,11 @@ def get_readings(
 
 @router.get("/dispenser", operation_id="getDispenser", responses=problems(401, 403, 404, 422))
 def get_dispenser(
-    patient_id: str, account: Carer, here: Here, looks: Seen, from_ms: Moment = None, to_ms: Moment = None
+    patient_id: str, account: Carer, here: Here, from_ms: Moment = None, to_ms: Moment = None
 ) -> list[DispenserEvent]:
     """What the dispenser told between two moments; the last seven days if neither is given."""
     with here.db.read() as tx:
         find(tx, patient_id)
-    looks.saw(here.clock.now_ns(), account.id, "dispenser", patient_id)
-    with here.db.read() as tx:
         found = events(tx, patient_id, *_span_ns(here, from_ms, to_ms))
     return [_event(one) for one in found if one.kind.startswith(_DISPENSER)]
 

@@ -89,11 +89,11 @@ async def test_a_new_key_is_taken_up_with_the_next_heartbeat(
     async with running(spool, lasting_broker, tmp_path, seals=seals) as uplink:
         await put(spool, 1)
         await emptied(spool)
-        await server.until(lambda server: len(server.healths) == 1)
+        await server.until(lambda server: len(server.healths) == 2)  # the second by the first answer, which it proves
         claimed.turn_key()
         server.key = server.answers_with = claimed.key
         uplink.beat_every(3600)
-        await server.until(lambda server: len(server.healths) == 2)
+        await server.until(lambda server: len(server.healths) == 3)
         await put(spool, 2)
         await emptied(spool)
         assert uplink.connections == 1

@@ -1,6 +1,6 @@
-"""An InfluxDB that lives for the tests, asks for a password, and can be killed.
+"""An InfluxDB that lives for the tests, asks for a password or a token, and can be killed.
 
-It takes seconds to start, so there is one for all tests of a process (`the_server`), and a bucket for each.
+It takes seconds to start, so there is one of a version for all tests of a process (`the_server`), a bucket for each.
 """
 
 import contextlib
@@ -24,7 +24,7 @@ from server.config import Influx
 from server.db import Database
 from server.readings.cursor import Cursor
 from server.readings.influx import InfluxStore
-from tests.influxd import ready
+from tests.influxd import ONE, TWO, ready
 from vitals.clock import Clock, ManualClock
 
 USER, PASSWORD = "hjemvakt", secrets.token_hex(8)
@@ -55,15 +55,14 @@ class InfluxServer:
 
     def start(self) -> None:
         """Returns when it answers."""
-        program, _ = ready()
-        self._process = subprocess.Popen([program, "-config", self._config], stderr=subprocess.PIPE, text=True)
+        self._process = subprocess.Popen(self._command(), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
         listening = threading.Event()
         self._reader = threading.Thread(target=self._read, args=(self._process, listening), daemon=True)
         self._reader.start()
         ended = not listening.wait(START_S) or self._process.poll() is not None
         assert not ended, "InfluxDB did not start:\n" + "".join(self._last)
         if self._numbers == 0:
-            self.say(f"CREATE USER {USER} WITH PASSWORD '{PASSWORD}' WITH ALL PRIVILEGES")
+            self._begin()
 
     def kill(self) -> None:
         """kill -9; the data stays."""
@@ -115,14 +114,56 @@ class InfluxServer:
         rows = self.say("SELECT COUNT(value) FROM reading", bucket.bucket.partition("/")[0])
         return int(rows[0][1]) if rows else 0
 
+    def _command(self) -> list[str]:
+        return [str(ready(ONE)[0]), "-config", str(self._config)]
+
+    def _begin(self) -> None:
+        """What a new one needs before it lets anybody in."""
+        self.say(f"CREATE USER {USER} WITH PASSWORD '{PASSWORD}' WITH ALL PRIVILEGES")
+
     def _read(self, process: "subprocess.Popen[str]", listening: threading.Event) -> None:
         """Drain what it says, and tell when it listens."""
         assert process.stderr is not None
         for line in process.stderr:
             self._last.append(line)
-            if "Listening on HTTP" in line:
+            if "Listening" in line and "http" in line.lower():
                 listening.set()
         listening.set()  # it has ended, and whoever waits need wait no longer
+
+
+class InfluxServer2(InfluxServer):
+    """InfluxDB 2.7: an organisation, a token, and a delete of its own."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
+        self._folder = folder
+        self._org = ""
+        self.token_file.write_text(f"{PASSWORD}\n", encoding="utf-8")
+
+    def bucket(self, retention: str = "INF") -> Influx:
+        assert retention == "INF", "what is too old to be taken is a matter of 1.8's tests"
+        self._numbers += 1
+        name = f"bucket{self._numbers}"
+        self._post("buckets", {"orgID": self._org, "name": name, "retentionRules": []})
+        return Influx(self.url, name, org="town", token_file=self.token_file)
+
+    def _command(self) -> list[str]:
+        # What it says goes to standard output; the reader has standard error.
+        where = ["--bolt-path", "bolt", "--sqlite-path", "sqlite", "--engine-path", "engine"]
+        where = [str(self._folder / one) if not one.startswith("--") else one for one in where]
+        address = self.url.removeprefix("http://")
+        return ["sh", "-c", 'exec "$@" >&2', "sh", str(ready(TWO)[0]), *where,
+                "--http-bind-address", address, "--reporting-disabled", "--ui-disabled"]  # fmt: skip
+
+    def _begin(self) -> None:
+        made = {"username": USER, "password": PASSWORD, "token": PASSWORD, "org": "town", "bucket": "first"}
+        self._org = self._post("setup", made)["org"]["id"]
+
+    def _post(self, what: str, said: dict[str, Any]) -> Any:
+        headers = {"Authorization": f"Token {PASSWORD}", "Content-Type": "application/json"}
+        request = urllib.request.Request(f"{self.url}/api/v2/{what}", json.dumps(said).encode(), headers)
+        with urllib.request.urlopen(request, timeout=60) as answer:
+            return json.load(answer)
 
 
 def _quiet_port() -> int:
@@ -152,22 +193,23 @@ def new_influx(folder: Path) -> Iterator[InfluxStore]:
         db.close()
 
 
-_running: list[tuple[InfluxServer, "tempfile.TemporaryDirectory[str]"]] = []
+_KINDS = {ONE: InfluxServer, TWO: InfluxServer2}
+_running: dict[str, tuple[InfluxServer, "tempfile.TemporaryDirectory[str]"]] = {}
 
 
-def the_server() -> InfluxServer:
+def the_server(version: str = ONE) -> InfluxServer:
     """Started when it is first asked for."""
-    if not _running:
+    if version not in _running:
         folder = tempfile.TemporaryDirectory(prefix="influxd-")
-        server = InfluxServer(Path(folder.name))
-        _running.append((server, folder))
+        server = _KINDS[version](Path(folder.name))
+        _running[version] = server, folder
         server.start()
-    return _running[0][0]
+    return _running[version][0]
 
 
 def stop_the_server() -> None:
-    """At the end of the tests."""
+    """At the end of the tests, each that was started."""
     while _running:
-        server, folder = _running.pop()
+        _, (server, folder) = _running.popitem()
         server.kill()
         folder.cleanup()

@@ -68,6 +68,14 @@ def test_within_an_entry_no_place_is_used_twice_and_each_is_the_same_whenever_it
     assert again.items() >= lines.items()
 
 
+def test_a_reading_that_an_entry_names_twice_is_one_point_the_same_as_when_it_comes_alone() -> None:
+    """Else its place is taken by itself, and it is written a nanosecond later: two points for one reading."""
+    journal = MadeJournal()
+    twice, once = journal.file(reading(), reading()), journal.file(reading())
+    (first,), (second,) = (change([entry]).write.values() for entry in (twice, once))
+    assert first.line.split()[-1] == second.line.split()[-1]
+
+
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
 def test_a_special_float_is_never_sent(value: float) -> None:
     journal = MadeJournal()

@@ -1,6 +1,7 @@
 """What InfluxDB 2.x is sent, over TLS: its organisation, its token, its delete.
 
-It is a stand-in that answers as the documentation of 2.x says, and shows what was asked; no InfluxDB 2 runs here.
+It is a stand-in that answers as the documentation of 2.x says, and shows what was asked. A real one is held to the
+contract (`test_influx_contract.py`).
 """
 
 import gzip

@@ -1,4 +1,4 @@
-"""The contract of a series store, held against a real InfluxDB."""
+"""The contract of a series store, held against real InfluxDBs: 1.8, and 2.7 where it was built (`make influx27`)."""
 
 import itertools
 import math
@@ -11,10 +11,12 @@ from msgspec.structs import replace
 from server.config import Influx
 from server.db import Database
 from server.readings.contract import SeriesStore
+from server.readings.cursor import Cursor
 from server.readings.influx import InfluxStore
 from server.readings.store import Reading, SeriesColumns
+from tests.influxd import ONE, TWO
 from tests.server.conftest import START_NS
-from tests.server.readings.influx_server import influx_store
+from tests.server.readings.influx_server import InfluxServer, the_server
 from tests.server.readings.made import MadeJournal, reading
 from vitals.clock import MS, NS, ManualClock
 
@@ -22,6 +24,11 @@ ALL = (-(2**63), 2**63 - 1)
 DAY_NS = 86_400 * NS
 
 pytestmark = pytest.mark.influx
+
+
+@pytest.fixture(params=[ONE, pytest.param(TWO, marks=pytest.mark.influx27)])
+def influxd(request: pytest.FixtureRequest) -> InfluxServer:
+    return the_server(request.param)
 
 
 @pytest.fixture
@@ -150,7 +157,7 @@ READING = st.builds(
 _NUMBERS = itertools.count()
 
 
-@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(
     filed=st.lists(st.lists(READING, max_size=6), min_size=1, max_size=6),
     withdraws=st.lists(st.tuples(st.integers(0, 5), st.integers(0, 5)), max_size=4),
@@ -177,19 +184,15 @@ def test_it_says_what_a_store_of_a_few_lines_says(
         some = own[which % len(own)]
         if some:
             journal.file(withdrawn=[some[place % len(some)]])
-    again = replace(bucket, org=patient)  # 1.8 ignores it; it makes a cursor of its own
-    store = influx_store(again, db, clock)
+    store = InfluxStore(bucket, Cursor(db, patient, clock))
     try:
         store.take(journal.read(0, cut))
         store.take(journal.entries)
         first, last = sorted((START_NS + ends[0] * ends[2], START_NS + ends[1] * ends[2]))
-        for span in (ALL, (first, last)):
-            for channel in ("spo2", "weight"):
-                assert store.series(patient, channel, *span) == journal.series(patient, channel, *span)
-                found, right = (one.buckets(patient, channel, *span, step_s) for one in (store, journal))
-                assert (found.t_ns, found.low, found.high, found.count) == (
-                    right.t_ns, right.low, right.high, right.count,
-                )  # fmt: skip
-                assert all(map(math.isclose, found.mean, right.mean))
+        for channel, span in (("spo2", ALL), ("weight", ALL), ("spo2", (first, last))):
+            assert store.series(patient, channel, *span) == journal.series(patient, channel, *span)
+            found, right = (one.buckets(patient, channel, *span, step_s) for one in (store, journal))
+            assert (found.t_ns, found.low, found.high, found.count) == (right.t_ns, right.low, right.high, right.count)
+            assert all(map(math.isclose, found.mean, right.mean))
     finally:
         store.close()

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests import left_out
+from tests import influxd, left_out
 
 ROOT = Path(__file__).parents[3]
 GO = """#!/bin/sh
@@ -61,3 +61,30 @@ def test_a_machine_without_go_and_without_it_says_what_it_leaves_out(
     program.parent.mkdir()
     program.touch()
     assert "influx" not in left_out.lacking()
+
+
+def test_what_takes_ten_minutes_to_build_is_left_out_and_named_and_ci_goes_on_without_it(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setenv("CI", "1")
+    monkeypatch.setattr("tests.influxd.go", lambda: "go")
+    monkeypatch.setattr("tests.left_out.NEEDS", {})
+    monkeypatch.setattr("os.geteuid", lambda: 0)
+    assert left_out.main() == 0
+    assert "`make influx27` builds and runs it" in capsys.readouterr().err
+    monkeypatch.setattr("tests.left_out.NEEDS", {"anvil": ("anvil", "/no/anvil", "the tests on an anvil")})
+    assert left_out.main() == 1
+
+
+def test_two_is_not_begun_without_cargo_and_no_other_version_is_known(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setattr("tests.influxd.go", lambda: "go")
+    monkeypatch.setattr("tests.influxd.cargo", lambda: None)
+    monkeypatch.setattr("sys.argv", ["influxd", influxd.TWO])
+    assert influxd.main() == 1
+    assert "install cargo" in capsys.readouterr().err
+    monkeypatch.setattr("sys.argv", ["influxd", "3.0"])
+    assert influxd.main() == 2
