@@ -3283,6 +3283,34 @@ export interface components {
             weekdays: number[];
         };
         /**
+         * OnCall
+         * @description `people`: the staff, those who have left but are on a roster not among them (`called` knows their names).
+         *
+         *     `organisations`: whose rosters you may keep, none where there is only one.
+         */
+        OnCall: {
+            /** Called */
+            called: {
+                [key: string]: string;
+            };
+            /** From Ms */
+            from_ms: number;
+            /** Now Ms */
+            now_ms: number;
+            /** Organisations */
+            organisations: components["schemas"]["OrganisationBrief"][];
+            /** People */
+            people: components["schemas"]["StaffBrief"][];
+            /** Roles */
+            roles: components["schemas"]["Answers"][];
+            /** Rosters */
+            rosters: components["schemas"]["RosterView"][];
+            /** Shared */
+            shared: boolean;
+            /** To Ms */
+            to_ms: number;
+        };
+        /**
          * OrderLook
          * @description What a person found who looked, of an order that nobody knows the end of.
          */
@@ -3884,7 +3912,7 @@ export interface components {
             /** People */
             people: components["schemas"]["Someone"][];
             /** Roles */
-            roles: components["schemas"]["server__cases__api__OnCall"][];
+            roles: components["schemas"]["RoleNow"][];
         };
         /**
          * RecoveryCodes
@@ -4034,6 +4062,21 @@ export interface components {
         Revoked: {
             /** Certificates */
             certificates: number;
+        };
+        /**
+         * RoleNow
+         * @description Who answers for a role now.
+         */
+        RoleNow: {
+            /** Names */
+            names: string[];
+            /** Reachable */
+            reachable: boolean;
+            /**
+             * Role
+             * @enum {string}
+             */
+            role: "nurse" | "doctor" | "specialist" | "administrator";
         };
         /**
          * RosterSave
@@ -4772,55 +4815,12 @@ export interface components {
             code: string;
         };
         /**
-         * OnCall
-         * @description Who answers for a role now.
-         */
-        server__cases__api__OnCall: {
-            /** Names */
-            names: string[];
-            /** Reachable */
-            reachable: boolean;
-            /**
-             * Role
-             * @enum {string}
-             */
-            role: "nurse" | "doctor" | "specialist" | "administrator";
-        };
-        /**
          * Code
          * @description What was sent to the way.
          */
         server__notify__api__Code: {
             /** Code */
             code: string;
-        };
-        /**
-         * OnCall
-         * @description `people`: the staff, those who have left but are on a roster not among them (`called` knows their names).
-         *
-         *     `organisations`: whose rosters you may keep, none where there is only one.
-         */
-        server__oncall__api__OnCall: {
-            /** Called */
-            called: {
-                [key: string]: string;
-            };
-            /** From Ms */
-            from_ms: number;
-            /** Now Ms */
-            now_ms: number;
-            /** Organisations */
-            organisations: components["schemas"]["OrganisationBrief"][];
-            /** People */
-            people: components["schemas"]["StaffBrief"][];
-            /** Roles */
-            roles: components["schemas"]["Answers"][];
-            /** Rosters */
-            rosters: components["schemas"]["RosterView"][];
-            /** Shared */
-            shared: boolean;
-            /** To Ms */
-            to_ms: number;
         };
     };
     responses: never;
@@ -8107,7 +8107,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["server__oncall__api__OnCall"];
+                    "application/json": components["schemas"]["OnCall"];
                 };
             };
             /** @description Unauthorized */
