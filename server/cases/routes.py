@@ -31,12 +31,10 @@ _ON_CASE = {**problems(401, 403, 404, 422), 409: {"model": Conflict}}
 
 
 @router.get("/alarms/{alarm_id}/sbar", operation_id="draftSbar", responses=problems(401, 403, 404, 422))
-def draft_sbar(alarm_id: str, account: Carer, here: Here, looks: Seen) -> Draft:
+def draft_sbar(alarm_id: str, account: Carer, here: Here) -> Draft:
     """SBAR for an alarm, filled in from data, to be edited before it is sent."""
     with here.db.read() as tx:
         alarm = find(tx, alarm_id, account)
-    looks.saw(here.clock.now_ns(), account.id, "sbar", alarm.patient_id)
-    with here.db.read() as tx:
         return as_draft(_draft(here, tx, alarm, here.clock.now_ns()))
 
 
@@ -76,13 +74,11 @@ def get_cases(account: Carer, here: Here, looks: Seen) -> Cases:
 
 
 @router.get("/cases/{case_id}", operation_id="getCase", responses=problems(401, 403, 404, 422))
-def get_case(case_id: Number, account: Carer, here: Here, looks: Seen) -> CaseView:
+def get_case(case_id: Number, account: Carer, here: Here) -> CaseView:
     """One case, with the alarm and the values as they are now."""
     now_ns = here.clock.now_ns()
     with here.db.read() as tx:
         case = _find(tx, case_id, account)
-    looks.saw(now_ns, account.id, "case", case.patient_id)
-    with here.db.read() as tx:
         return _views(here, tx, [case], account, now_ns)[0]
 
 
