@@ -10,7 +10,7 @@ WEB_SOURCES := $(shell find $(WEB)/src $(WEB)/index.html $(WEB)/*.ts $(WEB)/pack
 # running in the process that no other test bears.
 EVERY_TEST = $(BIN)/pytest -n auto --dist loadfile -m 'not chromium' && $(BIN)/pytest -m chromium
 
-.PHONY: help demo test test-bluez check bench fuzz faults swarm fmt lock types web clean
+.PHONY: help demo test test-bluez influx27 check bench fuzz faults swarm fmt lock types web clean
 
 help:
 	@echo 'make demo   a small municipality on this machine: homes, gateways, broker, server, staff page'
@@ -18,6 +18,7 @@ help:
 	@echo 'make test   everything that is tested: style, types, layers, units, stories, processes, browser'
 	@echo 'make test-bluez   the gateway on the real Linux Bluetooth stack, in a virtual machine (part of make test)'
 	@echo 'make check  only style, types and layers      make bench  speed and memory, as ratios'
+	@echo 'make influx27  the stores on InfluxDB 2.7 too, built once (cargo and Go, ten minutes or more)'
 	@echo 'make fuzz   a million damaged packets with every driver'
 	@echo 'make faults processes killed, power and network cut, disks full, clocks wrong: what was lost and doubled, in a table'
 	@echo 'make swarm  homes, broker and server under simulated time: every promise checked after each step'
@@ -49,6 +50,11 @@ check: .venv/dev.stamp
 
 bench: .venv/bench.stamp
 	@for file in benchmarks/bench_*.py; do $(BIN)/python $$file || exit 1; done
+
+# The contract of the stores on InfluxDB 2.7 too; cargo and Go build it once, in ten minutes or more.
+influx27: .venv/dev.stamp
+	@$(BIN)/python -m tests.influxd 2.7.12
+	@$(BIN)/pytest tests/server/readings/test_influx_contract.py
 
 # A million packets with each driver: about half an hour of one core.
 fuzz: .venv/dev.stamp

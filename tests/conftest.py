@@ -26,10 +26,6 @@ _BROKERS = {"lasting_broker", "mortal_broker", "place"}
 """Fixtures that start a mosquitto."""
 
 
-def pytest_configure(config: pytest.Config) -> None:
-    config.addinivalue_line("markers", "influx27: needs InfluxDB 2.7, which `make influx27` builds")
-
-
 @pytest.fixture(scope="session")
 def postgres() -> "Iterator[Cluster]":
     """A PostgreSQL that runs for as long as the tests do."""
