@@ -37,11 +37,11 @@ export function Shell({ about, user, children }: { about: About; user: User; chi
           <img src="/icon.svg" alt="" width="26" height="26" />
           Hjemvakt
         </Link>
-        <Menu phones={about.demo || user.role === "administrator"} user={user} />
         <ServerClock />
         <SoundControl {...sound} />
         <LanguageChoice />
         <Person user={user} provider={about.provider !== null} />
+        <Menu phones={about.demo || user.role === "administrator"} user={user} />
       </header>
       <Banners about={about} />
       <GlassBanner user={user} />
