@@ -56,9 +56,7 @@ def main() -> None:
 def measure(folder: Path, people: int, rate: int, seconds: float) -> None:
     """Send for so long after WARM_S, and say how long what was sent took."""
     config = settle(folder, people, time.time_ns())
-    with (folder / "municipality.toml").open("a", encoding="utf-8") as file:
-        file.write('[[staff]]\nid = "kari"\nname = "Kari"\nrole = "nurse"\nphone = "+4700000101"\n')
-        file.write(f'password_hash = "{hash_password(_PASSWORD)}"\n')
+    hired(folder)
     with running(config) as house:
         if house is None:
             return
@@ -86,6 +84,28 @@ def measure(folder: Path, people: int, rate: int, seconds: float) -> None:
         print("    later than 250 ms, by second sent:", ", ".join(f"{s}: {slow[s]}" for s in sorted(slow)))
 
 
+def hired(folder: Path) -> None:
+    """Add a nurse to the municipality in `folder`."""
+    with (folder / "municipality.toml").open("a", encoding="utf-8") as file:
+        file.write('[[staff]]\nid = "kari"\nname = "Kari"\nrole = "nurse"\nphone = "+4700000101"\n')
+        file.write(f'password_hash = "{hash_password(_PASSWORD)}"\n')
+
+
+def sign_in(port: int) -> str:
+    """The nurse's cookie at the server's page."""
+    body = json.dumps({"username": "kari", "password": _PASSWORD})
+    said = {"Content-Type": "application/json", "Origin": f"http://127.0.0.1:{port}"}
+    wire = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+    wire.request("POST", "/api/session", body, said)
+    answer = wire.getresponse()
+    answer.read()
+    if answer.status != 200:
+        raise SystemExit(f"the nurse may not sign in ({answer.status})")
+    cookie = answer.headers["Set-Cookie"].split(";")[0]
+    wire.close()
+    return cookie
+
+
 def _send(sender: Sender, nurse: "Nurse", people: int, rate: int, seconds: float, first: int = 0) -> None:
     """One reading of one patient after the other, evenly."""
     began_s = time.perf_counter()
@@ -106,7 +126,7 @@ class Nurse:
 
     def __init__(self, port: int) -> None:
         self._port = port
-        self._cookie = self._sign_in()
+        self._cookie = sign_in(port)
         self._lock = threading.Lock()
         self._sent_s: dict[str, dict[int, float]] = {}
         self.came: list[Came] = []
@@ -160,23 +180,6 @@ class Nurse:
             for t_ms in [one for one in waiting if one <= newest_ms]:
                 sent_s = waiting.pop(t_ms)
                 self.came.append(Came(sent_s, now_s - sent_s))
-
-    def _sign_in(self) -> str:
-        body = json.dumps({"username": "kari", "password": _PASSWORD})
-        wire = http.client.HTTPConnection("127.0.0.1", self._port, timeout=30)
-        wire.request(
-            "POST",
-            "/api/session",
-            body,
-            {"Content-Type": "application/json", "Origin": f"http://127.0.0.1:{self._port}"},
-        )
-        answer = wire.getresponse()
-        answer.read()
-        if answer.status != 200:
-            raise SystemExit(f"the nurse may not sign in ({answer.status})")
-        cookie = answer.headers["Set-Cookie"].split(";")[0]
-        wire.close()
-        return cookie
 
     def _get(self, path: str) -> bytes:
         wire = http.client.HTTPConnection("127.0.0.1", self._port, timeout=60)
