@@ -8,7 +8,9 @@ WEB_SOURCES := $(shell find $(WEB)/src $(WEB)/index.html $(WEB)/*.ts $(WEB)/pack
 
 # A file's tests stay together, since they share brokers; the browser's come after, since its driver keeps an event loop
 # running in the process that no other test bears.
-EVERY_TEST = $(BIN)/pytest -n auto --dist loadfile -m 'not chromium' && $(BIN)/pytest -m chromium
+# In the order of their names: what takes minutes is in the middle, and no processor waits for it at the end.
+SPREAD = -n auto --dist loadfile --no-loadscope-reorder
+EVERY_TEST = $(BIN)/pytest $(SPREAD) -m 'not chromium' && $(BIN)/pytest $(SPREAD) -m chromium
 
 .PHONY: help demo test test-bluez influx27 check bench fuzz faults swarm fmt lock types web clean
 

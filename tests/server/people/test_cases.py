@@ -62,7 +62,7 @@ async def test_sbar_is_filled_in_from_what_is_known(ward, staff):
     ward.hear(Level.HIGH)
     draft = (await staff["kari"].get("/api/alarms/1/sbar")).json()
     assert draft["nb"]["situation"].startswith("Rød alarm siden 21.11.2026 04:00. SpO₂ 84.0 %. NEWS2 minst 3 (mangler ")
-    assert draft["nb"]["background"].startswith("82 år. Kjent: COPD. Program: KOLS, versjon 2. Grenser: SpO₂ ≥ ")
+    assert draft["nb"]["background"].startswith("82 år. Kjent: COPD. Program: KOLS, versjon 3. Grenser: SpO₂ ≥ ")
     assert "Vanlig siste to uker: SpO₂ 93 %, Vekt 82,4 kg." in draft["nb"]["background"]
     assert "SpO₂ 84 % (21.11.2026 04:00), under " in draft["nb"]["assessment"]
     assert "For gammelt til å gjelde nå: Vekt 82,4 kg, 216 h gammel." in draft["nb"]["assessment"]

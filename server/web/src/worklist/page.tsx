@@ -120,13 +120,13 @@ function Rows({ rows }: { rows: readonly WorklistRow[] }) {
   };
   const onFocused = (deed: Deed) => {
     const row = byId.get(focusedId() ?? "");
-    if (!row || act.isPending) return;
+    if (!row) return;
     const may = (one: AlarmBrief | null) => one && mayDo(one, deed, me?.name ?? "", now);
     // What a colleague has set aside is taken by its own button, never by a letter.
     const alarm = deed === "acknowledge" ? toAcknowledge(row) : [row.clinical, row.technical].find(may);
     if (!alarm) return;
-    if (deed === "undo" || deed === "acknowledge") act.mutate({ kind: deed, alarm: alarm.id });
-    else ask({ deed, alarm, patient: row.patient });
+    if (deed !== "undo" && deed !== "acknowledge") ask({ deed, alarm, patient: row.patient });
+    else if (!act.isPending) act.mutate({ kind: deed, alarm: alarm.id });
   };
   useKeys({
     j: () => move(1),
