@@ -21,6 +21,7 @@ from server.broker.accounts import hash_password as hash_gateway_password
 from server.config import Broker, BrokerTls, Config, Web
 from server.site import build
 from tests.ports import free_port
+from tests.waiting import until
 from vitals.block import Block
 from vitals.clock import NS, ManualClock
 from vitals.events import Event
@@ -78,6 +79,7 @@ class Ward:
     def open(self) -> Iterator["Ward"]:
         self._thread.start()
         try:
+            until(lambda: self._web.started or not self._thread.is_alive())
             self.beat()
             yield self
         finally:

@@ -152,13 +152,17 @@ def _delivered(page: Page, ward: Ward, said: dict[str, str]) -> list[str]:
     assert versions
     push = {"origin": ward.url, "registrationId": versions[-1], "data": json.dumps(said)}
     cdp.send("ServiceWorker.deliverPushMessage", push)
+    # Asked again within the page: `wait_for_function` takes the promise of an answer for one.
     look = """async () => {
       const worker = await navigator.serviceWorker.getRegistration("/push.js");
-      const [one] = await worker.getNotifications();
-      return one ? [one.title, one.body, one.data.link] : null;
+      const began = performance.now();
+      while (performance.now() < began + 15_000) {
+        const [one] = await worker.getNotifications();
+        if (one) return [one.title, one.body, one.data.link];
+        await new Promise((next) => setTimeout(next, 20));
+      }
     }"""
-    # As a function: of a call, the promise would be waited for, which is there at once.
-    found: list[str] = page.wait_for_function(look).json_value()
+    found: list[str] = page.evaluate(look)
     return found
 
 
