@@ -524,7 +524,7 @@ async def run(config: Config) -> None:
         stack.enter_context(kept(config.data))
         server = Server(config)
         stack.callback(server.close)
-        page = stack.enter_context(_listening(config.web.host, config.web.port))
+        page = stack.enter_context(listen(config.web.host, config.web.port))
         running = _broker_for(server)
         stack.callback(running.stop)
         inbox = Inbox(running.endpoint, server.receive_many)
@@ -629,7 +629,7 @@ async def _hubs_door(server: Server, stack: contextlib.ExitStack) -> AsyncIterat
         return
     from server.identity.door import opened
 
-    listening = stack.enter_context(_listening(tls.host, tls.claim_port))
+    listening = stack.enter_context(listen(tls.host, tls.claim_port))
     async with opened(server, server.keeper, listening):
         log.info("hubs come in at %s:%d and redeem codes at https://%s:%d", tls.names[0], tls.port,
                  tls.names[0], listening.getsockname()[1])  # fmt: skip
@@ -647,9 +647,16 @@ def _broker_for(server: Server) -> Running:
     return running
 
 
-def _listening(host: str, port: int) -> socket.socket:
+def listen(host: str, port: int) -> socket.socket:
+    """A socket for the page; raises LinkError where it cannot be had.
+
+    What it accepts sends at once: an answer is written in two, and over a connection that stays open its second part
+    would wait for the browser to acknowledge the first, 40 ms. (asyncio sees to that only for sockets of its own.)
+    """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
-        return socket.create_server((host, port), family=family, backlog=256)
+        page = socket.create_server((host, port), family=family, backlog=256)
     except OSError as error:
         raise LinkError(f"cannot serve on {host}:{port} ({error.strerror})", "set another port under [web]") from error
+    page.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return page
