@@ -54,6 +54,7 @@ def test_8_a_conflict_names_the_colleague_and_shows_how_it_is(ward: Ward, signed
     kari = signed_in("kari", lambda context: context.route("**/api/stream", lambda route: route.abort()))
     on_row(mona, "v")
     dialog = mona.get_by_role("dialog", name="Vurder alarm for Solveig Nilsen")
+    expect(dialog).to_be_visible()  # it is fetched when it is first wanted
     assert_accessible(mona)
     dialog.get_by_role("radio", name="Medisinen").check()
     dialog.get_by_role("button", name="Lagre vurderingen").click()

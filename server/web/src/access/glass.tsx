@@ -1,7 +1,7 @@
 /// The broken glass: the way to it from a patient who is not one's own, the banner while it lasts, and what those who
 /// keep the patient see of it.
 import { ExclamationmarkTriangleIcon } from "@navikt/aksel-icons";
-import { Button, Textarea } from "@navikt/ds-react";
+import { Button } from "@navikt/ds-react";
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { useState } from "react";
 import { Link } from "wouter";
@@ -10,7 +10,7 @@ import { Refused, type User } from "../api";
 import { useNow } from "../clock";
 import * as format from "../format";
 import { useWords } from "../i18n";
-import { Frame, text } from "../patient/dialogs";
+import { ReasonDialog } from "../patient/dialogs";
 import { sessionQuery } from "../queries";
 import "./access.css";
 import { access, boundQuery, myGlassQuery, reviewQuery } from "./api";
@@ -38,7 +38,6 @@ export function BreakGlass({ id, error, opened }: { id: string; error: unknown; 
 function BreakDialog({ id, opened, done }: { id: string; opened: () => void; done: () => void }) {
   const words = useWords();
   const queries = useQueryClient();
-  const [short, setShort] = useState(false);
   const act = useMutation({
     mutationFn: (reason: string) => access.breakGlass(id, reason),
     networkMode: "always",
@@ -48,29 +47,20 @@ function BreakDialog({ id, opened, done }: { id: string; opened: () => void; don
       opened();
     },
   });
-  const send = (form: FormData) => {
-    const reason = text(form, "reason").trim();
-    setShort(reason.length < LEAST_REASON);
-    if (reason.length >= LEAST_REASON) act.mutate(reason);
-  };
   return (
-    <Frame
+    <ReasonDialog
       title={words.access.breakTitle(id)}
+      what={words.access.breakWhat}
+      label={words.access.reason}
+      hint={words.access.reasonWhat}
+      least={LEAST_REASON}
+      tooShort={words.access.reasonShort}
       error={act.error}
       busy={act.isPending}
       submit={words.access.breakDo}
-      onSubmit={send}
+      give={act.mutate}
       done={done}
-    >
-      <p>{words.access.breakWhat}</p>
-      <Textarea
-        size="small"
-        name="reason"
-        label={words.access.reason}
-        description={words.access.reasonWhat}
-        error={short && words.access.reasonShort}
-      />
-    </Frame>
+    />
   );
 }
 

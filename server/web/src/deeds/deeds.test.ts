@@ -1,26 +1,8 @@
 import { expect, test } from "vitest";
 import type { AlarmBrief } from "../api";
+import { alarmBrief as alarm } from "../testing";
 import { type Deed, mayDo } from "./may";
 
-const alarm = (more: Partial<AlarmBrief>): AlarmBrief => ({
-  id: "1",
-  kind: "clinical",
-  priority: "high",
-  state: "notified",
-  raised_ms: 0,
-  settled: false,
-  reasons: [],
-  acknowledged_by: null,
-  acknowledged_ms: null,
-  acknowledge_expires_ms: null,
-  undo_until_ms: null,
-  cause: null,
-  parked: null,
-  told: [],
-  next_step_ms: null,
-  next_step_to: null,
-  ...more,
-});
 const all: Deed[] = ["acknowledge", "undo", "assess", "snooze", "hand_over", "escalate", "close", "reopen"];
 const may = (one: AlarmBrief, now = 0) => all.filter((deed) => mayDo(one, deed, "Kari", now));
 

@@ -7,7 +7,7 @@ import { type AlarmBrief, type AssessBody, type PatientBrief, type Recipients, a
 import { useNow } from "../clock";
 import * as format from "../format";
 import { type Words, useWords } from "../i18n";
-import { CloseDialog, Frame, text } from "../patient/dialogs";
+import { CloseDialog, Frame, ReasonDialog, text } from "../patient/dialogs";
 import "./deeds.css";
 import type { Deed } from "./may";
 import { EscalateDialog } from "./send";
@@ -157,35 +157,22 @@ function AssessDialog({ alarm, patient, done }: DeedProps) {
 }
 
 function ReopenDialog({ alarm, patient, done }: DeedProps) {
-  const words = useWords();
-  const { life } = words;
+  const { life } = useWords();
   const act = useAct();
-  const [missing, setMissing] = useState(false);
-  const send = (form: FormData) => {
-    const why = text(form, "why").trim();
-    setMissing(why.length < LEAST_WORDS);
-    if (why.length < LEAST_WORDS) return;
-    act.mutate({ kind: "reopen", alarm: alarm.id, why }, { onSuccess: done });
-  };
   return (
-    <Frame
+    <ReasonDialog
       title={life.reopenTitle(patient.name)}
+      what={life.reopenWhat}
+      label={life.why}
+      hint={life.whyWhat}
+      least={LEAST_WORDS}
+      tooShort={life.writeWhy}
       error={act.error}
       busy={act.isPending}
       submit={life.reopenDo}
-      onSubmit={send}
+      give={(why) => act.mutate({ kind: "reopen", alarm: alarm.id, why }, { onSuccess: done })}
       done={done}
-    >
-      <p>{life.reopenWhat}</p>
-      <TextField
-        size="small"
-        name="why"
-        label={life.why}
-        description={life.whyWhat}
-        maxLength={500}
-        error={missing ? life.writeWhy : undefined}
-      />
-    </Frame>
+    />
   );
 }
 

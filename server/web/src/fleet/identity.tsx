@@ -1,5 +1,5 @@
 /// Who a hub is, for administrators: how long its certificate lasts, a code to claim it by, and the end of its trust.
-import { Button, Textarea } from "@navikt/ds-react";
+import { Button } from "@navikt/ds-react";
 import { useMutation, useQueryClient } from "@tanstack/react-query";
 import { useState } from "react";
 import { explain } from "../acts";
@@ -8,7 +8,7 @@ import { type GatewayView, api } from "../api";
 import * as format from "../format";
 import { useWords } from "../i18n";
 import { Notice } from "../parts";
-import { Frame, text } from "../patient/dialogs";
+import { ReasonDialog } from "../patient/dialogs";
 
 const LEAST_REASON = 3;
 
@@ -65,7 +65,6 @@ export function Identity({ gateway, now, certificates }: { gateway: GatewayView;
 function RevokeDialog({ gateway, done }: { gateway: string; done: () => void }) {
   const words = useWords();
   const queries = useQueryClient();
-  const [short, setShort] = useState(false);
   const act = useMutation({
     mutationFn: (reason: string) => api.revoke(gateway, reason),
     networkMode: "always",
@@ -75,22 +74,18 @@ function RevokeDialog({ gateway, done }: { gateway: string; done: () => void }) 
       done();
     },
   });
-  const send = (form: FormData) => {
-    const reason = text(form, "reason").trim();
-    setShort(reason.length < LEAST_REASON);
-    if (reason.length >= LEAST_REASON) act.mutate(reason);
-  };
   return (
-    <Frame
+    <ReasonDialog
       title={words.identity.title(gateway)}
+      what={words.identity.what}
+      label={words.identity.why}
+      least={LEAST_REASON}
+      tooShort={words.identity.whyShort}
       error={act.error}
       busy={act.isPending}
       submit={words.identity.revoke}
-      onSubmit={send}
+      give={act.mutate}
       done={done}
-    >
-      <p>{words.identity.what}</p>
-      <Textarea size="small" name="reason" label={words.identity.why} error={short && words.identity.whyShort} />
-    </Frame>
+    />
   );
 }

@@ -152,3 +152,37 @@ function Choice({ name, label, options, error }: ChoiceProps) {
     </Select>
   );
 }
+
+interface ReasonProps extends Omit<FrameProps, "onSubmit" | "children"> {
+  what: string;
+  label: string;
+  hint?: string;
+  /// Fewer letters than `least` are no reason, and this says so.
+  least: number;
+  tooShort: string;
+  give: (reason: string) => void;
+}
+
+/// A deed that wants nothing but a reason, which is kept.
+export function ReasonDialog({ what, label, hint, least, tooShort, give, ...frame }: ReasonProps) {
+  const [short, setShort] = useState(false);
+  const send = (form: FormData) => {
+    const reason = text(form, "reason").trim();
+    setShort(reason.length < least);
+    if (reason.length >= least) give(reason);
+  };
+  return (
+    <Frame {...frame} onSubmit={send}>
+      <p>{what}</p>
+      <Textarea
+        size="small"
+        name="reason"
+        label={label}
+        description={hint}
+        maxLength={500}
+        minRows={2}
+        error={short && tooShort}
+      />
+    </Frame>
+  );
+}

@@ -1,30 +1,11 @@
 import { describe, expect, it } from "vitest";
 import type { AlarmBrief, Priority, Question, Worklist, WorklistRow } from "../api";
+import { alarmBrief } from "../testing";
 import { alarmsKey, highWaits, newsBetween } from "./news";
 import { hold, nextPatient, orderOf, toAcknowledge, waitingCount } from "./order";
 import { overlay, patchRow } from "./patch";
 
-function alarm(id: string, priority: Priority, more: Partial<AlarmBrief> = {}): AlarmBrief {
-  return {
-    id,
-    kind: "clinical",
-    priority,
-    state: "notified",
-    raised_ms: 0,
-    settled: false,
-    reasons: [],
-    acknowledged_by: null,
-    acknowledged_ms: null,
-    acknowledge_expires_ms: null,
-    undo_until_ms: null,
-    cause: null,
-    parked: null,
-    told: [],
-    next_step_ms: null,
-    next_step_to: null,
-    ...more,
-  };
-}
+const alarm = (id: string, priority: Priority, more: Partial<AlarmBrief> = {}) => alarmBrief({ id, priority, ...more });
 
 function row(id: string, more: Partial<WorklistRow> = {}): WorklistRow {
   return {
