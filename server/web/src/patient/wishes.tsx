@@ -2,7 +2,7 @@
 import type { PatientPage } from "../api";
 import * as format from "../format";
 import { useSay, useWords } from "../i18n";
-import { wished } from "../wishes";
+import { asked } from "../wishes";
 
 const OPEN = ["asked", "delivered"];
 
@@ -20,7 +20,7 @@ export function Wishes({ page, now }: { page: PatientPage; now: number }) {
           return (
             <li key={wish.id} className={open ? "is-open" : undefined}>
               <p>
-                {wished(wish, now, words, say)} – <b>{state}</b>
+                {asked(wish, wish.label ? say(wish.label) : "", now, words, say)} – <b>{state}</b>
               </p>
               <p className="hint">
                 {words.wish.asked(format.when(wish.asked_ms, now))}

@@ -40,7 +40,7 @@ export const CalmRow = memo(function CalmRow({ row, now }: CalmRowProps) {
         {row.last_reading_ms === null ? words.worklist.noReading : words.ago(format.span(now - row.last_reading_ms))}
         {row.gateway_online === false && ` · ${words.worklist.gatewayDown}`}
         {reviewed && ` · ${reviewed}`}
-        {row.wishes.map((wish) => ` · ${wished(wish, now, words, inWords)}`)}
+        {wished(row.wishes, now, words, inWords).map(({ text }) => ` · ${text}`)}
         <ViewedBy patient={patient.id} />
       </span>
     </li>
