@@ -161,6 +161,20 @@ export function FailedToLoad({ error, retry }: { error: unknown; retry: () => vo
   );
 }
 
+/// Over what was fetched before and could not be fetched anew: it may not be how things are.
+export function NotRenewed({ query }: { query: { error: unknown; refetch: () => unknown } }) {
+  const words = useWords();
+  if (!query.error) return null;
+  return (
+    <div role="alert">
+      <p>
+        <b>{words.failed.old}</b>
+      </p>
+      <FailedToLoad error={query.error} retry={() => void query.refetch()} />
+    </div>
+  );
+}
+
 /// The page's name in the browser's tab and history.
 export function useTitle(title: string): void {
   useEffect(() => {

@@ -74,6 +74,7 @@ export const en: Words = {
     forbidden: "You do not have access to this. Ask an administrator.",
     status: (n) => `The server answered with error ${n}. Try again; if it lasts, contact operations.`,
     retry: "Try again",
+    old: "What you see here is as it was when it could last be fetched. There may be something new.",
   },
   signIn: {
     title: "Sign in",

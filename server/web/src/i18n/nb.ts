@@ -63,6 +63,7 @@ export const nb = {
     forbidden: "Du har ikke tilgang til dette. Spør en administrator.",
     status: (n: number) => `Serveren svarte med feil ${n}. Prøv igjen; varer det ved, kontakt drift.`,
     retry: "Prøv igjen",
+    old: "Det du ser her, er slik det var da det sist lot seg hente. Det kan ha kommet noe nytt.",
   },
   signIn: {
     title: "Logg inn",
