@@ -39,7 +39,7 @@ from server.decisions.record import looked
 from server.decisions.retention import prune
 from server.engine import Engine
 from server.escalation.ladder import read as load_ladders
-from server.escalation.tick import climb_due
+from server.escalation.tick import climb_due, set_back
 from server.fleet import desired
 from server.fleet.seals import Signer
 from server.heart import LOOK_S, Heart
@@ -175,6 +175,7 @@ class Server:
         self._again: dict[str, str] = {}
         """On whom the rules failed, and how; the next tick looks at them again."""
         self._looked_ns: int | None = None
+        self._climbed_ns: int | None = None
         self._folded_ns: int | None = None
         self._pruned_ns: int | None = None
 
@@ -454,7 +455,10 @@ class Server:
 
     def _climb(self, now_ns: int) -> Iterable[str]:
         with self.db.write() as tx:
+            if (back_ns := (self._climbed_ns or now_ns) - now_ns) > 0:
+                set_back(tx, back_ns, now_ns)
             climbed = climb_due(tx, now_ns)
+        self._climbed_ns = now_ns
         self._stuck = climbed.failed
         return climbed.patients
 

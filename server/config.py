@@ -490,6 +490,7 @@ def load_municipality(path: Path) -> Municipality:
     town = parse(_read(path), Municipality, str(path))
     patients = _unique(path, "patient", [p.id for p in town.patients])
     staff = _unique(path, "staff member", [s.id for s in town.staff])
+    _told_apart(path, [s.name for s in town.staff])
     gateways = _unique(path, "gateway", [g.id for g in town.gateways])
     _well_named(path, "patient", patients, _ID, "letters, digits, . _ and -")
     _well_named(path, "staff member", staff, _ID, "letters, digits, . _ and -")
@@ -550,6 +551,17 @@ def _unique(path: Path, what: str, ids: list[str]) -> frozenset[str]:
     if twice:
         raise ConfigError(f"{path}: two {what}s have the id {min(twice)!r}", "give each its own")
     return frozenset(ids)
+
+
+def _told_apart(path: Path, names: list[str]) -> None:
+    """By name people see who has an alarm, and by name it is theirs."""
+    twice = [one for one, times in Counter(" ".join(name.split()).casefold() for name in names).items() if times > 1]
+    if twice:
+        called = next(name for name in names if " ".join(name.split()).casefold() == twice[0])
+        raise ConfigError(
+            f"{path}: two staff members are called {called!r}",
+            "tell them apart, by a second name or where they work: what one of them has taken would be the other's too",
+        )
 
 
 def _known(path: Path, who: str, what: str, name: str, names: frozenset[str]) -> None:

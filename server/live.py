@@ -185,11 +185,18 @@ class Hub:
                 looked, self._looked = self._looked, {}
                 asked = None if self._rows is None else list(dict.fromkeys([*dirty, *also]))
             count = self._counted()
-            rows = [] if asked == [] else self._build(asked)
+            try:
+                rows = [] if asked == [] else self._build(asked)
+            except Exception:
+                with self._lock:
+                    self._dirty = dict.fromkeys(dirty) | self._dirty  # whoever asks next builds them
+                raise
             viewers = {patient_id: self.presence.of(patient_id) for patient_id in looked}
             with self._lock:
                 self._count = count
                 self._tell_viewed(viewers)
+                if asked is not None and self._rows is None:
+                    return []  # all were thrown away meanwhile: these few must not stand for everybody
                 return self._publish(rows, dirty, ringing, asked)
 
     def worklist(self, role: Role, scope: Scope = EVERYBODY) -> bytes:

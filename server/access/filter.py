@@ -14,7 +14,7 @@ import sqlalchemy as sa
 
 from server.access.glass import glass
 from server.access.organisations import relations
-from server.access.store import Account, staff
+from server.access.store import Account, may_come_in, staff
 from server.api import Role
 from server.patients.store import patients
 
@@ -41,7 +41,10 @@ def sees(tx: sa.Connection, account: Account, patient_id: str | None, now_ns: in
 
 
 def seers(tx: sa.Connection, patient_id: str, now_ns: int) -> frozenset[str]:
-    """The same asked from the other side: the user names of those who may see that patient."""
+    """The same asked from the other side: the user names of those who may see that patient.
+
+    Nobody whose account is locked: they could not look, and a step that told them would wait for nothing.
+    """
     its = sa.select(patients.c.organisation).where(patients.c.id == patient_id).scalar_subquery()
     related = sa.exists().where(
         relations.c.patient_id == patient_id, _lasts(relations, now_ns),
@@ -51,7 +54,7 @@ def seers(tx: sa.Connection, patient_id: str, now_ns: int) -> frozenset[str]:
     may = sa.or_(
         staff.c.role.in_(OWN) & (staff.c.organisation == its), staff.c.role.in_(BOUND) & sa.or_(related, broke)
     )
-    return frozenset(tx.scalars(sa.select(staff.c.id).where(staff.c.active, may)))
+    return frozenset(tx.scalars(sa.select(staff.c.id).where(may_come_in(), may)))
 
 
 def next_change_ns(tx: sa.Connection, account: Account, now_ns: int) -> int | None:

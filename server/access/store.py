@@ -126,18 +126,19 @@ def holder(tx: sa.Connection, token: str, wall_ns: int) -> tuple[Account, bool] 
     row = tx.execute(
         sa.select(staff, session.c.used_ns)
         .join_from(session, staff)
-        .where(sessions.this(token), _may_come_in(), ~sessions.over(wall_ns))
+        .where(sessions.this(token), may_come_in(), ~sessions.over(wall_ns))
     ).first()
     return None if row is None else (_account(row), wall_ns - row.used_ns >= sessions.TOUCH_NS)
 
 
-def _one(tx: sa.Connection, which: sa.ColumnElement[bool]) -> Account | None:
-    row = tx.execute(sa.select(staff).where(which, _may_come_in())).first()
-    return None if row is None else _account(row)
-
-
-def _may_come_in() -> sa.ColumnElement[bool]:
+def may_come_in() -> sa.ColumnElement[bool]:
+    """Who has an account today that nobody has locked: the condition on `staff`."""
     return staff.c.active & staff.c.locked_ns.is_(None)
+
+
+def _one(tx: sa.Connection, which: sa.ColumnElement[bool]) -> Account | None:
+    row = tx.execute(sa.select(staff).where(which, may_come_in())).first()
+    return None if row is None else _account(row)
 
 
 def _account(row: sa.Row[tuple[object, ...]]) -> Account:

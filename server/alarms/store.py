@@ -269,7 +269,7 @@ def _follow(
     )
     if alarm == was:
         return False
-    said = {reason.rule: reason.level for reason in was.reasons}
+    said = _said(was)
     for change in changes:
         alarm = _changed(tx, alarm, change, said, now_ns, trigger)
     if model.closes_itself(alarm):
@@ -282,7 +282,7 @@ def _follow(
 def _changed(
     tx: sa.Connection, alarm: Alarm, change: Change, said: Mapping[str, Level], now_ns: int, trigger: Trigger | None
 ) -> Alarm:
-    """`said`: the worst that each rule had said of it before."""
+    """`said`: the worst that each rule had said of it before (`_said`)."""
     if isinstance(change, Raised):
         _trace(tx, alarm, trigger)
         why = words.worse(change.before, change.level)
@@ -343,10 +343,15 @@ def _judged(tx: sa.Connection, alarm: Alarm, reasons: Sequence[Reason], trigger:
     if trigger is None or not trigger.late or alarm.closed_by is None:
         return False
     arose_ns = timeline.last_ns(tx, alarm.id, "taken")
-    doubted = msgspec.json.decode(alarm.episode, type=Episode).doubted
-    said = {reason.rule: reason.level for reason in alarm.reasons if reason.rule not in doubted}
+    said = _said(alarm)
     known = all(reason.level <= said.get(reason.rule, Level.CALM) for reason in reasons)
     return known and arose_ns is not None and trigger.taken_ns <= arose_ns
+
+
+def _said(alarm: Alarm) -> dict[str, Level]:
+    """The worst that each rule has said of it; of one that saw what was wrong nothing is left."""
+    doubted = msgspec.json.decode(alarm.episode, type=Episode).doubted
+    return {reason.rule: reason.level for reason in alarm.reasons if reason.rule not in doubted}
 
 
 def _hear_late(

@@ -73,9 +73,9 @@ def open_of(tx: sa.Connection, patient_id: str, kind: AlarmKind) -> Alarm | None
 
 
 def standing(tx: sa.Connection, patient_id: str, kind: AlarmKind, now_ns: int) -> Alarm | None:
-    """The alarm that speaks for that patient and kind: the open one, or a closed one that is still quiet."""
-    speaks = sa.or_(_is_open(), alarms.c.quiet_until_ns > now_ns)
-    return _one(tx, alarms.c.patient_id == patient_id, alarms.c.kind == kind, speaks)
+    """The alarm that speaks for that patient and kind: the open one, else the last closed one that is still quiet."""
+    quiet = alarms.c.patient_id == patient_id, alarms.c.kind == kind, alarms.c.quiet_until_ns > now_ns
+    return open_of(tx, patient_id, kind) or _one(tx, *quiet)
 
 
 def due(tx: sa.Connection, now_ns: int) -> list[int]:

@@ -57,9 +57,11 @@ class Heads:
         signature, _ = split_signed(self._signer.sign(TOPIC, body))
         line = json.dumps({"head": body.decode(), "signature": base64.b64encode(signature).decode()})
         self._path.parent.mkdir(parents=True, exist_ok=True)
-        handle = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o640)
+        handle = os.open(self._path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o640)
         with os.fdopen(handle, "ab") as file:
-            file.write(f"{line}\n".encode())
+            size = os.fstat(handle).st_size
+            torn = size > 0 and os.pread(handle, 1, size - 1) != b"\n"
+            file.write(b"\n" * torn + f"{line}\n".encode())
             file.flush()
             os.fsync(file.fileno())
         self._told = entries
@@ -84,15 +86,23 @@ def public_key(pem: bytes, where: str) -> Ed25519PublicKey:
 def read(path: Path, key: Ed25519PublicKey) -> Iterator[tuple[int, Head | None]]:
     """Each line's number and its head; None for a line that the server did not sign. Raises ConfigError.
 
-    A last line without its end was cut off by a power failure, and is no line yet.
+    What is no JSON was cut off by a power failure, and is no line: there is nothing in it that a head could say.
     """
     try:
         with path.open("rb") as file:
             for number, line in enumerate(file, 1):
-                if line.endswith(b"\n"):
+                if line.endswith(b"\n") and not _cut_off(line):
                     yield number, _head(line, key)
     except OSError as error:
         raise ConfigError(f"{path} cannot be read ({error.strerror})", "name the file of [audit] heads") from error
+
+
+def _cut_off(line: bytes) -> bool:
+    try:
+        msgspec.json.decode(line)
+    except (msgspec.DecodeError, ValueError):
+        return True
+    return False
 
 
 def _head(line: bytes, key: Ed25519PublicKey) -> Head | None:

@@ -22,6 +22,7 @@ from server.api import News2, Text, Value
 from server.cases.model import Sbar
 from server.notify.words import wait
 from vitals.alarm import Level
+from vitals.block import DOUBTED
 from vitals.clock import NS
 
 Language = Literal["nb", "en"]
@@ -170,7 +171,7 @@ def _measured(language: Language, words: Mapping[str, str], value: Value, zone: 
     if value.trend is not None and round(value.trend, value.decimals):
         way = words["up" if value.trend > 0 else "down"]
         parts.append(way.format(change=f"{_number(abs(value.trend), value.decimals)} {value.unit}".strip()))
-    if set(value.status) - {"stored"}:
+    if not DOUBTED.isdisjoint(value.status):
         parts.append(words["doubt"])
     return ", ".join(parts)
 

@@ -4,16 +4,22 @@ Nothing sleeps and nothing is kept in memory between two turns, so a server that
 due: each alarm once, the worst first, then the one that has waited longest.
 
 Each alarm has a savepoint of its own: one that cannot climb is named and keeps no other from climbing.
+
+The clock itself may be set back, hours after a server was started with a wrong one. What is due by the old clock would
+then wait until the new one has caught up, and nobody would be told meanwhile. So it is brought forward by as much:
+rather one told too early than an alarm that stands still.
 """
 
 import logging
 from typing import NamedTuple
 
+import msgspec
 import sqlalchemy as sa
 
 from server.alarms import store, table
 from server.alarms.model import HELD, Alarm
 from server.db import troubled
+from server.notify import outbox
 
 log = logging.getLogger(__name__)
 
@@ -23,6 +29,20 @@ class Climbed(NamedTuple):
 
     patients: list[str]
     failed: dict[int, str]
+
+
+def set_back(tx: sa.Connection, by_ns: int, now_ns: int) -> None:
+    """Our clock was set back by so much and shows `now_ns`: whatever is still to be due is due so much earlier."""
+    for alarm in table.all_open(tx):
+        if alarm.due_ns is None or alarm.due_ns <= now_ns:
+            continue
+        due_ns = max(alarm.due_ns - by_ns, now_ns)
+        if alarm.state in HELD:
+            table.save(tx, msgspec.structs.replace(alarm, expires_ns=due_ns))
+        else:
+            climb = msgspec.structs.replace(alarm.climb, next_step_ns=due_ns)
+            table.save(tx, msgspec.structs.replace(alarm, climb=climb))
+    outbox.set_back(tx, by_ns, now_ns)
 
 
 def climb_due(tx: sa.Connection, now_ns: int) -> Climbed:

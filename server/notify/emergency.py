@@ -169,7 +169,7 @@ class Emergency:
             try:
                 if sender is None:
                     raise SendError(f"nothing sends {CHANNEL}", "configure a sender for that channel")
-                sender.send(Message(key, None, CHANNEL, person.name, person.role, person.phone, text, now_ns))
+                sender.send(Message(key, None, CHANNEL, person.name, person.role, _number(person), text, now_ns))
             except SendError as error:
                 log.error("somebody could not be told that nothing can be stored: %s", error)
                 continue
@@ -182,7 +182,12 @@ class Emergency:
 
 
 def _reachable(people: Iterable[Person]) -> list[Person]:
-    return list({one.id: one for one in people if one.phone}.values())
+    return list({one.id: one for one in people if _number(one)}.values())
+
+
+def _number(person: Person) -> str:
+    """Their own, which they have shown to lead to them, else the municipality's; empty: there is none."""
+    return next((way.address for way in person.ways if way.channel == CHANNEL), person.phone)
 
 
 def _text(failure: Exception | None, lasted_s: float, language: str) -> str:

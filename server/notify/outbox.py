@@ -192,6 +192,12 @@ def withdraw(tx: sa.Connection, alarm_id: int) -> None:
     )
 
 
+def set_back(tx: sa.Connection, by_ns: int, now_ns: int) -> None:
+    """Our clock was set back by so much: what waits is due so much earlier."""
+    due = outbox.c.next_try_ns
+    tx.execute(outbox.update().where(outbox.c.state == "queued", due > now_ns).values(next_try_ns=due - by_ns))
+
+
 def unsent(tx: sa.Connection, alarm_id: int, telling: str) -> bool:
     """Whether a message of that telling, by any way, was withdrawn before it was sent."""
     of_it = outbox.c.alarm_id == alarm_id, outbox.c.dedupe.startswith(f"{alarm_id}/{telling}/")

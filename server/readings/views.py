@@ -1,8 +1,8 @@
 """The newest values and the score, as the page sees them.
 
 A value is stale when it is older than the plan allows (`STALE_S` where the plan says nothing), and is then shown as
-such: the last thing known, not how things are. NEWS2 takes only what is fresh by the patient's own limit, and names
-what it lacks.
+such: the last thing known, not how things are. NEWS2 takes only what is fresh by the patient's own limit and what the
+device itself does not doubt, as the rule does, and names what it lacks.
 """
 
 from collections.abc import Mapping, Sequence
@@ -15,6 +15,7 @@ from server.patients.store import PatientRecord
 from server.readings.model import Latest, is_late
 from triage.scores import news2 as chart
 from triage.scores.news2 import PARAMETERS, points
+from vitals.block import DOUBTED
 from vitals.channels import CHANNELS
 from vitals.clock import MS, NS
 
@@ -92,8 +93,9 @@ def _score(given: Mapping[str, float]) -> News2 | None:
 
 
 def _fresh(one: Latest | None, fresh_s: float, now_ns: int) -> float:
-    """The value, or NaN when there is none or it is too old."""
-    return one.value if one is not None and (now_ns - one.t_ns) / NS <= fresh_s else float("nan")
+    """The value, or NaN when there is none, or it is too old or doubted."""
+    usable = one is not None and (now_ns - one.t_ns) / NS <= fresh_s and DOUBTED.isdisjoint(one.status)
+    return one.value if one is not None and usable else float("nan")
 
 
 def _value(one: Latest, limits: Mapping[str, float], stale_s: float, now_ns: int) -> Value:

@@ -43,6 +43,7 @@ def test_the_example_configuration_can_be_used(capsys: pytest.CaptureFixture[str
         ("municipality.toml", "to = 2026-01-12T08:00:00Z", "", "at once"),
         ("municipality.toml", "to = 2026-01-12T08:00:00Z", "to = 2020-01-12T08:00:00Z", "ends before it begins"),
         ("municipality.toml", 'password_hash = "$argon2id$', 'password_hash = "secret', "is no argon2 hash"),
+        ("municipality.toml", 'name = "Ola Lege"', 'name = "kari  Sykepleier"', "two staff members are called"),
         ("municipality.toml", 'id = "gw-bryggeveien-3"', 'id = "GW 3"', "use small letters, digits and -"),
         ("municipality.toml", 'id = "p-001"', 'id = "p/001"', "a patient cannot be called 'p/001'"),
         ("municipality.toml", "birth_year = ", 'birth_year = "x"#', "`patients[0].birth_year`"),

@@ -72,6 +72,10 @@ export class Refused extends Error {
   }
 }
 
+/// Whether what was asked for is not, or no longer, to be shown to whoever asks: what they had of it must go as well.
+export const withheld = (error: unknown): boolean =>
+  error instanceof Refused && [401, 403, 404].includes(error.status);
+
 function detailOf(body: unknown): string {
   const detail = (body as { detail?: unknown } | undefined)?.detail;
   return typeof detail === "string" ? detail : "";

@@ -54,8 +54,9 @@ function Trend({ value }: { value: Value }) {
   );
 }
 
-/// What a device says of a reading that is no reason to doubt it: most spot readings come out of its memory.
-const EVERYDAY = new Set(["stored"]);
+/// What a device says of a reading that is nothing to note: most spot readings come out of its memory, and each of some
+/// kinds says of what sample it is, or where it was taken.
+const EVERYDAY = /^(stored$|sample_|site_)/;
 
 /// On which side of the patient's own limits a value lies.
 export function outside(value: Value): "below" | "above" | null {
@@ -72,7 +73,7 @@ export function Values({ values, nowMs, limits = false }: { values: Value[]; now
       {values.map((value) => {
         const side = value.stale ? null : outside(value);
         const shown = `${format.number(value.value, value.decimals)} ${value.unit}`;
-        const doubts = value.status.filter((word) => !EVERYDAY.has(word));
+        const doubts = value.status.filter((word) => !EVERYDAY.test(word));
         const status = doubts.map((word) => words.value.status[word] ?? word).join(", ");
         return (
           <div key={value.channel} className={side ? "is-outside" : value.stale ? "is-stale" : undefined}>
@@ -156,6 +157,20 @@ export function FailedToLoad({ error, retry }: { error: unknown; retry: () => vo
       <Button size="small" variant="secondary" onClick={retry}>
         {words.failed.retry}
       </Button>
+    </div>
+  );
+}
+
+/// Over what was fetched before and could not be fetched anew: it may not be how things are.
+export function NotRenewed({ query }: { query: { error: unknown; refetch: () => unknown } }) {
+  const words = useWords();
+  if (!query.error) return null;
+  return (
+    <div role="alert">
+      <p>
+        <b>{words.failed.old}</b>
+      </p>
+      <FailedToLoad error={query.error} retry={() => void query.refetch()} />
     </div>
   );
 }

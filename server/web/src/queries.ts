@@ -1,6 +1,6 @@
 /// What is asked of the server, each under the key by which the live stream renews it.
-import { QueryClient, queryOptions } from "@tanstack/react-query";
-import { Refused, api } from "./api";
+import { type Query, QueryClient, queryOptions } from "@tanstack/react-query";
+import { Refused, api, withheld } from "./api";
 import { setClock } from "./clock";
 import { rowsSince } from "./live";
 import { overlay } from "./worklist/patch";
@@ -15,6 +15,13 @@ export const queryClient = new QueryClient({
     },
   },
 });
+
+/// What is shown and could not be fetched anew is asked for again until it can: nobody tells of it a second time.
+const AGAIN_MS = 10_000;
+const untilFetched = {
+  refetchInterval: ({ state }: Pick<Query, "state">) =>
+    state.status === "error" && !withheld(state.error) && AGAIN_MS,
+};
 
 export const aboutQuery = queryOptions({
   queryKey: ["about"],
@@ -45,9 +52,11 @@ export const worklistQuery = queryOptions({
     const list = await api.worklist();
     return overlay(list, rowsSince(begunWallMs));
   },
+  ...untilFetched,
 });
 
-export const patientQuery = (id: string) => queryOptions({ queryKey: ["patient", id], queryFn: () => api.patient(id) });
+export const patientQuery = (id: string) =>
+  queryOptions({ queryKey: ["patient", id], queryFn: () => api.patient(id), ...untilFetched });
 
 /// What waits for whoever is signed in, and what they have sent on. The stream renews it when an alarm has changed.
 export const casesQuery = queryOptions({ queryKey: ["cases"], queryFn: api.cases });

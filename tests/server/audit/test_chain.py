@@ -147,6 +147,8 @@ def test_a_head_is_exported_once_and_a_half_written_line_is_none(trail: Trail) -
     with trail.path.open("a") as file:
         file.write('{"head":"cut off by a power fai')
     assert trail.verdict() == Verdict(3, 1)
+    trail.write(2)
+    assert trail.verdict() == Verdict(5, 2), "nor does it spoil the line that comes after it"
 
 
 def test_writers_of_one_moment_share_a_transaction_and_each_look_is_written(trail: Trail) -> None:

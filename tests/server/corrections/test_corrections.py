@@ -3,6 +3,7 @@
 import httpx
 import pytest
 
+from server.alarms.model import State
 from server.readings import journal
 from server.readings.filed import Wanted, filed
 from server.readings.store import latest
@@ -104,6 +105,24 @@ async def test_nor_is_it_quiet_where_it_was_closed_before_anybody_knew(home: Hom
     assert home.alarms() == 1
     home.finger(83.0)
     assert home.alarms() == 2
+
+
+async def test_a_snooze_given_for_what_was_wrong_ends_with_the_patients_own(home: Home) -> None:
+    """Else a guest's finger and a snooze would hide the patient's own red for eight hours."""
+    home.finger(95.0, 82.0)
+    siri = await home.person("siri")
+    assert (await siri.post("/api/alarms/1/acknowledge", json={"note": ""})).status_code == 200
+    await home.invalidate((await home.newest())[0]["id"])
+    asleep = {"minutes": 480, "why": "It was her daughter's finger"}
+    assert (await siri.post("/api/alarms/1/snooze", json=asleep)).status_code == 200
+    home.tick(minutes=5)
+    alarm = home.alarm()
+    assert alarm is not None
+    assert alarm.state is State.SNOOZED
+    home.finger(83.0)
+    alarm = home.alarm()
+    assert alarm is not None
+    assert alarm.state is State.NOTIFIED
 
 
 async def test_all_that_one_device_measured_at_one_moment_goes_together_or_one_value_alone(home: Home) -> None:

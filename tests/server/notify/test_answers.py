@@ -5,6 +5,7 @@ import re
 import pytest
 import sqlalchemy as sa
 
+from server.access.store import lock
 from server.alarms import deeds
 from server.alarms import store as alarms
 from server.alarms.model import State
@@ -273,3 +274,16 @@ async def test_who_has_left_the_staff_answers_no_more(town, tmp_path):
         await phone.post(path_of(message.link))
     say(town, KARI, f"OK {message.code}")
     assert town.alarm().state is State.NOTIFIED
+
+
+def test_a_locked_accounts_telephone_is_a_strangers_and_holds_nobody_else_up(town):
+    town.red()
+    codes = {name: of(town, name).code for name in ("Kari Berg", "Per Dahl")}
+    with town.server.db.write() as tx:
+        lock(tx, "kari", town.clock.now_ns())
+    town.server.heard([("1", KARI, f"OK {codes['Kari Berg']}"), ("2", PER, f"OK {codes['Per Dahl']}")], ())
+    assert town.alarm().acknowledged_by == "Per Dahl"
+    with town.server.db.read() as tx:
+        assert list(tx.execute(sa.select(replies.c.staff, replies.c.did).order_by(replies.c.id))) == [
+            (None, "stranger"), ("per", "taken"),
+        ]  # fmt: skip

@@ -34,12 +34,25 @@ async def staff(ward, words):
         await client.aclose()
 
 
-def measured(ward, channel, value, ago_h=0.0, decimals=0):
+def measured(ward, channel, value, ago_h=0.0, decimals=0, status=()):
     t_ns = ward.now_ns - round(ago_h * 3600) * NS
     identity = hashlib.blake2b(f"{channel}{t_ns}".encode(), digest_size=16).digest()
-    reading = Reading("solveig", channel, t_ns, identity, value, decimals, (), "ox-1", None, None, t_ns)
+    reading = Reading("solveig", channel, t_ns, identity, value, decimals, status, "ox-1", None, None, t_ns)
     with ward.db.write() as tx:
         keep(tx, [reading], t_ns)
+
+
+@pytest.mark.parametrize(("status", "doubted"), [
+    (("sample_capillary_blood", "site_finger"), False), (("irregular_pulse", "stored"), False),
+    (("below_range",), False), (("stored", "poor_signal"), True),
+])  # fmt: skip
+async def test_only_what_the_device_doubts_is_called_doubtful_to_the_doctor(ward, staff, status, doubted):
+    """A true low glucose, of capillary blood, is not to be taken for a bad measurement."""
+    measured(ward, "glucose", 2.1, decimals=1, status=status)
+    ward.hear(Level.HIGH)
+    draft = (await staff["kari"].get("/api/alarms/1/sbar")).json()
+    assert "2,1" in draft["en"]["assessment"]
+    assert ("doubtful reading" in draft["en"]["assessment"]) == doubted
 
 
 async def send(client, to=DOCTOR, alarm=1, **edited):

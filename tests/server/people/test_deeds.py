@@ -202,6 +202,22 @@ def test_where_a_newer_alarm_speaks_the_old_one_stays_closed(taken):
         deeds.reopen(tx, first, "Per Hansen", taken.now_ns, 3600.0, "why")
 
 
+def test_what_an_older_alarm_hears_when_it_is_opened_again_it_hears_itself(taken):
+    """The younger one is closed and still quiet: it must not listen in the place of the one that is open."""
+    taken.close("Kari Olsen")
+    older = taken.alarm()
+    taken.clock.advance(hours=5)
+    taken.hear(Level.MEDIUM)
+    taken.acknowledge("Kari Olsen")
+    taken.close("Kari Olsen")
+    with taken.db.write() as tx:
+        deeds.reopen(tx, older, "Per Hansen", taken.now_ns, 3600.0, "the wrong one was closed")
+    taken.hear(Level.HIGH)
+    alarm = taken.alarm(older.id)
+    assert (taken.count(), alarm.level, alarm.state) == (2, Level.HIGH, State.NOTIFIED)
+    assert "Per Hansen" in " ".join(taken.phones()[-2:]), "told anew"
+
+
 def test_nothing_fires_months_later(ward):
     """The server was away for a quarter of a year: whatever was held has ended once, and is nobody's any more."""
     for number, act in enumerate((lambda: None, lambda: snooze(ward), lambda: hand_over(ward)), 1):

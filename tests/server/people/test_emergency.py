@@ -5,10 +5,12 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import msgspec
 import pytest
 import sqlalchemy as sa
 
 from server.config import Shift
+from server.notify import ways
 from server.notify.emergency import CALM_S, PATIENCE_S, REFRESH_S, RETRY_S, Emergency
 from server.notify.phone import phone
 from server.notify.sender import Message, Receipt, SendError
@@ -160,6 +162,20 @@ def test_without_a_nurse_or_an_administrator_the_doctors_are_called_at_once(nigh
     night.fill()
     night.pass_by(PATIENCE_S + 2)
     assert night.provider.names() == ["Ingrid Dahl"]
+
+
+def test_a_number_of_their_own_is_called_and_is_one_though_the_municipality_has_none(night: Night) -> None:
+    night.ward.staffed(tuple(msgspec.structs.replace(one, phone="") if one.id == "kari" else one for one in STAFF))
+    with night.ward.db.write() as tx:
+        ways.add(tx, "kari", "sms", "+4799999991", "mine", 0.0, night.ward.now_ns, confirmed=True)
+        ways.add(tx, "odd", "sms", "+4799999994", "mine", 0.0, night.ward.now_ns, confirmed=True)
+        ways.add(tx, "odd", "email", "odd@example.no", "", 0.0, night.ward.now_ns, confirmed=True)
+    night.pass_by(REFRESH_S)
+    night.fill()
+    night.pass_by(PATIENCE_S + 1)
+    assert {one.to: one.address for one in night.provider.sent} == {
+        "Kari Olsen": "+4799999991", "Per Hansen": "90000002", "Odd Berg": "+4799999994",
+    }  # fmt: skip
 
 
 def test_the_fake_phone_rings_on_a_full_disk_and_is_written_when_there_is_room(night: Night) -> None:

@@ -4,8 +4,9 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from server.alarms import table
-from server.alarms.model import Refused, State, Trigger
+from server.access.store import lock
+from server.alarms import deeds, table
+from server.alarms.model import Refused, State, To, Trigger
 from server.config import Shift
 from server.escalation import store as ladders
 from server.escalation.model import Ladder, Step
@@ -317,3 +318,24 @@ def test_hearing_the_same_again_changes_nothing(ward, words):
     before = ward.timeline()
     assert not ward.hear(said)
     assert ward.timeline() == before
+
+
+def test_whoever_is_locked_out_is_not_told_and_nobody_waits_for_them(ward):
+    """A lost telephone, an account that was closed a second ago."""
+    with ward.db.write() as tx:
+        lock(tx, "kari", ward.now_ns)
+    ward.hear(Level.HIGH)
+    assert [one.split(":")[0] for one in ward.phones()] == ["Per Hansen"]
+    with ward.db.write() as tx:
+        lock(tx, "per", ward.now_ns)
+    ward.hear(Level.MEDIUM, patient="arne")
+    assert [one.split(":")[0] for one in ward.phones()] == ["Per Hansen", "Ingrid Dahl"]
+
+
+def test_nothing_is_left_with_whoever_is_locked_out(ward):
+    ward.hear(Level.HIGH)
+    ward.acknowledge("Kari Olsen")
+    with ward.db.write() as tx:
+        lock(tx, "per", ward.now_ns)
+    with pytest.raises(Refused, match="Per Hansen cannot be reached, or may not see this patient"):
+        ward.does(deeds.hand_over, "kari", "Kari Olsen", ward.now_ns, To("nurse", "per", "Per Hansen"), "")

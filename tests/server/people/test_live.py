@@ -3,7 +3,9 @@
 import asyncio
 import contextlib
 import json
+import logging
 import socket
+import threading
 
 import httpx
 import pytest
@@ -318,8 +320,56 @@ async def test_rows_that_cannot_be_built_stop_neither_the_pump_nor_the_screens(w
         assert "the disk is away" in caplog.text
         broken.clear()
         hub.patient_changed("arne")
-        assert await screen.next() == ("patient", {"patient_id": "arne"})
+        for name in ("solveig", "arne"):
+            assert await screen.next() == ("patient", {"patient_id": name})
     assert len(json.loads(hub.worklist("nurse"))["rows"]) == 2
+
+
+async def test_what_could_not_be_built_for_one_reader_is_built_for_the_next(ward, monkeypatch):
+    """The database is away for a moment: who asks just then must not take the change with them."""
+    ward.hub.worklist("nurse")
+    build = ward.hub._build
+    ward.hear(Level.HIGH)
+    ward.hub.patient_changed("solveig")
+    monkeypatch.setattr(ward.hub, "_build", broken)
+    with pytest.raises(RuntimeError):
+        ward.hub.worklist("nurse")
+    monkeypatch.setattr(ward.hub, "_build", build)
+    assert json.loads(ward.hub.worklist("nurse"))["rows"][0]["priority"] == "high"
+
+
+async def test_rows_built_while_all_were_thrown_away_are_not_all_there_are(ward, monkeypatch):
+    """The pump fails; before it has told the screens to fetch anew, somebody else builds the row of one patient."""
+    ward.hub.worklist("nurse")
+    build, begun, go_on = ward.hub._build, threading.Event(), threading.Event()
+
+    def slow(asked):
+        begun.set()
+        assert go_on.wait(10)
+        return build(asked)
+
+    class Meanwhile(logging.Handler):
+        def emit(self, _record):
+            monkeypatch.setattr(ward.hub, "_build", slow)
+            ward.hub.patient_changed("arne")
+            other.start()
+            assert begun.wait(10)
+
+    other, watching = threading.Thread(target=ward.hub.drain), Meanwhile()
+    live.log.addHandler(watching)
+    try:
+        monkeypatch.setattr(ward.hub, "_build", broken)
+        ward.hub.patient_changed("solveig")
+        await ward.hub._drained(())
+    finally:
+        live.log.removeHandler(watching)
+        go_on.set()
+        other.join(10)
+    assert len(json.loads(ward.hub.worklist("nurse"))["rows"]) == 2
+
+
+def broken(_asked):
+    raise RuntimeError("the disk is away")
 
 
 async def test_the_worklist_is_encoded_once_a_version(ward, monkeypatch):

@@ -521,12 +521,22 @@ async def test_a_body_without_end_is_refused_before_it_is_read(visitor):
     assert "65536" in long.json()["detail"]
 
 
-def measured(ward, channel, value, *, ago_h=0.0, decimals=0, patient="solveig"):
+def measured(ward, channel, value, *, ago_h=0.0, decimals=0, patient="solveig", status=()):
     t_ns = ward.now_ns - round(ago_h * 3600) * NS
     identity = hashlib.blake2b(f"{patient}{channel}{t_ns}".encode(), digest_size=16).digest()
-    reading = Reading(patient, channel, t_ns, identity, value, decimals, (), "ox-1", None, None, t_ns)
+    reading = Reading(patient, channel, t_ns, identity, value, decimals, status, "ox-1", None, None, t_ns)
     with ward.db.write() as tx:
         keep(tx, [reading], ward.now_ns)
+
+
+@pytest.mark.parametrize(("status", "total"), [(("motion",), 3), ((), 6)])
+async def test_the_score_that_is_shown_is_made_of_nothing_that_the_device_doubts(ward, signed_in, status, total):
+    """A finger that moves would be three points more, of which no rule knows."""
+    measured(ward, "resp_rate", 26.0)
+    measured(ward, "spo2", 84.0, status=status)
+    page = (await (await signed_in("kari")).get("/api/patients/solveig")).json()
+    assert page["news2"]["total"] == total
+    assert ("spo2" in page["news2"]["lacks"]) == bool(status)
 
 
 async def test_the_patients_page(ward, signed_in):

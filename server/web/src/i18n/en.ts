@@ -6,6 +6,7 @@ import { me } from "./me.en";
 import type { Words } from "./nb";
 import { rota } from "./rota.en";
 import { screens } from "./screens.en";
+import { status } from "./status.en";
 
 const units = { s: "s", min: "min", h: "h", d: "days" };
 const length = ([count, unit]: Span) => `${count} ${units[unit]}`;
@@ -73,6 +74,7 @@ export const en: Words = {
     forbidden: "You do not have access to this. Ask an administrator.",
     status: (n) => `The server answered with error ${n}. Try again; if it lasts, contact operations.`,
     retry: "Try again",
+    old: "What you see here is as it was when it could last be fetched. There may be something new.",
   },
   signIn: {
     title: "Sign in",
@@ -203,19 +205,7 @@ export const en: Words = {
     doubtful: "doubtful reading",
     late: (measured, came) => `measured ${measured}, arrived ${came}`,
     came: (t) => `arrived ${t}`,
-    status: {
-      clock_unset: "the device's clock was not set",
-      estimated: "early estimate",
-      motion: "motion",
-      low_perfusion: "weak pulse signal",
-      poor_signal: "poor signal",
-      questionable: "the device doubts it",
-      irregular_pulse: "irregular pulse",
-      demo_data: "demonstration data",
-      calibration: "calibrating",
-      stored: "from the device's memory",
-      low_battery: "nearly empty battery",
-    },
+    status,
   },
   latest: {
     title: (label) => `Latest readings: ${label}`,

@@ -5,6 +5,7 @@ import { life } from "./life.nb";
 import { me } from "./me.nb";
 import { rota } from "./rota.nb";
 import { screens } from "./screens.nb";
+import { status } from "./status.nb";
 
 const units = { s: "s", min: "min", h: "t", d: "døgn" };
 const length = ([count, unit]: Span) => `${count} ${units[unit]}`;
@@ -62,6 +63,7 @@ export const nb = {
     forbidden: "Du har ikke tilgang til dette. Spør en administrator.",
     status: (n: number) => `Serveren svarte med feil ${n}. Prøv igjen; varer det ved, kontakt drift.`,
     retry: "Prøv igjen",
+    old: "Det du ser her, er slik det var da det sist lot seg hente. Det kan ha kommet noe nytt.",
   },
   signIn: {
     title: "Logg inn",
@@ -194,19 +196,7 @@ export const nb = {
     doubtful: "usikker måling",
     late: (measured: string, came: string) => `målt ${measured}, kom ${came}`,
     came: (t: string) => `kom ${t}`,
-    status: {
-      clock_unset: "klokken på apparatet var ikke stilt",
-      estimated: "tidlig anslag",
-      motion: "bevegelse",
-      low_perfusion: "svak puls i fingeren",
-      poor_signal: "dårlig signal",
-      questionable: "apparatet tviler",
-      irregular_pulse: "uregelmessig puls",
-      demo_data: "demonstrasjonsdata",
-      calibration: "kalibrerer",
-      stored: "fra apparatets minne",
-      low_battery: "nesten tomt batteri",
-    } as Record<string, string>,
+    status,
   },
   latest: {
     title: (label: string) => `Siste målinger: ${label}`,

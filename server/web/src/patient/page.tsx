@@ -4,16 +4,16 @@ import "./patient.css";
 import { ArrowRightIcon, PhoneIcon } from "@navikt/aksel-icons";
 import { Button, ToggleGroup } from "@navikt/ds-react";
 import { useQuery } from "@tanstack/react-query";
-import { useState } from "react";
+import { type ReactNode, useState } from "react";
 import { Link, useLocation } from "wouter";
 import { Audit } from "../access/audit";
 import { BreakGlass, InNeed } from "../access/glass";
-import type { PatientPage as Page } from "../api";
+import { type PatientPage as Page, withheld } from "../api";
 import { useNow } from "../clock";
 import { Devices } from "../devices";
 import { useSay, useWords } from "../i18n";
 import { KeysHint, useKeys } from "../keys";
-import { FailedToLoad, News2Line, useTitle } from "../parts";
+import { FailedToLoad, News2Line, NotRenewed, useTitle } from "../parts";
 import { useLookingAt } from "../presence";
 import { Printed } from "../printed";
 import { patientQuery } from "../queries";
@@ -34,9 +34,9 @@ import { Wishes } from "./wishes";
 export default function PatientPage({ id }: { id: string }) {
   const words = useWords();
   const page = useQuery(patientQuery(id));
-  useTitle(page.data?.patient.name ?? words.worklist.patient);
+  useTitle((!withheld(page.error) && page.data?.patient.name) || words.worklist.patient);
   useLookingAt(id);
-  if (page.data) return <Patient page={page.data} />;
+  if (page.data && !withheld(page.error)) return <Patient page={page.data} notice={<NotRenewed query={page} />} />;
   return (
     <div className="page">
       <h1>{words.worklist.patient}</h1>
@@ -55,13 +55,14 @@ export default function PatientPage({ id }: { id: string }) {
   );
 }
 
-function Patient({ page }: { page: Page }) {
+function Patient({ page, notice }: { page: Page; notice: ReactNode }) {
   const words = useWords();
   const now = useNow();
   const open = page.alarms.filter((alarm) => alarm.state !== "closed");
   const closed = page.alarms.filter((alarm) => alarm.state === "closed");
   return (
     <div className="page patient">
+      {notice}
       <Head page={page} now={now} />
       <InNeed id={page.patient.id} now={now} />
       <div className="patient-columns">

@@ -11,7 +11,7 @@ import { useNow } from "../clock";
 import { type Deed, mayDo } from "../deeds/may";
 import { useWords } from "../i18n";
 import { KeysHint, useKeys } from "../keys";
-import { FailedToLoad, useTitle } from "../parts";
+import { FailedToLoad, NotRenewed, useTitle } from "../parts";
 import { Printed } from "../printed";
 import { sessionQuery, worklistQuery } from "../queries";
 import { CalmRow } from "./calm";
@@ -36,6 +36,7 @@ export function WorklistPage() {
         <KeysHint keys={words.worklist.keys} />
       </div>
       <Printed />
+      {list.data && <NotRenewed query={list} />}
       {list.data && found && <FilterBar rows={list.data.rows} found={found} />}
       {found && <Rows rows={found.shown} />}
       {!list.data && list.isError && <FailedToLoad error={list.error} retry={() => void list.refetch()} />}

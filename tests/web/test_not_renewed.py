@@ -1,0 +1,37 @@
+"""What could be fetched once and cannot be fetched anew is not shown as how things are, nor to whom it is not shown."""
+
+import pytest
+from playwright.sync_api import expect
+
+from server.access.organisations import changed
+from server.patients.store import patients
+
+from .conftest import SignIn, Ward, assert_accessible
+
+pytestmark = pytest.mark.chromium
+
+
+def test_who_may_see_a_patient_no_longer_does_not_though_the_page_is_open(ward: Ward, signed_in: SignIn) -> None:
+    page = signed_in("kari")
+    page.goto("/patient/p-1")
+    name = page.get_by_role("heading", name="Solveig Nilsen")
+    name.wait_for()
+    with ward.server.db.write() as tx:
+        tx.execute(patients.update().where(patients.c.id == "p-1").values(organisation="elsewhere"))
+        changed(tx)
+    expect(name).to_have_count(0)
+    expect(page.get_by_text("there is no patient 'p-1'")).to_be_visible()
+    assert "Solveig" not in page.title()
+
+
+def test_a_page_that_cannot_be_renewed_says_so_until_it_can(ward: Ward, signed_in: SignIn) -> None:
+    page = signed_in("kari")
+    page.goto("/patient/p-1")
+    page.get_by_role("heading", name="Solveig Nilsen").wait_for()
+    page.route("**/api/patients/p-1", lambda route: route.fulfill(status=500, json={"detail": "a mistake"}))
+    ward.measure(93, 80, minutes=1)
+    old = page.get_by_text("slik det var da det sist lot seg hente")
+    expect(old).to_be_visible()
+    assert_accessible(page)
+    page.unroute("**/api/patients/p-1")
+    expect(old).to_have_count(0)
