@@ -8,14 +8,13 @@ rings, just large enough for the rules that look at it. A row says since when th
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
 from triage.contract import NEVER, Bools, Floats, Times, Track
 from triage.grid import Need, Samples
 from triage.scores.news2 import PARAMETERS
 from triage.state.batch import Batch, Plausible, batch, firsts
-from triage.state.columns import Column, Columns, Log
-from triage.state.courses import BLANK, Courses, behind
+from triage.state.columns import Column, Columns, Log, Words
+from triage.state.courses import BLANK, Courses, behind, readings
 from triage.state.people import NOTHING, People, Rows
 from triage.state.points import Points, Totals
 from triage.state.rings import MOST, Newest, Rings, Slots, Told, blank
@@ -43,6 +42,7 @@ class State:
         self._number = {name: number for number, name in enumerate(self.names)}
         self._size = np.array(list(self.size_of.values()), np.int64)
         self._course_number = _numbers(self.names, self.tracked)
+        self._tracked = np.array([self._number[name] for name in self.tracked], np.intp)
         self._parameter = _numbers(self.names, PARAMETERS)
         self._plausible = Plausible(self.names)
 
@@ -52,9 +52,9 @@ class State:
         self.points = Points(self.log)
         self.columns = Columns(
             self.log,
-            slot=Column(np.int32, 0, (len(self.names),)),
+            slot=Column(np.int32, np.zeros(len(self.names))),
             since_ns=Column(np.int64, NOTHING),
-            touched=Column(np.bool_, False, (len(self.tracked),)),
+            touched=Column(np.bool_, np.zeros(len(self.tracked))),
         )
         self.people = People(self.columns, further_ns or {})
         self._reserve(patients)
@@ -80,11 +80,13 @@ class State:
 
     def remove(self, patients: Sequence[str]) -> None:
         """Forget them; their rows are given to others. Cannot be undone. Raises KeyError for one who has no row."""
-        self.clear(self.people.rows(patients))
+        rows = self.people.rows(patients)
+        self.clear(rows)
+        self.points.remove(rows)
         self.people.remove(patients)
 
-    def prescribe(self, rows: Rows, scale: NDArray[np.int8], fresh_s: Floats, now_ns: int) -> None:
-        """For NEWS2: the SpO2 scale [P], and how old each of `news2.PARAMETERS` may be [7, P], in seconds."""
+    def prescribe(self, rows: Rows, scale: Floats, fresh_s: Floats, now_ns: int) -> None:
+        """For NEWS2: the SpO2 scale [P], and how old a parameter may be [P], in seconds; as the rule's limits."""
         self.points.prescribe(rows, scale, fresh_s, now_ns)
 
     # --- what has come
@@ -106,14 +108,14 @@ class State:
 
         A value that is no number is none. Dropping what came twice is the caller's concern, as with `triage.grid`.
         """
-        one = batch(samples, max(len(self.people), 1), self._plausible)
+        one = batch(samples, len(self.names), self._plausible)
         if len(one.name):
-            size = self._size.take(one.name)
-            told = Told(self._slots(one), size, *one[2:])
-            self._score(one, self.rings.put(told), now_ns)
-            self._follow(one, told)
-        rows = np.sort(one.row)
-        return rows[firsts(rows)]
+            slots, size, number = self._slots(one), self._size.take(one.name), self._course_number.take(one.name)
+            told = Told(slots, size, np.zeros(len(slots), np.bool_), *one[2:])
+            newer = self.rings.put(told.and_also(readings(told, number >= 0)))
+            self._touch(one.row, number)
+            self._score(one, self._ends(told, newer[: len(slots)]), now_ns)
+        return one.row.compress(firsts(one.row))
 
     def clear(self, rows: Rows) -> None:
         """Nothing is known of these patients any more: something was withdrawn, and they are to be told anew."""
@@ -121,7 +123,7 @@ class State:
             slots = self._slots_of(number, rows)
             self.rings.clear(slots[slots > 0], self._blank(number, size))
         self.columns.put("since_ns", rows, NOTHING)
-        self.columns.put("touched", (slice(None), rows), False)
+        self.columns.put("touched", rows, False)
         self.points.forget(rows)
 
     def fill(self, rows: Rows, since_ns: int, samples: Samples, now_ns: int) -> None:
@@ -154,15 +156,18 @@ class State:
 
     def make_courses(self, names: Sequence[str], rows: Rows) -> None:
         """Make the courses of these names of those patients who were told of since."""
-        wanted = np.array([self._number[name] for name in names], np.intp)
-        touched = self.columns.take("touched", self._course_number.take(wanted)[:, None], rows)
-        which, who = np.nonzero(touched)  # of few patients, or few names: only theirs are looked for in the line
-        if len(which):
-            name, row = wanted.take(which), rows.take(who)
+        if not self.tracked:
+            return
+        touched = self.columns["touched"].take(rows, axis=0)
+        if len(names) < len(self.tracked):
+            touched[:, [name not in names for name in self.tracked]] = False
+        who, number = np.divmod(np.flatnonzero(touched), len(self.tracked))
+        if len(who):
+            row, name = rows.take(who), self._tracked.take(number)
             slots = self.columns.take("slot", name, row).astype(np.int64)
-            number = self._course_number.take(name)
-            self.courses.make(behind(slots, self._size.take(name)), number)
-            self.columns.put_at("touched", number, row, False)
+            there = np.flatnonzero(slots)  # not where the series came with a batch that was undone
+            self.courses.make(behind(slots, self._size.take(name)).take(there), number.take(there))
+            self._mark(number, row, False)
 
     def track(self, name: str, rows: Rows) -> Track:
         """The courses of one of the tracked, as of their newest readings."""
@@ -176,16 +181,15 @@ class State:
         self.points.columns.reserve(patients)
 
     def _slots_of(self, number: int, rows: Rows) -> Slots:
-        slots: Slots = self.columns["slot"][number, rows].astype(np.int64)
-        return slots
+        return self.columns.take("slot", number, rows).astype(np.int64)
 
-    def _blank(self, number: int, size: int) -> NDArray[np.int64]:
+    def _blank(self, number: int, size: int) -> Words:
         """The words of a series in which there is nothing."""
         return np.concatenate((blank(size), BLANK)) if self._course_number[number] >= 0 else blank(size)
 
     def _slots(self, one: Batch) -> Slots:
         """The slots of the series; those that had none get one."""
-        slots = self.columns.take("slot", one.name, one.row).astype(np.int64)
+        slots: Slots = self.columns.take("slot", one.name, one.row).astype(np.int64)
         new = np.flatnonzero(slots == 0)
         for number in np.unique(one.name[new]).tolist():
             mine = new[one.name[new] == number]
@@ -194,17 +198,25 @@ class State:
             self.columns.put_at("slot", one.name[new], one.row[new], slots[new])
         return slots
 
-    def _follow(self, one: Batch, told: Told) -> None:
-        """Of these samples tell the courses the good ones."""
-        number = self._course_number.take(one.name)
-        tracked = number >= 0
-        self.columns.put_at("touched", number[tracked], one.row[tracked], True)
-        if not tracked.all():
-            told = told.of(tracked)
-        if not told.good.all():
-            told = told.only(told.good)
-        if len(told.slots):
-            self.courses.put(told)
+    def _touch(self, row: Rows, number: Rows) -> None:
+        """The courses of these series, -1 for one that is not tracked, are to be made."""
+        tracked = np.flatnonzero(number >= 0)
+        self._mark(number.take(tracked), row.take(tracked), True)
+
+    def _mark(self, number: Rows, row: Rows, touched: bool) -> None:
+        """Whatever is undone: a course is made again that was, or would have been."""
+        self.columns.put_for_good("touched", number, row, touched)
+        self.log.remember(lambda: self.columns.put_for_good("touched", number, row, True))
+
+    def _ends(self, told: Told, newer: Bools) -> Newest:
+        """What the rings end in now. `newer`: those where what was told is."""
+        last = np.cumsum(told.counts) - 1
+        t_ns, value, good = told.t_ns.take(last), told.value.take(last), told.good.take(last)
+        if not newer.all():
+            late = np.flatnonzero(~newer)
+            its = self.rings.newest(told.slots[late], told.size[late])
+            t_ns[late], value[late], good[late] = its.t_ns, its.value, its.good
+        return Newest(told.slots, told.size, t_ns, value, good)
 
     def _score(self, one: Batch, newest: Newest, now_ns: int) -> None:
         """Tell NEWS2 what it looks at."""
@@ -220,14 +232,21 @@ class State:
         t_ns, value = newest.t_ns, newest.value
         other = np.flatnonzero((t_ns > now_ns) | ~newest.good)  # mostly the newest is the answer
         if len(other):
-            t_ns, value, size = t_ns.copy(), value.copy(), newest.size[other]
-            ahead = t_ns[other] > now_ns
-            self.points.columns.put("ahead", row[other[ahead]], True)
-            for one, later in sorted(set(zip(size.tolist(), ahead.tolist(), strict=True))):
-                those = other[(size == one) & (ahead == later)]
-                among = self.rings.samples(newest.slots[those], one, one if later else _NEWS2_SAMPLES)
-                t_ns[those], value[those] = _newest_good(*among, now_ns)
+            t_ns, value = t_ns.copy(), value.copy()
+            ahead = t_ns.take(other) > now_ns
+            last = other.compress(~ahead)
+            among = self.rings.samples(newest.slots.take(last), newest.size.take(last), _NEWS2_SAMPLES)
+            t_ns[last], value[last] = _newest_good(*among, now_ns)
+            if ahead.any():
+                self._look_back(newest, other.compress(ahead), row, t_ns, value, now_ns)
         return t_ns, value
+
+    def _look_back(self, newest: Newest, later: Rows, row: Rows, t_ns: Times, value: Floats, now_ns: int) -> None:
+        """Put in what counts of those, `later`, whose newest sample's time is yet to come."""
+        self.points.columns.put("ahead", row[later], True)
+        for size in np.unique(newest.size[later]).tolist():
+            those = later[newest.size[later] == size]
+            t_ns[those], value[those] = _newest_good(*self.rings.samples(newest.slots[those], size, size), now_ns)
 
 
 def _newest_good(t_ns: Times, value: Floats, good: Bools, now_ns: int) -> tuple[Times, Floats]:

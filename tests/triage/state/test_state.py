@@ -19,7 +19,6 @@ from triage.grid import window as made_of_samples
 from triage.run import run
 from triage.state import ALWAYS, State, window
 from triage.state.people import NOTHING
-from triage.state.rings import CUT
 from vitals.channels import CHANNELS
 from vitals.clock import NS
 
@@ -148,15 +147,14 @@ class Life:
             self.state.remove([gone])
             del self.told.samples[gone]
             self.told.scale.pop(gone, None)
-            self.told.fresh_s = {key: value for key, value in self.told.fresh_s.items() if key[0] != gone}
+            self.told.fresh_s.pop(gone, None)
 
     def prescribed(self) -> None:
         patient = self.random.choice(list(self.told.samples))
         self.told.scale[patient] = scale = self.random.choice((1, 2))
-        fresh_s = [self.random.choice((3600.0, 86_400.0, 172_800.0)) for _ in PARAMETERS]
-        self.told.fresh_s.update({(patient, name): value for name, value in zip(PARAMETERS, fresh_s, strict=True)})
+        self.told.fresh_s[patient] = fresh_s = self.random.choice((3600.0, 86_400.0, 172_800.0))
         self.state.prescribe(
-            self.state.people.rows([patient]), np.array([scale], np.int8), np.array([fresh_s]).T, self.now_ns
+            self.state.people.rows([patient]), np.array([float(scale)]), np.array([fresh_s]), self.now_ns
         )
 
     # --- what is seen of it
@@ -255,7 +253,7 @@ def test_rings_courses_and_totals_are_those_of_the_reference(seed: int, steps: i
                 if not math.isnan(what)
             ]
             assert ring == told.ring(patient, name, size)
-            assert state.rings.heads(slots)[0, CUT] >= (len(told.series(patient, name)) > size)
+            assert state.rings.cut(slots, size)[0] >= (len(told.series(patient, name)) > size)
         for name in state.tracked:
             track = course.current(life.now_ns, state.track(name, np.array([row])))
             if track.t_ns[0] <= life.now_ns:  # what lies ahead is for the window to sort out
