@@ -111,7 +111,7 @@ class Usuals(NamedTuple):
 
     def take(self, rows: NDArray[np.intp]) -> "Usuals":
         """These rows, as often as they are named."""
-        return Usuals(*(column.take(rows) for column in self))
+        return Usuals(*np.stack(self).take(rows, axis=1))
 
 
 def steps(t_ns: Times) -> Times:
@@ -209,8 +209,8 @@ def _track(t_ns: Times, value: Floats, usual: Usuals, desk: Desk) -> Track:
 def _median(age_days: Floats, value: Floats, usual: Usuals) -> Floats:
     """The median [P] of the values [K, P] that are a day old or more, where it is told; NaN below LEAST_FOR_MEDIAN."""
     told = np.flatnonzero(usual.median)
-    early = (age_days >= 1.0).T.take(told, axis=0)
-    ordered = np.where(early, value.T.take(told, axis=0), np.nan)
+    early = age_days.take(told, axis=1) >= 1.0
+    ordered = np.ascontiguousarray(np.where(early, value.take(told, axis=1), np.nan).T)
     ordered.sort(axis=1)  # NaN last
     count = len(value) - np.add.reduce(np.isnan(ordered), axis=1, dtype=np.int64)
     first, line = np.arange(len(told)) * len(value), ordered.reshape(-1)
@@ -267,12 +267,11 @@ def _against_usual(
 
 def _cusums(z: Floats, count: NDArray[np.int64], desk: Desk) -> Floats:
     """The CUSUM upwards and downwards [2, P] at the end of `z` [K, P]: the greatest sum that ends there, or 0."""
+    if (count < len(z) + LEARNING).any():
+        np.putmask(z, np.arange(len(z), 0, -1)[:, None] > count - LEARNING, np.nan)  # which ends the sum
     terms = desk("changes", len(z), 2, z.shape[1])
     np.subtract(z, SLACK, out=terms[:, 0])
     np.subtract(-SLACK, z, out=terms[:, 1])
-    if (count < len(z) + LEARNING).any():
-        teaches = np.arange(len(z), 0, -1)[:, None] > count - LEARNING
-        np.putmask(terms, np.broadcast_to(teaches[:, None], terms.shape), np.nan)  # which ends the sum
     total, most = np.zeros(terms.shape[1:]), np.zeros(terms.shape[1:])
     for term in terms[::-1]:
         np.add(total, term, out=total)
@@ -290,14 +289,13 @@ def _theil_sen(age_days: Floats, value: Floats, count: NDArray[np.int64], desk: 
     both = desk("both", size, 2, patients, dtype=np.float32)
     np.negative(age_days, out=both[:, 0], casting="same_kind")
     both[:, 1] = value
-    slopes = desk("slopes", pairs, patients, dtype=np.float32)
+    slopes, apart = (desk(name, *shape, dtype=np.float32)
+                     for name, shape in (("slopes", (pairs, patients)), ("apart", both.shape)))  # fmt: skip
     start = 0
     for places in range(1, size):
         stop = start + size - places
-        apart = np.subtract(
-            both[places:], both[:-places], out=desk("apart", size - places, 2, patients, dtype=np.float32)
-        )
-        np.divide(apart[:, 1], apart[:, 0], out=slopes[start:stop])
+        np.subtract(both[places:], both[:-places], out=apart[places:])
+        np.divide(apart[places:, 1], apart[places:, 0], out=slopes[start:stop])
         start = stop
     ordered = desk("ordered", patients, pairs, dtype=np.float32)
     ordered[:] = slopes.T

@@ -4,7 +4,7 @@ Nearly every series has one sample in a batch. So the series are put in order, w
 two samples are of one series are their times looked at.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -61,6 +61,11 @@ def batch(samples: Samples, names: int, plausible: Plausible) -> Batch:
         samples.name.take(heads), samples.patient.take(heads), counts,
         samples.t_ns.take(order), samples.value.take(order), good.take(order),
     )  # fmt: skip
+
+
+def numbers(names: Sequence[str], among: Sequence[str]) -> Rows:
+    """Which of those each name is, -1 for none."""
+    return np.array([among.index(name) if name in among else -1 for name in names], np.intp)
 
 
 def firsts(numbers: NDArray[np.int64]) -> Bools:

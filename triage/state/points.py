@@ -101,9 +101,10 @@ class Points:
         self._score(parameter, rows, now_ns)
         return rows.compress(firsts(rows))
 
-    def totals(self, patients: int) -> Totals:
+    def totals(self) -> Totals:
         """Everybody's, as of when they were last written or expired."""
-        packed = self.columns["packed"][:, :patients]
+        packed = self.columns["packed"]
+        patients = packed.shape[1]
         total, every = np.empty(patients, np.uint8), np.empty(patients, np.uint8)
         add_up(packed, total)
         for start in range(0, patients, _AT_ONCE):

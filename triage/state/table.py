@@ -9,47 +9,47 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from triage.contract import NEVER, Bools, Floats, Times, Track
+from triage.contract import Bools, Track
 from triage.grid import Need, Samples
-from triage.scores.news2 import PARAMETERS
-from triage.state.batch import Batch, Plausible, batch, firsts
+from triage.state.batch import Batch, Plausible, batch, firsts, numbers
 from triage.state.columns import Column, Columns, Log, Words
 from triage.state.courses import BLANK, Courses, behind, readings
 from triage.state.people import NOTHING, People, Rows
-from triage.state.points import Points, Totals
 from triage.state.rings import MOST, Newest, Rings, Slots, Told, blank
+from triage.state.scores import Scores
 
 SIZES = (8, 32, 128, MOST)
 """Rings come in these sizes."""
-
-_NEWS2_SAMPLES = 4
-"""So many of a parameter the rule looks at for the newest good one."""
 
 
 class State:
     """`needs`: what is looked at (`triage.grid.needs`). Raises ValueError where that is more than rings can hold.
 
-    `further_ns`: of these names everything is told from so much earlier than of the others.
+    `further_ns`: of these names everything is told from so much earlier than of the others. `scores`: keep NEWS2.
     """
 
     def __init__(
-        self, needs: Mapping[str, Need], patients: int = 0, further_ns: Mapping[str, int] | None = None
+        self,
+        needs: Mapping[str, Need],
+        patients: int = 0,
+        further_ns: Mapping[str, int] | None = None,
+        scores: bool = False,
     ) -> None:
         self.names = tuple(needs)
         self.needs = dict(needs)
         self.size_of = {name: _size(name, need) for name, need in needs.items()}
         self.tracked = tuple(name for name, need in needs.items() if need.course)
         self._number = {name: number for number, name in enumerate(self.names)}
-        self._size = np.array(list(self.size_of.values()), np.int64)
-        self._course_number = _numbers(self.names, self.tracked)
+        self.sizes = np.array(list(self.size_of.values()), np.int64)
+        self._course_number = numbers(self.names, self.tracked)
         self._tracked = np.array([self._number[name] for name in self.tracked], np.intp)
-        self._parameter = _numbers(self.names, PARAMETERS)
         self._plausible = Plausible(self.names)
 
         self.log = Log()
         self.rings = Rings(self.log)
         self.courses = Courses(self.rings, self.tracked)
-        self.points = Points(self.log)
+        self.scores = Scores(self.log, self.rings, self.names, self.sizes, self._slots_of) if scores else None
+        """NEWS2 of everybody, for whoever asked for it."""
         self.columns = Columns(
             self.log,
             slot=Column(np.int32, np.zeros(len(self.names))),
@@ -62,7 +62,8 @@ class State:
     @property
     def nbytes(self) -> int:
         """What the arrays take in memory, room for more patients with them."""
-        return self.rings.line.nbytes + self.points.columns.nbytes + self.columns.nbytes
+        scores = self.scores.points.columns.nbytes if self.scores else 0
+        return self.rings.line.nbytes + self.columns.nbytes + scores
 
     def serves(self, name: str, need: Need) -> bool:
         """Whether the state was made for a rule that needs so much of a name."""
@@ -82,12 +83,9 @@ class State:
         """Forget them; their rows are given to others. Cannot be undone. Raises KeyError for one who has no row."""
         rows = self.people.rows(patients)
         self.clear(rows)
-        self.points.remove(rows)
+        if self.scores:
+            self.scores.points.remove(rows)
         self.people.remove(patients)
-
-    def prescribe(self, rows: Rows, scale: Floats, fresh_s: Floats, now_ns: int) -> None:
-        """For NEWS2: the SpO2 scale [P], and how old a parameter may be [P], in seconds; as the rule's limits."""
-        self.points.prescribe(rows, scale, fresh_s, now_ns)
 
     # --- what has come
 
@@ -110,21 +108,23 @@ class State:
         """
         one = batch(samples, len(self.names), self._plausible)
         if len(one.name):
-            slots, size, number = self._slots(one), self._size.take(one.name), self._course_number.take(one.name)
+            slots, size, number = self._slots(one), self.sizes.take(one.name), self._course_number.take(one.name)
             told = Told(slots, size, np.zeros(len(slots), np.bool_), *one[2:])
             newer = self.rings.put(told.and_also(readings(told, number >= 0)))
             self._touch(one.row, number)
-            self._score(one, self._ends(told, newer[: len(slots)]), now_ns)
+            if self.scores:
+                self.scores.put(one.name, one.row, self._ends(told, newer[: len(slots)]), now_ns)
         return one.row.compress(firsts(one.row))
 
     def clear(self, rows: Rows) -> None:
         """Nothing is known of these patients any more: something was withdrawn, and they are to be told anew."""
-        for number, size in enumerate(self._size.tolist()):
+        for number, size in enumerate(self.sizes.tolist()):
             slots = self._slots_of(number, rows)
             self.rings.clear(slots[slots > 0], self._blank(number, size))
         self.columns.put("since_ns", rows, NOTHING)
         self.columns.put("touched", rows, False)
-        self.points.forget(rows)
+        if self.scores:
+            self.scores.points.forget(rows)
 
     def fill(self, rows: Rows, since_ns: int, samples: Samples, now_ns: int) -> None:
         """All there is of these patients since then, and nothing else."""
@@ -133,22 +133,6 @@ class State:
         self.take(samples, now_ns)
 
     # --- what is known
-
-    def expire(self, now_ns: int) -> Rows:
-        """Let time pass for NEWS2; returns whose points changed."""
-        ahead = np.flatnonzero(self.points.columns["ahead"][: len(self.people)])
-        self.points.columns.put("ahead", ahead, False)
-        for number, parameter in enumerate(self._parameter.tolist()):
-            if parameter >= 0 and len(ahead):
-                slots = self._slots_of(number, ahead)
-                newest = self.rings.newest(slots, np.full(len(ahead), self._size[number]))
-                t_ns, value = self._counts(newest, ahead, now_ns)
-                self.points.set(now_ns, np.full(len(ahead), parameter), ahead, t_ns, value)
-        return np.union1d(ahead, self.points.expire(now_ns))
-
-    def totals(self) -> Totals:
-        """NEWS2 of every row, as of when it was last written or expired."""
-        return self.points.totals(len(self.people))
 
     def slots(self, name: str, rows: Rows) -> Slots:
         """Where the rings of a name are, 0 of whom there is none."""
@@ -166,7 +150,7 @@ class State:
             row, name = rows.take(who), self._tracked.take(number)
             slots = self.columns.take("slot", name, row).astype(np.int64)
             there = np.flatnonzero(slots)  # not where the series came with a batch that was undone
-            self.courses.make(behind(slots, self._size.take(name)).take(there), number.take(there))
+            self.courses.make(behind(slots, self.sizes.take(name)).take(there), number.take(there))
             self._mark(number, row, False)
 
     def track(self, name: str, rows: Rows) -> Track:
@@ -178,7 +162,8 @@ class State:
 
     def _reserve(self, patients: int) -> None:
         self.columns.reserve(patients)
-        self.points.columns.reserve(patients)
+        if self.scores:
+            self.scores.points.columns.reserve(patients)
 
     def _slots_of(self, number: int, rows: Rows) -> Slots:
         return self.columns.take("slot", number, rows).astype(np.int64)
@@ -193,7 +178,7 @@ class State:
         new = np.flatnonzero(slots == 0)
         for number in np.unique(one.name[new]).tolist():
             mine = new[one.name[new] == number]
-            slots[mine] = self.rings.new(self._blank(number, int(self._size[number])), len(mine))
+            slots[mine] = self.rings.new(self._blank(number, int(self.sizes[number])), len(mine))
         if len(new):
             self.columns.put_at("slot", one.name[new], one.row[new], slots[new])
         return slots
@@ -218,53 +203,9 @@ class State:
             t_ns[late], value[late], good[late] = its.t_ns, its.value, its.good
         return Newest(told.slots, told.size, t_ns, value, good)
 
-    def _score(self, one: Batch, newest: Newest, now_ns: int) -> None:
-        """Tell NEWS2 what it looks at."""
-        parameter = self._parameter.take(one.name)
-        which = np.flatnonzero(parameter >= 0)
-        if len(which):
-            row = one.row.take(which)
-            t_ns, value = self._counts(newest.of(which), row, now_ns)
-            self.points.set(now_ns, parameter.take(which), row, t_ns, value)
-
-    def _counts(self, newest: Newest, row: Rows, now_ns: int) -> tuple[Times, Floats]:
-        """When and what counts of parameters now: the newest good one of the newest 4 up to now."""
-        t_ns, value = newest.t_ns, newest.value
-        other = np.flatnonzero((t_ns > now_ns) | ~newest.good)  # mostly the newest is the answer
-        if len(other):
-            t_ns, value = t_ns.copy(), value.copy()
-            ahead = t_ns.take(other) > now_ns
-            last = other.compress(~ahead)
-            among = self.rings.samples(newest.slots.take(last), newest.size.take(last), _NEWS2_SAMPLES)
-            t_ns[last], value[last] = _newest_good(*among, now_ns)
-            if ahead.any():
-                self._look_back(newest, other.compress(ahead), row, t_ns, value, now_ns)
-        return t_ns, value
-
-    def _look_back(self, newest: Newest, later: Rows, row: Rows, t_ns: Times, value: Floats, now_ns: int) -> None:
-        """Put in what counts of those, `later`, whose newest sample's time is yet to come."""
-        self.points.columns.put("ahead", row[later], True)
-        for size in np.unique(newest.size[later]).tolist():
-            those = later[newest.size[later] == size]
-            t_ns[those], value[those] = _newest_good(*self.rings.samples(newest.slots[those], size, size), now_ns)
-
-
-def _newest_good(t_ns: Times, value: Floats, good: Bools, now_ns: int) -> tuple[Times, Floats]:
-    """The newest good one [N] of the newest 4 up to now among these [K, N], newest last."""
-    come = (t_ns <= now_ns) & (t_ns != NEVER)
-    place = np.cumsum(come[::-1], axis=0)[::-1]  # 1 is the newest that has come
-    good = good & come & (place <= _NEWS2_SAMPLES)
-    where = len(good) - 1 - good[::-1].argmax(axis=0), np.arange(good.shape[1])
-    some = good.any(axis=0)
-    return np.where(some, t_ns[where], NEVER), np.where(some, value[where], np.nan)
-
 
 def _size(name: str, need: Need) -> int:
     for size in SIZES:
         if need.samples <= size:
             return size
     raise ValueError(f"{name!r}: a rule looks at {need.samples} samples, and a ring holds {MOST}: ask for fewer")
-
-
-def _numbers(names: Sequence[str], among: Sequence[str]) -> Rows:
-    return np.array([among.index(name) if name in among else -1 for name in names], np.intp)
