@@ -208,7 +208,7 @@ def _track(t_ns: Times, value: Floats, usual: Usuals, desk: Desk) -> Track:
 
 def _median(age_days: Floats, value: Floats, usual: Usuals) -> Floats:
     """The median [P] of the values [K, P] that are a day old or more, where it is told; NaN below LEAST_FOR_MEDIAN."""
-    told = np.flatnonzero(usual.median)
+    (told,) = usual.median.nonzero()
     early = age_days.take(told, axis=1) >= 1.0
     ordered = np.ascontiguousarray(np.where(early, value.take(told, axis=1), np.nan).T)
     ordered.sort(axis=1)  # NaN last

@@ -53,7 +53,7 @@ def batch(samples: Samples, names: int, plausible: Plausible) -> Batch:
     first = firsts(series)
     if not first.all():
         _sort_within(order, first, series, samples, good)
-    starts = np.flatnonzero(first)
+    (starts,) = first.nonzero()  # spares a wrapper in Python
     heads, counts = order.take(starts), np.empty_like(starts)
     np.subtract(starts[1:], starts[:-1], out=counts[:-1])
     counts[-1:] = len(order) - starts[-1:]

@@ -61,12 +61,12 @@ class Courses:
 def readings(told: Told, tracked: NDArray[np.bool_]) -> Told:
     """Of samples for rings what is for the courses of those that are `tracked` [M]: the last good one of each step."""
     of = np.repeat(np.arange(len(told.slots)), told.counts)
-    kept = np.flatnonzero(told.good & tracked.take(of))
+    (kept,) = (told.good & tracked.take(of)).nonzero()
     t_ns, of = told.t_ns.take(kept), of.take(kept)
-    last = np.flatnonzero(last_of_steps(t_ns, of))
+    (last,) = last_of_steps(t_ns, of).nonzero()
     kept, t_ns, of = kept.take(last), t_ns.take(last), of.take(last)
     counts = np.bincount(of, minlength=len(told.slots))
-    some = np.flatnonzero(counts)
+    (some,) = counts.nonzero()
     slots = behind(told.slots.take(some), told.size.take(some))
     return Told(
         slots, np.full(len(some), course.SAMPLES), np.ones(len(some), np.bool_), counts.take(some),

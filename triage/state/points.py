@@ -121,7 +121,7 @@ class Points:
         """The bytes of these values [N], where they count; `second`: of whom SpO2 is on scale 2."""
         value = np.where(counts, value, 0.0)
         nearest = rounded(value, _STEPS.take(parameter))
-        oxygen = np.flatnonzero(parameter == _OXYGEN)
+        (oxygen,) = (parameter == _OXYGEN).nonzero()
         nearest[oxygen] = np.sign(value[oxygen])  # any oxygen is oxygen, however little
         place = np.clip(nearest, 0, _PLACES - 1, out=nearest).astype(np.intp)
         place += parameter * _PLACES

@@ -38,7 +38,7 @@ class Scores:
     def put(self, name: Rows, row: Rows, newest: Newest, now_ns: int) -> None:
         """These series [N] end in these samples now."""
         parameter = self._parameter.take(name)
-        which = np.flatnonzero(parameter >= 0)
+        (which,) = (parameter >= 0).nonzero()
         if len(which):
             row = row.take(which)
             t_ns, value = self._counts(newest.of(which), row, now_ns)
@@ -62,7 +62,7 @@ class Scores:
     def _counts(self, newest: Newest, row: Rows, now_ns: int) -> tuple[Times, Floats]:
         """When and what counts of parameters now."""
         t_ns, value = newest.t_ns, newest.value
-        other = np.flatnonzero((t_ns > now_ns) | ~newest.good)  # mostly the newest is the answer
+        (other,) = ((t_ns > now_ns) | ~newest.good).nonzero()  # mostly the newest is the answer
         if len(other):
             t_ns, value = t_ns.copy(), value.copy()
             ahead = t_ns.take(other) > now_ns

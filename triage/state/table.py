@@ -149,7 +149,7 @@ class State:
         if len(who):
             row, name = rows.take(who), self._tracked.take(number)
             slots = self.columns.take("slot", name, row).astype(np.int64)
-            there = np.flatnonzero(slots)  # not where the series came with a batch that was undone
+            (there,) = slots.nonzero()  # not where the series came with a batch that was undone
             self.courses.make(behind(slots, self.sizes.take(name)).take(there), number.take(there))
             self._mark(number, row, False)
 
@@ -175,7 +175,7 @@ class State:
     def _slots(self, one: Batch) -> Slots:
         """The slots of the series; those that had none get one."""
         slots: Slots = self.columns.take("slot", one.name, one.row).astype(np.int64)
-        new = np.flatnonzero(slots == 0)
+        (new,) = (slots == 0).nonzero()
         for number in np.unique(one.name[new]).tolist():
             mine = new[one.name[new] == number]
             slots[mine] = self.rings.new(self._blank(number, int(self.sizes[number])), len(mine))
@@ -185,7 +185,7 @@ class State:
 
     def _touch(self, row: Rows, number: Rows) -> None:
         """The courses of these series, -1 for one that is not tracked, are to be made."""
-        tracked = np.flatnonzero(number >= 0)
+        (tracked,) = (number >= 0).nonzero()
         self._mark(number.take(tracked), row.take(tracked), True)
 
     def _mark(self, number: Rows, row: Rows, touched: bool) -> None:
