@@ -7,6 +7,7 @@ million); pandas and polars are in the extra `bench`.
 """
 
 import math
+import resource
 import sys
 import time
 from collections.abc import Callable
@@ -22,12 +23,14 @@ import psutil
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from triage.catalogue import catalogue, defaults
+from triage.course import SAMPLES
 from triage.grid import Sample, Samples, limits_of, needs
 from triage.grid import window as made_of_samples
 from triage.programme import parse
 from triage.run import run
 from triage.scores.news2 import PARAMETERS, points
 from triage.state import ALWAYS, State, window
+from triage.state.courses import behind
 from triage.state.points import MISSING, POINTS, THREE, add_up
 from vitals.clock import NS
 
@@ -35,7 +38,9 @@ PATIENTS, TOWN = 1_000_000, 30_000
 NOW_NS = 1_795_000_000 * NS
 DAY_NS = 86_400 * NS
 BATCH, TOUCHED, BATCHES = 1_000, 800, 600
-DAYS, AT_ONCE = 5, 50_000
+DAYS, FULL_DAYS, AT_ONCE = 5, 17, 50_000
+FLOOR_EVERY = 4
+"""Of so many batches one is not taken, but only the words fetched and written that it would touch."""
 
 
 class Usual(NamedTuple):
@@ -159,18 +164,18 @@ def totals(patients: int) -> None:
 class Crowd:
     """A state as the server makes one, for every rule there is, of patients with a few days behind them."""
 
-    def __init__(self, patients: int) -> None:
+    def __init__(self, patients: int, days: int) -> None:
         self.patients = patients
-        self.state = State(needs(RULES), patients)
+        self.state = State(needs(RULES), patients, scores=True)
         self.state.add([f"p{number}" for number in range(patients)], ALWAYS)
         shares = np.array([usual.share for usual in HOMES.values()])
         self.measures = RANDOM.random((len(HOMES), patients)) < shares[:, None]
         for number, name in enumerate(HOMES):
             rows = np.flatnonzero(self.measures[number])
             for start in range(0, len(rows), AT_ONCE):
-                some = np.tile(rows[start : start + AT_ONCE], DAYS)
-                days = np.arange(len(some)) // (len(some) // DAYS)
-                t_ns = NOW_NS - (DAYS - days) * DAY_NS + RANDOM.integers(0, DAY_NS // 4, len(some))
+                some = np.tile(rows[start : start + AT_ONCE], days)
+                day = np.arange(len(some)) // (len(some) // days)
+                t_ns = NOW_NS - (days - day) * DAY_NS + RANDOM.integers(0, DAY_NS // 4, len(some))
                 self.state.take(self.of_one(name, some, t_ns), NOW_NS)
         for start in range(0, patients, AT_ONCE):
             self.state.make_courses(self.state.tracked, np.arange(start, min(start + AT_ONCE, patients)))
@@ -191,32 +196,96 @@ class Crowd:
 
 
 class Taken:
-    """What each step of a batch took: milliseconds by the wall, and of this thread's own on a processor."""
+    """What each step of a batch took: milliseconds by the wall, and of this thread's own on a processor.
+
+    `put_aside`: whether the system gave the processor to somebody else meanwhile; `faults`: how many pages it fetched.
+    """
 
     def __init__(self) -> None:
         self.wall_ms: list[float] = []
         self.own_ms: list[float] = []
-        self._begun = 0.0, 0.0
+        self.put_aside: list[bool] = []
+        self.faults: list[int] = []
 
     def __enter__(self) -> None:
-        self._begun = time.perf_counter(), time.thread_time()
+        used = resource.getrusage(resource.RUSAGE_THREAD)
+        self._begun = time.perf_counter(), time.thread_time(), used.ru_nivcsw, used.ru_minflt
 
     def __exit__(self, *_: object) -> None:
-        wall, own = self._begun
+        wall, own, aside, faults = self._begun
         self.own_ms.append((time.thread_time() - own) * 1e3)
         self.wall_ms.append((time.perf_counter() - wall) * 1e3)
+        used = resource.getrusage(resource.RUSAGE_THREAD)
+        self.put_aside.append(used.ru_nivcsw > aside)
+        self.faults.append(used.ru_minflt - faults)
+
+    def __add__(self, other: "Taken") -> "Taken":
+        """Both, one after the other."""
+        both = Taken()
+        for name in ("wall_ms", "own_ms", "faults"):
+            setattr(both, name, [a + b for a, b in zip(getattr(self, name), getattr(other, name), strict=True)])
+        both.put_aside = [a or b for a, b in zip(self.put_aside, other.put_aside, strict=True)]
+        return both
+
+    def tell(self, name: str) -> None:
+        """Print it; `alone` is the wall's time of the batches that nobody interrupted."""
+        first = len(self.own_ms) // 6  # until what the arithmetic is done in is warm
+        alone = np.array(self.wall_ms[first:])[~np.array(self.put_aside[first:])]
+        columns = {"wall": self.wall_ms[first:], "own": self.own_ms[first:], "alone": alone}
+        shown = "   ".join(
+            "{} p50 {:7.3f}  p99 {:7.3f} ms".format(what, *np.percentile(its, (50, 99)))
+            for what, its in columns.items()
+            if len(its)
+        )
+        print(f"    {name:44} {shown}")
 
 
-def batches(patients: int) -> float:
+class Floor:
+    """What NumPy needs at the least for a batch: to fetch the words it touches, and to write them again.
+
+    Every word once, at places that are worked out beforehand, with no look at what they say.
+    """
+
+    def __init__(self, state: State, batch: Samples) -> None:
+        self._state, names = state, len(state.names)
+        series = np.unique(batch.patient * names + batch.name)
+        self._row, self._name = series // names, series % names
+        slots, size = state.columns.take("slot", self._name, self._row).astype(np.int64), state.sizes.take(self._name)
+        tracked = np.isin(self._name, [state.names.index(name) for name in state.tracked])
+        course = behind(slots, size)[tracked]
+        head = state.rings.heads(slots)[:, 0]
+        self._ring = np.concatenate((slots, slots + 1 + (head & size - 1)))
+        self._course = course + np.arange(1 + SAMPLES + 4)[:, None]  # its head, its readings, its numbers
+        self._written = np.concatenate((course, course + 1, (course + np.arange(17, 21)[:, None]).ravel()))
+        self._parameter = np.arange(len(series)) % len(PARAMETERS)
+
+    def run(self) -> None:
+        """Fetch and write."""
+        line, columns = self._state.rings.line, self._state.scores.points.columns
+        self._state.columns.take("slot", self._name, self._row)
+        line.put(self._ring, line.take(self._ring))
+        line.put_for_good(self._written, line.take(self._course).reshape(-1, 2)[: len(self._written)].copy())
+        for name in ("known", "packed"):
+            kept = columns.take(name, self._parameter, self._row)
+            columns.put_for_good(name, self._parameter, self._row, kept)
+
+
+def batches(patients: int, days: int) -> float:
     """Print what a batch takes of so many patients; returns its median of the own processor's milliseconds."""
     before = psutil.Process().memory_info().rss
-    crowd = Crowd(patients)
+    crowd = Crowd(patients, days)
     state = crowd.state
     grown = psutil.Process().memory_info().rss - before
-    taken, made, looked = Taken(), Taken(), Taken()
+    taken, made, looked, least = Taken(), Taken(), Taken(), Taken()
     for number in range(BATCHES):
         now_ns = NOW_NS + number * NS
         batch = crowd.batch(now_ns)
+        if number % FLOOR_EVERY == 0:
+            floor = Floor(state, crowd.batch(now_ns))
+            state.begin()
+            with least:
+                floor.run()
+            state.undo()
         state.begin()
         with taken:
             rows = state.take(batch, now_ns)
@@ -228,21 +297,17 @@ def batches(patients: int) -> float:
             with looked:
                 run(window(state, now_ns, rows, RULES, limit, nobody), RULES)
     series = crowd.measures.sum() / patients
-    print(f"  {patients:,} patients, {series:.1f} series each: {state.nbytes / patients:,.0f} bytes a patient, "
-          f"{grown / 1e6:,.0f} MB more in the process")  # fmt: skip
-    both = Taken()
-    both.wall_ms, both.own_ms = (
-        [a + b for a, b in zip(*of, strict=True)] for of in ((taken.wall_ms, made.wall_ms), (taken.own_ms, made.own_ms))
+    print(f"  {patients:,} patients, {series:.1f} series each, {days} days behind them: "
+          f"{state.nbytes / patients:,.0f} bytes a patient, {grown / 1e6:,.0f} MB more in the process")  # fmt: skip
+    both = taken + made
+    taken.tell("rings and NEWS2, undoable")
+    made.tell("courses, with Theil-Sen")
+    both.tell("both: everything on")
+    least.tell("floor: to fetch and write what it touches")
+    looked.tell(f"the window of those touched and all {len(RULES)} rules")
+    print(
+        f"    {sum(map(bool, both.faults))} of {BATCHES} batches met a page fault, {sum(both.put_aside)} were put aside"
     )
-    for name, one in (
-        ("rings and NEWS2, undoable", taken),
-        ("courses, with Theil-Sen", made),
-        ("both: everything on", both),
-        (f"the window of those touched and all {len(RULES)} rules", looked),
-    ):
-        first = len(one.own_ms) // 6  # until what the arithmetic is done in is warm
-        (p50, p99), (own50, own99) = (np.percentile(of[first:], (50, 99)) for of in (one.wall_ms, one.own_ms))
-        print(f"    {name:44} p50 {p50:7.3f}  p99 {p99:7.3f} ms   own p50 {own50:7.3f}  p99 {own99:7.3f} ms")
     return float(np.median(both.own_ms[BATCHES // 6 :]))
 
 
@@ -307,7 +372,8 @@ def main() -> None:
     totals(patients)
     town()
     print(f"\na batch of {BATCH:,} readings of {TOUCHED} patients")
-    own_ms = {count: batches(count) for count in sorted({1_000, min(TOWN, patients), patients})}
+    own_ms = {count: batches(count, DAYS) for count in sorted({1_000, min(TOWN, patients), patients})}
+    batches(min(TOWN, patients), FULL_DAYS)  # courses as long as they get
     print("  goal: p50 at most 0.7 ms, p99 at most 1.0 ms, everything on")
     few, *_, many = own_ms
     print(f"  {many:,} patients take {own_ms[many] / own_ms[few]:.2f} of what {few:,} take")

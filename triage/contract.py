@@ -62,6 +62,9 @@ class Track:
     """What was usual before the newest: newer readings weigh more, and a population's mean stands in at the start."""
     sd: Floats
     """How far readings lay from it, in the channel's unit; never less than the device's noise."""
+    median: Floats
+    """Of the readings a day and more before the newest: what is usual, whatever today is like. NaN below four, and of
+    channels of which `triage.course` does not tell it."""
     rise: Floats
     """CUSUM upwards in standard deviations, the newest with it; NaN where a rise does no harm, or it is too early."""
     fall: Floats

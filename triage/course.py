@@ -10,6 +10,8 @@ Everything is told of the newest reading n and those before it, i < n:
     weight      w_i = exp(-(t_n - t_i) / tau)
     mean        (worth * m0 + sum w_i v_i) / (worth + sum w_i): what was usual before the newest
     sd          sqrt((WORTH * s0^2 + sum w_i (v_i - mean)^2) / (WORTH + sum w_i)), never below the channel's floor
+    median      of the readings taken a day or more before the newest, where there are LEAST_FOR_MEDIAN: what is usual,
+                with nothing in it of a day on which somebody may be ill already; of channels that the table names
     z_i         (v_i - mean) / sd, both as they were before i; within ±Z_MOST, so that one slip is not a trend
     rise, fall  the CUSUM of z - SLACK and of -z - SLACK up to and with the newest, never below 0; the first LEARNING
                 readings teach and do not count; only in a direction that does harm
@@ -35,6 +37,7 @@ from triage.pace import STEP_NS
 from vitals.clock import NS
 
 LEAST_FOR_SLOPE = 3
+LEAST_FOR_MEDIAN = 4
 WORTH = 4.0
 LEARNING = 4
 SLACK = 0.5
@@ -51,7 +54,7 @@ class Usual(NamedTuple):
     `worth`: so many readings is `mean` worth against the person's own. 0 where a person is their own only norm; then
     nothing is usual before the first reading. `sd`: how far one person's readings lie apart; `sd_least` what is never
     undercut, the device's own noise. `tau_days`: after so long a reading counts for a third. `rise`, `fall`: which way
-    does harm.
+    does harm. `median`: whether it is told, too; putting readings in order takes its time.
     """
 
     mean: float
@@ -61,12 +64,13 @@ class Usual(NamedTuple):
     tau_days: float
     rise: bool
     fall: bool
+    median: bool = False
 
 
 # All (check). People are alike in temperature and breathing; saturation, pulse and pressure are half their own; weight
 # and what a spirometer or a questionnaire tells is theirs alone.
 USUAL: Mapping[str, Usual] = {
-    "spo2": Usual(96.0, 1.0, 1.5, 0.8, 7.0, False, True),
+    "spo2": Usual(96.0, 1.0, 1.5, 0.8, 7.0, False, True, median=True),
     "pulse_rate": Usual(75.0, 1.0, 7.0, 3.0, 7.0, True, True),
     "heart_rate": Usual(75.0, 1.0, 7.0, 3.0, 7.0, True, True),
     "resp_rate": Usual(16.0, 4.0, 2.0, 1.0, 7.0, True, True),
@@ -88,7 +92,7 @@ USUAL: Mapping[str, Usual] = {
 
 
 class Usuals(NamedTuple):
-    """`USUAL` as columns, each [P]: what is usual of the channel in each row. `rise` and `fall` are 1 or 0."""
+    """`USUAL` as columns, each [P]: what is usual of the channel in each row. A flag is 1 or 0."""
 
     mean: Floats
     worth: Floats
@@ -97,6 +101,7 @@ class Usuals(NamedTuple):
     tau_days: Floats
     rise: Floats
     fall: Floats
+    median: Floats
 
     @classmethod
     def of(cls, channels: Sequence[str]) -> "Usuals":
@@ -106,7 +111,7 @@ class Usuals(NamedTuple):
 
     def take(self, rows: NDArray[np.intp]) -> "Usuals":
         """These rows, as often as they are named."""
-        return Usuals(*(column[rows] for column in self))
+        return Usuals(*np.stack(self).take(rows, axis=1))
 
 
 def steps(t_ns: Times) -> Times:
@@ -144,9 +149,10 @@ class Desk:
 
 
 def track(t_ns: Times, value: Floats, usual: Usuals, desk: Desk | None = None) -> Track:
-    """The courses of P series from their readings [P, SAMPLES], newest last and padded in front with NEVER and NaN.
+    """The courses of P series from their readings [P, K], newest last and padded in front with NEVER and NaN.
 
-    Row by row: what is in the other rows makes no difference, not even in the last bit.
+    K is SAMPLES, or less where no series has as many, but more than LEARNING: what is not there is not computed. Row
+    by row: what is in the other rows makes no difference, not even in the last bit.
     """
     desk = desk or Desk()
     parts = [
@@ -170,17 +176,18 @@ def current(now_ns: int, seen: Track) -> Track:
 
 
 def _track(t_ns: Times, value: Floats, usual: Usuals, desk: Desk) -> Track:
-    # [SAMPLES, P] from here on, a step being one stroke through memory, and counted from the newest: numbers are small.
+    # [K, P] from here on, a step being one stroke through memory, and counted from the newest: numbers are small.
     t_ns, value = np.ascontiguousarray(t_ns.T), np.ascontiguousarray(value.T)
     newest_ns, newest = t_ns[-1], value[-1]
     gone = np.isnan(value, out=desk("gone", *value.shape, dtype=np.bool_))
-    count = SAMPLES - np.add.reduce(gone, axis=0, dtype=np.int64)
+    count = len(value) - np.add.reduce(gone.view(np.uint8), axis=0, dtype=np.uint8).astype(np.int64)
     known, taught = count > 0, count > LEARNING
     ago_ns = np.subtract(newest_ns, t_ns, out=desk("ago_ns", *value.shape, dtype=np.int64))
     age_days = np.divide(ago_ns, _DAY_NS, out=desk("age_days", *value.shape))
     moved = np.subtract(value, newest, out=desk("moved", *value.shape))
     with np.errstate(all="ignore"):  # what no reading stands behind is NaN, or not looked at
         slope = _theil_sen(age_days, moved, count, desk)
+        median = _median(age_days, value, usual)
         if gone.any():
             np.putmask(age_days, gone, np.inf)
             np.putmask(moved, gone, 0.0)
@@ -192,16 +199,31 @@ def _track(t_ns: Times, value: Floats, usual: Usuals, desk: Desk) -> Track:
         value=newest.copy(),
         mean=np.where(known, mean + newest, np.nan),
         sd=np.where(known & ~np.isnan(mean), sd, np.nan),
+        median=median,
         rise=np.where(taught & (usual.rise > 0), rise, np.nan),
         fall=np.where(taught & (usual.fall > 0), fall, np.nan),
         slope=slope,
     )
 
 
+def _median(age_days: Floats, value: Floats, usual: Usuals) -> Floats:
+    """The median [P] of the values [K, P] that are a day old or more, where it is told; NaN below LEAST_FOR_MEDIAN."""
+    (told,) = usual.median.nonzero()
+    early = age_days.take(told, axis=1) >= 1.0
+    ordered = np.ascontiguousarray(np.where(early, value.take(told, axis=1), np.nan).T)
+    ordered.sort(axis=1)  # NaN last
+    count = len(value) - np.add.reduce(np.isnan(ordered), axis=1, dtype=np.int64)
+    first, line = np.arange(len(told)) * len(value), ordered.reshape(-1)
+    middle = (line.take(first + np.maximum(count - 1, 0) // 2) + line.take(first + count // 2)) / 2
+    median = np.full(value.shape[1], np.nan)
+    median[told] = np.where(count >= LEAST_FOR_MEDIAN, middle, np.nan)
+    return median
+
+
 def _against_usual(
     age_days: Floats, moved: Floats, newest: Floats, usual: Usuals, desk: Desk
 ) -> tuple[Floats, Floats, Floats]:
-    """The mean, counted from the newest reading, and sd [P] before it; the z [SAMPLES - LEARNING, P] of what counts.
+    """The mean, counted from the newest reading, and sd [P] before it; the z [K - LEARNING, P] of what counts.
 
     Weights are as of the newest: by reading i, what the prior is worth has shrunk as much as its weight.
     """
@@ -245,12 +267,11 @@ def _against_usual(
 
 def _cusums(z: Floats, count: NDArray[np.int64], desk: Desk) -> Floats:
     """The CUSUM upwards and downwards [2, P] at the end of `z` [K, P]: the greatest sum that ends there, or 0."""
+    if (count < len(z) + LEARNING).any():
+        np.putmask(z, np.arange(len(z), 0, -1)[:, None] > count - LEARNING, np.nan)  # which ends the sum
     terms = desk("changes", len(z), 2, z.shape[1])
     np.subtract(z, SLACK, out=terms[:, 0])
     np.subtract(-SLACK, z, out=terms[:, 1])
-    if (count < SAMPLES).any():
-        teaches = np.arange(len(z), 0, -1)[:, None] > count - LEARNING
-        np.putmask(terms, np.broadcast_to(teaches[:, None], terms.shape), np.nan)  # which ends the sum
     total, most = np.zeros(terms.shape[1:]), np.zeros(terms.shape[1:])
     for term in terms[::-1]:
         np.add(total, term, out=total)
@@ -264,22 +285,23 @@ def _theil_sen(age_days: Floats, value: Floats, count: NDArray[np.int64], desk: 
     In half the width: no device gives more digits, and putting them in order is most of the work.
     """
     size, patients = value.shape
-    days, number = (desk(name, size, patients, dtype=np.float32) for name in ("days", "number"))
-    days[:], number[:] = age_days, value
     pairs = size * (size - 1) // 2
-    slopes, between = (
-        desk(name, rows, patients, dtype=np.float32) for name, rows in (("slopes", pairs), ("between", size))
-    )
+    both = desk("both", size, 2, patients, dtype=np.float32)
+    np.negative(age_days, out=both[:, 0], casting="same_kind")
+    both[:, 1] = value
+    slopes, apart = (desk(name, *shape, dtype=np.float32)
+                     for name, shape in (("slopes", (pairs, patients)), ("apart", both.shape)))  # fmt: skip
     start = 0
-    for apart in range(1, size):
-        stop = start + size - apart
-        np.subtract(number[apart:], number[:-apart], out=slopes[start:stop])
-        slopes[start:stop] /= np.subtract(days[:-apart], days[apart:], out=between[apart:])
+    for places in range(1, size):
+        stop = start + size - places
+        np.subtract(both[places:], both[:-places], out=apart[places:])
+        np.divide(apart[places:, 1], apart[places:, 0], out=slopes[start:stop])
         start = stop
     ordered = desk("ordered", patients, pairs, dtype=np.float32)
     ordered[:] = slopes.T
     ordered.sort(axis=1)  # NaN last: one of the two is missing
-    pairs, rows = count * (count - 1) // 2, np.arange(patients)
-    middle = (ordered[rows, np.maximum(pairs - 1, 0) // 2] + ordered[rows, pairs // 2].astype(np.float64)) / 2
+    known, first, line = count * (count - 1) // 2, np.arange(patients) * pairs, ordered.reshape(-1)
+    lower = line.take(first + np.maximum(known - 1, 0) // 2)
+    middle = (lower + line.take(first + known // 2).astype(np.float64)) / 2
     slope: Floats = np.where(count >= LEAST_FOR_SLOPE, middle, np.nan)
     return slope

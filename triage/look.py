@@ -141,8 +141,26 @@ def fresh(w: Window, channel: str, fresh_s: Floats) -> Floats:
 def recent(w: Window, channel: str, span_s: Floats) -> Floats:
     """The good values [P, K] of the last `span_s` [P] seconds; NaN where there are none, or no span."""
     series = good(w, channel)
-    since_ns = w.now_ns - np.where(np.isnan(span_s), -1, np.floor(span_s * NS)).astype(np.int64)
-    return np.where(series.t_ns >= since_ns[:, None], series.value, np.nan)
+    return np.where(series.t_ns >= _since_ns(w, span_s)[:, None], series.value, np.nan)
+
+
+def highest(w: Window, channel: str, span_s: Floats) -> Floats:
+    """The highest good value [P] of the last `span_s` [P] seconds; NaN where there is none."""
+    found = np.full(w.patients, np.nan)
+    some = np.flatnonzero(w.channel[channel].t_ns[:, -1] != NEVER)  # Of most channels most patients have nothing.
+    if len(some):
+        series, trusted = w.channel[channel], w.quality.get(channel)
+        counts = series.t_ns[some] >= _since_ns(w, span_s)[some, None]
+        if trusted is not None:
+            counts &= trusted[some]
+        found[some] = np.fmax.reduce(np.where(counts, series.value[some], np.nan), axis=1)
+    return found
+
+
+def _since_ns(w: Window, span_s: Floats) -> Times:
+    """So many seconds ago [P]; in the time to come for NaN."""
+    since_ns: Times = w.now_ns - np.where(np.isnan(span_s), -1, np.floor(span_s * NS)).astype(np.int64)
+    return since_ns
 
 
 def median(value: Floats) -> Floats:

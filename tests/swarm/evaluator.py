@@ -21,6 +21,7 @@ from typing import Any
 
 from tests.swarm.look import Sample
 from tests.triage.second_opinion import OPINIONS
+from tests.triage.second_opinion.breath import usually
 from tests.triage.second_opinion.plain import NURSE, Seen, verdict
 
 UNKNOWN, CALM, MEDIUM = -1, 0, 2
@@ -56,7 +57,7 @@ _TROUBLES = (
 _SEES: Mapping[str, tuple[Sequence[str], float, int]] = {
     "spo2_floor": (("spo2", "perfusion_index"), 14 * DAY, 32),
     "pulse_high": (("pulse_rate",), 14 * DAY, 32),
-    "spo2_drop": (("spo2", "perfusion_index"), 21 * DAY, 96),
+    "spo2_drop": (("spo2", "perfusion_index"), 14 * DAY, 32),
     "spirometry": (("fev1", "fvc"), 14 * DAY, 24),
     "cat_rise": (("cat_score",), 122 * DAY, 24),
     "exact_rise": (("exact_score",), 17 * DAY, 32),
@@ -132,6 +133,9 @@ def _opinion(rule: str, filed: Filed, limits: Mapping[str, float], now_ns: int) 
         ][-most:]
         for name in names
     }
+    if rule == "spo2_drop":
+        limits = {**limits, "spo2_median": usually((one.t_ns, one.value) for one in filed.get("spo2", ())
+                                                   if one.good and one.t_ns <= now_ns)}  # fmt: skip
     level, audience = verdict(OPINIONS[rule](seen, limits))
     return CALM if level > CALM and audience != NURSE else int(level)
 

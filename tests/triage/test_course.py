@@ -20,7 +20,7 @@ from vitals.clock import NS
 NOW_NS = 1_795_000_000 * NS
 HOUR_NS = 3600 * NS
 DAY_NS = 24 * HOUR_NS
-FIELDS = ("count", "mean", "sd", "rise", "fall", "slope", "value")
+FIELDS = ("count", "mean", "sd", "median", "rise", "fall", "slope", "value")
 
 
 def tracking(*channels: str):
@@ -89,6 +89,13 @@ def test_the_mean_is_of_what_came_before_the_newest():
     assert (found.value[0], found.count[0]) == (80, 13)
     assert 90 < found.mean[0] < 91.5, "the population's 96 still counts a little"
     assert (found.value[0] - found.mean[0]) / found.sd[0] < -4
+
+
+def test_what_is_usual_has_nothing_of_the_newest_readings_own_day():
+    ill = [Sample("eva", "spo2", NOW_NS - n * 6 * HOUR_NS, 88.0) for n in range(4)]
+    days = [Sample("eva", "spo2", NOW_NS - n * DAY_NS, 95.0 + n % 2) for n in range(1, 5)]
+    assert seen([*days, *ill]).median[0] == 95.5
+    assert math.isnan(seen([*days[1:], *ill]).median[0]), "three are too few"
 
 
 def test_a_slow_fall_adds_up_although_no_day_differs_much_from_the_last():

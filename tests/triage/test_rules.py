@@ -267,6 +267,13 @@ def test_a_patient_who_is_usually_at_96_is_ill_at_92(says, wishes):
     assert says("spo2_drop", {"spo2_usual": 90.0}, spo2=[*USUALLY_96, (1.2, 88), (1, 87)])[0] == Level.CALM
 
 
+def test_a_stream_of_seconds_does_not_wash_away_what_is_usual(says):
+    second = 1 / 3600
+    days = [(hour - n * second, 96) for hour in range(30, 102, 6) for n in range(120)]  # a clip worn day and night
+    assert says("spo2_drop", spo2=[*days, *((n * second, 91) for n in range(120))])[0] == Level.MEDIUM
+    assert says("spo2_drop", spo2=[*days, *((n * second, 95) for n in range(120))])[0] == Level.CALM
+
+
 def test_what_is_usual_takes_four_readings_of_other_days(says):
     level, sentence = says("spo2_drop", spo2=[(72, 97), (60, 97), (48, 97), (1, 80)])
     assert (level, sentence) == (

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from tests.triage.second_opinion import OPINIONS
 from tests.triage.second_opinion.plain import Seen, verdict
-from tests.triage.state.reference import Reference
+from tests.triage.state.reference import Course, Reference
 from triage.catalogue import catalogue
 from triage.run import run
 from vitals.alarm import Audience, Level
@@ -25,7 +25,9 @@ def test_both_say_the_same(name, data, homes):
     verdicts = run(told.window(rule), [rule])
     for row, patient in enumerate(told.patients):
         limit = {**rule.limits, **told.limits[patient]}
-        limit |= {f"{name}_cusum": cusum(told, patient, name) for name in rule.tracks}
+        for channel in rule.tracks:
+            limit |= {f"{channel}_cusum": cusum(told, patient, channel)}
+            limit |= {f"{channel}_median": course(told, patient, channel).median}
         if "watched_since_ns" in limit:
             limit["watched_s"] = (told.now_ns - limit["watched_since_ns"]) / NS
         seen = {channel: plainly(told, patient, channel, rule) for channel in (*rule.reads, *rule.events)}
@@ -37,10 +39,14 @@ def test_both_say_the_same(name, data, homes):
 
 def cusum(told, patient: str, channel: str) -> float:
     """How far the channel has gone in a direction that does harm; NaN where nobody can say."""
+    its = course(told, patient, channel)
+    return max((way for way in (its.rise, its.fall) if not math.isnan(way)), default=math.nan)
+
+
+def course(told, patient: str, channel: str) -> Course:
     known = Reference()
     known.samples[patient] = [sample for sample in told.samples if sample.patient == patient]
-    course = known.course(patient, channel, told.now_ns)
-    return max((way for way in (course.rise, course.fall) if not math.isnan(way)), default=math.nan)
+    return known.course(patient, channel, told.now_ns)
 
 
 def plainly(told, patient: str, channel: str, rule) -> list[Seen]:

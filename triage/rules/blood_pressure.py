@@ -14,7 +14,7 @@ to whole mmHg, halves up.
 import numpy as np
 
 from triage.contract import Bools, Finding, Floats, Window, levels, rule
-from triage.look import count, good, limited, mean, newest, recent, within
+from triage.look import count, good, highest, limited, mean, newest, within
 from triage.scores.bands import rounded
 from vitals.alarm import Level
 
@@ -64,7 +64,7 @@ def blood_pressure(w: Window) -> Finding:
     above = (rounded(sys_mean) >= rounded(w.limit["bp_sys_target"])) | (
         rounded(dia_mean) >= rounded(w.limit["bp_dia_target"])
     )
-    answers = {name: np.fmax.reduce(recent(w, name, w.limit["bp_symptom_s"]), axis=1) for name in SYMPTOM_FROM}
+    answers = {name: highest(w, name, w.limit["bp_symptom_s"]) for name in SYMPTOM_FROM}
     lately = urgent | _reached(w, "bp_sys") | _reached(w, "bp_dia")
     told = {name: lately & (answer >= SYMPTOM_FROM[name]) for name, answer in answers.items()}
     emergency = np.any(list(told.values()), axis=0)
@@ -88,8 +88,8 @@ def blood_pressure(w: Window) -> Finding:
 
 def _reached(w: Window, channel: str) -> Bools:
     """Whether a pressure [P] was far too high within the time for which a symptom counts."""
-    highest = np.fmax.reduce(recent(w, channel, w.limit["bp_symptom_s"]), axis=1)
-    return np.asarray(rounded(highest) >= rounded(w.limit[f"{channel}_urgent"]))
+    most = highest(w, channel, w.limit["bp_symptom_s"])
+    return np.asarray(rounded(most) >= rounded(w.limit[f"{channel}_urgent"]))
 
 
 def _pressure(w: Window, channel: str) -> tuple[Floats, Floats, Bools]:

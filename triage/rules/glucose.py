@@ -78,21 +78,24 @@ def glucose(w: Window) -> Finding:
     limit = w.limit
     able = limited(w, glucose.limits)
     told, ketones = good(w, "glucose"), newest(w, good(w, "ketone"))
-    readings = Series(told.t_ns, np.round(told.value, 6))
-    last = newest(w, readings)
+    last = newest(w, told)
     known = able & (last.age_s <= limit["glucose_stale_s"])
+    some = np.flatnonzero(known)  # Only theirs are looked through.
+    readings = Series(told.t_ns[some], np.round(told.value[some], 6))
+    value = np.round(last.value, 6)
     ketone = np.where(able & (ketones.age_s <= limit["ketone_stale_s"]), ketones.value, np.nan)
 
     def for_s(below: Floats) -> Floats:
         """For how long it has been below [P]: from the first such reading to the newest; NaN where it is not."""
-        began_ns = held_since(readings, readings.value < below[:, None], APART_S)
-        return np.where(known & (began_ns != NEVER), (last.t_ns - began_ns) / NS, np.nan)
+        began_ns = np.full(w.patients, NEVER)
+        began_ns[some] = held_since(readings, readings.value < below[some, None], APART_S)
+        return np.where(began_ns != NEVER, (last.t_ns - began_ns) / NS, np.nan)
 
     urgent_s, low_s = for_s(limit["glucose_urgent"]), for_s(limit["glucose_low"])
     urgent = urgent_s >= LEVEL_2_S
     extended = low_s > EXTENDED_S
     unanswered = (urgent_s < LEVEL_2_S) & (last.age_s > UNANSWERED_S)
-    high = known & (last.value > limit["glucose_high"])
+    high = known & (value > limit["glucose_high"])
     high_ketones, urgent_ketones = high & (ketone >= limit["ketone_high"]), ketone >= limit["ketone_urgent"]
 
     level = levels(w.patients)
@@ -115,7 +118,7 @@ def glucose(w: Window) -> Finding:
         "ketone_wanted": ketone_wanted,
     }
     because = {
-        "glucose": np.where(known, last.value, np.nan),
+        "glucose": np.where(known, value, np.nan),
         "ketone": ketone,
         "low_min": low_s / 60,
         "urgent_min": urgent_s / 60,

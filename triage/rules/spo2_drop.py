@@ -4,25 +4,27 @@ Source: home programmes for COPD act on a drop of 3 to 4 points from the persona
 at 96 is ill at 92, long before any floor for everybody. A personal floor that is set with care does the same; this rule
 sees who has none yet.
 
-What is usual is `spo2_usual` where a clinician has confirmed it. Else it is the median of the readings of the two weeks
-before the newest, without those of its own day, if there are four of them; who is measured without a pause has no such
-days among the readings that are looked at, and needs a confirmed one. As for the floor, a level takes two agreeing
-readings, one alone is a level lower and wishes for another, and a cold finger does not count.
+What is usual is `spo2_usual` where a clinician has confirmed it. Else it is the median of the channel's course without
+the newest reading's own day (`triage.course`), if that has four readings (check). A course is one reading in six hours,
+so who is measured without a pause has a usual, too: a stream of seconds does not wash it away. As for the floor, a
+level takes two agreeing readings, one alone is a level lower and wishes for another, and a cold finger does not count;
+that a cold finger may have taught is what a median is for.
 """
 
 import numpy as np
 
 from triage.contract import Finding, Window, levels, plausible, rule
-from triage.look import before, count, good, limited, median, newest, perfused, within
+from triage.look import good, limited, newest, perfused, within
 from vitals.alarm import Level
 
-OWN_DAY_S, TWO_WEEKS_S, ENOUGH = 86_400.0, 14 * 86_400.0, 4
+TWO_WEEKS_S = 14 * 86_400.0
 
 
 @rule(
-    version="1",
+    version="2",
     title={"nb": "SpO₂ lavere enn vanlig", "en": "SpO₂ below what is usual"},
     reads=("spo2", "perfusion_index"),
+    tracks=("spo2",),
     limits={
         "spo2_drop": 4.0,
         "spo2_usual": np.nan,
@@ -37,8 +39,8 @@ OWN_DAY_S, TWO_WEEKS_S, ENOUGH = 86_400.0, 14 * 86_400.0, 4
         "spo2_stale_s": (60.0, 604_800.0),
         "perfusion_least": (0.0, 2.0),
     },
-    window_s=TWO_WEEKS_S + 604_800,
-    samples=96,
+    window_s=TWO_WEEKS_S,
+    samples=32,
     text={
         "nb": "SpO₂ {low_min} %, vanligvis {usual} % (varsles fra {drop} lavere)"
         "[ ({count:.0f} målinger{agreed:?})][; én enkelt måling, mål på nytt{again:?}]",
@@ -60,9 +62,7 @@ def spo2_drop(w: Window) -> Finding:
     """
     readings = perfused(w, good(w, "spo2"), w.limit["perfusion_least"])
     last = newest(w, readings)
-    earlier = before(readings, last.t_ns, OWN_DAY_S, TWO_WEEKS_S).value
-    learned = np.where(count(earlier) >= ENOUGH, median(earlier), np.nan)
-    usual = np.where(np.isnan(w.limit["spo2_usual"]), learned, w.limit["spo2_usual"])
+    usual = np.where(np.isnan(w.limit["spo2_usual"]), w.track["spo2"].median, w.limit["spo2_usual"])
     recent = within(readings, last.t_ns, w.limit["spo2_agree_s"]).value
     # To the tenth, so that 96 - 92 is 4 and not a hair less.
     low = np.round(usual[:, None] - recent, 3) >= w.limit["spo2_drop"][:, None]

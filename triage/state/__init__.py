@@ -6,6 +6,7 @@
     rings     the newest samples of each series (a channel or event of one patient)
     courses   thinned rings, and what is known of the course in each
     points    NEWS2 as one packed byte a parameter, so that everybody's totals are an add
+    scores    NEWS2 of everybody, for whoever asks for it
     table     `State`: batches in, changed patients out
     view      the window on chosen patients, the same as `triage.grid.window` makes from samples
 

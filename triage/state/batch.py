@@ -1,10 +1,10 @@
-"""A batch put in order: series by series, and in each by time, value and trust.
+"""A batch put in order: patient by patient, of each series by series, and in each by time, value and trust.
 
 Nearly every series has one sample in a batch. So the series are put in order, which is one number each, and only where
 two samples are of one series are their times looked at.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -41,24 +41,31 @@ class Plausible:
         return np.asarray((value >= self._low.take(name)) & (value <= self._high.take(name)))
 
 
-def batch(samples: Samples, patients: int, plausible: Plausible) -> Batch:
+def batch(samples: Samples, names: int, plausible: Plausible) -> Batch:
     """In order. A value that is no number is none, and one that is not plausible is not to be trusted."""
     usable = np.isfinite(samples.value)
     if not usable.all():
         samples = Samples(*(column[usable] for column in vars(samples).values()))
     good = samples.good & plausible(samples.name, samples.value)
-    series = samples.name * np.int64(patients) + samples.patient
-    order = np.argsort(series)
+    series = samples.patient * np.int64(names) + samples.name
+    order = np.argsort(series, kind="stable")  # the quickest for so few
     series = series.take(order)
     first = firsts(series)
     if not first.all():
         _sort_within(order, first, series, samples, good)
-    starts = np.flatnonzero(first)
-    heads = order.take(starts)
+    (starts,) = first.nonzero()  # spares a wrapper in Python
+    heads, counts = order.take(starts), np.empty_like(starts)
+    np.subtract(starts[1:], starts[:-1], out=counts[:-1])
+    counts[-1:] = len(order) - starts[-1:]
     return Batch(
-        samples.name.take(heads), samples.patient.take(heads), np.diff(starts, append=len(order)),
+        samples.name.take(heads), samples.patient.take(heads), counts,
         samples.t_ns.take(order), samples.value.take(order), good.take(order),
     )  # fmt: skip
+
+
+def numbers(names: Sequence[str], among: Sequence[str]) -> Rows:
+    """Which of those each name is, -1 for none."""
+    return np.array([among.index(name) if name in among else -1 for name in names], np.intp)
 
 
 def firsts(numbers: NDArray[np.int64]) -> Bools:

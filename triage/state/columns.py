@@ -13,6 +13,7 @@ from numpy.typing import DTypeLike, NDArray
 Index = Any
 """Index arrays, for which NumPy gives copies."""
 Numbers = NDArray[np.intp]
+Words = NDArray[np.int64]
 
 
 class Log:
@@ -77,18 +78,22 @@ class Columns:
             self._log.remember(lambda: self._put(name, index, before))
         array[index] = values
 
-    def take(self, name: str, number: Numbers, rows: Numbers) -> NDArray[Any]:
-        """Of an array with one axis before the rows, what is there [N]: faster than by two index arrays."""
-        taken: NDArray[Any] = self._arrays[name].reshape(-1).take(number * self.length + rows)
+    def take(self, name: str, number: Numbers | int, rows: Numbers) -> NDArray[Any]:
+        """Of an array with one more axis, what is there [N]: faster than by two index arrays."""
+        taken: NDArray[Any] = self._arrays[name].reshape(-1).take(self._places(name, number, rows))
         return taken
 
     def put_at(self, name: str, number: Numbers, rows: Numbers, values: Any) -> None:
         """Overwrite there."""
-        line, places = self._arrays[name].reshape(-1), number * self.length + rows
+        places = self._places(name, number, rows)
         if self._log.kept:
-            before = line.take(places)
-            self._log.remember(lambda: self._put(name, (number, rows), before))  # until then, it may have grown
-        line[places] = values
+            before = self._arrays[name].reshape(-1).take(places)
+            self._log.remember(lambda: self.put_for_good(name, number, rows, before))
+        self._arrays[name].reshape(-1)[places] = values
+
+    def put_for_good(self, name: str, number: Numbers, rows: Numbers, values: Any) -> None:
+        """Overwrite what need not come back."""
+        self._arrays[name].reshape(-1)[self._places(name, number, rows)] = values
 
     def reserve(self, length: int) -> None:
         """Have room for so many rows."""
@@ -110,52 +115,56 @@ class Columns:
         """What all of it takes in memory."""
         return sum(array.nbytes for array in self._arrays.values())
 
+    def _places(self, name: str, number: Numbers | int, rows: Numbers) -> Numbers:
+        array = self._arrays[name]  # which may have grown since
+        places: Numbers
+        places = number * self.length + rows if self._columns[name].before else rows * array.shape[-1] + number
+        return places
+
     def _put(self, name: str, index: Index, values: NDArray[Any]) -> None:
         self._arrays[name][index] = values
 
 
 class Line:
-    """One line of 64-bit words, to which more are added at its end."""
+    """One line of pairs of 64-bit words, to which more are added at its end.
+
+    A pair is read and written at one stroke: to NumPy it is a complex number, which it copies as it stands.
+    """
 
     def __init__(self, log: Log) -> None:
         self._log = log
-        self.words: NDArray[np.int64] = np.empty(0, np.int64)
+        self._pairs = np.empty(0, np.complex128)
         """Room for more than are used: what nobody has written to yet takes no memory."""
         self._used = 0
 
     @property
     def nbytes(self) -> int:
         """What all of it takes in memory."""
-        return self._used * self.words.itemsize
+        return self._used * self._pairs.itemsize
 
-    def extend(self, words: NDArray[np.int64]) -> int:
-        """Add these at the end; returns where they begin."""
-        start, self._used = self._used, self._used + len(words)
-        if self._used > len(self.words):
-            grown = np.empty(2 * self._used, np.int64)
-            grown[:start] = self.words[:start]
-            self.words = grown
-        self.words[start : self._used] = words
+    def extend(self, words: Words) -> int:
+        """Add these [2 N] at the end; returns where they begin, in pairs."""
+        start, self._used = self._used, self._used + len(words) // 2
+        if self._used > len(self._pairs):
+            grown = np.empty(2 * self._used, np.complex128)
+            grown[:start] = self._pairs[:start]
+            self._pairs = grown
+        self._pairs[start : self._used] = words.view(np.complex128)
         self._log.remember(lambda: setattr(self, "_used", start))
         return start
 
-    def put(self, places: NDArray[np.int64], words: Any, old: NDArray[np.int64] | None = None) -> None:
+    def take(self, places: Numbers, out: NDArray[np.complex128] | None = None) -> Words:
+        """The two words [..., 2] at each place."""
+        taken = self._pairs.take(places, out=out, mode="raise" if out is None else "clip")  # clip: straight into `out`
+        return taken.view(np.int64).reshape(*places.shape, 2)
+
+    def put(self, places: Numbers, words: Words, old: Words | None = None) -> None:
         """Overwrite; `old` is what is there, if the caller has it at hand."""
         if self._log.kept:
-            before = self.words.take(places) if old is None else old
-            self._log.remember(lambda: self.words.__setitem__(places, before))
-        self.words[places] = words
+            before = (self.take(places) if old is None else old).view(np.complex128)[..., 0]
+            self._log.remember(lambda: self._pairs.__setitem__(places, before))
+        self.put_for_good(places, words)
 
-    def fours(self, places: NDArray[np.int64]) -> NDArray[np.int64]:
-        """The four words [..., 4] at each place, counted in fours."""
-        fours: NDArray[np.int64] = self.words.reshape(-1, 4).take(places, axis=0)
-        return fours
-
-    def put_fours(
-        self, places: NDArray[np.int64], words: NDArray[np.int64], old: NDArray[np.int64] | None = None
-    ) -> None:
-        """Overwrite them; `old` is what is there, if the caller has it at hand."""
-        if self._log.kept:
-            before = self.fours(places) if old is None else old
-            self._log.remember(lambda: self.words.reshape(-1, 4).__setitem__(places, before))
-        self.words.reshape(-1, 4)[places] = words
+    def put_for_good(self, places: Numbers, words: Words) -> None:
+        """Overwrite what need not come back: it can be made again."""
+        self._pairs[places] = words.view(np.complex128)[..., 0]

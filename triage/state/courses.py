@@ -2,7 +2,8 @@
 
 A course is a second ring of a series, thinned, right behind its ring, and then the numbers that come of it. They are
 made when somebody looks, of all series at once that were touched since: a transaction of many rows makes them once,
-and a course at which no rule looks is never made.
+and a course at which no rule looks is never made. Numbers are not kept when a batch may be undone: they are a function
+of the ring, and are made again.
 """
 
 from collections.abc import Sequence
@@ -11,19 +12,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from triage import course
-from triage.contract import NEVER, Floats, Track
-from triage.state.rings import FOUR, Rings, Slots, Told, blank, last_of_steps
+from triage.contract import Floats, Track
+from triage.state.rings import Rings, Slots, Told, blank, last_of_steps
 
-_NUMBERS = ("count", "mean", "sd", "rise", "fall", "slope")
+_NUMBERS = ("count", "mean", "sd", "median", "rise", "fall", "slope")
 _NONE = np.array([0.0, *[np.nan] * 7])
-"""Of nothing; two words to make it fours."""
+"""Of nothing; one word to make it pairs."""
 BLANK = np.concatenate((blank(course.SAMPLES), _NONE.view(np.int64)))
-_AFTER = len(blank(course.SAMPLES)) // FOUR
+_PAIRS = np.arange(len(_NONE) // 2) + len(blank(course.SAMPLES)) // 2
+"""Where the numbers are, counted from the slot of the course's ring."""
 
 
 def behind(slots: Slots, size: NDArray[np.int64] | int) -> Slots:
     """Where the courses of rings of these sizes are; 0 of slot 0."""
-    return np.where(slots == 0, 0, slots + 1 + size // 2)
+    return np.where(slots == 0, 0, slots + 1 + size)
 
 
 class Courses:
@@ -34,36 +36,39 @@ class Courses:
         self._usual = course.Usuals.of(channels)
         self._desk = course.Desk()
 
-    def put(self, told: Told) -> None:
-        """Add good samples to the rings of courses."""
-        if not told.single:
-            told = told.only(last_of_steps(told.t_ns, np.repeat(told.slots, told.counts)))
-        size = np.full_like(told.size, course.SAMPLES)
-        self._rings.put(told._replace(slots=behind(told.slots, told.size), size=size), thin=True)
-
     def make(self, slots: Slots, number: NDArray[np.intp]) -> None:
         """Make the numbers of these."""
-        t_ns, value = self._rings.readings(slots, course.SAMPLES, self._desk)
+        t_ns, value = self._rings.readings(slots, course.SAMPLES, course.LEARNING + 1, self._desk)
         far = np.less(t_ns, t_ns[-1] - course.REACH_NS, out=self._desk("far", *t_ns.shape, dtype=np.bool_))
         if far.any():
-            np.putmask(t_ns, far, NEVER)
             np.putmask(value, far, np.nan)
         seen = course.track(t_ns.T, value.T, self._usual.take(number), self._desk)
         made = self._desk("made", len(slots), len(_NONE))
         for column, name in enumerate(_NUMBERS):
             made[:, column] = vars(seen)[name]
-        self._rings.line.put_fours(self._numbers_of(slots), made.view(np.int64).reshape(len(slots), -1, FOUR))
+        self._rings.line.put_for_good(slots[:, None] + _PAIRS, made.view(np.int64).reshape(-1, len(_PAIRS), 2))
 
     def told(self, slots: Slots) -> Track:
         """The courses, which are made, as of their newest readings."""
         newest = self._rings.newest(slots, np.full(len(slots), course.SAMPLES))
-        words = self._rings.line.fours(self._numbers_of(slots)).reshape(len(slots), -1)
-        numbers: Floats = words[:, : len(_NUMBERS)].T.copy().view(np.float64)
-        numbers[:, slots == 0] = _NONE[: len(_NUMBERS), None]
-        count, *others = numbers
-        return Track(count, newest.t_ns, newest.value, *others)
+        words = self._rings.line.take(slots[:, None] + _PAIRS).reshape(-1, len(_NONE))
+        numbers: Floats = words.T.copy().view(np.float64)
+        numbers[:, slots == 0] = _NONE[:, None]
+        count, *others = numbers[: len(_NUMBERS)]
+        return Track(count, newest.t_ns.copy(), newest.value.copy(), *others)
 
-    @staticmethod
-    def _numbers_of(slots: Slots) -> Slots:
-        """Which fours [N, 2] the numbers of each are."""
-        return slots[:, None] + np.arange(_AFTER, _AFTER + len(_NONE) // FOUR)
+
+def readings(told: Told, tracked: NDArray[np.bool_]) -> Told:
+    """Of samples for rings what is for the courses of those that are `tracked` [M]: the last good one of each step."""
+    of = np.repeat(np.arange(len(told.slots)), told.counts)
+    (kept,) = (told.good & tracked.take(of)).nonzero()
+    t_ns, of = told.t_ns.take(kept), of.take(kept)
+    (last,) = last_of_steps(t_ns, of).nonzero()
+    kept, t_ns, of = kept.take(last), t_ns.take(last), of.take(last)
+    counts = np.bincount(of, minlength=len(told.slots))
+    (some,) = counts.nonzero()
+    slots = behind(told.slots.take(some), told.size.take(some))
+    return Told(
+        slots, np.full(len(some), course.SAMPLES), np.ones(len(some), np.bool_), counts.take(some),
+        t_ns, told.value.take(kept), told.good.take(kept),
+    )  # fmt: skip

@@ -8,53 +8,53 @@ rings, just large enough for the rules that look at it. A row says since when th
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
-from triage.contract import NEVER, Bools, Floats, Times, Track
+from triage.contract import Bools, Track
 from triage.grid import Need, Samples
-from triage.scores.news2 import PARAMETERS
-from triage.state.batch import Batch, Plausible, batch, firsts
-from triage.state.columns import Column, Columns, Log
-from triage.state.courses import BLANK, Courses, behind
+from triage.state.batch import Batch, Plausible, batch, firsts, numbers
+from triage.state.columns import Column, Columns, Log, Words
+from triage.state.courses import BLANK, Courses, behind, readings
 from triage.state.people import NOTHING, People, Rows
-from triage.state.points import Points, Totals
 from triage.state.rings import MOST, Newest, Rings, Slots, Told, blank
+from triage.state.scores import Scores
 
 SIZES = (8, 32, 128, MOST)
 """Rings come in these sizes."""
-
-_NEWS2_SAMPLES = 4
-"""So many of a parameter the rule looks at for the newest good one."""
 
 
 class State:
     """`needs`: what is looked at (`triage.grid.needs`). Raises ValueError where that is more than rings can hold.
 
-    `further_ns`: of these names everything is told from so much earlier than of the others.
+    `further_ns`: of these names everything is told from so much earlier than of the others. `scores`: keep NEWS2.
     """
 
     def __init__(
-        self, needs: Mapping[str, Need], patients: int = 0, further_ns: Mapping[str, int] | None = None
+        self,
+        needs: Mapping[str, Need],
+        patients: int = 0,
+        further_ns: Mapping[str, int] | None = None,
+        scores: bool = False,
     ) -> None:
         self.names = tuple(needs)
         self.needs = dict(needs)
         self.size_of = {name: _size(name, need) for name, need in needs.items()}
         self.tracked = tuple(name for name, need in needs.items() if need.course)
         self._number = {name: number for number, name in enumerate(self.names)}
-        self._size = np.array(list(self.size_of.values()), np.int64)
-        self._course_number = _numbers(self.names, self.tracked)
-        self._parameter = _numbers(self.names, PARAMETERS)
+        self.sizes = np.array(list(self.size_of.values()), np.int64)
+        self._course_number = numbers(self.names, self.tracked)
+        self._tracked = np.array([self._number[name] for name in self.tracked], np.intp)
         self._plausible = Plausible(self.names)
 
         self.log = Log()
         self.rings = Rings(self.log)
         self.courses = Courses(self.rings, self.tracked)
-        self.points = Points(self.log)
+        self.scores = Scores(self.log, self.rings, self.names, self.sizes, self._slots_of) if scores else None
+        """NEWS2 of everybody, for whoever asked for it."""
         self.columns = Columns(
             self.log,
-            slot=Column(np.int32, 0, (len(self.names),)),
+            slot=Column(np.int32, np.zeros(len(self.names))),
             since_ns=Column(np.int64, NOTHING),
-            touched=Column(np.bool_, False, (len(self.tracked),)),
+            touched=Column(np.bool_, np.zeros(len(self.tracked))),
         )
         self.people = People(self.columns, further_ns or {})
         self._reserve(patients)
@@ -62,7 +62,8 @@ class State:
     @property
     def nbytes(self) -> int:
         """What the arrays take in memory, room for more patients with them."""
-        return self.rings.line.nbytes + self.points.columns.nbytes + self.columns.nbytes
+        scores = self.scores.points.columns.nbytes if self.scores else 0
+        return self.rings.line.nbytes + self.columns.nbytes + scores
 
     def serves(self, name: str, need: Need) -> bool:
         """Whether the state was made for a rule that needs so much of a name."""
@@ -80,12 +81,11 @@ class State:
 
     def remove(self, patients: Sequence[str]) -> None:
         """Forget them; their rows are given to others. Cannot be undone. Raises KeyError for one who has no row."""
-        self.clear(self.people.rows(patients))
+        rows = self.people.rows(patients)
+        self.clear(rows)
+        if self.scores:
+            self.scores.points.remove(rows)
         self.people.remove(patients)
-
-    def prescribe(self, rows: Rows, scale: NDArray[np.int8], fresh_s: Floats, now_ns: int) -> None:
-        """For NEWS2: the SpO2 scale [P], and how old each of `news2.PARAMETERS` may be [7, P], in seconds."""
-        self.points.prescribe(rows, scale, fresh_s, now_ns)
 
     # --- what has come
 
@@ -106,23 +106,25 @@ class State:
 
         A value that is no number is none. Dropping what came twice is the caller's concern, as with `triage.grid`.
         """
-        one = batch(samples, max(len(self.people), 1), self._plausible)
+        one = batch(samples, len(self.names), self._plausible)
         if len(one.name):
-            size = self._size.take(one.name)
-            told = Told(self._slots(one), size, *one[2:])
-            self._score(one, self.rings.put(told), now_ns)
-            self._follow(one, told)
-        rows = np.sort(one.row)
-        return rows[firsts(rows)]
+            slots, size, number = self._slots(one), self.sizes.take(one.name), self._course_number.take(one.name)
+            told = Told(slots, size, np.zeros(len(slots), np.bool_), *one[2:])
+            newer = self.rings.put(told.and_also(readings(told, number >= 0)))
+            self._touch(one.row, number)
+            if self.scores:
+                self.scores.put(one.name, one.row, self._ends(told, newer[: len(slots)]), now_ns)
+        return one.row.compress(firsts(one.row))
 
     def clear(self, rows: Rows) -> None:
         """Nothing is known of these patients any more: something was withdrawn, and they are to be told anew."""
-        for number, size in enumerate(self._size.tolist()):
+        for number, size in enumerate(self.sizes.tolist()):
             slots = self._slots_of(number, rows)
             self.rings.clear(slots[slots > 0], self._blank(number, size))
         self.columns.put("since_ns", rows, NOTHING)
-        self.columns.put("touched", (slice(None), rows), False)
-        self.points.forget(rows)
+        self.columns.put("touched", rows, False)
+        if self.scores:
+            self.scores.points.forget(rows)
 
     def fill(self, rows: Rows, since_ns: int, samples: Samples, now_ns: int) -> None:
         """All there is of these patients since then, and nothing else."""
@@ -132,37 +134,24 @@ class State:
 
     # --- what is known
 
-    def expire(self, now_ns: int) -> Rows:
-        """Let time pass for NEWS2; returns whose points changed."""
-        ahead = np.flatnonzero(self.points.columns["ahead"][: len(self.people)])
-        self.points.columns.put("ahead", ahead, False)
-        for number, parameter in enumerate(self._parameter.tolist()):
-            if parameter >= 0 and len(ahead):
-                slots = self._slots_of(number, ahead)
-                newest = self.rings.newest(slots, np.full(len(ahead), self._size[number]))
-                t_ns, value = self._counts(newest, ahead, now_ns)
-                self.points.set(now_ns, np.full(len(ahead), parameter), ahead, t_ns, value)
-        return np.union1d(ahead, self.points.expire(now_ns))
-
-    def totals(self) -> Totals:
-        """NEWS2 of every row, as of when it was last written or expired."""
-        return self.points.totals(len(self.people))
-
     def slots(self, name: str, rows: Rows) -> Slots:
         """Where the rings of a name are, 0 of whom there is none."""
         return self._slots_of(self._number[name], rows)
 
     def make_courses(self, names: Sequence[str], rows: Rows) -> None:
         """Make the courses of these names of those patients who were told of since."""
-        wanted = np.array([self._number[name] for name in names], np.intp)
-        touched = self.columns.take("touched", self._course_number.take(wanted)[:, None], rows)
-        which, who = np.nonzero(touched)  # of few patients, or few names: only theirs are looked for in the line
-        if len(which):
-            name, row = wanted.take(which), rows.take(who)
+        if not self.tracked:
+            return
+        touched = self.columns["touched"].take(rows, axis=0)
+        if len(names) < len(self.tracked):
+            touched[:, [name not in names for name in self.tracked]] = False
+        who, number = np.divmod(np.flatnonzero(touched), len(self.tracked))
+        if len(who):
+            row, name = rows.take(who), self._tracked.take(number)
             slots = self.columns.take("slot", name, row).astype(np.int64)
-            number = self._course_number.take(name)
-            self.courses.make(behind(slots, self._size.take(name)), number)
-            self.columns.put_at("touched", number, row, False)
+            (there,) = slots.nonzero()  # not where the series came with a batch that was undone
+            self.courses.make(behind(slots, self.sizes.take(name)).take(there), number.take(there))
+            self._mark(number, row, False)
 
     def track(self, name: str, rows: Rows) -> Track:
         """The courses of one of the tracked, as of their newest readings."""
@@ -173,71 +162,46 @@ class State:
 
     def _reserve(self, patients: int) -> None:
         self.columns.reserve(patients)
-        self.points.columns.reserve(patients)
+        if self.scores:
+            self.scores.points.columns.reserve(patients)
 
     def _slots_of(self, number: int, rows: Rows) -> Slots:
-        slots: Slots = self.columns["slot"][number, rows].astype(np.int64)
-        return slots
+        return self.columns.take("slot", number, rows).astype(np.int64)
 
-    def _blank(self, number: int, size: int) -> NDArray[np.int64]:
+    def _blank(self, number: int, size: int) -> Words:
         """The words of a series in which there is nothing."""
         return np.concatenate((blank(size), BLANK)) if self._course_number[number] >= 0 else blank(size)
 
     def _slots(self, one: Batch) -> Slots:
         """The slots of the series; those that had none get one."""
-        slots = self.columns.take("slot", one.name, one.row).astype(np.int64)
-        new = np.flatnonzero(slots == 0)
+        slots: Slots = self.columns.take("slot", one.name, one.row).astype(np.int64)
+        (new,) = (slots == 0).nonzero()
         for number in np.unique(one.name[new]).tolist():
             mine = new[one.name[new] == number]
-            slots[mine] = self.rings.new(self._blank(number, int(self._size[number])), len(mine))
+            slots[mine] = self.rings.new(self._blank(number, int(self.sizes[number])), len(mine))
         if len(new):
             self.columns.put_at("slot", one.name[new], one.row[new], slots[new])
         return slots
 
-    def _follow(self, one: Batch, told: Told) -> None:
-        """Of these samples tell the courses the good ones."""
-        number = self._course_number.take(one.name)
-        tracked = number >= 0
-        self.columns.put_at("touched", number[tracked], one.row[tracked], True)
-        if not tracked.all():
-            told = told.of(tracked)
-        if not told.good.all():
-            told = told.only(told.good)
-        if len(told.slots):
-            self.courses.put(told)
+    def _touch(self, row: Rows, number: Rows) -> None:
+        """The courses of these series, -1 for one that is not tracked, are to be made."""
+        (tracked,) = (number >= 0).nonzero()
+        self._mark(number.take(tracked), row.take(tracked), True)
 
-    def _score(self, one: Batch, newest: Newest, now_ns: int) -> None:
-        """Tell NEWS2 what it looks at."""
-        parameter = self._parameter.take(one.name)
-        which = np.flatnonzero(parameter >= 0)
-        if len(which):
-            row = one.row.take(which)
-            t_ns, value = self._counts(newest.of(which), row, now_ns)
-            self.points.set(now_ns, parameter.take(which), row, t_ns, value)
+    def _mark(self, number: Rows, row: Rows, touched: bool) -> None:
+        """Whatever is undone: a course is made again that was, or would have been."""
+        self.columns.put_for_good("touched", number, row, touched)
+        self.log.remember(lambda: self.columns.put_for_good("touched", number, row, True))
 
-    def _counts(self, newest: Newest, row: Rows, now_ns: int) -> tuple[Times, Floats]:
-        """When and what counts of parameters now: the newest good one of the newest 4 up to now."""
-        t_ns, value = newest.t_ns, newest.value
-        other = np.flatnonzero((t_ns > now_ns) | ~newest.good)  # mostly the newest is the answer
-        if len(other):
-            t_ns, value, size = t_ns.copy(), value.copy(), newest.size[other]
-            ahead = t_ns[other] > now_ns
-            self.points.columns.put("ahead", row[other[ahead]], True)
-            for one, later in sorted(set(zip(size.tolist(), ahead.tolist(), strict=True))):
-                those = other[(size == one) & (ahead == later)]
-                among = self.rings.samples(newest.slots[those], one, one if later else _NEWS2_SAMPLES)
-                t_ns[those], value[those] = _newest_good(*among, now_ns)
-        return t_ns, value
-
-
-def _newest_good(t_ns: Times, value: Floats, good: Bools, now_ns: int) -> tuple[Times, Floats]:
-    """The newest good one [N] of the newest 4 up to now among these [K, N], newest last."""
-    come = (t_ns <= now_ns) & (t_ns != NEVER)
-    place = np.cumsum(come[::-1], axis=0)[::-1]  # 1 is the newest that has come
-    good = good & come & (place <= _NEWS2_SAMPLES)
-    where = len(good) - 1 - good[::-1].argmax(axis=0), np.arange(good.shape[1])
-    some = good.any(axis=0)
-    return np.where(some, t_ns[where], NEVER), np.where(some, value[where], np.nan)
+    def _ends(self, told: Told, newer: Bools) -> Newest:
+        """What the rings end in now. `newer`: those where what was told is."""
+        last = np.cumsum(told.counts) - 1
+        t_ns, value, good = told.t_ns.take(last), told.value.take(last), told.good.take(last)
+        if not newer.all():
+            late = np.flatnonzero(~newer)
+            its = self.rings.newest(told.slots[late], told.size[late])
+            t_ns[late], value[late], good[late] = its.t_ns, its.value, its.good
+        return Newest(told.slots, told.size, t_ns, value, good)
 
 
 def _size(name: str, need: Need) -> int:
@@ -245,7 +209,3 @@ def _size(name: str, need: Need) -> int:
         if need.samples <= size:
             return size
     raise ValueError(f"{name!r}: a rule looks at {need.samples} samples, and a ring holds {MOST}: ask for fewer")
-
-
-def _numbers(names: Sequence[str], among: Sequence[str]) -> Rows:
-    return np.array([among.index(name) if name in among else -1 for name in names], np.intp)

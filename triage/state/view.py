@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from triage import course
 from triage.contract import NEVER, Bools, Floats, Rule, Series, Times, Window
 from triage.grid import Need, Part, Samples, assembled, needs, ordered, part
-from triage.state.rings import CUT, NEWEST, Rings, Slots
+from triage.state.rings import NEWEST, Rings, Slots
 from triage.state.table import State
 from vitals.clock import NS
 
@@ -51,7 +51,7 @@ def part_of(state: State, now_ns: int, rows: Rows, name: str, need: Need, ask: L
     ahead = np.flatnonzero(heads[:, NEWEST] > now_ns)  # Samples whose time is yet to come: of few patients, if any.
     if len(ahead):
         _without_future(rings, slots[ahead], size, ahead, series, trusted, now_ns)
-    cut = (heads[:, CUT] != 0) & (rings.oldest_ns(slots, size) >= since_ns)
+    cut = rings.cut(slots, size) & (rings.oldest_ns(slots, size) >= since_ns)
     lacking = _lacking(cut, series, told_ns, since_ns)
     if need.window_s:
         _blank(series, trusted, (series.t_ns < since_ns) & (series.t_ns != NEVER))

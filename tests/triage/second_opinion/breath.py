@@ -2,6 +2,7 @@
 
 import math
 import statistics
+from collections.abc import Iterable
 from decimal import Decimal
 
 from tests.triage.second_opinion.plain import (
@@ -40,20 +41,29 @@ def spo2_floor(patient: Patient, limit: Limits) -> Level:
 
 
 def spo2_drop(patient: Patient, limit: Limits) -> Level:
+    """`limit` has what is usual by the course as `spo2_median`: `tests.triage.state.reference` or `usually`."""
+    patient = {name: readings[-32:] for name, readings in patient.items()}
     readings = trusted(warm(patient, limit), limit["spo2_stale_s"])
     limits = limit["spo2_drop"], limit["spo2_agree_s"], limit["perfusion_least"], limit["spo2_stale_s"]
     if not readings or missing(*limits):
         return UNKNOWN
     usual = limit["spo2_usual"]
     if missing(usual):
-        newest = readings[-1].age_ns
-        earlier = [s.value for s in readings if 86_400 * NS < s.age_ns - newest <= 14 * 86_400 * NS]
-        if len(earlier) < 4:
-            return UNKNOWN
-        usual = statistics.median(earlier)
+        usual = limit["spo2_median"]
+    if missing(usual):
+        return UNKNOWN
     recent = close_to_newest(readings, limit["spo2_agree_s"])
     low = [s for s in recent if round(usual - s.value, 3) >= limit["spo2_drop"]]
     return MEDIUM if len(low) >= 2 else LOW if low else CALM
+
+
+def usually(readings: Iterable[tuple[int, float]]) -> float:
+    """The median of what was usual a day before the newest reading (time, value): one in six hours, sixteen at most."""
+    last = {t_ns // (6 * 3600 * NS): (t_ns, value) for t_ns, value in sorted(readings)}
+    course = sorted(last.values())[-16:]
+    newest_ns = course[-1][0] if course else 0
+    earlier = [value for t_ns, value in course if 86_400 * NS <= newest_ns - t_ns <= 30 * 86_400 * NS]
+    return statistics.median(earlier) if len(earlier) >= 4 else math.nan
 
 
 def spirometry(patient: Patient, limit: Limits) -> Level:

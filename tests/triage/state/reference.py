@@ -32,6 +32,7 @@ class Course(NamedTuple):
     value: float = math.nan
     mean: float = math.nan
     sd: float = math.nan
+    median: float = math.nan
     rise: float = math.nan
     fall: float = math.nan
     slope: float = math.nan
@@ -49,7 +50,7 @@ class Reference:
     def __init__(self) -> None:
         self.samples: dict[str, list[Sample]] = {}
         self.scale: dict[str, int] = {}
-        self.fresh_s: dict[tuple[str, str], float] = {}
+        self.fresh_s: dict[str, float] = {}
 
     def series(self, patient: str, channel: str) -> list[Seen]:
         """In order; a value that is no number is none, and one that no instrument can report is doubted."""
@@ -71,7 +72,7 @@ class Reference:
         """What NEWS2 counts of a parameter: the newest good one of the newest 4, unless it is too old."""
         for seen in reversed([seen for seen in self.series(patient, channel) if seen.t_ns <= now_ns][-4:]):
             if seen.good:
-                fresh_s = self.fresh_s.get((patient, channel), 86_400.0)
+                fresh_s = self.fresh_s.get(patient, 86_400.0)
                 return seen.value if (now_ns - seen.t_ns) / NS <= fresh_s else math.nan
         return math.nan
 
@@ -117,8 +118,10 @@ def course(series: Iterable[Seen], channel: str, now_ns: int) -> Course:
             rise, fall = max(0.0, rise + z - 0.5), max(0.0, fall - z - 0.5)
     slopes = [(v - u) / ((t - s) / DAY_NS) for n, (t, v) in enumerate(readings) for s, u in readings[:n]]
     learned = len(readings) > 4
+    earlier = [v for t, v in readings if readings[-1][0] - t >= DAY_NS]
     return Course(
         len(readings), readings[-1][1], mean, sd,
+        statistics.median(earlier) if len(earlier) >= 4 and channel == "spo2" else math.nan,
         rise if learned and usual.rise else math.nan,
         fall if learned and usual.fall else math.nan,
         statistics.median(slopes) if len(readings) >= 3 else math.nan,

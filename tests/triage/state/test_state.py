@@ -19,7 +19,6 @@ from triage.grid import window as made_of_samples
 from triage.run import run
 from triage.state import ALWAYS, State, window
 from triage.state.people import NOTHING
-from triage.state.rings import CUT
 from vitals.channels import CHANNELS
 from vitals.clock import NS
 
@@ -52,7 +51,9 @@ class Life:
     def __init__(self, seed: int) -> None:
         self.random = Random(seed)
         self.now_ns = NOW_NS
-        self.state = State(NEEDS)
+        self.state = State(NEEDS, scores=True)
+        assert self.state.scores
+        self.news2 = self.state.scores
         self.told = Reference()
         self.asked = 0
         self.names = self.random.sample(NAMES, self.random.choice((1, 3, len(NAMES))))
@@ -136,7 +137,7 @@ class Life:
 
     def later(self) -> None:
         self.now_ns += self.random.choice((0, HOUR_NS, 20 * HOUR_NS, 40 * DAY_NS))
-        self.state.expire(self.now_ns)
+        self.news2.expire(self.now_ns)
 
     def more_people(self) -> None:
         self.comes(*(f"p{self.random.randint(0, 40)}" for _ in range(self.random.choice((1, 12)))))
@@ -148,15 +149,14 @@ class Life:
             self.state.remove([gone])
             del self.told.samples[gone]
             self.told.scale.pop(gone, None)
-            self.told.fresh_s = {key: value for key, value in self.told.fresh_s.items() if key[0] != gone}
+            self.told.fresh_s.pop(gone, None)
 
     def prescribed(self) -> None:
         patient = self.random.choice(list(self.told.samples))
         self.told.scale[patient] = scale = self.random.choice((1, 2))
-        fresh_s = [self.random.choice((3600.0, 86_400.0, 172_800.0)) for _ in PARAMETERS]
-        self.told.fresh_s.update({(patient, name): value for name, value in zip(PARAMETERS, fresh_s, strict=True)})
-        self.state.prescribe(
-            self.state.people.rows([patient]), np.array([scale], np.int8), np.array([fresh_s]).T, self.now_ns
+        self.told.fresh_s[patient] = fresh_s = self.random.choice((3600.0, 86_400.0, 172_800.0))
+        self.news2.prescribe(
+            self.state.people.rows([patient]), np.array([float(scale)]), np.array([fresh_s]), self.now_ns
         )
 
     # --- what is seen of it
@@ -192,7 +192,7 @@ class Life:
         return window(self.state, self.now_ns, self.state.people.rows(people), rules, limit, self.ask(people))
 
     def scores(self) -> list[tuple[int, bool, bool]]:
-        found, rows = self.state.totals(), self.state.people.rows(self.told.samples)
+        found, rows = self.news2.totals(), self.state.people.rows(self.told.samples)
         return list(zip(*(column[rows].tolist() for column in found), strict=True))
 
     def expected(self, rules: tuple[Rule, ...] = RULES) -> Window:
@@ -242,8 +242,8 @@ def test_rings_courses_and_totals_are_those_of_the_reference(seed: int, steps: i
     for _ in range(steps):
         life.step()
     state, told = life.state, life.told
-    state.expire(life.now_ns)
-    totals = state.totals()
+    life.news2.expire(life.now_ns)
+    totals = life.news2.totals()
     for patient in told.samples:
         (row,) = state.people.rows([patient])
         for name in NAMES:
@@ -255,7 +255,7 @@ def test_rings_courses_and_totals_are_those_of_the_reference(seed: int, steps: i
                 if not math.isnan(what)
             ]
             assert ring == told.ring(patient, name, size)
-            assert state.rings.heads(slots)[0, CUT] >= (len(told.series(patient, name)) > size)
+            assert state.rings.cut(slots, size)[0] >= (len(told.series(patient, name)) > size)
         for name in state.tracked:
             track = course.current(life.now_ns, state.track(name, np.array([row])))
             if track.t_ns[0] <= life.now_ns:  # what lies ahead is for the window to sort out
@@ -284,7 +284,7 @@ def test_any_order_of_arrival_gives_the_same_state(seed: int) -> None:
     for start in range(0, len(samples), 17):
         other.hear(samples[start : start + 17])
     for what in (life, other):
-        what.state.expire(life.now_ns)
+        what.news2.expire(life.now_ns)
     assert same(life.seen(), other.seen())
     assert life.scores() == other.scores()
 
@@ -351,9 +351,9 @@ def test_a_missing_parameter_is_not_nought_points() -> None:
     assert life.scores()[0] == (0, False, False)
     life.hear([Sample("eva", "resp_rate", NOW_NS + NS, 25.0)])
     assert life.scores()[0] == (0, False, False), "its time is yet to come"
-    life.state.expire(NOW_NS + NS)
+    life.news2.expire(NOW_NS + NS)
     assert life.scores()[0] == (3, False, True)
-    life.state.expire(NOW_NS + 86_400 * NS)
+    life.news2.expire(NOW_NS + 86_400 * NS)
     assert life.scores()[0] == (3, False, True)
-    changed = life.state.expire(NOW_NS + 86_400 * NS + 1)
+    changed = life.news2.expire(NOW_NS + 86_400 * NS + 1)
     assert (life.scores()[0], changed.tolist()) == ((3, True, True), life.state.people.rows(["eva"]).tolist())
