@@ -79,7 +79,9 @@ def send_code(way_id: WayId, said: Spoken, account: Anyone, here: Here) -> WayVi
         way = _mine(tx, account, way_id)
         if way.confirmed:
             raise HTTPException(409, "that way is confirmed already; there is nothing to do")
-        code = ways.new_code(tx, way_id, here.clock.now_ns())
+        now_ns = here.clock.now_ns()
+        code = ways.new_code(tx, way_id, now_ns)
+        write(tx, now_ns, account.id, "send way code", None, str(way_id))
     _send_code(here, account, way, code, said.language)
     return _view(way)
 
@@ -125,10 +127,11 @@ def remove_way(way_id: WayId, account: Anyone, here: Here) -> MyWays:
 @router.post("/{way_id}/test", operation_id="testMyWay", responses=_SENDING)
 def test_way(way_id: WayId, said: Spoken, account: Anyone, here: Here) -> Tried:
     """Send a test message there, and say what became of it."""
-    with here.db.read() as tx:
+    with here.db.write() as tx:
         way = _mine(tx, account, way_id)
-    if not way.confirmed:
-        raise HTTPException(409, "that way is not confirmed yet; write its code first")
+        if not way.confirmed:
+            raise HTTPException(409, "that way is not confirmed yet; write its code first")
+        write(tx, here.clock.now_ns(), account.id, "test way", None, str(way_id))
     receipt = _send(here, account, way, TEST[said.language], said.language)
     return Tried(reference=receipt.reference, delivered=receipt.delivered)
 

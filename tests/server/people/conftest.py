@@ -82,8 +82,8 @@ class Ward:
     def staffed(self, staff: tuple[Staff, ...] = STAFF, shifts: tuple[Shift, ...] = ()) -> None:
         town = Municipality("Saltdal", staff=staff, shifts=shifts)
         with self.db.write() as tx:
-            organisations.apply(tx, town)
-            access.apply(tx, town)
+            organisations.apply(tx, town, self.now_ns)
+            access.apply(tx, town, self.now_ns)
             oncall.apply(tx, town)
 
     def hear(
