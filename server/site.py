@@ -332,7 +332,8 @@ async def _not_stored(_request: Request, error: Exception) -> Response:
 
 async def _conflict(_request: Request, error: Exception) -> Response:
     assert isinstance(error, Refused)
-    conflict = Conflict(detail=f"{error.text}; {error.mend}", who=error.who, state=error.state)
+    t_ms = None if error.at_ns is None else error.at_ns // MS
+    conflict = Conflict(detail=f"{error.text}; {error.mend}", who=error.who, state=error.state, t_ms=t_ms)
     return JSONResponse(conflict.model_dump(), 409)
 
 
