@@ -38,7 +38,7 @@ organisations = sa.Table(
     sa.Column("id", sa.Text, primary_key=True),
     sa.Column("name", sa.Text, nullable=False),
     sa.Column("kind", sa.Text, nullable=False),
-    sa.Column("place", sa.Integer, nullable=False, comment="0: the one that keeps the system; -1: closed"),
+    sa.Column("place", sa.Integer, nullable=False, comment="0: the one that keeps the system"),
 )
 
 relations = sa.Table(

@@ -32,7 +32,7 @@ second_steps = sa.Table(
     "second_steps",
     metadata,
     sa.Column("staff", sa.String, sa.ForeignKey("staff.id"), primary_key=True),
-    sa.Column("secret", sa.Text, nullable=False, comment="sealed, for that person"),
+    sa.Column("secret", sa.Text, nullable=False),
     sa.Column("since_ns", sa.BigInteger, comment="confirmed with a first code, by the wall"),
     sa.Column("last_step", sa.BigInteger, nullable=False, comment="the half minute of the last used code"),
 )

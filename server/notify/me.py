@@ -17,7 +17,7 @@ from server.audit.store import write
 from server.escalation import store as ladders
 from server.house import Here, House, problems, refusing
 from server.notify import ways
-from server.notify.api import Code, MyWays, NewWay, Spoken, Tried, Wait, WayView
+from server.notify.api import MOST_WAIT_S, Code, MyWays, NewWay, Spoken, Tried, Wait, WayView
 from server.notify.sender import Language, Message, Receipt, SendError
 from server.notify.senders.push import PushSender
 from server.notify.ways import Owned
@@ -191,9 +191,10 @@ def _all(tx: sa.Connection, account: Account, here: House) -> MyWays:
     mine = ways.of(tx, account.id)
     phone = tx.scalar(sa.select(staff.c.phone).where(staff.c.id == account.id))
     push = here.senders.get("push")
+    below_s = min(ladders.own_waits_below_s(tx, account.id, here.clock.now_ns()), MOST_WAIT_S + 1)
     return MyWays(
         ways=[_view(one) for one in mine], phone=phone or None, channels=here.channels,
-        push_key=push.vapid.public if isinstance(push, PushSender) else None,
+        push_key=push.vapid.public if isinstance(push, PushSender) else None, waits_below_s=below_s,
     )  # fmt: skip
 
 

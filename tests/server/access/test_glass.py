@@ -109,8 +109,8 @@ async def test_those_who_keep_the_patient_are_written_to_without_whom_or_why(tow
     ((to, channel, text),) = told(town_region)
     assert (to, channel) == ("Odd Berg", "email"), "a look is asked for, and no run"
     assert text == (
-        "Hjemvakt: Bjarne Lie (lege, Bodø kommune) har åpnet opplysninger om en av deres pasienter i nødrett, i inntil "
-        "60 min. Logg inn og se om det var riktig (nødtilgang 1)."
+        "Hjemvakt: Bjarne Lie (doctor, Bodø kommune) has opened what is known of one of your patients in need, for 60 "
+        "min at most. Sign in and see whether it was right (emergency access 1)."
     )
     assert not any(word in text for word in ("Solveig", "Nilsen", "solveig", NEED["reason"], "S.N."))
     assert len(told(town_region)) == 1, "once"
@@ -118,20 +118,20 @@ async def test_those_who_keep_the_patient_are_written_to_without_whom_or_why(tow
     assert receipt == {"name": "Odd Berg", "channel": "email", "state": "delivered"}
     await bjarne.post(f"/api/glass/{broken['id']}/end")
     assert (await bjarne.post("/api/glass", json=NEED)).status_code == 200
-    assert [text[-14:] for _, _, text in told(town_region)] == ["nødtilgang 1).", "nødtilgang 2)."], "each time it is"
+    assert [text[-10:] for _, _, text in told(town_region)] == ["access 1).", "access 2)."], "each time it is"
 
 
-async def test_who_has_no_address_has_the_telephone_of_the_file_and_english_where_the_ladders_are(
+async def test_who_has_no_address_has_the_telephone_of_the_file_and_the_language_is_the_ladders(
     town_region: Region, comes: Comes
 ) -> None:
     with town_region.write() as tx:
         book = ladders.newest_of(tx).book
-        english = tuple(msgspec.structs.replace(one, language="en") for one in book.ladders)
-        ladders.apply(tx, english, town_region.clock.now_ns(), book.office, book.zone)
+        norwegian = tuple(msgspec.structs.replace(one, language="nb") for one in book.ladders)
+        ladders.apply(tx, norwegian, town_region.clock.now_ns(), book.office, book.zone)
     await (await comes("kari")).post("/api/glass", json={**NEED, "patient": "arne", "minutes": 15})
     assert told(town_region) == [
-        ("Bente Vik", "sms", "Hjemvakt: Kari Olsen (nurse, Saltdal kommune) has opened what is known of one of your "
-         "patients in need, for 15 min at most. Sign in and see whether it was right (emergency access 1).")
+        ("Bente Vik", "sms", "Hjemvakt: Kari Olsen (sykepleier, Saltdal kommune) har åpnet opplysninger om en av deres "
+         "pasienter i nødrett, i inntil 15 min. Logg inn og se om det var riktig (nødtilgang 1).")
     ]  # fmt: skip
 
 

@@ -12,6 +12,7 @@ from argon2 import PasswordHasher
 
 from server.access import organisations
 from server.access import store as access
+from server.access.vault import Vault
 from server.alarms import store as alarms
 from server.alarms import table, timeline
 from server.alarms.model import Alarm, Trigger
@@ -60,6 +61,7 @@ class Ward:
     def __init__(self, folder: Path, database: DatabaseConfig = SQLITE) -> None:
         self.clock = ManualClock(int(START.timestamp()) * NS)
         self.db = Database(database.where(folder))
+        self.vault = Vault.open(folder / "authority")
         metadata.create_all(self.db.engine)
         self.config = Config(name="Saltdal", data=folder, demo=True, web=Web())
         self.programmes = load_programmes(None)
