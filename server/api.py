@@ -650,11 +650,12 @@ class Close(Acting):
 
 
 class Conflict(Shape):
-    """A colleague was first. Comes with status 409."""
+    """A colleague was first. Comes with status 409. `t_ms`: when that was, where it is all that there is to be told."""
 
     detail: str
     who: str | None
     state: AlarmState
+    t_ms: int | None = None
 
 
 class PhoneMessage(Shape):

@@ -26,7 +26,8 @@ import server.ingest.store as ingest
 import server.oncall.store as oncall
 import server.patients.store as patients
 from server import broker, revisions, trouble
-from server.access import organisations
+from server.access import organisations, steps
+from server.access.vault import Vault
 from server.alarms import at_home
 from server.alarms.table import open_count
 from server.api import Health
@@ -134,6 +135,7 @@ class Server:
         self.programmes: Programmes = load_programmes(config.programmes)
         config.data.mkdir(parents=True, exist_ok=True)
         self.db = Database(config.database.where(config.data))
+        self.vault = Vault.open(config.data / AUTHORITY)
         started_ns = self.clock.now_ns()
         self._open(started_ns)
         self.signer = Signer(config.data / "authority")
@@ -321,10 +323,11 @@ class Server:
             self.programmes, self.municipality.patients
         )  # first: no database need take a limit that is no number
         versions.remember(tx, self.programmes, now_ns)
-        organisations.apply(tx, self.municipality)
+        organisations.apply(tx, self.municipality, now_ns)
         patients.apply(tx, self.municipality, now_ns)
         fleet.apply(tx, self.municipality, now_ns)
-        access.apply(tx, self.municipality)
+        access.apply(tx, self.municipality, now_ns)
+        steps.seal_plain(tx, self.vault)
         organisations.apply_relations(tx, self.municipality, now_ns)
         oncall.apply(tx, self.municipality, now_ns, self.config.time_zone)
         book = load_ladders(self.config.ladders)

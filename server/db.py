@@ -24,6 +24,8 @@ from vitals.errors import StoreError
 
 metadata = sa.MetaData()
 
+_Deed = Callable[[], object]
+
 Number = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 """A row's own number, or another's: 64 bits everywhere. SQLite gives numbers only to a column that says INTEGER."""
 
@@ -58,6 +60,9 @@ class Database:
         """SQLite's file; None for a database that others keep."""
         self.name = str(where) if isinstance(where, Path) else where.render_as_string(hide_password=True)
         self.engine = _engine(where) if isinstance(where, Path) else postgres.engine(where)
+        event.listen(self.engine, "savepoint", _mark)
+        event.listen(self.engine, "release_savepoint", _unmark)
+        event.listen(self.engine, "rollback_savepoint", _back_to_mark)
         self.writes = Writes()
         self._reading: Mapping[str, Any] = {} if isinstance(where, Path) else postgres.READING
         self._writing = Turns()
@@ -70,8 +75,9 @@ class Database:
         broke at the last moment, so whatever is tried again must be harmless twice.
         """
         with self._writing:
+            afterwards: list[_Deed | None] = []
             try:
-                with self.engine.connect().execution_options(writing=True) as tx, tx.begin():
+                with self.engine.connect().execution_options(writing=True, afterwards=afterwards) as tx, tx.begin():
                     yield tx
             except Exception as error:
                 if troubled(error):
@@ -79,6 +85,9 @@ class Database:
                     self.writes.failure = error
                 raise
             self.writes.done += 1
+            for deed in afterwards:
+                if deed is not None:
+                    deed()
 
     @contextmanager
     def read(self) -> Iterator[sa.Connection]:
@@ -114,6 +123,15 @@ class Database:
 
     def close(self) -> None:
         self.engine.dispose()
+
+
+def after_commit(tx: sa.Connection, deed: _Deed) -> None:
+    """Do it once the transaction of `Database.write` is on disk; never, where it or its savepoint is rolled back.
+
+    Whatever memory keeps of what the database holds is noted so: SQLAlchemy's own `commit` event comes before the
+    disk has been asked, and one that fails then would be remembered as done.
+    """
+    tx.get_execution_options()["afterwards"].append(deed)
 
 
 def upsert(
@@ -156,3 +174,23 @@ def _prepare(connection: object, _record: object) -> None:
 def _begin(connection: sa.Connection) -> None:
     writing = connection.get_execution_options().get("writing", False)
     connection.exec_driver_sql("BEGIN IMMEDIATE" if writing else "BEGIN DEFERRED")
+
+
+def _mark(tx: sa.Connection, _name: str | None) -> None:
+    """A savepoint begins: what is to be done after the commit has a mark there."""
+    tx.get_execution_options()["afterwards"].append(None)
+
+
+def _unmark(tx: sa.Connection, _name: str, _context: object) -> None:
+    """It is released: it shares the fate of what is around it."""
+    afterwards = tx.get_execution_options()["afterwards"]
+    del afterwards[_last_mark(afterwards)]
+
+
+def _back_to_mark(tx: sa.Connection, _name: str, _context: object) -> None:
+    afterwards = tx.get_execution_options()["afterwards"]
+    del afterwards[_last_mark(afterwards) :]
+
+
+def _last_mark(afterwards: list[_Deed | None]) -> int:
+    return max(n for n, one in enumerate(afterwards) if one is None)

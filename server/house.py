@@ -9,6 +9,7 @@ from fastapi import Depends, HTTPException, Request
 
 from server.access.door import Anyone, Door
 from server.access.scopes import Scope, Scopes
+from server.access.vault import Vault
 from server.api import Health, Shape
 from server.audit.store import Looks
 from server.config import Config
@@ -44,6 +45,8 @@ class House(Protocol):
     def phone(self) -> FakePhone: ...
     @property
     def desk(self) -> Desk | None: ...
+    @property
+    def vault(self) -> Vault: ...
     @property
     def answers(self) -> Answers: ...
     @property

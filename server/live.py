@@ -139,6 +139,8 @@ class Hub:
         self._building = threading.Lock()
         self._dirty: dict[str, None] = {}
         self._ringing: list[PhoneMessage] = []
+        self._broken: dict[str, None] = {}
+        """To whom the glass was broken, or that was looked at."""
         self._looked: dict[str, None] = {}
         """Patients whose page somebody has opened or left."""
         self._rows: dict[str, WorklistRow] | None = None
@@ -170,8 +172,8 @@ class Hub:
     def glass(self, patient_id: str) -> None:
         """After the commit, from any thread: somebody breaks the glass to that patient, or has looked at that."""
         with self._lock:
-            text = json.dumps({"patient_id": patient_id})
-            self._send(self._event("glass", text, text, patient_id))
+            self._broken[patient_id] = None
+        self._wake()
 
     def drain(self, also: Sequence[str] = ()) -> list[Live]:
         """Turn what changed into events, hand them to the open streams, and return them.
@@ -183,6 +185,7 @@ class Hub:
                 dirty, self._dirty = list(self._dirty), {}
                 ringing, self._ringing = self._ringing, []
                 looked, self._looked = self._looked, {}
+                broken, self._broken = list(self._broken), {}
                 asked = None if self._rows is None else list(dict.fromkeys([*dirty, *also]))
             count = self._counted()
             try:
@@ -197,7 +200,7 @@ class Hub:
                 self._tell_viewed(viewers)
                 if asked is not None and self._rows is None:
                     return []  # all were thrown away meanwhile: these few must not stand for everybody
-                return self._publish(rows, dirty, ringing, asked)
+                return self._publish(rows, dirty, ringing, asked, broken)
 
     def worklist(self, role: Role, scope: Scope = EVERYBODY) -> bytes:
         """The whole worklist as JSON, as that role with that scope may see it."""
@@ -351,7 +354,12 @@ class Hub:
                 loop.call_soon_threadsafe(woken.set)
 
     def _publish(
-        self, rows: list[WorklistRow], dirty: list[str], ringing: list[PhoneMessage], asked: list[str] | None
+        self,
+        rows: list[WorklistRow],
+        dirty: list[str],
+        ringing: list[PhoneMessage],
+        asked: list[str] | None,
+        broken: list[str],
     ) -> list[Live]:
         """`asked`: whose rows these are (None: everybody's)."""
         first, fresh = asked is None, {row.patient.id: row for row in rows}
@@ -369,6 +377,9 @@ class Hub:
         ]
         for patient_id in dirty:
             events.append(self._event("patient", json.dumps({"patient_id": patient_id}), None, patient_id))
+        for patient_id in broken:
+            text = json.dumps({"patient_id": patient_id})
+            events.append(self._event("glass", text, text, patient_id))
         for message in ringing:
             text = _text(message)
             theirs = message.role == "patient" and not self._phones_for_all

@@ -29,10 +29,11 @@ from server.access.guard import watched
 from server.access.me import router as me
 from server.access.oidc import Provider
 from server.access.people import router as people
-from server.access.routes import needs_code
+from server.access.routes import needs_code, unreadable
 from server.access.routes import router as access
 from server.access.scopes import Scope as Sight
 from server.access.scopes import Scopes
+from server.access.vault import Unreadable
 from server.alarms.model import Refused
 from server.alarms.routes import router as alarms
 from server.api import About, Answered, Conflict, Health, Worklist
@@ -138,6 +139,7 @@ def build(house: House, *, door: Door | None = None, dist: Path = DIST) -> FastA
     app.add_exception_handler(400, _unreadable)
     app.add_exception_handler(sa.exc.OperationalError, _not_stored)
     app.add_exception_handler(NeedsCode, needs_code)
+    app.add_exception_handler(Unreadable, unreadable)
     app.add_exception_handler(Refused, _conflict)
     app.add_exception_handler(held.Refused, _answered)
     app.add_exception_handler(corrections.Refused, _answered)
@@ -330,7 +332,8 @@ async def _not_stored(_request: Request, error: Exception) -> Response:
 
 async def _conflict(_request: Request, error: Exception) -> Response:
     assert isinstance(error, Refused)
-    conflict = Conflict(detail=f"{error.text}; {error.mend}", who=error.who, state=error.state)
+    t_ms = None if error.at_ns is None else error.at_ns // MS
+    conflict = Conflict(detail=f"{error.text}; {error.mend}", who=error.who, state=error.state, t_ms=t_ms)
     return JSONResponse(conflict.model_dump(), 409)
 
 

@@ -24,6 +24,7 @@ import sqlalchemy as sa
 
 from server.alarms.store import Trigger, judge
 from server.alarms.table import alarms
+from server.db import after_commit
 from server.decisions import record
 from server.decisions.record import Basis, Circumstances, spoken
 from server.fleet.store import Pulse, pulses
@@ -92,7 +93,7 @@ class Watch:
         heard = pulses(tx, self._started_ns, chosen)
         heard_since_ns = self._listened(heard, now_ns)
         # A heartbeat that the disk had no room for was not heard: what its gateway has waiting cannot have come either.
-        sa.event.listen(tx, "commit", lambda _: self._remember(heard_since_ns), once=True)
+        after_commit(tx, lambda: self._remember(heard_since_ns))
         homes = _homes(heard)
         since = watched_since(tx, now_ns, chosen)
         listening = listeners(tx, now_ns, chosen)
@@ -129,7 +130,7 @@ class Watch:
         fresh = {patient: applies[patient] for patient, one in known if applies[patient] != one}
         if fresh:
             record.applies(tx, now_ns, position(), fresh)
-        sa.event.listen(tx, "commit", lambda _: self._applies.update(applies), once=True)
+        after_commit(tx, lambda: self._applies.update(applies))
 
     def _own(self, home: Sequence[Pulse], to_look_at: Sequence[Order], now_ns: int) -> list[tuple[Kind, Reason]]:
         """What the server itself finds, of no reading."""

@@ -140,6 +140,14 @@ class GlassNew(Shape):
     minutes: int = Field(default=60, ge=1, le=60)
 
 
+class GlassTold(Shape):
+    """Somebody who was written to about it, and what became of that."""
+
+    name: str
+    channel: Literal["email", "sms"]
+    state: Literal["queued", "sent", "delivered", "failed"]
+
+
 class GlassView(Shape):
     """A broken glass. `by` is a name; `reviewed_by` null: nobody has looked at it yet."""
 
@@ -155,6 +163,7 @@ class GlassView(Shape):
     reviewed_ms: int | None
     verdict: Literal["justified", "unjustified"] | None
     note: str
+    told: list[GlassTold]
 
 
 class GlassReview(Shape):

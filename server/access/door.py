@@ -17,6 +17,7 @@ from server.access import oidc, passwords, sessions, steps, store
 from server.access.oidc import Provider
 from server.access.sessions import ABSOLUTE_NS, Way
 from server.access.store import Account
+from server.access.vault import Vault
 from server.api import SignIn
 from server.db import Database
 from vitals.clock import NS
@@ -61,14 +62,14 @@ class Door:
         """The wall's time: sessions, locks and codes are of people at screens."""
         return self._wall()
 
-    def sign_in(self, said: SignIn, request: Request, response: Response) -> Account:
-        """Check the password and the second step, and set the cookie; raises NeedsCode, 401 or 429."""
+    def sign_in(self, said: SignIn, vault: Vault, request: Request, response: Response) -> Account:
+        """Check the password and the second step, and set the cookie; raises NeedsCode, Unreadable, 401 or 429."""
         address = address_of(request)
         account = self._checked(said.username, said.password, address)
         with self._db.read() as tx:
             two = steps.needed(tx, account.id)
         if two:
-            self._second(account, said.code)
+            self._second(account, vault, said.code)
         self._turnstile.passed(said.username, address)
         self._open(account, "two steps" if two else "password", request, response)
         return account
@@ -156,14 +157,14 @@ class Door:
             raise HTTPException(401, "the user name or the password is wrong; try again")
         return account
 
-    def _second(self, account: Account, code: str | None) -> None:
+    def _second(self, account: Account, vault: Vault, code: str | None) -> None:
         if not code:
             raise NeedsCode
         now_ns, name = self._wall(), _CODE + account.id
         self._let_through(name, "", now_ns)
         self._turnstile.failed(name, "", now_ns)
         with self._db.write() as tx:
-            right = steps.fits(tx, account.id, code, now_ns)
+            right = steps.fits(tx, vault, account.id, code, now_ns)
         if not right:
             raise HTTPException(401, "the code is wrong, or it has been used; wait for the next one")
         self._turnstile.passed(name, "")

@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 from fastapi import APIRouter, HTTPException
 
-from server.access import glass
+from server.access import glass, notice
 from server.access.api import REASON_LENGTH, Bound, GlassNew, GlassReview, GlassView
 from server.access.door import Administrator, Anyone, Carer
 from server.access.filter import sees
@@ -36,6 +36,7 @@ def break_glass(said: GlassNew, account: Carer, here: Here) -> GlassView:
         else:
             found = glass.break_glass(tx, account.id, said.patient, reason, said.minutes, now_ns)
             write(tx, now_ns, account.id, "break glass", said.patient, f"{said.minutes} min: {reason}")
+            notice.tell(tx, found, account, now_ns)
             (view,) = glass_views(tx, [found])
     if found is None:
         raise HTTPException(404, f"there is no patient {said.patient!r}; see that the id is right")

@@ -3,7 +3,8 @@
 A route says whom it is about by the name of a parameter in its path (`WHOSE`). The guard stands before all of them, so
 that a route cannot forget it, and what it lets through is witnessed (`server.audit.witness`). What is not yours and
 what is not there are refused in the same words after the same query, and both refusals are in the audit: whoever
-tries names, or leafs through numbers, is seen to.
+tries names, or leafs through numbers, is seen to. One who was let through to a case until it was over, and comes with
+an answer that is too late, is told who was first (`server.cases.sight`): that much was theirs.
 """
 
 from collections.abc import Callable
@@ -19,7 +20,8 @@ from server.access.organisations import organisations
 from server.access.store import Account
 from server.alarms.table import alarms
 from server.audit.store import Looks
-from server.audit.witness import About
+from server.audit.witness import LOOKS, About
+from server.cases.sight import over
 from server.cases.table import cases
 from server.fleet.store import device_table, gateway_table
 from server.held.store import held
@@ -117,11 +119,18 @@ def _check(request: Request, parameter: str) -> None:
     said, now_ns = str(request.path_params[parameter]), house.clock.now_ns()
     with house.db.read() as tx:
         found = find(tx, said, account, now_ns)
+        late = over(tx, int(said), account) if found is None and _too_late(request, parameter, said) else None
     if found is None:
-        raise _refused(looks, account, now_ns, *WHOSE[parameter], said)
+        refused = _refused(looks, account, now_ns, *WHOSE[parameter], said)
+        raise late or refused
     if found.patient_id is not None:
         deed = getattr(request.scope.get("route"), "operation_id", None) or what
         request.state.about = About(account.id, found.patient_id, _word(request, parameter, what), deed)
+
+
+def _too_late(request: Request, parameter: str, said: str) -> bool:
+    """Whether it may be an answer to a case that is over."""
+    return parameter == "case_id" and request.method not in LOOKS and said.isdecimal() and len(said) < 19
 
 
 def _refused(

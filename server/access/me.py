@@ -32,7 +32,8 @@ def begin_second_step(said: Confirm, account: Anyone, request: Request, door: At
     with here.db.write() as tx:
         if steps.needed(tx, account.id):
             raise HTTPException(409, "you sign in with two steps already; take the second one off first")
-        secret = steps.begin(tx, account.id)
+        secret = steps.begin(tx, here.vault, account.id)
+        write(tx, here.clock.now_ns(), account.id, "begin second step")
     uri = steps.uri(secret, account.id, f"Hjemvakt {here.config.name}")
     return Enrolment(secret=secret, uri=uri, square=steps.square(uri))
 
@@ -41,7 +42,7 @@ def begin_second_step(said: Confirm, account: Anyone, request: Request, door: At
 def confirm_second_step(said: Code, account: Anyone, request: Request, door: AtDoor, here: Here) -> RecoveryCodes:
     """The first code. From now on you sign in with two steps, and your other sessions end."""
     with here.db.write() as tx:
-        codes = steps.confirm(tx, account.id, said.code, door.now_ns())
+        codes = steps.confirm(tx, here.vault, account.id, said.code, door.now_ns())
         if codes is None:
             raise HTTPException(409, "that is not the code; see that the phone's clock is right, and type the next one")
         sessions.end_of(tx, account.id, but=door.token(request))
@@ -56,7 +57,7 @@ def remove_second_step(said: TakeOff, account: Anyone, request: Request, door: A
     """Sign in with the password alone again."""
     _confirm(door, account, said.password, request)
     with here.db.write() as tx:
-        if not steps.fits(tx, account.id, said.code, door.now_ns()):
+        if not steps.fits(tx, here.vault, account.id, said.code, door.now_ns()):
             raise HTTPException(409, "the code is wrong, or it has been used; wait for the next one")
         steps.take_off(tx, account.id)
         write(tx, here.clock.now_ns(), account.id, "remove second step")

@@ -5,6 +5,9 @@ belongs to no patient (a gateway in a drawer, readings that could not be filed) 
 patients belong to one organisation each; what else binds them is a *relation*: of an organisation or a person with a
 patient, for a purpose, from one moment to another. A relation is never deleted; it is ended.
 
+What the file changes leaves its line in the audit, like what somebody does on the page. An organisation that leaves the
+file is closed: its relations end, and it is kept by name.
+
 Whatever changes who may see whom counts `changes` up in the same transaction, so that what others remember of it
 (`server.access.scopes`) is known to be old the moment it is committed.
 """
@@ -15,6 +18,7 @@ from typing import Literal
 import msgspec
 import sqlalchemy as sa
 
+from server.audit.store import Said, write_all
 from server.config import Municipality, Relation
 from server.db import Number, metadata, upsert
 from server.quick import Quick
@@ -24,7 +28,9 @@ Purpose = Literal["treatment", "consultation", "response"]
 """Why somebody who is not the patient's own has to do with them; `response`: to answer its alarms."""
 
 FILE = "municipality.toml"
-"""Who made the relations that the file lists."""
+"""Who made the relations that the file lists, and what else it says of people."""
+CLOSED = -1
+"""The place of an organisation that the file lists no longer."""
 
 organisations = sa.Table(
     "organisations",
@@ -87,10 +93,18 @@ class RelationRow(msgspec.Struct, frozen=True):
     ended_by: str | None
 
 
-def apply(tx: sa.Connection, municipality: Municipality) -> None:
-    """Add and correct the file's organisations; nothing is deleted. The staff and the patients come after."""
+def apply(tx: sa.Connection, municipality: Municipality, now_ns: int) -> None:
+    """Add, correct and close organisations as the file says; nothing is deleted. The staff and patients come after."""
+    places = {row.id: row.place for row in tx.execute(sa.select(organisations))}
+    said: list[Said] = []
     for place, one in enumerate(municipality.all_organisations):
         upsert(tx, organisations, {"id": one.id}, {"name": one.name, "kind": one.kind, "place": place})
+        if places.pop(one.id, CLOSED) == CLOSED:
+            said.append(Said(now_ns, FILE, "open organisation", detail=one.id))
+    closed = sorted(one for one, place in places.items() if place != CLOSED)
+    tx.execute(organisations.update().where(organisations.c.id.in_(closed)).values(place=CLOSED))
+    write_all(tx, said + [Said(now_ns, FILE, "close organisation", detail=one) for one in closed])
+    _end(tx, relations.c.organisation.in_(closed), now_ns)
     changed(tx)
 
 
@@ -98,16 +112,17 @@ def apply_relations(tx: sa.Connection, municipality: Municipality, now_ns: int) 
     """Make the relations of the file what it says; one that is gone from it ends now."""
     ours = tx.execute(sa.select(relations).where(relations.c.made_by == FILE)).all()
     before = {(row.patient_id, row.organisation, row.staff, row.purpose, row.from_ns): row for row in ours}
+    said: list[Said] = []
     for one in municipality.relations:
         key = (one.patient, one.organisation, one.staff, one.purpose, _ns(one.since) or 0)
         row, until_ns = before.pop(key, None), _ns(one.until)
         if row is None:
-            _insert(tx, one, until_ns, now_ns)
+            said.append(_said(now_ns, "add relation", _insert(tx, one, until_ns, now_ns)))
         elif row.until_ns != until_ns:
             tx.execute(relations.update().where(relations.c.id == row.id).values(until_ns=until_ns, ended_by=None))
-    for row in before.values():
-        if row.until_ns is None or row.until_ns > now_ns:
-            tx.execute(relations.update().where(relations.c.id == row.id).values(until_ns=now_ns, ended_by=FILE))
+            said.append(_said(now_ns, "change relation", RelationRow(*row)))
+    write_all(tx, said)
+    _end(tx, relations.c.id.in_([row.id for row in before.values()]), now_ns)
     changed(tx)
 
 
@@ -140,12 +155,20 @@ def relate(
 
 def end(tx: sa.Connection, number: int, now_ns: int, ended_by: str) -> RelationRow | None:
     """End that relation now; None if there is none that lasts."""
-    lasts = (relations.c.id == number) & (relations.c.until_ns.is_(None) | (relations.c.until_ns > now_ns))
     row = tx.execute(
-        relations.update().where(lasts).values(until_ns=now_ns, ended_by=ended_by).returning(relations)
+        relations.update()
+        .where(relations.c.id == number, _lasts(now_ns))
+        .values(until_ns=now_ns, ended_by=ended_by)
+        .returning(relations)
     ).first()
     changed(tx)
     return None if row is None else RelationRow(*row)
+
+
+def told(row: RelationRow) -> str:
+    """The relation, for the audit."""
+    whom = f"organisation {row.organisation}" if row.organisation else f"person {row.staff}"
+    return f"relation {row.id}: {whom}, {row.purpose}"
 
 
 def relation(tx: sa.Connection, number: int) -> RelationRow | None:
@@ -156,14 +179,14 @@ def relation(tx: sa.Connection, number: int) -> RelationRow | None:
 
 def lasting(tx: sa.Connection, now_ns: int) -> list[RelationRow]:
     """Every relation that has not ended, by patient."""
-    lasts = relations.c.until_ns.is_(None) | (relations.c.until_ns > now_ns)
-    query = sa.select(relations).where(lasts).order_by(relations.c.patient_id, relations.c.id)
+    query = sa.select(relations).where(_lasts(now_ns)).order_by(relations.c.patient_id, relations.c.id)
     return [RelationRow(*row) for row in tx.execute(query)]
 
 
 def all_organisations(tx: sa.Connection) -> list[Organisation]:
-    """Every organisation, the one that keeps the system first."""
-    rows = tx.execute(sa.select(organisations).order_by(organisations.c.place, organisations.c.id))
+    """Every organisation that is not closed, the one that keeps the system first."""
+    there = sa.select(organisations).where(organisations.c.place != CLOSED)
+    rows = tx.execute(there.order_by(organisations.c.place, organisations.c.id))
     return [Organisation(row.id, row.name, row.kind, row.place == 0) for row in rows]
 
 
@@ -179,13 +202,32 @@ def change_count(tx: sa.Connection) -> int:
     return int(found[0][0]) if found else 0
 
 
-def _insert(tx: sa.Connection, one: Relation, until_ns: int | None, now_ns: int) -> None:
-    tx.execute(
-        relations.insert().values(
+def _insert(tx: sa.Connection, one: Relation, until_ns: int | None, now_ns: int) -> RelationRow:
+    row = tx.execute(
+        relations.insert()
+        .values(
             patient_id=one.patient, organisation=one.organisation, staff=one.staff, purpose=one.purpose,
             from_ns=_ns(one.since) or 0, until_ns=until_ns, made_by=FILE, made_ns=now_ns,
         )
-    )  # fmt: skip
+        .returning(relations)
+    ).one()  # fmt: skip
+    return RelationRow(*row)
+
+
+def _end(tx: sa.Connection, which: sa.ColumnElement[bool], now_ns: int) -> None:
+    """End these, because the file says so."""
+    rows = tx.execute(
+        relations.update().where(which, _lasts(now_ns)).values(until_ns=now_ns, ended_by=FILE).returning(relations)
+    ).all()
+    write_all(tx, [_said(now_ns, "end relation", RelationRow(*row)) for row in rows])
+
+
+def _lasts(now_ns: int) -> sa.ColumnElement[bool]:
+    return relations.c.until_ns.is_(None) | (relations.c.until_ns > now_ns)
+
+
+def _said(now_ns: int, what: str, row: RelationRow) -> Said:
+    return Said(now_ns, FILE, what, row.patient_id, told(row))
 
 
 def _ns(moment: datetime | None) -> int | None:

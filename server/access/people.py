@@ -15,7 +15,7 @@ from server.access.api import PeoplePage, PersonView, RelationNew, RelationView,
 from server.access.door import Administrator, Door
 from server.access.filter import sees, visible
 from server.access.me import session_view
-from server.access.organisations import RelationRow, all_organisations
+from server.access.organisations import all_organisations
 from server.access.store import Account
 from server.access.views import names, organisation_view, people_views, relation_views
 from server.audit.store import write
@@ -100,7 +100,7 @@ def add_relation(said: RelationNew, account: Administrator, here: Here) -> Relat
         )  # fmt: skip
         row = organisations.relation(tx, number)
         assert row is not None, "it was made a moment ago"
-        write(tx, now_ns, account.id, "add relation", said.patient, _told(row))
+        write(tx, now_ns, account.id, "add relation", said.patient, organisations.told(row))
         (view,) = relation_views(tx, [row])
     here.hub.patient_changed(said.patient)
     return view
@@ -120,7 +120,7 @@ def end_relation(relation_id: str, account: Administrator, here: Here) -> Relati
         row = organisations.end(tx, number, now_ns, account.name)
         if row is None:
             raise HTTPException(409, "it has ended already; reload the page")
-        write(tx, now_ns, account.id, "end relation", row.patient_id, _told(row))
+        write(tx, now_ns, account.id, "end relation", row.patient_id, organisations.told(row))
         (view,) = relation_views(tx, [row])
     here.hub.patient_changed(row.patient_id)
     return view
@@ -152,8 +152,3 @@ def _known(tx: sa.Connection, said: RelationNew) -> None:
         raise HTTPException(422, f"organisation: there is no {said.organisation!r}; choose one of the list")
     if said.staff is not None and said.staff not in {one.id for one in store.members(tx, None)}:
         raise HTTPException(422, f"staff: there is nobody called {said.staff!r}; type their user name")
-
-
-def _told(row: RelationRow) -> str:
-    whom = f"organisation {row.organisation}" if row.organisation else f"person {row.staff}"
-    return f"relation {row.id}: {whom}, {row.purpose}"

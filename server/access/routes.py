@@ -10,6 +10,7 @@ from server.access import api
 from server.access.door import Anyone, Door
 from server.access.oidc import BACK, Failed, Provider
 from server.access.store import Account
+from server.access.vault import Unreadable
 from server.api import SignIn, User
 from server.audit.store import write
 from server.house import AtDoor, Here, problems
@@ -18,14 +19,14 @@ log = logging.getLogger(__name__)
 
 router = APIRouter(prefix="/api/session", tags=["access"])
 
-_ENTRY: dict[int | str, dict[str, Any]] = {**problems(403, 422, 429), 401: {"model": api.NeedsCode}}
+_ENTRY: dict[int | str, dict[str, Any]] = {**problems(403, 409, 422, 429), 401: {"model": api.NeedsCode}}
 _THERE: dict[int | str, dict[str, Any]] = {303: {"description": "to the provider, or back to the page"}}
 
 
 @router.post("", operation_id="signIn", responses=_ENTRY)
 def sign_in(said: SignIn, request: Request, response: Response, door: AtDoor, here: Here) -> User:
     """Sign in; sets the session cookie. Where a second step is asked for, the answer is a 401 with `needs`."""
-    account = door.sign_in(said, request, response)
+    account = door.sign_in(said, here.vault, request, response)
     with here.db.write() as tx:
         write(tx, here.clock.now_ns(), account.id, "sign in")
     return _user(account)
@@ -85,6 +86,12 @@ async def needs_code(_request: Request, _error: Exception) -> Response:
     """For the application: the answer to a right password without its second step."""
     told = api.NeedsCode(detail="type the code of your authenticator, or a recovery code, as well", needs="code")
     return JSONResponse(told.model_dump(), 401)
+
+
+async def unreadable(_request: Request, error: Exception) -> Response:
+    """The same, to a second step that nobody can check any more."""
+    assert isinstance(error, Unreadable)
+    return JSONResponse({"detail": f"{error.text}; {error.mend}"}, 409)
 
 
 def _there_is(door: Door) -> Provider:

@@ -2,19 +2,27 @@
 
 A code is good for the half minute it was made for and the one on either side, for clocks differ; and once, so that
 whoever looks over a shoulder cannot use it again. A recovery code is 50 random bits, kept as its hash, and used up.
+
+The authenticator's secret is kept sealed (`server.access.vault`).
 """
 
+import contextlib
 import hashlib
 import hmac
 import io
+import logging
 import secrets
+from collections.abc import Iterator
 
 import pyotp
 import segno
 import sqlalchemy as sa
 
+from server.access.vault import Unreadable, Vault, sealed
 from server.db import metadata, upsert
 from vitals.clock import NS
+
+log = logging.getLogger(__name__)
 
 STEP_S = 30
 RECOVERY_CODES = 10
@@ -37,17 +45,21 @@ recovery_codes = sa.Table(
 )
 
 
-def begin(tx: sa.Connection, staff_id: str) -> str:
+def begin(tx: sa.Connection, vault: Vault, staff_id: str) -> str:
     """A new secret for that person, of no use until `confirm`; one that is in use must be taken off first."""
     secret = pyotp.random_base32()
-    upsert(tx, second_steps, {"staff": staff_id}, {"secret": secret, "since_ns": None, "last_step": 0})
+    kept = vault.seal(secret, _whose(staff_id))
+    upsert(tx, second_steps, {"staff": staff_id}, {"secret": kept, "since_ns": None, "last_step": 0})
     return secret
 
 
-def confirm(tx: sa.Connection, staff_id: str, code: str, wall_ns: int) -> list[str] | None:
-    """From now on it is asked for; returns the recovery codes, shown this once. None: that is not the code."""
+def confirm(tx: sa.Connection, vault: Vault, staff_id: str, code: str, wall_ns: int) -> list[str] | None:
+    """From now on it is asked for; returns the recovery codes, shown this once. None: that is not the code.
+
+    Raises Unreadable for a secret that is of no use any more: `begin` again.
+    """
     row = tx.execute(_of(staff_id).where(second_steps.c.since_ns.is_(None))).first()
-    if row is None or not _use(tx, row, code, wall_ns):
+    if row is None or not _use(tx, vault, row, code, wall_ns):
         return None
     tx.execute(second_steps.update().where(second_steps.c.staff == staff_id).values(since_ns=wall_ns))
     codes = [_recovery_code() for _ in range(RECOVERY_CODES)]
@@ -61,12 +73,35 @@ def needed(tx: sa.Connection, staff_id: str) -> bool:
     return tx.scalar(_of(staff_id).where(second_steps.c.since_ns.is_not(None))) is not None
 
 
-def fits(tx: sa.Connection, staff_id: str, code: str, wall_ns: int) -> bool:
-    """Whether the code is that person's now; it is used up by that."""
+def fits(tx: sa.Connection, vault: Vault, staff_id: str, code: str, wall_ns: int) -> bool:
+    """Whether the code is that person's now; it is used up by that.
+
+    Raises Unreadable where nobody can tell, because the secret cannot be read; a recovery code is good even then.
+    """
     row = tx.execute(_of(staff_id).where(second_steps.c.since_ns.is_not(None))).first()
     if row is None:
         return False
-    return _use(tx, row, code, wall_ns) or _use_recovery(tx, staff_id, code)
+    return _use_recovery(tx, staff_id, code) or _use(tx, vault, row, code, wall_ns)
+
+
+def seal_plain(tx: sa.Connection, vault: Vault) -> None:
+    """Seal what a server of before left plain, and tell how many secrets the vault's key does not open.
+
+    At the start and for everybody: a migration cannot know the key, and the secret of one who does not sign in for a
+    year would lie plain for a year.
+    """
+    rows = tx.execute(sa.select(second_steps.c.staff, second_steps.c.secret)).all()
+    plain = [row for row in rows if not sealed(row.secret)]
+    with _leaving_nothing(tx) if plain else contextlib.nullcontext():
+        for row in plain:
+            kept = vault.seal(row.secret, _whose(row.staff))
+            tx.execute(second_steps.update().where(second_steps.c.staff == row.staff).values(secret=kept))
+    shut = sum(not _opens(vault, row.secret, row.staff) for row in rows if sealed(row.secret))
+    if shut:
+        log.warning(
+            "%d second steps cannot be read, because secrets.key is not the one of before: put it back from the "
+            "backup, or those people sign in with a recovery code, or are reset, and set theirs up anew", shut,
+        )  # fmt: skip
 
 
 def take_off(tx: sa.Connection, staff_id: str) -> None:
@@ -102,9 +137,34 @@ def _of(staff_id: str) -> sa.Select[tuple[str, str, int | None, int]]:
     return sa.select(second_steps).where(second_steps.c.staff == staff_id)
 
 
-def _use(tx: sa.Connection, row: sa.Row[tuple[str, str, int | None, int]], code: str, wall_ns: int) -> bool:
+def _whose(staff_id: str) -> str:
+    return f"second step/{staff_id}"
+
+
+@contextlib.contextmanager
+def _leaving_nothing(tx: sa.Connection) -> Iterator[None]:
+    """SQLite writes zeros over what is replaced; PostgreSQL does when it next vacuums."""
+    if tx.dialect.name != "sqlite":
+        yield
+        return
+    tx.exec_driver_sql("PRAGMA secure_delete=ON")
+    yield
+    tx.exec_driver_sql("PRAGMA secure_delete=OFF")
+
+
+def _opens(vault: Vault, kept: str, staff_id: str) -> bool:
+    try:
+        vault.opened(kept, _whose(staff_id))
+    except Unreadable:
+        return False
+    return True
+
+
+def _use(
+    tx: sa.Connection, vault: Vault, row: sa.Row[tuple[str, str, int | None, int]], code: str, wall_ns: int
+) -> bool:
     now = wall_ns // NS // STEP_S
-    otp = pyotp.TOTP(row.secret)
+    otp = pyotp.TOTP(vault.opened(row.secret, _whose(row.staff)))
     said = code.strip().replace(" ", "").encode()
     for step in (now, now - 1, now + 1):
         if step > row.last_step and step >= 0 and hmac.compare_digest(otp.generate_otp(step).encode(), said):

@@ -10,7 +10,9 @@ import msgspec
 import sqlalchemy as sa
 
 from server.access import sessions
+from server.access.organisations import FILE
 from server.api import Role
+from server.audit.store import Said, write_all
 from server.config import DEFAULT_ORGANISATION, Municipality
 from server.db import metadata
 from server.notify.ways import counting
@@ -58,22 +60,28 @@ class Member(msgspec.Struct, frozen=True):
     locked_ns: int | None
 
 
-def apply(tx: sa.Connection, municipality: Municipality) -> None:
-    """Make the accounts what the file says."""
+def apply(tx: sa.Connection, municipality: Municipality, now_ns: int) -> None:
+    """Make the accounts what the file says; each that is opened, changed in what matters or closed has its line."""
     known = {row["id"]: row for row in tx.execute(sa.select(staff)).mappings()}
     tx.execute(staff.update().values(active=False, subject=None))
+    said: list[tuple[str, str]] = []
     for one in municipality.staff:
         row = {
             "name": one.name, "role": one.role, "phone": one.phone, "password_hash": one.password_hash, "active": True,
             "organisation": municipality.organisation_of(one), "subject": one.subject,
         }  # fmt: skip
-        before = known.get(one.id)
+        before = known.pop(one.id, None)
         if before is None:
             tx.execute(staff.insert().values(id=one.id, **row))
-            continue
-        tx.execute(staff.update().where(staff.c.id == one.id).values(**row))
-        if any(before[name] != row[name] for name in _MATTERS):
+        else:
+            tx.execute(staff.update().where(staff.c.id == one.id).values(**row))
+        if before is None or not before["active"]:
+            said.append(("open account", f"{one.id}: {row['role']}, {row['organisation']}"))
+        elif differs := [name for name in _MATTERS if before[name] != row[name]]:
+            said.append(("change account", f"{one.id}: {', '.join(differs)}"))
             sessions.end_of(tx, one.id)
+    said += [("close account", name) for name, row in known.items() if row["active"]]
+    write_all(tx, [Said(now_ns, FILE, what, detail=detail) for what, detail in said])
     gone = sa.select(staff.c.id).where(~staff.c.active)
     tx.execute(sessions.sessions.delete().where(sessions.sessions.c.staff.in_(gone)))
 

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 import sqlalchemy as sa
 
-from server.access import sessions, steps, store
+from server.access import notice, sessions, steps, store
 from server.access.api import GlassView, OrganisationView, PatientName, PersonView, RelationView
 from server.access.glass import Broken
 from server.access.organisations import Organisation, RelationRow
@@ -56,6 +56,7 @@ def glass_views(tx: sa.Connection, found: Iterable[Broken]) -> list[GlassView]:
     found = list(found)
     known = {one.id: one for one in names(tx, patients.c.id.in_({one.patient_id for one in found}))}
     who = {row.id: row for row in tx.execute(sa.select(staff).where(staff.c.id.in_({one.staff for one in found})))}
+    told = notice.told(tx, found)
     return [
         GlassView.model_validate(
             {
@@ -63,7 +64,7 @@ def glass_views(tx: sa.Connection, found: Iterable[Broken]) -> list[GlassView]:
                 "by_role": who[one.staff].role, "by_organisation": who[one.staff].organisation, "reason": one.reason,
                 "from_ms": one.from_ns // MS, "until_ms": one.until_ns // MS, "reviewed_by": one.reviewed_by,
                 "reviewed_ms": None if one.reviewed_ns is None else one.reviewed_ns // MS, "verdict": one.verdict,
-                "note": one.note,
+                "note": one.note, "told": [each._asdict() for each in told[one.id]],
             }
         )
         for one in found

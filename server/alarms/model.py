@@ -252,12 +252,13 @@ class Alarm(msgspec.Struct, frozen=True):
 
 
 class Refused(HjemvaktError):
-    """The table does not allow it: what to say, who was first, and how the alarm stands."""
+    """The table does not allow it: what to say, who was first (`at_ns`: and when), and how the alarm stands."""
 
-    def __init__(self, text: str, mend: str, who: str | None, state: AlarmState) -> None:
+    def __init__(self, text: str, mend: str, who: str | None, state: AlarmState, at_ns: int | None = None) -> None:
         super().__init__(text, mend)
         self.who = who
         self.state = state
+        self.at_ns = at_ns
 
 
 def after(alarm: Alarm, deed: Deed) -> State:

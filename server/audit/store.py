@@ -18,7 +18,7 @@ import sqlalchemy as sa
 
 from server.audit import chain
 from server.audit.chain import BEGINNING, Entry
-from server.db import Database, Number, metadata
+from server.db import Database, Number, after_commit, metadata
 from server.quick import Quick
 from vitals.clock import NS
 
@@ -44,7 +44,7 @@ _LAST = Quick(
 _ADD = Quick(audit.insert().values({name: sa.bindparam(name) for name in (*Entry.__struct_fields__, "link")}))
 
 written: ContextVar[set[str] | None] = ContextVar("written", default=None)
-"""About whom this request has written something, for whoever put a set here (`server.audit.witness`)."""
+"""About whom this request has written something, and it is on disk: for whoever put a set here (`audit.witness`)."""
 
 
 class Said(msgspec.Struct, frozen=True):
@@ -72,7 +72,8 @@ def write_all(tx: sa.Connection, said: Sequence[Said]) -> None:
     _ADD.many(tx, [{**msgspec.structs.asdict(one), "link": tie} for one, tie in zip(entries, links, strict=True)])
     about = written.get()
     if about is not None:
-        about.update(one.patient_id for one in said if one.patient_id is not None)
+        patients = {one.patient_id for one in said if one.patient_id is not None}
+        after_commit(tx, lambda: about.update(patients))
 
 
 def head(tx: sa.Connection) -> tuple[int, bytes]:

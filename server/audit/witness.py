@@ -15,7 +15,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from server.audit.store import Looks, written
 
-_LOOKS = frozenset({"GET", "HEAD"})
+LOOKS = frozenset({"GET", "HEAD"})
+"""What only looks."""
 _FAILED = 400
 
 
@@ -64,7 +65,7 @@ class Witness:
             raise failed
 
     def _write(self, method: str, about: About, said: set[str]) -> None:
-        if method in _LOOKS:
+        if method in LOOKS:
             self._looks.saw(self._now_ns(), about.who, about.look, about.patient_id)
         elif about.patient_id not in said:
             self._looks.deed(self._now_ns(), about.who, about.deed, about.patient_id)

@@ -16,10 +16,12 @@ import sqlalchemy as sa
 from server.access import organisations
 from server.access.filter import seers
 from server.access.store import Account, account, people
-from server.api import Role
+from server.alarms import table
+from server.alarms.model import Refused, State
+from server.api import AlarmState, Role
 from server.audit.store import write
 from server.cases.model import TAKES, Case
-from server.cases.table import cases, many
+from server.cases.table import cases, many, of_numbers
 from server.oncall.model import Person
 
 CONSULTED: frozenset[Role] = frozenset({"specialist"})
@@ -63,8 +65,42 @@ def closed(tx: sa.Connection, alarm_id: int, now_ns: int, by: str) -> None:
     _end(tx, many(tx, about), now_ns, by)
 
 
+def over(tx: sa.Connection, number: int, account: Account) -> Refused | None:
+    """Who ended that case and when, for one to whom it was given and who comes too late with an answer.
+
+    None to everybody else: to whom it was never given, and from whom the patient was taken for another reason.
+    """
+    case = of_numbers(tx, [number]).get(number)
+    if case is None or not any(_was_given(tx, one, account) for one in case.relations):
+        return None
+    alarm = table.get(tx, case.alarm_id)
+    assert alarm is not None, "alarms are never deleted"
+    state: AlarmState = alarm.state.value
+    if case.answered_ns is not None:
+        who, mend = case.answered_by, "the case is over; there is nothing to do"
+        return Refused(f"{who} has answered this case", mend, who, state, case.answered_ns)
+    if alarm.state is State.CLOSED:
+        who, mend = alarm.closed_by, "the case is over; speak with them if they should know what you would have said"
+        return Refused(f"{who or 'The alarm itself'} has closed this alarm", mend, who, state, alarm.closed_ns)
+    return None
+
+
+def _was_given(tx: sa.Connection, number: int, account: Account) -> bool:
+    row = organisations.relation(tx, number)
+    return row is not None and row.staff == account.id
+
+
 def _end(tx: sa.Connection, of: Iterable[Case], now_ns: int, by: str, but: Collection[str] = ()) -> None:
-    for number in (one for case in of for one in case.relations):
-        row = organisations.relation(tx, number)
-        if row is not None and row.staff not in but:
-            organisations.end(tx, number, now_ns, by)
+    for case in of:
+        for number in case.relations:
+            row = organisations.relation(tx, number)
+            if row is None or row.staff in but or organisations.end(tx, number, now_ns, by) is None:
+                continue
+            told = f"{organisations.told(row)}, case {case.id}"
+            write(tx, now_ns, _user(tx, by), "end relation", row.patient_id, told)
+
+
+def _user(tx: sa.Connection, name: str) -> str:
+    """The user name of who is called so, for the audit; the name itself where nobody or more than one is."""
+    found = [one.id for one in people(tx) if one.name == name]
+    return found[0] if len(found) == 1 else name

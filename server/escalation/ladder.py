@@ -7,6 +7,7 @@ and a **contradiction**, two that fit of which neither is the more specific (one
 organisation: then somebody must say what an alarm of both gets). Every combination is tried, so the answer is complete.
 """
 
+import math
 from collections.abc import Iterable, Mapping
 from datetime import UTC, date, datetime, time
 from itertools import product
@@ -124,6 +125,18 @@ def check(book: Book, where: str) -> None:
         found = choose(book.ladders, kind, priority, programme, organisation, hours)
         if len(found) != 1:
             raise _undecided(where, found, kind, priority, programme, organisation, hours)
+
+
+def waits_below_s(book: Book, answers: Mapping[str, Iterable[str]], person: str) -> float:
+    """So short all waits of that person's ways must be, in seconds: the shortest wait of a step that may tell them;
+    infinity where none does."""
+    told = (
+        ladder.repeat_s if step.wait_s is None else step.wait_s
+        for ladder in book.ladders
+        for step in ladder.steps
+        if person in answers.get(step.tell, ())
+    )
+    return min(told, default=math.inf)
 
 
 def check_waits(book: Book, answers: Mapping[str, Iterable[str]], slowest: Mapping[str, tuple[str, float]]) -> None:

@@ -13,7 +13,7 @@ import sqlalchemy as sa
 
 from server.api import AlarmKind, Priority
 from server.db import Number, metadata
-from server.escalation.ladder import PERSON, ROSTER, Book, Ladder, Office, check, check_waits, choose
+from server.escalation.ladder import PERSON, ROSTER, Book, Ladder, Office, check, check_waits, choose, waits_below_s
 from server.first import Overtaken
 from server.oncall import store as oncall
 from server.oncall.model import ROLES, Kept
@@ -114,6 +114,11 @@ def check_in_force(tx: sa.Connection, now_ns: int) -> None:
 def check_own_wait(tx: sa.Connection, staff: str, name: str, after_s: float, now_ns: int) -> None:
     """That they do not outrun a way of that person's that is used after so long; raises ConfigError."""
     check_waits(newest_of(tx).book, _may_answer(tx, now_ns), {staff: (name, after_s)})
+
+
+def own_waits_below_s(tx: sa.Connection, staff: str, now_ns: int) -> float:
+    """What `check_own_wait` allows that person: any wait shorter than this."""
+    return waits_below_s(newest_of(tx).book, _may_answer(tx, now_ns), staff)
 
 
 def _check_waits(tx: sa.Connection, book: Book, now_ns: int) -> None:

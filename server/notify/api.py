@@ -25,12 +25,14 @@ class MyWays(Shape):
     """`ways` in the order in which they are used. `phone`: the municipality's, used while none of them counts; or null.
 
     `channels`: what this server can send by. `push_key`: its public key, for a browser that subscribes; or null.
+    `waits_below_s`: a way must wait for less than this, or a ladder would go on before it has been used.
     """
 
     ways: list[WayView]
     phone: str | None
     channels: list[Channel]
     push_key: str | None
+    waits_below_s: float
 
 
 class NewWay(Shape):

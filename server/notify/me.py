@@ -17,7 +17,7 @@ from server.audit.store import write
 from server.escalation import store as ladders
 from server.house import Here, House, problems, refusing
 from server.notify import ways
-from server.notify.api import Code, MyWays, NewWay, Spoken, Tried, Wait, WayView
+from server.notify.api import MOST_WAIT_S, Code, MyWays, NewWay, Spoken, Tried, Wait, WayView
 from server.notify.sender import Language, Message, Receipt, SendError
 from server.notify.senders.push import PushSender
 from server.notify.ways import Owned
@@ -79,7 +79,9 @@ def send_code(way_id: WayId, said: Spoken, account: Anyone, here: Here) -> WayVi
         way = _mine(tx, account, way_id)
         if way.confirmed:
             raise HTTPException(409, "that way is confirmed already; there is nothing to do")
-        code = ways.new_code(tx, way_id, here.clock.now_ns())
+        now_ns = here.clock.now_ns()
+        code = ways.new_code(tx, way_id, now_ns)
+        write(tx, now_ns, account.id, "send way code", None, str(way_id))
     _send_code(here, account, way, code, said.language)
     return _view(way)
 
@@ -125,10 +127,11 @@ def remove_way(way_id: WayId, account: Anyone, here: Here) -> MyWays:
 @router.post("/{way_id}/test", operation_id="testMyWay", responses=_SENDING)
 def test_way(way_id: WayId, said: Spoken, account: Anyone, here: Here) -> Tried:
     """Send a test message there, and say what became of it."""
-    with here.db.read() as tx:
+    with here.db.write() as tx:
         way = _mine(tx, account, way_id)
-    if not way.confirmed:
-        raise HTTPException(409, "that way is not confirmed yet; write its code first")
+        if not way.confirmed:
+            raise HTTPException(409, "that way is not confirmed yet; write its code first")
+        write(tx, here.clock.now_ns(), account.id, "test way", None, str(way_id))
     receipt = _send(here, account, way, TEST[said.language], said.language)
     return Tried(reference=receipt.reference, delivered=receipt.delivered)
 
@@ -188,9 +191,10 @@ def _all(tx: sa.Connection, account: Account, here: House) -> MyWays:
     mine = ways.of(tx, account.id)
     phone = tx.scalar(sa.select(staff.c.phone).where(staff.c.id == account.id))
     push = here.senders.get("push")
+    below_s = min(ladders.own_waits_below_s(tx, account.id, here.clock.now_ns()), MOST_WAIT_S + 1)
     return MyWays(
         ways=[_view(one) for one in mine], phone=phone or None, channels=here.channels,
-        push_key=push.vapid.public if isinstance(push, PushSender) else None,
+        push_key=push.vapid.public if isinstance(push, PushSender) else None, waits_below_s=below_s,
     )  # fmt: skip
 
 

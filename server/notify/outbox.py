@@ -21,7 +21,7 @@ What became of it is told on the alarm's timeline.
 
 import logging
 from collections.abc import Collection, Mapping
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import msgspec
 import sqlalchemy as sa
@@ -83,9 +83,11 @@ outbox = sa.Table(
     sa.Column("question_id", Number),
     sa.Column("language", sa.String, nullable=False, server_default="nb"),
     sa.Column("way_id", Number),
+    sa.Column("glass_id", Number),
     sa.Index("outbox_due", "state", "next_try_ns"),
     sa.Index("outbox_of_alarm", "alarm_id"),
     sa.Index("outbox_of_question", "question_id"),
+    sa.Index("outbox_of_glass", "glass_id"),
     sa.Index("outbox_by_reference", "channel", "reference"),
 )
 
@@ -162,6 +164,44 @@ def queue_question(
     )  # fmt: skip
 
 
+def queue_glass(
+    tx: sa.Connection,
+    *,
+    glass_id: int,
+    patient_id: str,
+    person: Person,
+    way: Way,
+    text: str,
+    now_ns: int,
+    language: str,
+) -> None:
+    """Write to somebody that the glass was broken (`server.access.notice`). It is never as urgent as an alarm."""
+    tx.execute(
+        outbox.insert().values(
+            dedupe=f"glass/{glass_id}/{person.id}/{way.channel}", glass_id=glass_id, patient_id=patient_id, severity=0,
+            channel=way.channel, person=person.id, name=person.name, role=person.role, address=way.address, text=text,
+            queued_ns=now_ns, state="queued", attempts=0, next_try_ns=now_ns, language=language, way_id=way.id,
+        )
+    )  # fmt: skip
+
+
+class Told(NamedTuple):
+    """A message and what became of it: queued, sent, delivered or failed."""
+
+    name: str
+    channel: str
+    state: str
+
+
+def glass_states(tx: sa.Connection, glass_ids: Collection[int]) -> dict[int, list[Told]]:
+    """What became of the messages about each broken glass."""
+    found: dict[int, list[Told]] = {number: [] for number in glass_ids}
+    asked = sa.select(outbox).where(outbox.c.glass_id.in_(glass_ids)).order_by(outbox.c.id)
+    for row in tx.execute(asked):
+        found[row.glass_id].append(Told(row.name, row.channel, row.state))
+    return found
+
+
 def withdraw_question(tx: sa.Connection, question_id: int) -> None:
     """Somebody answered: what is not sent yet need not be."""
     about = outbox.c.question_id == question_id
@@ -206,12 +246,13 @@ def unsent(tx: sa.Connection, alarm_id: int, telling: str) -> bool:
 
 
 def waiting(tx: sa.Connection) -> dict[str, tuple[int, int | None]]:
-    """How many messages wait and since when the oldest does, about an `alarm` and about a `question`.
+    """How many messages wait and since when the oldest does, about an `alarm`, a `question` and a broken `glass`.
 
     One that waits out a wait of its own has not begun to wait: its moment is still to come.
     """
     found: dict[str, tuple[int, int | None]] = {}
-    for about, column in (("alarm", outbox.c.alarm_id), ("question", outbox.c.question_id)):
+    subjects = {"alarm": outbox.c.alarm_id, "question": outbox.c.question_id, "glass": outbox.c.glass_id}
+    for about, column in subjects.items():
         query = sa.select(sa.func.count(), sa.func.min(_SINCE_NS))
         count, oldest_ns = tx.execute(query.where(outbox.c.state == "queued", column.is_not(None))).one()
         found[about] = (count, oldest_ns)

@@ -74,12 +74,16 @@ class Newest:
             lost = self._lost.intersection(people)
             self._lost -= lost
             self._making.update(people)
-        kept = {one: self._found[one] for one in people if one in self._found and one not in lost}
-        every = self._made(tx, [one for one in people if one not in kept])
-        every |= {patient: self._newer(tx, patient, found, grown[patient]) for patient, found in kept.items()}
-        with self._lock:
-            self._found |= every
-            self._making.difference_update(people)
+        kept = {one: self._found.pop(one) for one in people if one in self._found}  # gone, should the database fail
+        try:
+            known = {patient: found for patient, found in kept.items() if patient not in lost}
+            every = self._made(tx, [one for one in people if one not in known])
+            every |= {patient: self._newer(tx, patient, found, grown[patient]) for patient, found in known.items()}
+            with self._lock:
+                self._found |= every
+        finally:
+            with self._lock:
+                self._making.difference_update(people)
         return every
 
     def _made(self, tx: sa.Connection, people: Sequence[str]) -> dict[str, Of]:

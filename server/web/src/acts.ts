@@ -16,6 +16,7 @@ import {
   type WorklistRow,
   api,
 } from "./api";
+import * as format from "./format";
 import { nowMs } from "./clock";
 import { say } from "./announce";
 import { type Words, useWords } from "./i18n";
@@ -42,7 +43,8 @@ function show(queries: QueryClient, alarm: AlarmView): void {
 export function explain(error: unknown, words: Words): string {
   if (!(error instanceof Refused)) return words.failed.offline;
   if (error.conflict) {
-    const { who, detail } = error.conflict;
+    const { who, detail, t_ms } = error.conflict;
+    if (who && t_ms) return words.act.over(who, format.when(t_ms, 0));
     return who ? words.act.conflict(who) : detail || words.act.conflictUnknown;
   }
   if (error.status === 429) return words.failed.tooMany;

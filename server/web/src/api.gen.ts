@@ -2327,7 +2327,7 @@ export interface components {
         };
         /**
          * Conflict
-         * @description A colleague was first. Comes with status 409.
+         * @description A colleague was first. Comes with status 409. `t_ms`: when that was, where it is all that there is to be told.
          */
         Conflict: {
             /** Detail */
@@ -2337,6 +2337,8 @@ export interface components {
              * @enum {string}
              */
             state: "raised" | "notified" | "acknowledged" | "assessed" | "snoozed" | "handed_over" | "escalated" | "closed";
+            /** T Ms */
+            t_ms?: number | null;
             /** Who */
             who: string | null;
         };
@@ -2724,6 +2726,24 @@ export interface components {
             verdict: "justified" | "unjustified";
         };
         /**
+         * GlassTold
+         * @description Somebody who was written to about it, and what became of that.
+         */
+        GlassTold: {
+            /**
+             * Channel
+             * @enum {string}
+             */
+            channel: "email" | "sms";
+            /** Name */
+            name: string;
+            /**
+             * State
+             * @enum {string}
+             */
+            state: "queued" | "sent" | "delivered" | "failed";
+        };
+        /**
          * GlassView
          * @description A broken glass. `by` is a name; `reviewed_by` null: nobody has looked at it yet.
          */
@@ -2750,6 +2770,8 @@ export interface components {
             reviewed_by: string | null;
             /** Reviewed Ms */
             reviewed_ms: number | null;
+            /** Told */
+            told: components["schemas"]["GlassTold"][];
             /** Until Ms */
             until_ms: number;
             /** Verdict */
@@ -3167,6 +3189,7 @@ export interface components {
          * @description `ways` in the order in which they are used. `phone`: the municipality's, used while none of them counts; or null.
          *
          *     `channels`: what this server can send by. `push_key`: its public key, for a browser that subscribes; or null.
+         *     `waits_below_s`: a way must wait for less than this, or a ladder would go on before it has been used.
          */
         MyWays: {
             /** Channels */
@@ -3175,6 +3198,8 @@ export interface components {
             phone: string | null;
             /** Push Key */
             push_key: string | null;
+            /** Waits Below S */
+            waits_below_s: number;
             /** Ways */
             ways: components["schemas"]["WayView"][];
         };
@@ -10422,6 +10447,15 @@ export interface operations {
             };
             /** @description Forbidden */
             403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Conflict */
+            409: {
                 headers: {
                     [name: string]: unknown;
                 };

@@ -10,8 +10,9 @@ from server.alarms import table
 from server.alarms.model import To
 from server.notify.answers import Desk
 from server.notify.keys import Keys
+from vitals.clock import MS
 
-from .conftest import HOME, Comes, Region
+from .conftest import HOME, Comes, Region, region
 
 SIRI = To("specialist", "siri", "Siri Hov")
 HERS = "/api/patients/solveig"
@@ -97,6 +98,56 @@ async def test_a_closed_alarm_ends_it_answered_or_not(town_region: Region, comes
     with town_region.server.db.read() as tx:
         (row,) = tx.execute(sa.select(relations))
     assert (row.staff, row.purpose, row.made_by, row.ended_by) == ("siri", "consultation", "Kari Olsen", "Kari Olsen")
+
+
+async def test_whose_answer_comes_too_late_is_told_who_was_first_and_when(town_region: Region, comes: Comes) -> None:
+    town_region.alarm()
+    town_region.sent("kari", SIRI)
+    siri, berit, hege = await comes("siri"), await comes("berit"), await comes("hege")
+    late = {"answer": "advise", "text": "Inhaler, og mål igjen"}
+    closed(town_region)
+    now_ms = town_region.clock.now_ns() // MS
+    town_region.clock.advance(minutes=5)
+    for deed, said in (("open", None), ("answer", late)):
+        answer = await siri.post(f"/api/cases/1/{deed}", json=said)
+        told = answer.json()
+        assert (answer.status_code, told["who"], told["state"], told["t_ms"]) == (409, "Kari Olsen", "closed", now_ms)
+        assert not any(word in answer.text for word in ("Solveig", "solveig", "SpO")), "and no more than that"
+    assert ("siri", "refused case 1") in town_region.audited(None)
+    assert (await siri.get("/api/cases/1")).status_code == 404
+    nobodys = await siri.post("/api/cases/77/answer", json=late)
+    for never in (berit, hege):
+        answer = await never.post("/api/cases/1/answer", json=late)
+        assert (answer.status_code, answer.text.replace("1", "77")) == (404, nobodys.text), "who was never asked"
+
+
+async def test_who_is_one_of_a_role_is_told_that_another_has_answered(town_region: Region, comes: Comes) -> None:
+    second = {**region()["staff"][-2], "id": "sara", "name": "Sara Vik"}
+    town_region.reconfigured(staff=[*region()["staff"], second])
+    town_region.alarm()
+    town_region.sent("kari", To("specialist"))
+    siri, sara, kari = await comes("siri"), await comes("sara"), await comes("kari")
+    assert (await siri.post("/api/cases/1/answer", json={"answer": "return"})).status_code == 200
+    assert (await kari.post("/api/cases/1/read")).status_code == 200
+    told = await sara.post("/api/cases/1/answer", json={"answer": "return"})
+    assert (told.status_code, told.json()["who"]) == (409, "Siri Hov")
+
+
+async def test_from_whom_the_patient_was_taken_while_the_case_stands_is_told_nothing(
+    town_region: Region, comes: Comes
+) -> None:
+    town_region.alarm()
+    town_region.sent("kari", SIRI)
+    siri, odd = await comes("siri"), await comes("odd")
+    assert (await odd.post("/api/relations/1/end")).status_code == 200
+    assert (await siri.post("/api/cases/1/answer", json={"answer": "return"})).status_code == 404
+
+
+async def test_what_a_case_gave_is_seen_to_be_given_and_ended_in_the_audit(town_region: Region) -> None:
+    town_region.alarm()
+    town_region.sent("kari", SIRI)
+    closed(town_region)
+    assert town_region.audited() == [("kari", "relate"), ("kari", "end relation")]
 
 
 async def test_a_case_to_a_role_is_for_those_of_it_who_see_the_patient(town_region: Region, comes: Comes) -> None:

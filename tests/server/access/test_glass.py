@@ -1,6 +1,12 @@
 """Breaking the glass: in need, with a reason, for an hour at most, in sight of those whose patient it is."""
 
+import msgspec
 import pytest
+
+from server.escalation import store as ladders
+from server.notify import ways
+from server.notify.phone import messages
+from server.notify.sender import SendError
 
 from .conftest import Comes, Region
 from .test_scopes import Screen
@@ -73,9 +79,72 @@ async def test_those_who_keep_the_patient_are_told_on_their_screens(town_region:
     for screen in (ours, theirs):
         assert (await screen.next())[0] == "hello"
     await bjarne.post("/api/glass", json=NEED)
+    assert [one.name for one in town_region.server.hub.drain()] == ["patient", "glass"], "in the one way, in its order"
     assert await ours.next() == ("glass", {"patient_id": "solveig"})
     town_region.alarm("arne")
     town_region.server.hub.drain()
     assert (await theirs.next())[0] != "glass"
     for screen in (ours, theirs):
         await screen.close()
+
+
+def told(town: Region) -> list[tuple[str, str, str]]:
+    """What rang: to whom, by what, and the text."""
+    town.server.deliver(town.clock.now_ns())
+    with town.server.db.read() as tx:
+        return [(one.to, one.channel, one.text) for one in messages(tx)]
+
+
+async def reachable(town: Region, who: str, channel: str, address: str) -> None:
+    with town.write() as tx:
+        ways.add(tx, who, channel, address, "", 0, town.clock.now_ns(), confirmed=True)  # type: ignore[arg-type]
+
+
+async def test_those_who_keep_the_patient_are_written_to_without_whom_or_why(town_region: Region, comes: Comes) -> None:
+    bjarne, odd = await comes("bjarne"), await comes("odd")
+    await reachable(town_region, "odd", "sms", "+4790000103")
+    await reachable(town_region, "odd", "email", "odd@saltdal.test")
+    broken = (await bjarne.post("/api/glass", json=NEED)).json()
+    assert broken["told"] == [{"name": "Odd Berg", "channel": "email", "state": "queued"}], "nobody of Bodø's"
+    ((to, channel, text),) = told(town_region)
+    assert (to, channel) == ("Odd Berg", "email"), "a look is asked for, and no run"
+    assert text == (
+        "Hjemvakt: Bjarne Lie (doctor, Bodø kommune) has opened what is known of one of your patients in need, for 60 "
+        "min at most. Sign in and see whether it was right (emergency access 1)."
+    )
+    assert not any(word in text for word in ("Solveig", "Nilsen", "solveig", NEED["reason"], "S.N."))
+    assert len(told(town_region)) == 1, "once"
+    ((receipt,),) = [one["told"] for one in (await odd.get("/api/glass")).json()]
+    assert receipt == {"name": "Odd Berg", "channel": "email", "state": "delivered"}
+    await bjarne.post(f"/api/glass/{broken['id']}/end")
+    assert (await bjarne.post("/api/glass", json=NEED)).status_code == 200
+    assert [text[-10:] for _, _, text in told(town_region)] == ["access 1).", "access 2)."], "each time it is"
+
+
+async def test_who_has_no_address_has_the_telephone_of_the_file_and_the_language_is_the_ladders(
+    town_region: Region, comes: Comes
+) -> None:
+    with town_region.write() as tx:
+        book = ladders.newest_of(tx).book
+        norwegian = tuple(msgspec.structs.replace(one, language="nb") for one in book.ladders)
+        ladders.apply(tx, norwegian, town_region.clock.now_ns(), book.office, book.zone)
+    await (await comes("kari")).post("/api/glass", json={**NEED, "patient": "arne", "minutes": 15})
+    assert told(town_region) == [
+        ("Bente Vik", "sms", "Hjemvakt: Kari Olsen (sykepleier, Saltdal kommune) har åpnet opplysninger om en av deres "
+         "pasienter i nødrett, i inntil 15 min. Logg inn og se om det var riktig (nødtilgang 1).")
+    ]  # fmt: skip
+
+
+async def test_a_message_that_does_not_get_through_is_seen_by_who_reviews(
+    town_region: Region, comes: Comes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bjarne, odd = await comes("bjarne"), await comes("odd")
+
+    def refuse(_: object) -> None:
+        raise SendError("no such number", "correct it", for_good=True)
+
+    monkeypatch.setattr(town_region.server.senders["sms"], "send", refuse)
+    await bjarne.post("/api/glass", json=NEED)
+    assert told(town_region) == []
+    (shown,) = (await odd.get("/api/glass")).json()
+    assert [one["state"] for one in shown["told"]] == ["failed"]

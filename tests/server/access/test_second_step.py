@@ -1,13 +1,18 @@
 """A second step at sign-in: enrolled with a square, asked for from then on, each code good once."""
 
+import stat
 from collections.abc import Callable
+from pathlib import Path
 
 import httpx
 import pyotp
 import pytest
+import sqlalchemy as sa
 
 from server.access import steps
+from server.access.vault import Vault
 from vitals.clock import NS
+from vitals.errors import ConfigError
 
 from .conftest import PASSWORD, STAFF, Comes, Region, visitor
 
@@ -121,11 +126,75 @@ async def test_it_is_taken_off_with_password_and_code_or_by_an_administrator(
 
 def test_the_database_knows_no_recovery_code(town_region: Region) -> None:
     with town_region.write() as tx:
-        secret = steps.begin(tx, "kari")
-        codes = steps.confirm(tx, "kari", pyotp.TOTP(secret).generate_otp(5), 5 * 30 * NS)
+        secret = steps.begin(tx, town_region.server.vault, "kari")
+        codes = steps.confirm(tx, town_region.server.vault, "kari", pyotp.TOTP(secret).generate_otp(5), 5 * 30 * NS)
         assert codes is not None
         kept = str(tx.exec_driver_sql("SELECT * FROM recovery_codes").all())
     assert not any(one in kept or one.replace("-", "") in kept for one in codes)
+
+
+def kept(region: Region, staff: str = "kari") -> str:
+    with region.server.db.read() as tx:
+        return str(tx.scalar(sa.select(steps.second_steps.c.secret).where(steps.second_steps.c.staff == staff)))
+
+
+async def test_the_database_alone_has_nobodys_second_step(
+    town_region: Region, comes: Comes, code: Callable[..., str]
+) -> None:
+    secret, _ = await enrolled(await comes("kari"), code)
+    assert secret not in kept(town_region)
+    key = town_region.config.data / "authority" / "secrets.key"
+    assert (stat.S_IMODE(key.stat().st_mode), len(key.read_bytes())) == (0o600, 32)
+    await enrolled(await comes("ingrid"), code)
+    with town_region.write() as tx:  # whoever may write the database puts a secret of their own in her place
+        theirs = kept(town_region, "ingrid")
+        tx.execute(steps.second_steps.update().where(steps.second_steps.c.staff == "kari").values(secret=theirs))
+    async with visitor(town_region.answer) as client:
+        answer = await client.post("/api/session", json={**KARI, "code": "123456"})
+        assert (answer.status_code, "recovery code" in answer.json()["detail"]) == (409, True)
+
+
+async def test_what_lay_plain_is_sealed_at_the_next_start_and_goes_on_working(
+    town_region: Region, comes: Comes, code: Callable[..., str]
+) -> None:
+    secret, _ = await enrolled(await comes("kari"), code)
+    with town_region.write() as tx:
+        tx.execute(steps.second_steps.update().values(secret=secret))  # as a server of before kept it
+    town_region.begin_again()
+    assert secret not in kept(town_region)
+    town_region.wall_ns += 60 * NS
+    async with visitor(town_region.answer) as client:
+        assert (await client.post("/api/session", json={**KARI, "code": code(secret)})).status_code == 200
+    town_region.server.close()
+    for file in town_region.config.data.glob("hjemvakt.sqlite*"):
+        assert secret.encode() not in file.read_bytes(), "nor where it was"
+    town_region.begin_again()
+
+
+async def test_without_its_key_a_second_step_opens_nothing_and_is_set_up_anew(
+    town_region: Region, comes: Comes, code: Callable[..., str], caplog: pytest.LogCaptureFixture
+) -> None:
+    secret, codes = await enrolled(await comes("kari"), code)
+    (town_region.config.data / "authority" / "secrets.key").unlink()
+    town_region.begin_again()
+    assert "1 second steps cannot be read" in caplog.text
+    town_region.wall_ns += 60 * NS
+    async with visitor(town_region.answer) as client:
+        assert (await client.post("/api/session", json=KARI)).json()["needs"] == "code", (
+            "the password alone opens nothing"
+        )
+        assert (await client.post("/api/session", json={**KARI, "code": code(secret)})).status_code == 409
+        assert (await client.get("/api/session")).status_code == 401
+        assert (await client.post("/api/session", json={**KARI, "code": codes[0]})).status_code == 200
+        off = await client.post("/api/me/second-step/remove", json={**MINE, "code": codes[1]})
+        assert off.status_code == 204
+        await enrolled(client, code)
+
+
+def test_a_key_file_that_holds_no_key_is_named(tmp_path: Path) -> None:
+    (tmp_path / "secrets.key").write_bytes(b"short")
+    with pytest.raises(ConfigError, match=r"secrets\.key holds no key.*from the backup"):
+        Vault.open(tmp_path)
 
 
 async def test_where_i_am_signed_in_and_out_again_from_afar(town_region: Region, comes: Comes) -> None:

@@ -4,14 +4,17 @@ The routes are those of the description that the server gives of itself, so a ne
 thinking of it.
 """
 
+import contextlib
 import json
 import re
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 
 from server.access.guard import WHOSE
 from server.alarms.model import To
+from server.audit.store import write
 
 from .conftest import ELSEWHERE, Comes, Region
 
@@ -148,6 +151,31 @@ async def test_a_deed_that_its_route_writes_down_is_not_written_twice(ill: Regio
     kari = await comes("kari")
     assert (await kari.post("/api/alarms/1/acknowledge", json={})).status_code == 200
     assert ill.audited() == [("kari", "acknowledge")]
+
+
+async def test_a_line_that_was_taken_back_does_not_count_as_written(ill: Region, comes: Comes) -> None:
+    """Whoever was the second to do the same is answered like the first, of whom alone there is something stored."""
+
+    def do(tx: sa.Connection) -> None:
+        write(tx, ill.clock.now_ns(), "kari", "hurry", "solveig")
+        raise LookupError("somebody else was quicker")
+
+    def hurry(patient_id: str, part: bool = False) -> dict[str, str]:
+        with contextlib.ExitStack() as stack:
+            stack.enter_context(contextlib.suppress(LookupError))
+            tx = stack.enter_context(ill.write())
+            if part:
+                with contextlib.suppress(LookupError), tx.begin_nested():
+                    do(tx)
+            else:
+                do(tx)
+        return {"did": patient_id}
+
+    ill.app.post("/api/patients/{patient_id}/hurry", operation_id="hurryUp")(hurry)
+    kari = await comes("kari")
+    for query in ("", "?part=true"):
+        assert (await kari.post(f"/api/patients/solveig/hurry{query}")).status_code == 200
+    assert ill.audited() == [("kari", "hurryUp"), ("kari", "hurryUp")]
 
 
 async def test_what_cannot_be_written_down_is_not_shown(

@@ -180,6 +180,15 @@ async def test_a_code_is_guessed_at_five_times_and_dies_after_a_quarter_of_an_ho
         assert late.status_code == 409
 
 
+async def test_the_page_is_told_which_waits_a_ladder_allows_and_they_are_what_the_server_takes(town):
+    town.way("kari", "email", "kari@example.no")
+    async with town.browser("kari") as kari:
+        below_s = (await kari.get("/api/me/ways")).json()["waits_below_s"]
+        assert below_s == 300, "the nurses' step of a red alarm"
+        assert (await kari.put("/api/me/ways/1", json={"after_s": below_s})).status_code == 422
+        assert (await kari.put("/api/me/ways/1", json={"after_s": below_s - 1})).status_code == 200
+
+
 async def test_ways_are_ones_own(town):
     town.way("kari", "email", "kari@example.no")
     async with town.browser("per") as per:

@@ -12,6 +12,7 @@ from argon2 import PasswordHasher
 
 from server.access import organisations
 from server.access import store as access
+from server.access.vault import Vault
 from server.alarms import store as alarms
 from server.alarms import table, timeline
 from server.alarms.model import Alarm, Trigger
@@ -60,6 +61,7 @@ class Ward:
     def __init__(self, folder: Path, database: DatabaseConfig = SQLITE) -> None:
         self.clock = ManualClock(int(START.timestamp()) * NS)
         self.db = Database(database.where(folder))
+        self.vault = Vault.open(folder / "authority")
         metadata.create_all(self.db.engine)
         self.config = Config(name="Saltdal", data=folder, demo=True, web=Web())
         self.programmes = load_programmes(None)
@@ -82,8 +84,8 @@ class Ward:
     def staffed(self, staff: tuple[Staff, ...] = STAFF, shifts: tuple[Shift, ...] = ()) -> None:
         town = Municipality("Saltdal", staff=staff, shifts=shifts)
         with self.db.write() as tx:
-            organisations.apply(tx, town)
-            access.apply(tx, town)
+            organisations.apply(tx, town, self.now_ns)
+            access.apply(tx, town, self.now_ns)
             oncall.apply(tx, town)
 
     def hear(

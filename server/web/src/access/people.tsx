@@ -334,6 +334,13 @@ function Reviews({ found, page, now }: { found: GlassView[]; page: Page; now: nu
                 {format.when(one.from_ms, now)} – {format.when(one.until_ms, now)}
               </span>
               <p>«{one.reason}»</p>
+              {one.told.length > 0 && (
+                <ul className="detail told" aria-label={words.access.toldAbout}>
+                  {one.told.map((each) => (
+                    <li key={each.name}>{words.access.told[each.state](each.name, words.me.channel[each.channel])}</li>
+                  ))}
+                </ul>
+              )}
               {one.reviewed_by !== null && one.verdict !== null && (
                 <p className="detail">
                   {words.access.verdict[one.verdict]} – {one.reviewed_by} {one.note && `«${one.note}»`}

@@ -421,6 +421,7 @@ export const en: Words = {
       technical_fixed: "Technical fault fixed",
     },
     conflict: (who) => `${who} was there before you. Speak with ${who} before doing more.`,
+    over: (who, when) => `${who} has ended this (${when}). There is nothing more to do; speak with ${who} if they should know what you would have said.`,
     conflictUnknown: "A colleague was there before you. See the timeline before doing more.",
     closedAs: (action, outcome) => `${action}. ${outcome}.`,
     usefulnessWas: (n) => `Usefulness ${n} of 5`,

@@ -11,8 +11,8 @@ import { FailedToLoad, Notice, useTitle } from "../parts";
 import { myWaysQuery } from "../queries";
 import "./me.css";
 import { type Push, browserName, state, subscribe, unsubscribe } from "./push";
+import { offered } from "./waits";
 
-const MINUTES = [0, 1, 2, 5, 10, 15, 30];
 const ICONS = { sms: MobileIcon, voice: PhoneIcon, email: EnvelopeClosedIcon, push: BellIcon, webhook: WrenchIcon };
 
 export default function MePage() {
@@ -30,7 +30,10 @@ export default function MePage() {
         <>
           <Ways mine={mine.data} />
           {mine.data.push_key && <ThisBrowser pushKey={mine.data.push_key} ways={mine.data.ways} />}
-          <AddWay channels={mine.data.channels.filter((one) => one !== "push")} />
+          <AddWay
+            channels={mine.data.channels.filter((one) => one !== "push")}
+            minutes={offered(mine.data.waits_below_s)}
+          />
         </>
       )}
     </div>
@@ -61,7 +64,7 @@ function Ways({ mine }: { mine: MyWays }) {
           </li>
         )}
         {mine.ways.map((way) => (
-          <WayRow key={way.id} way={way} />
+          <WayRow key={way.id} way={way} offers={offered(mine.waits_below_s)} />
         ))}
       </ol>
     </section>
@@ -71,7 +74,7 @@ function Ways({ mine }: { mine: MyWays }) {
 /// What its owner knows it by.
 const nameOf = (way: Way, words: Words): string => way.address || way.name || words.me.channel[way.channel];
 
-function WayRow({ way }: { way: Way }) {
+function WayRow({ way, offers }: { way: Way; offers: number[] }) {
   const words = useWords();
   const { said: language } = useLanguage();
   const act = useWayAct();
@@ -100,7 +103,7 @@ function WayRow({ way }: { way: Way }) {
         value={String(minutes)}
         onChange={(event) => act.mutate({ does: () => api.changeWay(way.id, Number(event.target.value) * 60) })}
       >
-        {[...new Set([...MINUTES, minutes])]
+        {[...new Set([...offers, minutes])]
           .sort((a, b) => a - b)
           .map((one) => (
             <option key={one} value={String(one)}>
@@ -211,7 +214,7 @@ function ThisBrowser({ pushKey, ways }: { pushKey: string; ways: Way[] }) {
   );
 }
 
-function AddWay({ channels }: { channels: Way["channel"][] }) {
+function AddWay({ channels, minutes }: { channels: Way["channel"][]; minutes: number[] }) {
   const words = useWords();
   const { said: language } = useLanguage();
   const act = useWayAct();
@@ -255,7 +258,7 @@ function AddWay({ channels }: { channels: Way["channel"][] }) {
           autoComplete={channel === "email" ? "email" : channel === "webhook" ? "off" : "tel"}
         />
         <Select size="small" name="wait" label={words.me.wait}>
-          {MINUTES.map((one) => (
+          {minutes.map((one) => (
             <option key={one} value={one}>
               {words.me.waits(one)}
             </option>

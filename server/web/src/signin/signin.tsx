@@ -48,6 +48,10 @@ export function SignIn({ about }: { about: About }) {
         setError(words.access.codeWrong);
         return;
       }
+      if (step === "code" && refused instanceof Refused && refused.status === 409) {
+        setError(words.access.codeUnreadable);
+        return;
+      }
       setError(refused instanceof Refused && refused.status === 401 ? words.signIn.wrong : explain(refused, words));
     }
   };
