@@ -19,7 +19,6 @@ connection is between two requests, the bytes are one whole request and no more,
 written. Everything else is uvicorn's.
 """
 
-from collections.abc import Callable
 from typing import Any, cast
 
 import h11
@@ -30,8 +29,8 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from server.access.door import Door
 from server.access.scopes import Scope as Sight
 from server.audit.store import Looks
-from server.db import Database
-from server.live import Hub, Shown
+from server.house import House
+from server.live import Shown
 from vitals.clock import NS
 
 KEPT_NS = NS
@@ -84,21 +83,19 @@ class Held(msgspec.Struct, frozen=True):
 
 
 class Lane:
-    """Of the event loop's thread. `now_ns`: the server's clock."""
+    """Of the event loop's thread."""
 
-    def __init__(self, db: Database, hub: Hub, looks: Looks, door: Door, now_ns: Callable[[], int]) -> None:
-        self._db = db
-        self._hub = hub
+    def __init__(self, house: House, looks: Looks, door: Door) -> None:
+        self._house = house
         self._looks = looks
         self._door = door
-        self._now_ns = now_ns
         self._held: dict[bytes, Held] = {}
         self.given = 0
         """How many it has given."""
 
     def moment(self) -> Moment:
         """Now; asked for before anything is looked up."""
-        return Moment(self._db.writes.done, self._door.now_ns())
+        return Moment(self._house.db.writes.done, self._door.now_ns())
 
     def keep(self, asked: bytes, moment: Moment, given: Given, status: int, headers: list[tuple[bytes, bytes]]) -> None:
         """Keep what was answered to these bytes."""
@@ -119,16 +116,16 @@ class Lane:
         head = _STATUS[held.status] + b"".join(b"%s: %s\r\n" % one for one in usual) + held.head
         if held.status != 200:
             return head + b"\r\n"
-        body = self._hub.page(held.given.shown)
+        body = self._house.hub.page(held.given.shown)
         return b"%scontent-length: %d\r\n\r\n%s" % (head, len(body), body)
 
     def _holds(self, held: Held) -> bool:
-        given, now_ns = held.given, self._now_ns()
+        given, now_ns = held.given, self._house.clock.now_ns()
         return (
-            held.moment.writes == self._db.writes.done
+            held.moment.writes == self._house.db.writes.done
             and 0 <= self._door.now_ns() - held.moment.wall_ns < KEPT_NS
             and given.sight.good(given.sight.count, now_ns)
-            and self._hub.still(given.shown)
+            and self._house.hub.still(given.shown)
             and self._looks.knows(now_ns, given.who, LOOK)
         )
 

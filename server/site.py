@@ -135,7 +135,7 @@ def build(house: House, *, door: Door | None = None, dist: Path = DIST) -> FastA
     app.state.scopes = Scopes(lambda: house.clock.now_ns())
     app.add_middleware(Witness, looks=app.state.looks, now_ns=lambda: house.clock.now_ns())
     app.add_middleware(Guard)
-    app.state.lane = Lane(house.db, house.hub, app.state.looks, app.state.door, lambda: house.clock.now_ns())
+    app.state.lane = Lane(house, app.state.looks, app.state.door)
     app.add_middleware(Keeper, lane=app.state.lane)
     app.add_exception_handler(RequestValidationError, _unfit)
     app.add_exception_handler(400, _unreadable)
