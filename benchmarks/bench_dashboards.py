@@ -126,10 +126,17 @@ def compare(folder: Path, port: int, cookie: str, server: psutil.Process) -> Non
         turns = [{name: _turn(*side, cookie) for name, side in sides.items()} for _ in range(TURNS)]
     found = {name: [statistics.median(turn[name][what] for turn in turns) for what in range(3)] for name in sides}
     for name, (per_s, theirs, asking) in found.items():
-        print(f"  {name}: {per_s:,.0f} a second, {theirs:.2f} of a core; who asks {asking:.2f} of one")
+        print(
+            f"  {name}: {per_s:,.0f} a second, {theirs:.2f} of a core ({theirs / per_s * 1e6:.1f} us each);"
+            f" who asks {asking:.2f} of one"
+        )
     for name in list(found)[1:]:
         ratios = [turn["the server"][0] / turn[name][0] for turn in turns]
-        print(f"  {statistics.median(ratios):.3f} of {name} ({min(ratios):.3f} to {max(ratios):.3f}; goal 0.4)")
+        (ours_s, ours, _), (nginx_s, nginx, _) = found["the server"], found[name]
+        print(
+            f"  {statistics.median(ratios):.3f} of {name} ({min(ratios):.3f} to {max(ratios):.3f}; goal 0.4);"
+            f" {nginx / nginx_s / (ours / ours_s):.3f} by the processor's time alone"
+        )
     if program is None:
         print("  nginx is not installed: there is nothing to hold it against")
 
