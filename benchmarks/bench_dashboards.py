@@ -2,8 +2,12 @@
 
 A real mosquitto, the real server as a process of its own. Fan-out: everybody follows the page's stream; one home after
 the other sends a reading, and it is counted from there until each of them has been told of that patient's row. The
-worklist: fifty rows fetched over connections that stay open, by turns from the server and from an nginx with one worker
-that serves the same bytes from a file; the program that asks is the same, and shares the machine with both.
+worklist: fifty rows fetched over connections that stay open, by turns from the server, and from an nginx with one
+worker and one with two that serve the same bytes from a file. The server is one process, so one worker is its like; two
+are what a machine with two cores would be given.
+
+The program that asks is the same, and shares the machine with all of them. It is told how much of a core each side
+used: where the one that asks used all of one, its own speed was measured, and not that of whoever answered.
 
 Run with `python benchmarks/bench_dashboards.py [--dashboards 500] [--readings 60]`; without nginx there is no ratio.
 """
@@ -21,6 +25,8 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
+
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from benchmarks.bench_page import hired, sign_in
@@ -33,7 +39,7 @@ from vitals.clock import MS
 
 ROWS = 50
 TURNS, TURN_S = 6, 2.0
-CONNECTIONS = 4
+CONNECTIONS = 8
 WAIT_S = 20.0
 HEAD_END = b"\r\n\r\n"
 
@@ -64,7 +70,7 @@ def main() -> None:
                 f"{given.dashboards} dashboards, {given.readings} readings: sent -> told p50 {p50:.0f} ms,"
                 f" p99 {p99:.0f} ms, worst {took_ms[-1]:.0f} ms of {len(took_ms):,}; {share:.2f} of a core"
             )
-            compare(Path(folder), house.web_port, cookie)
+            compare(Path(folder), house.web_port, cookie, house.server)
 
 
 class Crowd:
@@ -107,38 +113,51 @@ class Crowd:
         return list(heard.values())
 
 
-def compare(folder: Path, port: int, cookie: str) -> None:
-    """Worklists a second, from the server and from an nginx with the same bytes."""
+def compare(folder: Path, port: int, cookie: str, server: psutil.Process) -> None:
+    """Worklists a second, from the server and from nginx with the same bytes, by turns."""
     program = shutil.which("nginx") or shutil.which("/usr/sbin/nginx")
     body = _fetched(_asked(port, "/api/worklist", cookie))
+    print(f"a worklist of {ROWS} rows, {len(body) / 1e3:.1f} kB, asked for by {CONNECTIONS} connections in turn:")
+    with contextlib.ExitStack() as stack:
+        sides = {"the server": (port, "/api/worklist", [server])}
+        for workers in (1, 2) if program else ():
+            at, them = stack.enter_context(_nginx(program or "", folder / f"nginx-{workers}", body, workers))
+            sides[f"nginx, {workers} worker{'s'[: workers - 1]}"] = at, "/worklist", them
+        turns = [{name: _turn(*side, cookie) for name, side in sides.items()} for _ in range(TURNS)]
+    found = {name: [statistics.median(turn[name][what] for turn in turns) for what in range(3)] for name in sides}
+    for name, (per_s, theirs, asking) in found.items():
+        print(
+            f"  {name}: {per_s:,.0f} a second, {theirs:.2f} of a core ({theirs / per_s * 1e6:.1f} us each);"
+            f" who asks {asking:.2f} of one"
+        )
+    for name in list(found)[1:]:
+        ratios = [turn["the server"][0] / turn[name][0] for turn in turns]
+        (ours_s, ours, _), (nginx_s, nginx, _) = found["the server"], found[name]
+        print(
+            f"  {statistics.median(ratios):.3f} of {name} ({min(ratios):.3f} to {max(ratios):.3f}; goal 0.4);"
+            f" {nginx / nginx_s / (ours / ours_s):.3f} by the processor's time alone"
+        )
     if program is None:
-        print("nginx is not installed: its side is left out")
-        return
-    with _nginx(program, folder, body) as beside:
-        ours, theirs = [], []
-        for _ in range(TURNS):
-            ours.append(_per_second(port, "/api/worklist", cookie))
-            theirs.append(_per_second(beside, "/worklist", cookie))
-    one, other = statistics.median(ours), statistics.median(theirs)
-    print(
-        f"a worklist of {ROWS} rows, {len(body) / 1e3:.1f} kB: {one:,.0f} a second, nginx {other:,.0f}:"
-        f" {one / other:.3f} of it (goal 0.4)"
-    )
+        print("  nginx is not installed: there is nothing to hold it against")
 
 
-def _per_second(port: int, path: str, cookie: str) -> float:
-    """Answers a second over CONNECTIONS open connections; each has one question on its way at any time."""
+def _turn(port: int, path: str, processes: list[psutil.Process], cookie: str) -> tuple[float, float, float]:
+    """Answers a second over CONNECTIONS open connections, each with one question on its way at any time; and the share
+    of a core that these processes and this one used for it."""
     wires = [_asked(port, path, cookie) for _ in range(CONNECTIONS)]
-    question, count, began_s = _question(port, path, cookie), 0, time.perf_counter()
+    question, count = _question(port, path, cookie), 0
+    used_s, mine_s, began_s = sum(map(cpu_s, processes)), time.process_time(), time.perf_counter()
     while (now_s := time.perf_counter()) < began_s + TURN_S:
         for wire in wires:
             _fetched(wire)
             wire.sendall(question)
             count += 1
+    took_s = now_s - began_s
+    shares = (sum(map(cpu_s, processes)) - used_s) / took_s, (time.process_time() - mine_s) / took_s
     for wire in wires:
         _fetched(wire)
         wire.close()
-    return count / (now_s - began_s)
+    return count / took_s, *shares
 
 
 def _question(port: int, path: str, cookie: str) -> bytes:
@@ -173,22 +192,22 @@ def _open(port: int) -> bool:
 
 
 @contextlib.contextmanager
-def _nginx(program: str, folder: Path, body: bytes) -> Iterator[int]:
-    """One that serves the bytes, with one worker; yields its port."""
-    port, root = free_port(), folder / "nginx"
+def _nginx(program: str, root: Path, body: bytes, workers: int) -> Iterator[tuple[int, list[psutil.Process]]]:
+    """One that serves the bytes; yields its port and its workers."""
+    port = free_port()
     root.mkdir()
     (root / "worklist").write_bytes(body)
     (root / "nginx.conf").write_text(
-        f"daemon off; worker_processes 1; pid {root}/pid; error_log {root}/log; user root;\n"
+        f"daemon off; worker_processes {workers}; pid {root}/pid; error_log {root}/log; user root;\n"
         "events { worker_connections 64; }\n"
         "http { access_log off; sendfile on; keepalive_requests 10000000; default_type application/json;\n"
-        f"  server {{ listen 127.0.0.1:{port}; root {root}; }} }}\n",
+        f"  server {{ listen 127.0.0.1:{port} reuseport; root {root}; }} }}\n",
         encoding="utf-8",
     )
     child = subprocess.Popen([program, "-c", str(root / "nginx.conf"), "-p", str(root)])
     try:
         until(lambda: _open(port), WAIT_S)
-        yield port
+        yield port, psutil.Process(child.pid).children()
     finally:
         child.terminate()
         child.wait(WAIT_S)

@@ -524,6 +524,7 @@ async def run(config: Config) -> None:
     import uvicorn
 
     from server import site
+    from server.lane import Wire
 
     sys.setswitchinterval(SWITCH_S)
     with contextlib.ExitStack() as stack:
@@ -587,8 +588,9 @@ async def run(config: Config) -> None:
                 log.info("ready http://%s:%s broker %s %s:%s", host, port, running.name, at.host, at.port)
 
         settings = uvicorn.Config(
-            site.build(server), log_level="warning", access_log=False, timeout_graceful_shutdown=STOP_S, lifespan="on"
-        )
+            site.build(server), http=Wire, log_level="warning", access_log=False, lifespan="on",
+            timeout_graceful_shutdown=STOP_S,
+        )  # fmt: skip
         async with _hubs_door(server, stack):
             await Site(settings).serve(sockets=[page])
     log.info("stopped")

@@ -21,6 +21,7 @@ patient: it is about now, so nobody who was away needs to hear it afterwards; wh
 
 import asyncio
 import contextlib
+import hashlib
 import json
 import logging
 import threading
@@ -79,6 +80,14 @@ class Live(msgspec.Struct, frozen=True):
         """Whether it is for somebody of that role with that scope."""
         theirs = self.name == RESYNC or scope.patients is None or self.about in scope.patients
         return theirs and self.data(role) is not None
+
+
+class Shown(msgspec.Struct, frozen=True):
+    """The rows that somebody is shown, encoded; `tag` is another where they are."""
+
+    version: int
+    rows: bytes
+    tag: str
 
 
 class Client:
@@ -144,7 +153,7 @@ class Hub:
         self._looked: dict[str, None] = {}
         """Patients whose page somebody has opened or left."""
         self._rows: dict[str, WorklistRow] | None = None
-        self._encoded: dict[tuple[bool, frozenset[str] | None], bytes] = {}
+        self._shown: dict[tuple[bool, frozenset[str] | None], Shown] = {}
         self._single: dict[tuple[bool, str], tuple[WorklistRow, bytes]] = {}
         """Rows as they were last encoded one by one, for those who do not see everybody."""
         self._version = 0
@@ -204,15 +213,27 @@ class Hub:
 
     def worklist(self, role: Role, scope: Scope = EVERYBODY) -> bytes:
         """The whole worklist as JSON, as that role with that scope may see it."""
+        return self.page(self.shown(role, scope))
+
+    def shown(self, role: Role, scope: Scope = EVERYBODY) -> Shown:
+        """The rows as that role with that scope may see them now."""
         if self._rows is None or self._dirty:
             self.drain()  # who has just acted must see it, whether or not the pump has come round
         office = role == "administrator"
         with self._lock:
             which = office, scope.patients
-            if which not in self._encoded:
-                self._encoded[which] = self._encode(office, scope)
-            head = f'{{"version":{self._version},"now_ms":{self._clock.now_ns() // MS},"rows":['
-            return head.encode() + self._encoded[which] + b"]}"
+            if which not in self._shown:
+                rows = self._encode(office, scope)
+                self._shown[which] = Shown(self._version, rows, _tag(rows))
+            return self._shown[which]
+
+    def page(self, shown: Shown) -> bytes:
+        """These rows as the whole worklist, sent now."""
+        return b'{"version":%d,"now_ms":%d,"rows":[%s]}' % (shown.version, self._clock.now_ns() // MS, shown.rows)
+
+    def still(self, shown: Shown) -> bool:
+        """Whether these rows are what would be shown now."""
+        return self._rows is not None and not self._dirty and self._version == shown.version
 
     async def stream(
         self, role: Role, last_event_id: str | None, ask: Ask, viewer: Viewer | None = None
@@ -371,7 +392,7 @@ class Hub:
             del self._rows[patient_id]
         if changed or gone or first:
             self._version += 1
-            self._encoded.clear()
+            self._shown.clear()
         events = [
             self._event("row", _text(row), _text(for_office(row)), row.patient.id) for row in ([] if first else changed)
         ]
@@ -464,6 +485,11 @@ def _place(row: WorklistRow) -> tuple[int, int, str]:
         asked = min((one.asked_ms for one in row.questions), default=0)
         return _ASKED if row.questions else _CALM, asked, row.patient.name
     return _ORDER[row.priority], row.waiting_since_ms or 0, row.patient.name
+
+
+def _tag(rows: bytes) -> str:
+    """As HTTP calls it: weak, for the same rows sent at another time say another time."""
+    return f'W/"{hashlib.blake2b(rows, digest_size=12).hexdigest()}"'
 
 
 def _json(shape: WorklistRow) -> bytes:

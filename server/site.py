@@ -57,6 +57,7 @@ from server.held.routes import router as questions
 from server.house import AtDoor, Here, House, Seen, Sees, problems
 from server.identity.routes import for_hubs
 from server.identity.routes import router as identity
+from server.lane import GIVEN, LOOK, Given, Keeper, Lane
 from server.metrics.routes import Gate
 from server.metrics.routes import router as metrics
 from server.notify.hooks import router as hooks
@@ -135,6 +136,8 @@ def build(house: House, *, door: Door | None = None, dist: Path = DIST) -> FastA
     app.state.scopes = Scopes(lambda: house.clock.now_ns())
     app.add_middleware(Witness, looks=app.state.looks, now_ns=lambda: house.clock.now_ns())
     app.add_middleware(Guard)
+    app.state.lane = Lane(house, app.state.looks, app.state.door)
+    app.add_middleware(Keeper, lane=app.state.lane)
     app.add_exception_handler(RequestValidationError, _unfit)
     app.add_exception_handler(400, _unreadable)
     app.add_exception_handler(sa.exc.OperationalError, _not_stored)
@@ -235,11 +238,18 @@ def _own_routes(app: FastAPI) -> None:
         return here.health()
 
     @app.get("/api/worklist", operation_id="getWorklist", tags=["worklist"], response_model=Worklist,
-             responses=problems(401))  # fmt: skip
-    def worklist(account: Anyone, sight: Sees, here: Here, looks: Seen) -> Response:
-        """Every patient who is yours, the worst first, then the longest waiting."""
-        looks.saw(here.clock.now_ns(), account.id, "worklist")
-        return Response(here.hub.worklist(account.role, sight), media_type="application/json")
+             responses={304: {"description": "the rows are as they were"}, **problems(401)})  # fmt: skip
+    def worklist(account: Anyone, sight: Sees, here: Here, looks: Seen, request: Request) -> Response:
+        """Every patient who is yours, the worst first, then the longest waiting.
+
+        Its `ETag` is that of the rows: whoever has the same (`If-None-Match`) is told no more than that."""
+        looks.saw(here.clock.now_ns(), account.id, LOOK)
+        shown = here.hub.shown(account.role, sight)
+        setattr(request.state, GIVEN, Given(account.id, sight, shown))
+        had = request.headers.get("if-none-match", "")
+        if shown.tag in (one.strip() for one in had.split(",")):
+            return Response(status_code=304, headers={"etag": shown.tag})
+        return Response(here.hub.page(shown), media_type="application/json", headers={"etag": shown.tag})
 
     @app.get("/api/stream", operation_id="stream", tags=["worklist"], response_class=EventSourceResponse,
              responses=problems(401, 403, 422))  # fmt: skip

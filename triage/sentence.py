@@ -4,6 +4,7 @@ The grammar of a template is small on purpose:
 
     {low_min}        the number, at most two decimals and no idle zeros: 82.4, in Norwegian 82,4
     {gain_kg:.1f}    the number with just so many decimals; {gain_kg:+.1f} with its sign
+    {newest:wait}    a time in hours as a person says it: "25 min" below an hour, "3 t" or "3 h" from there on
     {agreed:?}       prints nothing; is there if the number is, and is not zero
     {body_temp:!}    prints nothing; is there if the number is missing
     [, limit {x} %]  a clause: it stands if everything in it is there, and falls out as a whole otherwise
@@ -20,15 +21,16 @@ from functools import lru_cache
 
 LANGUAGES = ("nb", "en")
 _UNKNOWN = {"nb": "ukjent", "en": "unknown"}
+_HOURS = {"nb": "t", "en": "h"}
 _DECIMAL_COMMA = {"nb"}
 
 _CLAUSE = re.compile(r"\[([^\[\]]*)\]|([^\[\]]+)")
-_FIELD = re.compile(r"\{(\w+)(?::(\?|!|\+?\.\df))?\}|([^{}]+)")
+_FIELD = re.compile(r"\{(\w+)(?::(\?|!|wait|\+?\.\df))?\}|([^{}]+)")
 
 
 @dataclass(frozen=True)
 class Field:
-    """A number's place in a clause. `spec` is "", "?", "!" or a format such as ".1f"."""
+    """A number's place in a clause. `spec` is "", "?", "!", "wait" or a format such as ".1f"."""
 
     name: str
     spec: str
@@ -47,6 +49,8 @@ class Field:
         value = _number(numbers, self.name)
         if value is None:
             return _UNKNOWN.get(language, _UNKNOWN["en"])
+        if self.spec == "wait":
+            return _wait(value, _HOURS.get(language, _HOURS["en"]))
         text = _plain(value) if self.spec == "" else _formatted(value, self.spec)
         return text.replace(".", ",") if language in _DECIMAL_COMMA else text
 
@@ -100,6 +104,10 @@ def _whole(pattern: re.Pattern[str], text: str, template: str) -> list[re.Match[
 def _number(numbers: Mapping[str, float | None], name: str) -> float | None:
     value = numbers.get(name)
     return value if value is not None and math.isfinite(value) else None
+
+
+def _wait(hours: float, unit: str) -> str:
+    return f"{max(1, round(hours * 60))} min" if hours < 59.5 / 60 else f"{hours:.0f} {unit}"
 
 
 def _plain(value: float) -> str:

@@ -114,12 +114,14 @@ def told(name: str, named: str, called: str = "") -> Words:
 
 
 def skipped(named: str, called: str, unreachable: tuple[str, ...]) -> Words:
+    """Nobody was there whom the step could tell. `unreachable`: who is on call and has neither a way that counts nor a
+    telephone."""
     nb, en = whom(named, called, "nb"), whom(named, called, "en")
     if unreachable:
-        names = ", ".join(unreachable)
+        names, have = ", ".join(unreachable), "has" if len(unreachable) == 1 else "have"
         return {
-            "nb": f"Ingen å nå som {nb}: {names} mangler telefonnummer",
-            "en": f"Nobody to reach as {en}: {names} has no phone number",
+            "nb": f"Ingen å nå som {nb}: {names} har ingen måte å bli nådd på",
+            "en": f"Nobody to reach as {en}: {names} {have} no way to be reached",
         }
     return {"nb": f"Ingen på vakt som {nb}", "en": f"Nobody on call as {en}"}
 

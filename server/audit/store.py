@@ -129,6 +129,12 @@ class Looks:
             with self._lock:
                 self._remember({one: said.t_ns for one, said in batch.items()})
 
+    def knows(self, now_ns: int, who: str, what: str, patient_id: str | None = None) -> bool:
+        """Whether `saw` would write nothing now: this look is written already, and not long ago."""
+        with self._lock:
+            before_ns = self._last_ns.get((who, f"see {what}", patient_id))
+        return before_ns is not None and now_ns - before_ns < LOOK_NS
+
     def deed(self, now_ns: int, who: str, what: str, patient_id: str) -> None:
         """Append something that was done, each time that it was."""
         with self._db.write() as tx:

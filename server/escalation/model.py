@@ -38,7 +38,7 @@ class Climb(msgspec.Struct, frozen=True):
 
 
 class Tell(msgspec.Struct, frozen=True):
-    """One step told: `people` are reached; `unreachable` answer for it but have no phone.
+    """One step told: `people` are reached; `unreachable` answer for it but have no way to be reached.
 
     `role` is what the step names: a role, or `roster:ID` or `person:ID`, which have a `name`. `waited_on` had been told
     before and did not act for `waited_s`.

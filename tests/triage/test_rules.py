@@ -123,6 +123,8 @@ def test_a_missed_dose_and_a_time_critical_one(says):
     level, sentence = says("missed_dose", dispenser__missed=[(3, 7)], dispenser__missed_critical=[(5, 8)])
     assert level == Level.HIGH
     assert sentence == "Doses left in the dispenser in the last 24 h: 2, time-critical: 1; the last 3 h ago"
+    _, sentence = says("missed_dose", dispenser__missed=[(0.5, 7)])
+    assert sentence == "Doses left in the dispenser in the last 24 h: 1; the last 30 min ago"
 
 
 def test_a_missed_dose_is_the_patients_then_the_next_of_kins_then_a_nurses(tells):

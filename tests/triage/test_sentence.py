@@ -23,6 +23,11 @@ from triage import sentence
         ("dose[ again{again:?}]", {"again": 1.0}, "dose again", "dose again"),
         ("dose[ again{again:?}]", {"again": 0.0}, "dose", "dose"),
         ("lacks:[ pulse{pulse:!},][ weight{weight:!},]", {"pulse": 0.0}, "lacks: weight", "lacks: weight"),
+        ("for {h:wait} siden", {"h": 0.0}, "for 1 min siden", "for 1 min siden"),
+        ("{h:wait}", {"h": 0.5}, "30 min", "30 min"),
+        ("{h:wait}", {"h": 0.999}, "1 t", "1 h"),
+        ("{h:wait}", {"h": 25.6}, "26 t", "26 h"),
+        ("{h:wait}[ {h:wait}]", {"h": None}, "ukjent", "unknown"),
         ("{x}, [then {y}], end", {"x": 1.5}, "1,5, , end", "1.5, , end"),
     ],
 )
@@ -43,6 +48,6 @@ def test_a_template_names_its_fields():
 
 @given(st.one_of(st.none(), st.floats()))
 def test_no_number_ever_prints_as_nan(value):
-    for spec in ("", ":.0f", ":+.2f"):
+    for spec in ("", ":.0f", ":+.2f", ":wait"):
         shown = sentence.render("{x" + spec + "}[ {x}]", {"x": value}, "en")
         assert not any(word in shown for word in ("nan", "inf", "None"))

@@ -26,10 +26,10 @@ TAMPER_STANDS_S = 86_400.0
     window_s=604_800,
     samples=1,
     text={
-        "nb": "Medisindispenser:[ fastkjørt for {jam_h:.0f} t siden,][ kunne ikke gi dose for {dispense_fail_h:.0f} t"
-        " siden,][ tom for {empty_h:.0f} t siden,][ åpnet med makt eller flyttet for {tamper_h:.0f} t siden,]",
-        "en": "Medicine dispenser:[ jammed {jam_h:.0f} h ago,][ failed to dispense {dispense_fail_h:.0f} h ago,]"
-        "[ empty since {empty_h:.0f} h ago,][ forced open or moved {tamper_h:.0f} h ago,]",
+        "nb": "Medisindispenser:[ fastkjørt for {jam_h:wait} siden,][ kunne ikke gi dose for {dispense_fail_h:wait}"
+        " siden,][ tom for {empty_h:wait} siden,][ åpnet med makt eller flyttet for {tamper_h:wait} siden,]",
+        "en": "Medicine dispenser:[ jammed {jam_h:wait} ago,][ failed to dispense {dispense_fail_h:wait} ago,]"
+        "[ empty since {empty_h:wait} ago,][ forced open or moved {tamper_h:wait} ago,]",
     },
     unknown={
         "nb": "Medisindispenser: ingen hendelser den siste tiden",

@@ -31,9 +31,9 @@ from vitals.alarm import Audience, Level
     samples=16,
     text={
         "nb": "Doser ikke hentet fra dispenseren siste døgn: {missed:.0f}"
-        "[, tidskritiske: {critical:.0f}{critical:?}]; sist for {newest_h:.0f} t siden",
+        "[, tidskritiske: {critical:.0f}{critical:?}]; sist for {newest_h:wait} siden",
         "en": "Doses left in the dispenser in the last 24 h: {missed:.0f}"
-        "[, time-critical: {critical:.0f}{critical:?}]; the last {newest_h:.0f} h ago",
+        "[, time-critical: {critical:.0f}{critical:?}]; the last {newest_h:wait} ago",
     },
 )
 def missed_dose(w: Window) -> Finding:

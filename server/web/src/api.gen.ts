@@ -1883,6 +1883,8 @@ export interface paths {
         /**
          * Worklist
          * @description Every patient who is yours, the worst first, then the longest waiting.
+         *
+         *     Its `ETag` is that of the rows: whoever has the same (`If-None-Match`) is told no more than that.
          */
         get: operations["getWorklist"];
         put?: never;
@@ -10664,6 +10666,13 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["Worklist"];
                 };
+            };
+            /** @description the rows are as they were */
+            304: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             /** @description Unauthorized */
             401: {

@@ -196,7 +196,7 @@ def test_someone_without_a_phone_is_passed_over_at_once(ward, words):
     ward.staffed(mute)
     ward.hear(Level.HIGH)
     assert [text.split(":")[0] for text in ward.phones()] == ["Ingrid Dahl"]
-    assert ward.timeline("skipped") == ["Nobody to reach as nurse: Kari Olsen, Per Hansen has no phone number"]
+    assert ward.timeline("skipped") == ["Nobody to reach as nurse: Kari Olsen, Per Hansen have no way to be reached"]
 
 
 def test_the_last_resort_is_every_administrator_and_says_so(ward, words):

@@ -10,12 +10,12 @@ import { Refused, type User } from "../api";
 import { useNow } from "../clock";
 import * as format from "../format";
 import { useWords } from "../i18n";
-import { ReasonDialog } from "../patient/dialogs";
+import { later } from "../later";
 import { sessionQuery } from "../queries";
 import "./access.css";
 import { access, boundQuery, myGlassQuery, reviewQuery } from "./api";
 
-const LEAST_REASON = 10;
+const BreakDialog = later(async () => (await import("./breaking")).BreakDialog);
 
 /// Under the refusal of a patient's page: the same whether the patient is another's or nobody.
 export function BreakGlass({ id, error, opened }: { id: string; error: unknown; opened: () => void }) {
@@ -32,35 +32,6 @@ export function BreakGlass({ id, error, opened }: { id: string; error: unknown; 
       </Button>
       {asking && <BreakDialog id={id} opened={opened} done={() => ask(false)} />}
     </section>
-  );
-}
-
-function BreakDialog({ id, opened, done }: { id: string; opened: () => void; done: () => void }) {
-  const words = useWords();
-  const queries = useQueryClient();
-  const act = useMutation({
-    mutationFn: (reason: string) => access.breakGlass(id, reason),
-    networkMode: "always",
-    onSuccess: () => {
-      void queries.invalidateQueries({ queryKey: ["glass"] });
-      done();
-      opened();
-    },
-  });
-  return (
-    <ReasonDialog
-      title={words.access.breakTitle(id)}
-      what={words.access.breakWhat}
-      label={words.access.reason}
-      hint={words.access.reasonWhat}
-      least={LEAST_REASON}
-      tooShort={words.access.reasonShort}
-      error={act.error}
-      busy={act.isPending}
-      submit={words.access.breakDo}
-      give={act.mutate}
-      done={done}
-    />
   );
 }
 

@@ -3,6 +3,7 @@ import { PauseIcon, PersonSuitIcon } from "@navikt/aksel-icons";
 import type { AlarmBrief } from "../api";
 import * as format from "../format";
 import { type Words, useWords } from "../i18n";
+import "./deeds.css";
 
 type Set = NonNullable<AlarmBrief["parked"]>;
 

@@ -4,7 +4,7 @@ import { useState } from "react";
 import { explain, useAct } from "../acts";
 import type { AlarmView, PatientPage, ReasonView } from "../api";
 import * as format from "../format";
-import { DeedDialog } from "../deeds/dialogs";
+import { DeedDialog } from "../deeds/later";
 import type { Deed } from "../deeds/may";
 import { type Words, useSay, useWords } from "../i18n";
 import { useKeys } from "../keys";

@@ -13,6 +13,7 @@ import { useNow } from "../clock";
 import { Devices } from "../devices";
 import { useSay, useWords } from "../i18n";
 import { KeysHint, useKeys } from "../keys";
+import { useLater } from "../later";
 import { FailedToLoad, News2Line, NotRenewed, useTitle } from "../parts";
 import { useLookingAt } from "../presence";
 import { Printed } from "../printed";
@@ -58,6 +59,7 @@ export default function PatientPage({ id }: { id: string }) {
 function Patient({ page, notice }: { page: Page; notice: ReactNode }) {
   const words = useWords();
   const now = useNow();
+  useLater();
   const open = page.alarms.filter((alarm) => alarm.state !== "closed");
   const closed = page.alarms.filter((alarm) => alarm.state === "closed");
   return (

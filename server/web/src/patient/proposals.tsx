@@ -1,17 +1,15 @@
 /// A new patient's own limits: that they are being learned, what is proposed, and who decided what.
-import { Button, TextField, Textarea } from "@navikt/ds-react";
-import { useMutation, useQueryClient } from "@tanstack/react-query";
+import { Button } from "@navikt/ds-react";
 import { useState } from "react";
-import { say } from "../announce";
 import { explain } from "../acts";
-import { type DecideBody, type PatientPage, type Proposal, Refused, api } from "../api";
+import type { PatientPage, Proposal } from "../api";
 import * as format from "../format";
 import { useSay, useWords } from "../i18n";
+import { later } from "../later";
 import { Notice } from "../parts";
-import { Frame, text } from "./dialogs";
+import { shown, useDecide } from "./decide";
 
-const shown = (proposal: Proposal, value: number): string =>
-  [format.number(value, proposal.decimals), proposal.unit].filter(Boolean).join(" ");
+const Change = later(async () => (await import("./changing")).Change);
 
 export function Proposals({ page, now }: { page: PatientPage; now: number }) {
   const words = useWords();
@@ -34,26 +32,6 @@ export function Proposals({ page, now }: { page: PatientPage; now: number }) {
       )}
     </section>
   );
-}
-
-function useDecide(patient: string) {
-  const queries = useQueryClient();
-  const words = useWords();
-  return useMutation({
-    mutationFn: ({ proposal, body }: { proposal: Proposal; body: DecideBody }) =>
-      api.decide(patient, proposal.id, body),
-    networkMode: "always",
-    onSuccess: () => {
-      say("polite", words.proposal.saved);
-      void queries.invalidateQueries({ queryKey: ["patient", patient] });
-      void queries.invalidateQueries({ queryKey: ["worklist"] });
-    },
-    onError: (error) => {
-      if (!(error instanceof Refused)) return;
-      void queries.invalidateQueries({ queryKey: ["patient", patient] });
-      if (error.status === 401) void queries.invalidateQueries({ queryKey: ["session"] });
-    },
-  });
 }
 
 function Open({ proposal, patient }: { proposal: Proposal; patient: string }) {
@@ -94,42 +72,6 @@ function Open({ proposal, patient }: { proposal: Proposal; patient: string }) {
       <p className="hint">{words.proposal.nothing}</p>
       {changing && <Change proposal={proposal} patient={patient} done={() => setChanging(false)} />}
     </article>
-  );
-}
-
-function Change({ proposal, patient, done }: { proposal: Proposal; patient: string; done: () => void }) {
-  const words = useWords();
-  const inWords = useSay();
-  const decide = useDecide(patient);
-  const [wrong, setWrong] = useState(false);
-  const send = (form: FormData) => {
-    const typed = text(form, "value").trim().replace(",", ".");
-    const value = Number(typed);
-    setWrong(typed === "" || !Number.isFinite(value));
-    if (typed === "" || !Number.isFinite(value)) return;
-    const body: DecideBody = { decision: "change", seen: "open", value, note: text(form, "note") };
-    decide.mutate({ proposal, body }, { onSuccess: done });
-  };
-  return (
-    <Frame
-      title={words.proposal.dialog(inWords(proposal.label), inWords(proposal.side))}
-      error={decide.error}
-      busy={decide.isPending}
-      submit={words.proposal.save}
-      onSubmit={send}
-      done={done}
-    >
-      <TextField
-        size="small"
-        name="value"
-        inputMode="decimal"
-        htmlSize={8}
-        label={words.proposal.value(proposal.unit)}
-        defaultValue={format.number(proposal.value, proposal.decimals)}
-        error={wrong ? words.proposal.valueWrong : undefined}
-      />
-      <Textarea size="small" name="note" label={words.proposal.note} description={words.proposal.noteWhat} maxLength={500} />
-    </Frame>
   );
 }
 

@@ -1,14 +1,14 @@
 /// Marking, on the patient's page, that somebody got worse and no alarm told of it.
-import { Button, Textarea } from "@navikt/ds-react";
+import { Button } from "@navikt/ds-react";
 import { useQuery } from "@tanstack/react-query";
 import { useState } from "react";
 import * as format from "../format";
 import { useWords } from "../i18n";
-import { ask, fromInput, toInput, useDo } from "../oncall/asks";
-import { Frame, text } from "../patient/dialogs";
-import { WhenField } from "../oncall/when";
+import { later } from "../later";
+import { ask } from "../oncall/asks";
 
-const LEAST = 3;
+const MarkDialog = later(async () => (await import("./marking")).MarkDialog);
+const UndoDialog = later(async () => (await import("./marking")).UndoDialog);
 
 export function Missed({ patient, now }: { patient: string; now: number }) {
   const words = useWords();
@@ -46,46 +46,5 @@ export function Missed({ patient, now }: { patient: string; now: number }) {
       {marking && <MarkDialog patient={patient} now={now} done={() => mark(false)} />}
       {undoing !== null && <UndoDialog patient={patient} id={undoing} done={() => undo(null)} />}
     </section>
-  );
-}
-
-function MarkDialog({ patient, now, done }: { patient: string; now: number; done: () => void }) {
-  const words = useWords();
-  const [short, setShort] = useState(false);
-  const act = useDo((body: { t_ms: number; note: string }) => ask.markMissed(patient, body), ["missed"], words.rota.missed.marked);
-  const send = (form: FormData) => {
-    const note = text(form, "note").trim();
-    setShort(note.length < LEAST);
-    if (note.length >= LEAST) act.mutate({ t_ms: fromInput(text(form, "at")), note }, { onSuccess: done });
-  };
-  return (
-    <Frame
-      title={words.rota.missed.mark}
-      error={act.error}
-      busy={act.isPending}
-      submit={words.rota.save}
-      onSubmit={send}
-      done={done}
-    >
-      <WhenField type="datetime-local" name="at" label={words.rota.missed.when} defaultValue={toInput(now)} />
-      <Textarea size="small" name="note" label={words.rota.missed.note} maxLength={1000} error={short && words.rota.missed.short} />
-    </Frame>
-  );
-}
-
-function UndoDialog({ patient, id, done }: { patient: string; id: string; done: () => void }) {
-  const words = useWords();
-  const act = useDo((why: string) => ask.undoMissed(patient, id, why), ["missed"], words.rota.saved);
-  return (
-    <Frame
-      title={words.rota.missed.undo}
-      error={act.error}
-      busy={act.isPending}
-      submit={words.rota.missed.undo}
-      onSubmit={(form) => act.mutate(text(form, "why"), { onSuccess: done })}
-      done={done}
-    >
-      <Textarea size="small" name="why" label={words.rota.missed.undoWhy} maxLength={500} />
-    </Frame>
   );
 }

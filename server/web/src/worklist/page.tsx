@@ -2,15 +2,17 @@
 import { Button } from "@navikt/ds-react";
 import { useQuery } from "@tanstack/react-query";
 import {
-  type ComponentProps, type KeyboardEvent, type ReactElement, Suspense, lazy, memo, useLayoutEffect, useRef, useState,
+  type ComponentProps, type KeyboardEvent, type ReactElement, memo, useLayoutEffect, useRef, useState,
 } from "react";
 import { useLocation } from "wouter";
 import { useAct } from "../acts";
 import type { AlarmBrief, PatientBrief, WorklistRow } from "../api";
 import { useNow } from "../clock";
+import { DeedDialog } from "../deeds/later";
 import { type Deed, mayDo } from "../deeds/may";
 import { useWords } from "../i18n";
 import { KeysHint, useKeys } from "../keys";
+import { useLater } from "../later";
 import { FailedToLoad, NotRenewed, useTitle } from "../parts";
 import { Printed } from "../printed";
 import { sessionQuery, worklistQuery } from "../queries";
@@ -76,9 +78,6 @@ const LETTERS: Record<string, Deed> = {
   c: "close",
 };
 
-/// Dialogs are fetched when the first is opened: the list itself must be there at once.
-const DeedDialog = lazy(async () => ({ default: (await import("../deeds/dialogs")).DeedDialog }));
-
 function Rows({ rows }: { rows: readonly WorklistRow[] }) {
   const words = useWords();
   const second = useNow();
@@ -90,6 +89,7 @@ function Rows({ rows }: { rows: readonly WorklistRow[] }) {
   const { data: me } = useQuery(sessionQuery);
   const [asking, ask] = useState<{ deed: Deed; alarm: AlarmBrief; patient: PatientBrief } | null>(null);
   const element = useRef<HTMLDivElement>(null);
+  useLater();
   const byId = new Map(rows.map((row) => [row.patient.id, row]));
   const ids = GROUPS.flatMap((group) => order[group]);
   // Hundreds of rows tell ages in minutes, and are drawn anew no oftener than that.
@@ -186,11 +186,7 @@ function Rows({ rows }: { rows: readonly WorklistRow[] }) {
           </Button>
         </p>
       )}
-      {asking && (
-        <Suspense fallback={null}>
-          <DeedDialog {...asking} done={() => ask(null)} />
-        </Suspense>
-      )}
+      {asking && <DeedDialog {...asking} done={() => ask(null)} />}
     </div>
   );
 }
