@@ -49,6 +49,7 @@ from gateway.answered import Answered
 from gateway.backoff import Backoff
 from gateway.boot import BOOT, steady_ns
 from gateway.config import UplinkConfig
+from gateway.hubclock import HubClock
 from gateway.identity import Secure
 from gateway.seals import Seals
 from gateway.spool import Spool, Stored
@@ -62,6 +63,7 @@ AHEAD_ROWS = 2_000
 STABLE_S = 30.0
 CONNECT_S = 10.0
 GOODBYE_S = 2.0
+ANSWER_S = 2.0
 KEEPALIVE_S = 30
 SILENT_S = 10.0
 KNOCK_S = 4.0
@@ -113,7 +115,7 @@ class Uplink:
         name: str,
         config: UplinkConfig,
         spool: Spool,
-        clock: Clock,
+        clock: HubClock,
         heartbeat_s: float,
         health: Callable[[], Health],
         on_command: Callable[[bytes], None] = lambda payload: None,
@@ -135,7 +137,7 @@ class Uplink:
         self._spool = spool
         self._clock = clock
         self._heartbeat_s = heartbeat_s / clock.speed
-        self._beat_s = 0.0
+        self._beat_s = self._began_s = 0.0
         self._health = health
         self._wake = asyncio.Event()
         self._protocol = _first_protocol(config)
@@ -241,11 +243,11 @@ class Uplink:
 
     async def _serve(self, broker: "_Broker") -> None:
         loop = asyncio.get_running_loop()
-        self._beat_s = loop.time()
+        self._beat_s = self._began_s = loop.time()
         self._wake.set()
         broker.on_lost(self._wake.set)
         while True:
-            until_s = min(self._beat_s, self._window.next_due_s() or self._beat_s) - loop.time()
+            until_s = min(self._beat_s, self._window.next_due_s() or self._beat_s, self._held_s()) - loop.time()
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(max(0.0, until_s)):
                     await self._wake.wait()
@@ -254,12 +256,25 @@ class Uplink:
             if loop.time() >= self._beat_s:
                 self._seals.refresh()
                 heard_ns, since_ns = self._answered.says(steady_ns())
-                beat = msgspec.structs.replace(self._health(), heard_ns=heard_ns, since_ns=since_ns)
+                mark = self._clock.ask() if self._seals.sealing else 0
+                beat = msgspec.structs.replace(self._health(), heard_ns=heard_ns, since_ns=since_ns, mark=mark)
                 broker.publish(wire.up(self._name, "health"), wire.encode(beat), lasts_s=self._heartbeat_s)
                 self._beat_s = loop.time() + self._heartbeat_s
+            if self._held_s() < math.inf:
+                continue
             await self._fill(broker)
             for flight in self._window.due(loop.time()):
                 self._send(broker, flight)
+
+    def _held_s(self) -> float:
+        """Until when rows are held back; infinite where they are not.
+
+        Before the first answer a batch could not prove when it is sent, and the times of a hub whose clock is behind
+        would be stored as told. The first heartbeat's answer takes a round trip.
+        """
+        until_s = self._began_s + ANSWER_S
+        held = self._seals.sealing and not self._answered.any and asyncio.get_running_loop().time() < until_s
+        return until_s if held else math.inf
 
     async def _fill(self, broker: "_Broker") -> None:
         """Publish until the window is full or nothing waits; what is urgent first, each time anew."""
@@ -313,6 +328,8 @@ class Uplink:
             self.ignored_acks += 1
             log.warning("an acknowledgement was ignored: %s", error)
             return
+        if self._seals.sealing:
+            self._clock.answered(ack.mark, ack.server_ns)
         if self._answered.heard(ack.server_ns, steady_ns()):
             self._beat_s = 0.0  # what was sent so far proved nothing
             self._wake.set()

@@ -11,6 +11,7 @@ import pytest
 
 from gateway import uplink as uplink_module
 from gateway.config import UplinkConfig
+from gateway.hubclock import HubClock
 from gateway.spool import Spool
 from gateway.uplink import Uplink, _is_silence, _Silence
 from tests.gateway.scripted import T0_NS
@@ -77,7 +78,8 @@ def uplink(spool: Spool) -> Uplink:
 
 def made(spool: Spool, port: int) -> Uplink:
     config = UplinkConfig(port=port, password_file=None)
-    return Uplink("home-01", config, spool, RunningClock(), 3600, lambda: Health("home-01", spool.epoch, T0_NS, "t", 0))
+    clock = HubClock(RunningClock())
+    return Uplink("home-01", config, spool, clock, 3600, lambda: Health("home-01", spool.epoch, T0_NS, "t", 0))
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,7 @@ from gateway import uplink as uplink_module
 from gateway import window as window_module
 from gateway.boot import BOOT, steady_ns
 from gateway.config import UplinkConfig
+from gateway.hubclock import HubClock
 from gateway.seals import Seals
 from gateway.spool import Heard, Spool, Status, Stored
 from gateway.uplink import Uplink
@@ -47,7 +48,7 @@ async def running(
     def health() -> Health:
         return Health("home-01", spool.epoch, T0_NS, "test", spool.status.queued)
 
-    uplink = Uplink("home-01", config, spool, RunningClock(), 3600, health, on_command, seals=seals)
+    uplink = Uplink("home-01", config, spool, HubClock(RunningClock()), 3600, health, on_command, seals=seals)
     task = asyncio.create_task(uplink.run())
     try:
         yield uplink
