@@ -63,7 +63,8 @@ AHEAD_ROWS = 2_000
 STABLE_S = 30.0
 CONNECT_S = 10.0
 GOODBYE_S = 2.0
-ANSWER_S = 2.0
+ANSWER_S = 10.0
+"""So long are rows held back for the first answer of all: a server that takes longer takes no rows either."""
 KEEPALIVE_S = 30
 SILENT_S = 10.0
 KNOCK_S = 4.0
