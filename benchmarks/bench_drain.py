@@ -26,6 +26,7 @@ from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 
 from gateway.boot import steady_ns
 from gateway.config import UplinkConfig
+from gateway.hubclock import HubClock
 from gateway.spool import Heard, Spool
 from gateway.uplink import Uplink
 from server.broker import mosquitto
@@ -93,7 +94,7 @@ async def drained_s(folder: Path, port: int, rows: int) -> tuple[float, float, f
     def health() -> wire.Health:
         return wire.Health(NAME, spool.epoch, time.time_ns(), "bench", spool.status.queued)
 
-    uplink = Uplink(NAME, UplinkConfig(port=port), spool, RunningClock(), 3600, health)
+    uplink = Uplink(NAME, UplinkConfig(port=port), spool, HubClock(RunningClock()), 3600, health)
     process = psutil.Process()
     before = process.memory_info().rss
     begun_s, cpu_s = time.perf_counter(), time.process_time()

@@ -27,6 +27,7 @@ from gateway.config import Config, Find, desired
 from gateway.files import store
 from gateway.seals import Seals
 from gateway.tasks import ended
+from vitals.clock import Clock
 from vitals.errors import HjemvaktError, WireError
 from vitals.wire import Desired, decode, down
 
@@ -56,8 +57,9 @@ class Afar:
     refused like one that comes, and the base runs.
     """
 
-    def __init__(self, base: Config, seals: Seals, find_driver: Find = find) -> None:
+    def __init__(self, base: Config, seals: Seals, find_driver: Find = find, clock: Clock | None = None) -> None:
         self._base = base
+        self._clock = clock or base.clock
         self._seals = seals
         self._find = find_driver
         self._topic = down(base.name, "config")
@@ -122,7 +124,7 @@ class Afar:
         payload, self._arrived = self._arrived, None
         if payload is None:
             return False
-        before, self.refused, now_ns = self.refused, "", self._base.clock.now_ns()
+        before, self.refused, now_ns = self.refused, "", self._clock.now_ns()
         try:
             wanted = self._read(payload)
             new = (wanted.version, wanted.hash) != (self.running.version, self.running.hash)

@@ -24,9 +24,14 @@ class Answered:
         self._server_ns = 0
         self._mono_ns = 0
 
+    @property
+    def any(self) -> bool:
+        """Whether any was heard at all."""
+        return self._server_ns != 0
+
     def heard(self, server_ns: int, mono_ns: int) -> bool:
         """The server said its time when our steady clock showed `mono_ns`; whether that is the first answer of all."""
-        first, since_ns = not self._server_ns, mono_ns - self._mono_ns
+        first, since_ns = not self.any, mono_ns - self._mono_ns
         behind_ns = self._server_ns + since_ns * self._speed - server_ns
         if first or since_ns > MOST_S * NS or not 0 < behind_ns < SLOWER_S * NS * self._speed:
             self._server_ns, self._mono_ns = server_ns, mono_ns
@@ -34,4 +39,4 @@ class Answered:
 
     def says(self, mono_ns: int) -> tuple[int, int]:
         """`heard_ns` and `since_ns` of what is sent at `mono_ns`."""
-        return self._server_ns, mono_ns - self._mono_ns if self._server_ns else 0
+        return self._server_ns, mono_ns - self._mono_ns if self.any else 0

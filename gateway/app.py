@@ -19,7 +19,8 @@ from drivers.catalogue import find
 from gateway import VERSION
 from gateway.afar import Afar
 from gateway.config import Config, Find
-from gateway.devices import Devices, is_set
+from gateway.devices import Devices
+from gateway.hubclock import HubClock, is_set
 from gateway.identity import needed, secure
 from gateway.identity import notes as identity_notes
 from gateway.orders import Orders
@@ -28,7 +29,6 @@ from gateway.seals import Seals
 from gateway.spool import Spool
 from gateway.tasks import ended
 from gateway.uplink import Uplink
-from vitals.clock import Clock
 from vitals.wire import SPOOL_FULL, Health
 
 if TYPE_CHECKING:
@@ -52,18 +52,19 @@ async def run(config: Config, find_driver: Find = find) -> None:
 
 
 async def _run_parts(config: Config, spool: Spool, seals: Seals, find_driver: Find, stopped: asyncio.Event) -> None:
-    afar = Afar(config, seals, find_driver)
-    orders = await Orders.open(config.name, spool, config.clock, {}, seals)
-    devices = Devices(spool, orders, find_driver)
-    home = await _opened_home(config, spool, seals, lambda: uplink.silent_s())
+    clock = HubClock(config.clock)
+    afar = Afar(config, seals, find_driver, clock)
+    orders = await Orders.open(config.name, spool, clock, {}, seals)
+    devices = Devices(spool, orders, clock, find_driver)
+    home = await _opened_home(config, spool, clock, seals, lambda: uplink.silent_s())
 
     def notes() -> tuple[str, ...]:
         watching = home.local if home else None
-        return (*identity_notes(config), *_notes(config.clock, spool, watching), *devices.notes(), *orders.notes())
+        return (*identity_notes(config), *_notes(clock, spool, watching), *devices.notes(), *orders.notes())
 
     uplink = Uplink(
-        config.name, config.uplink, spool, config.clock, afar.running.config.heartbeat_s,
-        partial(_health, config, spool, devices, afar, home, notes), orders.arrived, afar.arrived, seals,
+        config.name, config.uplink, spool, clock, afar.running.config.heartbeat_s,
+        partial(_health, config.name, spool, clock, devices, afar, home, notes), orders.arrived, afar.arrived, seals,
         secure(config),
     )  # fmt: skip
     afar.on_change = lambda: uplink.beat_every(afar.running.config.heartbeat_s)
@@ -83,7 +84,7 @@ async def _run_parts(config: Config, spool: Spool, seals: Seals, find_driver: Fi
         if at is not None:
             from gateway.metrics import Parts, serve
 
-            told = Parts(spool, lambda: devices.sessions, uplink, config.clock, notes, devices.troubles)
+            told = Parts(spool, lambda: devices.sessions, uplink, clock, notes, devices.troubles)
             tasks.append(parts.create_task(serve(at, told), name="metrics"))
         log.info("%s: running, epoch %s, %d rows waiting", config.name, spool.epoch, spool.status.queued)
         await stopped.wait()
@@ -92,14 +93,14 @@ async def _run_parts(config: Config, spool: Spool, seals: Seals, find_driver: Fi
 
 
 def _health(
-    config: Config, spool: Spool, devices: Devices, afar: Afar, home: "Home | None",
+    name: str, spool: Spool, clock: HubClock, devices: Devices, afar: Afar, home: "Home | None",
     notes: Callable[[], tuple[str, ...]],
 ) -> Health:  # fmt: skip
     status = spool.status
     return Health(
-        config.name,
+        name,
         spool.epoch,
-        config.clock.now_ns(),
+        clock.now_ns(),
         f"hjemvakt-gateway {VERSION}",
         status.queued,
         status.oldest_ns,
@@ -114,7 +115,7 @@ def _health(
 
 
 async def _opened_home(
-    config: Config, spool: Spool, seals: Seals, silent_s: Callable[[], float | None]
+    config: Config, spool: Spool, clock: HubClock, seals: Seals, silent_s: Callable[[], float | None]
 ) -> "Home | None":
     """Who watches over the home while the server is away, and asks it what the server wishes, where that is wanted."""
     if config.local is None:
@@ -124,9 +125,9 @@ async def _opened_home(
     from gateway.tell import Voice
 
     voices = [Voice(config.local.tell)] if config.local.tell else []
-    local = Local(config.local, spool, config.clock, silent_s, voices)
+    local = Local(config.local, spool, clock, silent_s, voices)
     await local.open()
-    home = Home(config.name, Path(config.data), config.local, spool, config.clock, seals, local, voices)
+    home = Home(config.name, Path(config.data), config.local, spool, clock, seals, local, voices)
     await home.open()
     return home
 
@@ -144,15 +145,16 @@ def _started_home(config: Config, home: "Home | None", parts: asyncio.TaskGroup)
     return tasks
 
 
-def _notes(clock: Clock, spool: Spool, local: "Local | None") -> tuple[str, ...]:
+def _notes(clock: HubClock, spool: Spool, local: "Local | None") -> tuple[str, ...]:
     unset = () if is_set(clock) else ("the clock was not set: no device is read until the hub knows the time",)
+    borrowed = ("the clock was not set: the hub goes by the server's time",) if clock.borrowed else ()
     status = spool.status
     full = (SPOOL_FULL,) if spool.full else ()
     low = ("the hub's disk is full: make room on it",) if status.low else ()
     rows = status.shed - spool.shed_before
     shed = (f"the spool was nearly full: {rows} rows of waves were thrown away",) if rows else ()
     blind = ("the home could not be watched here while the server was away",) if local and local.blind else ()
-    return (*unset, *full, *low, *shed, *blind)
+    return (*unset, *borrowed, *full, *low, *shed, *blind)
 
 
 @contextlib.contextmanager

@@ -18,17 +18,16 @@ from msgspec.structs import replace
 from drivers.catalogue import catalogue, find
 from drivers.contract import Driver, Link
 from gateway.config import Config, DeviceConfig, Find
+from gateway.hubclock import is_set
 from gateway.orders import Orders
 from gateway.session import Session
 from gateway.spool import Spool
 from gateway.tasks import ended
-from vitals.clock import NS, Clock
+from vitals.clock import Clock
 
 if TYPE_CHECKING:
     from gateway.links.ble import Radio
 
-SET_SINCE_NS = 1_735_689_600 * NS
-"""2025-01-01: a clock that shows less was never set."""
 LOOK_S = 1.0
 
 Wired = tuple[DeviceConfig, type[Driver], Session]
@@ -38,9 +37,10 @@ Start = Callable[[Any, str], None]
 class Devices:
     """What is read now, and how. Nothing before `serve`."""
 
-    def __init__(self, spool: Spool, orders: Orders, find_driver: Find = find) -> None:
+    def __init__(self, spool: Spool, orders: Orders, clock: Clock, find_driver: Find = find) -> None:
         self._spool = spool
         self._orders = orders
+        self._clock = clock
         self._find = find_driver
         self._radio: Radio | None = None
         self.sessions: Sequence[Session] = ()
@@ -53,7 +53,7 @@ class Devices:
         drivers = {device.id: self._find(device.driver) for device in config.devices}
         gone = [session for session in self.sessions if session.device not in drivers]
         wired = [
-            (device, driver, Session(device.id, driver, self._spool, config.clock, self._orders))
+            (device, driver, Session(device.id, driver, self._spool, self._clock, self._orders))
             for device in config.devices
             for driver in (drivers[device.id],)
         ]
@@ -72,8 +72,8 @@ class Devices:
                 tasks.append(group.create_task(work, name=name))
 
             try:
-                self._radio = _start_radio(config, wired, start)
-                _start_ports(config, wired, start)
+                self._radio = _start_radio(config, wired, self._clock, start)
+                _start_ports(config, wired, self._clock, start)
                 await asyncio.Event().wait()
             finally:
                 await ended(tasks)
@@ -91,23 +91,18 @@ class Devices:
         return self._radio.troubles_so_far() if self._radio else {}
 
 
-def is_set(clock: Clock) -> bool:
-    """Whether the clock shows a time that can be."""
-    return clock.now_ns() >= SET_SINCE_NS
-
-
 async def when_set(clock: Clock, visits: Callable[[], Awaitable[None]]) -> None:
     """The visits to a device, once our clock is set: by it the device's own is set, and a dispenser doses by that.
 
-    A hub without a battery for its clock starts in 1970 and is told the time by the network. Until then its devices
-    keep what they measure.
+    A hub without a battery for its clock starts in 1970 and is told the time by the network, or by the server. Until
+    then its devices keep what they measure.
     """
-    while not is_set(clock):  # noqa: ASYNC110 - nobody tells a process that the clock was set
+    while not is_set(clock):  # noqa: ASYNC110 - nobody tells a process that its clock was set
         await asyncio.sleep(LOOK_S)
     await visits()
 
 
-def _start_radio(config: Config, wired: Sequence[Wired], start: Start) -> "Radio | None":
+def _start_radio(config: Config, wired: Sequence[Wired], clock: Clock, start: Start) -> "Radio | None":
     if config.radio.kind == "none":
         return None
     from gateway.links.ble import Radio, Target
@@ -122,7 +117,7 @@ def _start_radio(config: Config, wired: Sequence[Wired], start: Start) -> "Radio
     radio = Radio(
         targets,
         [driver.card for driver in catalogue().values()],
-        config.clock,
+        clock,
         connections=config.radio.connections,
         cool_down_s=config.radio.cool_down_s,
         scanner=made_with.scanner,
@@ -133,11 +128,11 @@ def _start_radio(config: Config, wired: Sequence[Wired], start: Start) -> "Radio
     start(made_with.run(), "radio")
     start(radio.scan(), "scan")
     for target in targets:
-        start(when_set(config.clock, partial(radio.serve, target)), target.address)
+        start(when_set(clock, partial(radio.serve, target)), target.address)
     return radio
 
 
-def _start_ports(config: Config, wired: Sequence[Wired], start: Start) -> None:
+def _start_ports(config: Config, wired: Sequence[Wired], clock: Clock, start: Start) -> None:
     on_ports = [one for one in wired if one[1].card.link is Link.SERIAL]
     if not on_ports:
         return
@@ -145,5 +140,5 @@ def _start_ports(config: Config, wired: Sequence[Wired], start: Start) -> None:
 
     for device, driver, session in on_ports:
         card = replace(driver.card, serial=device.line(driver.card))
-        visits = partial(serve, device.port or "", card, session.visit, config.clock)
-        start(when_set(config.clock, visits), device.id)
+        visits = partial(serve, device.port or "", card, session.visit, clock)
+        start(when_set(clock, visits), device.id)

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from gateway import words
 from gateway.asking import Questions, Ready, Said
 from gateway.config import LocalConfig
-from gateway.devices import is_set
+from gateway.hubclock import is_set
 from gateway.local import Local
 from gateway.seals import Seals
 from gateway.spool import Spool

@@ -43,6 +43,11 @@ class Seals:
         self.refresh()
 
     @property
+    def sealing(self) -> bool:
+        """Whether what goes up and comes down is sealed."""
+        return self._key is not None
+
+    @property
     def signed(self) -> bool:
         """Whether what the server signs can be checked here."""
         return self._server is not None

@@ -46,6 +46,9 @@ def _parser() -> argparse.ArgumentParser:
 
     run = commands.add_parser("run", help="serve until stopped", description="Serve until SIGTERM or Ctrl-C.")
     run.add_argument("config", type=Path, metavar="CONFIG", help="server.toml")
+    run.add_argument(
+        "--standby", action="store_true", help="where another server acts on the same database, wait until it is gone"
+    )
     run.set_defaults(do=_run)
 
     check = commands.add_parser(
@@ -116,7 +119,7 @@ def _run(said: argparse.Namespace) -> int:
 
     _log_to_stderr()
     logging.getLogger("alembic").setLevel(logging.WARNING)
-    asyncio.run(run(load(said.config)))
+    asyncio.run(run(load(said.config), standby=said.standby))
     return OK
 
 

@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import gc
 import logging
+import os
 import signal
 import socket
 import sys
@@ -25,7 +26,7 @@ import server.fleet.store as fleet
 import server.ingest.store as ingest
 import server.oncall.store as oncall
 import server.patients.store as patients
-from server import broker, revisions, trouble
+from server import broker, reign, revisions, trouble
 from server.access import organisations, steps
 from server.access.vault import Vault
 from server.alarms import at_home
@@ -51,7 +52,7 @@ from server.identity.desk import is_renewal
 from server.identity.keeper import Keeper
 from server.ingest.inbox import Inbox
 from server.ingest.store import Message
-from server.keeping import AUTHORITY, kept, refuse_half_restored
+from server.keeping import AUTHORITY, Taken, refuse_half_restored
 from server.live import Hub
 from server.metrics.feeds import Feeds
 from server.metrics.meter import Meter
@@ -519,8 +520,11 @@ def check_limits(programmes: Programmes, people: Iterable[patients.PatientRecord
             raise ConfigError(f"patient {person.id}: {error.text}", error.mend) from error
 
 
-async def run(config: Config) -> None:
-    """Serve until SIGTERM or SIGINT; raises ConfigError, StoreError or LinkError if it cannot begin."""
+async def run(config: Config, *, standby: bool = False) -> None:
+    """Serve until SIGTERM or SIGINT; raises ConfigError, StoreError or LinkError if it cannot begin.
+
+    `standby`: where another server acts on the same database, wait until it is gone.
+    """
     import uvicorn
 
     from server import site
@@ -529,7 +533,7 @@ async def run(config: Config) -> None:
     sys.setswitchinterval(SWITCH_S)
     with contextlib.ExitStack() as stack:
         config.data.mkdir(parents=True, exist_ok=True)
-        stack.enter_context(kept(config.data))
+        reigning = await reign.begin(stack, config, standby=standby)
         server = Server(config)
         stack.callback(server.close)
         page = stack.enter_context(listen(config.web.host, config.web.port))
@@ -561,6 +565,12 @@ async def run(config: Config) -> None:
         server.broker_name, server.tick_age_s = running.name, engine.age_s
         server.watches += [running.problem, inbox.problem, engine.problem, folding.problem, heart.problem]
         server.watches += [calling.problem, *(one.problem for one in posts.values())]
+        if reigning is not None:
+            reigning.on_lost = partial(os.kill, os.getpid(), signal.SIGTERM)
+            keeping = Engine(reigning.look, server.clock, reign.LOOK_S, name="reign")
+            keeping.start()
+            stack.callback(keeping.stop)
+            server.watches.append(keeping.problem)
         if config.influx is not None:
             _feed_outside(server, config.influx, stack)
 
@@ -593,6 +603,8 @@ async def run(config: Config) -> None:
         )  # fmt: skip
         async with _hubs_door(server, stack):
             await Site(settings).serve(sockets=[page])
+    if reigning is not None and reigning.lost:
+        raise Taken("another server acts on the database now", "start this one with --standby")
     log.info("stopped")
 
 

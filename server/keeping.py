@@ -19,15 +19,19 @@ RESTORING = "restoring"
 """The folder of a restore that is not finished."""
 
 
+class Taken(StoreError):
+    """Somebody else has it."""
+
+
 @contextmanager
 def kept(data: Path) -> Iterator[None]:
-    """Have the data folder to oneself; raises StoreError where somebody has it, or a restore was cut off half-way."""
+    """Have the data folder to oneself; raises Taken where somebody has it."""
     handle = os.open(data / "lock", os.O_RDONLY | os.O_CREAT, 0o644)
     try:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
-            raise StoreError(f"a server runs on {data}, or a restore", "stop it first") from error
+            raise Taken(f"a server runs on {data}, or a restore", "stop it first") from error
         yield
     finally:
         os.close(handle)

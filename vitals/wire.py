@@ -101,12 +101,16 @@ class Batch(msgspec.Struct, frozen=True):
 
 
 class Ack(msgspec.Struct, frozen=True):
-    """The server has committed these inclusive ranges of `seq` of that epoch; the gateway may delete them."""
+    """The server has committed these inclusive ranges of `seq` of that epoch; the gateway may delete them.
+
+    `mark`: that of the heartbeat which this answers, 0 in any other.
+    """
 
     epoch: str
     ranges: tuple[tuple[int, int], ...]
     server_ns: int
     v: int = VERSION
+    mark: int = 0
 
 
 class Command(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -249,6 +253,8 @@ class Health(msgspec.Struct, frozen=True, omit_defaults=True):
 
     `heard_ns` is the `server_ns` of an answer (`Ack`) that was heard, 0 before the first, and None from a gateway that
     is too old to say; `since_ns` how long ago that was when this was sent, in nanoseconds of the wall.
+
+    `mark` is a number that was drawn for this heartbeat: what repeats it was answered after it was sent.
     """
 
     gateway: str
@@ -266,6 +272,7 @@ class Health(msgspec.Struct, frozen=True, omit_defaults=True):
     wishes_version: int = -1
     heard_ns: int | None = None
     since_ns: int = 0
+    mark: int = 0
     v: int = VERSION
 
 

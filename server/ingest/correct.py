@@ -8,7 +8,10 @@ before that as the steady clock says:
 
 When it was sent we know from the gateway's clock, if that agrees with ours; and if that is ahead, from our own: nothing
 comes before it is sent, so the moment it came is nearer to the truth than any later one. A clock that is *behind* may
-as well be a message that waited in a broker: then nothing is proved, and the time stays as told.
+as well be a message that waited in a broker. What tells the two apart is our own answer: under its seal a batch says
+which one the gateway heard last, and how long ago (`server.fleet.life`), so it was not sent before that. A clock that
+shows less *is* behind, and the sum is when it was sent, short of what our answer was on its way; a clock that does not
+was right, however long the message waited. Without that proof, or without a seal, the time stays as told.
 
 What that differs from the time as told is the row's shift. The device's times in the row were reckoned by the same
 clock at the same moment (a device's own clock is compared with the gateway's, or was set by it), so they move with it.
@@ -32,15 +35,23 @@ AHEAD_S = 2.0
 BEHIND_S = 60.0
 """A gateway's clock that is no further ahead of ours or behind it is right: two clocks never agree entirely, and the
 message was on its way for a while."""
+DRIFT = 100e-6
+"""Two steady clocks may differ by so much of the time that has passed."""
 
 
 class Sent(msgspec.Struct, frozen=True):
-    """The gateway's clocks when it sent a batch, as in `vitals.wire.Batch`."""
+    """The gateway's clocks when it sent a batch, as in `vitals.wire.Batch`.
+
+    `proved_ns`: by our own clock it was sent then, or as much later as our answer was on its way; None where nothing
+    proves that. `since_ns`: how long before it was sent that answer was heard, in nanoseconds of the wall.
+    """
 
     sent_ns: int = 0
     boot: str = ""
     mono_ns: int = 0
     boots: tuple[tuple[int, str], ...] = ()
+    proved_ns: int | None = None
+    since_ns: int = 0
 
     @classmethod
     def of(cls, batch: Batch) -> "Sent":
@@ -51,6 +62,17 @@ class Sent(msgspec.Struct, frozen=True):
         boots = [boot for from_seq, boot in self.boots if from_seq <= seq]
         return bool(boots) and boots[-1] == self.boot
 
+    def at_ns(self, now_ns: int, speed: float = 1.0) -> int | None:
+        """When it was sent, by our clock; None where nobody can say. It came at `now_ns`."""
+        slack = NS * max(1.0, speed)
+        if self.sent_ns - now_ns > AHEAD_S * slack:
+            return now_ns
+        if self.proved_ns is None:
+            return None if self.sent_ns - now_ns < -BEHIND_S * slack else self.sent_ns
+        proved_ns = min(self.proved_ns, now_ns)
+        behind = proved_ns - self.sent_ns > AHEAD_S * slack + DRIFT * self.since_ns * speed
+        return proved_ns if behind else self.sent_ns
+
 
 def shift_ns(row: Row, sent: Sent, now_ns: int, speed: float = 1.0) -> int:
     """By how much the times in `row` must be moved to be right; 0 where they are, or nobody can say.
@@ -59,11 +81,10 @@ def shift_ns(row: Row, sent: Sent, now_ns: int, speed: float = 1.0) -> int:
     """
     if row.mono_ns is None or not 0 <= row.mono_ns <= sent.mono_ns or not sent.same_boot(row.seq):
         return 0
-    ahead_s = (sent.sent_ns - now_ns) / NS / max(1.0, speed)
-    if ahead_s < -BEHIND_S:
+    at_ns = sent.at_ns(now_ns, speed)
+    if at_ns is None:
         return 0
-    received_ns = (now_ns if ahead_s > AHEAD_S else sent.sent_ns) - round((sent.mono_ns - row.mono_ns) * speed)
-    shift = received_ns - row.received_ns
+    shift = at_ns - round((sent.mono_ns - row.mono_ns) * speed) - row.received_ns
     return shift if abs(shift) >= JUMP_S * NS * max(1.0, speed) else 0
 
 
@@ -72,10 +93,12 @@ def any_shifted(rows: Sequence[Row], sent: Sent, now_ns: int, speed: float = 1.0
     said = [row.mono_ns for row in rows]
     if said.count(None) == len(said):
         return False
+    at_ns = sent.at_ns(now_ns, speed)
+    if at_ns is None:
+        return False
     if None not in said:
-        ahead = sent.sent_ns - now_ns > AHEAD_S * NS * max(1.0, speed)
         since = (sent.mono_ns - np.array(said, np.int64)) * speed
-        off_ns = (now_ns if ahead else sent.sent_ns) - since - np.array([row.received_ns for row in rows], np.int64)
+        off_ns = at_ns - since - np.array([row.received_ns for row in rows], np.int64)
         if (np.abs(off_ns) < JUMP_S * NS * max(1.0, speed) / 2).all():
             return False
     return any(shift_ns(row, sent, now_ns, speed) for row in rows)

@@ -125,9 +125,9 @@ def take(
         else:
             known[gateway] = _hear(tx, one, pile, known[gateway], gateway in keys, now_ns, speed)
             if isinstance(one, Health):
-                beats.append(_answer(one.gateway, keys.get(gateway, ()), Ack(one.epoch, (), now_ns)))
+                beats.append(_answer(one.gateway, keys.get(gateway, ()), Ack(one.epoch, (), now_ns, mark=one.mark)))
             else:
-                parcels.append(one)
+                parcels.append(_proved(one, now_ns, speed))
     pile.changed |= fleet.heard(tx, pile.alive_ns, now_ns, fresh_s)
     acknowledge = beats + _file_all(tx, parcels, pile, now_ns, speed)
     pile.tally.aside.update(one.reason for one in pile.aside)
@@ -159,6 +159,17 @@ def _hear(
         return told_ns
     pile.look |= fleet.health(tx, one, now_ns, life.sent_ns)
     return told_ns if life.sent_ns is None else life.sent_ns
+
+
+def _proved(parcel: Parcel, now_ns: int, speed: float) -> Parcel:
+    """The same, with when it was sent where that is proved: under a seal, by an answer of ours."""
+    if parcel.key is None or parcel.heard_ns is None:
+        return parcel
+    life = sign(parcel.heard_ns, parcel.since_ns, now_ns, speed, told_ns=None, sealed=True)
+    if life is None:
+        return parcel
+    sent = msgspec.structs.replace(parcel.sent, proved_ns=life.sent_ns, since_ns=parcel.since_ns)
+    return msgspec.structs.replace(parcel, sent=sent)
 
 
 def _file_all(tx: sa.Connection, parcels: Sequence[Parcel], pile: _Pile, now_ns: int, speed: float) -> list[Message]:

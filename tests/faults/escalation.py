@@ -39,6 +39,7 @@ import tomli_w
 from aiosmtpd.controller import Controller
 
 from gateway.config import UplinkConfig
+from gateway.hubclock import HubClock
 from gateway.spool import Heard, Spool
 from gateway.tasks import ended
 from gateway.uplink import Uplink
@@ -301,7 +302,12 @@ async def _hub(folder: Path, port: int) -> AsyncIterator[Spool]:
     spool = await Spool.open(folder / "spool.sqlite")
     config = UplinkConfig(port=port, password_file=str(secret), reconnect_max_s=0.2)
     hub = Uplink(
-        "gw-1", config, spool, RunningClock(), 60.0, lambda: Health("gw-1", spool.epoch, time.time_ns(), "test", 0)
+        "gw-1",
+        config,
+        spool,
+        HubClock(RunningClock()),
+        60.0,
+        lambda: Health("gw-1", spool.epoch, time.time_ns(), "test", 0),
     )
     talking = asyncio.create_task(hub.run())
     try:

@@ -20,7 +20,10 @@ from typing import Any
 import tomli_w
 from argon2 import PasswordHasher
 
+from gateway.seals import BATCH_KEY, FOLDER
 from server.broker import accounts
+from server.db import Database
+from server.fleet.seals import give_key
 from tests.ports import free_port
 
 ROOT = Path(__file__).parents[2]
@@ -51,6 +54,8 @@ class Plan:
     """Where the broker is, for the gateways and the server."""
     hasty: bool = True
     """Gateways that beat often and are never away for long; else as they are by default."""
+    keys: Mapping[str, bytes] = field(default_factory=dict, repr=False)
+    """Gateway -> the secret of its seal, as claiming leaves it at both ends."""
     accounts: Sequence[str] = ()
     """Gateways that are known to the server and have no process."""
     password: str = field(default_factory=lambda: secrets.token_hex(12), repr=False)
@@ -147,6 +152,7 @@ class Town:
         try:
             await self.server.start()
             await self.server.until_ready()
+            _give_keys(self.plan)
             for gateway in self.gateways:
                 await gateway.start()
             for gateway in self.gateways:
@@ -199,6 +205,14 @@ async def answers(port: int) -> bool:
     return True
 
 
+def _give_keys(plan: Plan) -> None:
+    db = Database(plan.database)
+    with db.write() as tx:
+        for gateway, secret in plan.keys.items():
+            give_key(tx, gateway, secret, 0)
+    db.close()
+
+
 def _write_all(plan: Plan) -> None:
     broker: dict[str, Any] = {"kind": plan.broker, "host": plan.host, "port": plan.port}
     if plan.broker == "external":
@@ -215,6 +229,8 @@ def _write_all(plan: Plan) -> None:
     _write(plan.folder / "server" / "municipality.toml", _municipality(plan))
     for name in plan.gateways:
         write_gateway(plan, name)
+    for name, secret in plan.keys.items():
+        _secret(plan.folder / name / "data" / FOLDER / BATCH_KEY, secret.hex())
 
 
 def _municipality(plan: Plan) -> dict[str, Any]:

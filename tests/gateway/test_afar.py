@@ -347,7 +347,7 @@ async def test_while_bluetooth_devices_change_no_row_that_waits_is_touched_and_b
     one, two = [await Peripheral(link, address).start() for address in (ADDRESS, STRANGER)]
     one.packets, two.packets = [b"b71"], [b"b72"]
     await spool.put([Heard("oxi-0", T0_NS, pulse(float(value))) for value in range(60, 70)])
-    devices = Devices(spool, await Orders.open("home-01", spool, base.clock, {}), find)
+    devices = Devices(spool, await Orders.open("home-01", spool, base.clock, {}), base.clock, find)
     hub = Afar(base, Seals(tmp_path), find)
     task = asyncio.create_task(hub.run(devices.serve))
     try:

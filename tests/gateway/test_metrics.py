@@ -17,6 +17,7 @@ from prometheus_client.parser import text_string_to_metric_families as read_text
 from drivers.contract import Rx
 from gateway import VERSION, door, metrics
 from gateway.config import UplinkConfig, load
+from gateway.hubclock import HubClock
 from gateway.metrics import Parts, serve
 from gateway.raw import Bytes
 from gateway.session import Session
@@ -44,7 +45,7 @@ class Hub:
         self.sessions = [Session(device, Scripted, spool, self.clock) for device in ("oxi-1", "oxi-2")]
         self.notes: list[str] = []
         self.troubles = {"scan": 0}
-        self.uplink = uplink or Uplink("home-01", UplinkConfig(), spool, self.clock, 60, self._health)
+        self.uplink = uplink or Uplink("home-01", UplinkConfig(), spool, HubClock(self.clock), 60, self._health)
         self.at = ("127.0.0.1", free_port())
 
     def _health(self) -> Health:
@@ -147,7 +148,7 @@ async def test_the_uplink_counts_its_connections(mortal_broker: Broker, spool: S
         port=mortal_broker.port, password_file=str(tmp_path / "password"), protocol=5, reconnect_max_s=0.2
     )
     hub = Hub(spool)
-    hub.uplink = Uplink("home-01", config, spool, hub.clock, 3600, hub._health)
+    hub.uplink = Uplink("home-01", config, spool, HubClock(hub.clock), 3600, hub._health)
     names = ("connected", "connections_total")
     assert [(await hub.samples())[(f"hjemvakt_hub_uplink_{name}",)] for name in names] == [0, 0]
     running = asyncio.create_task(hub.uplink.run())

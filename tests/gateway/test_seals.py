@@ -1,6 +1,7 @@
 """A claimed gateway seals what it sends, and believes nothing that the server did not seal or sign."""
 
 import asyncio
+import time
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.__main__ import main
+from gateway.hubclock import HubClock
 from gateway.orders import Orders
 from gateway.seals import Seals
 from gateway.spool import Spool
@@ -19,7 +21,7 @@ from tests.gateway.scripted import T0_NS
 from tests.gateway.test_orders import ID, TAKES, Hub, command, hub  # noqa: F401 - a fixture
 from tests.gateway.test_uplink import emptied, put, running
 from vitals import wire
-from vitals.clock import NS, ManualClock
+from vitals.clock import NS, ManualClock, RunningClock
 from vitals.errors import ConfigError, WireError
 from vitals.seal import Key, fresh
 from vitals.wire import Ack, Batch, Health, State
@@ -47,6 +49,12 @@ class SealedServer(Server):
         if "/down/" not in topic:
             assert self.key.fits(topic, payload), "it is sealed"
             super()._heard(topic, payload[33:], lasts_s)
+            if topic.endswith("/health"):
+                self._answer(self.healths[-1])
+
+    def _answer(self, health: Health) -> None:
+        answer = wire.encode(Ack("", (), time.time_ns(), mark=health.mark))
+        super().say(health.gateway, self.key.seal(wire.down(health.gateway, "ack"), answer))
 
     def say(self, gateway: str, payload: bytes, what: str = "ack") -> None:
         topic = wire.down(gateway, what)
@@ -78,6 +86,23 @@ async def test_everything_it_sends_is_sealed_and_only_a_sealed_acknowledgement_l
     await server.until(lambda server: not server.states[-1].online)
     assert any(state.online for state in server.states)
     await server.stop()
+
+
+async def test_a_hub_that_nobody_told_the_time_has_it_from_the_servers_answer_before_it_sends_a_row(
+    spool: Spool, lasting_broker: Broker, claimed: Claimed, seals: Seals, tmp_path: Path
+) -> None:
+    server = SealedServer(lasting_broker)
+    server.key = server.answers_with = claimed.key
+    await server.start()
+    await put(spool, 1, 2, 3)
+    clock = HubClock(RunningClock(start_ns=time.time_ns()))
+    assert clock.now_ns() < 3600 * NS, "it is 1970"
+    async with running(spool, lasting_broker, tmp_path, seals=seals, clock=clock):
+        await emptied(spool)
+    await server.stop()
+    assert all(batch.heard_ns for _, batch in server.batches), "none was sent before an answer was heard"
+    assert all(abs(batch.sent_ns - time.time_ns()) < 60 * NS for _, batch in server.batches)
+    assert clock.borrowed
 
 
 async def test_a_new_key_is_taken_up_with_the_next_heartbeat(

@@ -9,17 +9,19 @@ from pathlib import Path
 
 import pytest
 
-from gateway import uplink as uplink_module
+from gateway import broker as broker_module
+from gateway.broker import Silence, is_silence, knock
 from gateway.config import UplinkConfig
+from gateway.hubclock import HubClock
 from gateway.spool import Spool
-from gateway.uplink import Uplink, _is_silence, _Silence
+from gateway.uplink import Uplink
 from tests.gateway.scripted import T0_NS
 from tests.ports import free_port
 from vitals.clock import RunningClock
 from vitals.errors import LinkError
 from vitals.wire import Health
 
-SILENCE = _Silence("nobody answers", "it is tried again")
+SILENCE = Silence("nobody answers", "it is tried again")
 REFUSAL = LinkError("the broker says no", "it is tried again")
 
 
@@ -36,7 +38,7 @@ REFUSAL = LinkError("the broker says no", "it is tried again")
     ],
 )
 def test_what_is_silence_and_what_is_a_no(error: Exception, silence: bool) -> None:
-    assert _is_silence(error) is silence
+    assert is_silence(error) is silence
 
 
 class Attempts:
@@ -47,7 +49,7 @@ class Attempts:
         self._outcomes = iter(outcomes)
         self.over = asyncio.Event()
         monkeypatch.setattr(uplink, "_connection", self._connect)
-        monkeypatch.setattr(uplink, "_knock", self._knocked)
+        monkeypatch.setattr("gateway.uplink.knock", self._knocked)
         monkeypatch.setattr("gateway.uplink.Backoff.next_s", self._waits)
         monkeypatch.setattr("gateway.uplink.Backoff.reset", lambda _: self.before[-1].append("patient again"))
         self.silent = False
@@ -61,7 +63,7 @@ class Attempts:
         self.before.append([])
         raise outcome
 
-    async def _knocked(self) -> bool:
+    async def _knocked(self, _host: str, _port: int) -> bool:
         self.before[-1].append("knocked")
         return self.silent
 
@@ -77,7 +79,8 @@ def uplink(spool: Spool) -> Uplink:
 
 def made(spool: Spool, port: int) -> Uplink:
     config = UplinkConfig(port=port, password_file=None)
-    return Uplink("home-01", config, spool, RunningClock(), 3600, lambda: Health("home-01", spool.epoch, T0_NS, "t", 0))
+    clock = HubClock(RunningClock())
+    return Uplink("home-01", config, spool, clock, 3600, lambda: Health("home-01", spool.epoch, T0_NS, "t", 0))
 
 
 @pytest.mark.parametrize(
@@ -116,8 +119,8 @@ async def test_a_silence_explains_what_failed_before_it(uplink: Uplink, monkeypa
 
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(uplink_module, "KNOCK_S", 0.1)
-    monkeypatch.setattr(uplink_module, "KNOCK_PAUSE_S", 0.01)
+    monkeypatch.setattr(broker_module, "KNOCK_S", 0.1)
+    monkeypatch.setattr(broker_module, "KNOCK_PAUSE_S", 0.01)
 
 
 @pytest.fixture
@@ -149,8 +152,8 @@ async def test_it_knocks_for_as_long_as_nobody_answers(
             enough.set()
         return await real(*where)  # type: ignore[arg-type]
 
-    monkeypatch.setattr("gateway.uplink.asyncio.open_connection", counted)
-    knocking = asyncio.create_task(made(spool, deaf)._knock())
+    monkeypatch.setattr("gateway.broker.asyncio.open_connection", counted)
+    knocking = asyncio.create_task(knock("127.0.0.1", deaf))
     async with asyncio.timeout(5):
         await enough.wait()
     assert not knocking.done()
@@ -161,7 +164,7 @@ async def test_it_knocks_for_as_long_as_nobody_answers(
 @pytest.mark.usefixtures("quick")
 async def test_a_no_is_an_answer_and_so_is_an_open_door(spool: Spool, tmp_path: Path) -> None:
     async with asyncio.timeout(5):
-        assert not await made(spool, free_port())._knock()
+        assert not await knock("127.0.0.1", free_port())
         door = await asyncio.start_server(lambda _, writer: writer.close(), "127.0.0.1", 0)
         async with door:
-            assert not await made(spool, door.sockets[0].getsockname()[1])._knock()
+            assert not await knock("127.0.0.1", door.sockets[0].getsockname()[1])

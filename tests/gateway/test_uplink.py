@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway import uplink as uplink_module
 from gateway import window as window_module
 from gateway.boot import BOOT, steady_ns
 from gateway.config import UplinkConfig
+from gateway.hubclock import HubClock
 from gateway.seals import Seals
 from gateway.spool import Heard, Spool, Status, Stored
 from gateway.uplink import Uplink
@@ -34,6 +34,7 @@ async def running(
     protocol: str | int = "auto",
     on_command: Callable[[bytes], None] = lambda payload: None,
     seals: Seals | None = None,
+    clock: HubClock | None = None,
 ) -> AsyncIterator[Uplink]:
     """An uplink of home-01, stopped in the end as the app stops it."""
     (folder / "password").write_text(PASSWORD + "\n")
@@ -47,7 +48,8 @@ async def running(
     def health() -> Health:
         return Health("home-01", spool.epoch, T0_NS, "test", spool.status.queued)
 
-    uplink = Uplink("home-01", config, spool, RunningClock(), 3600, health, on_command, seals=seals)
+    clock = clock or HubClock(RunningClock())
+    uplink = Uplink("home-01", config, spool, clock, 3600, health, on_command, seals=seals)
     task = asyncio.create_task(uplink.run())
     try:
         yield uplink
@@ -332,20 +334,20 @@ async def test_a_wrong_or_missing_password_is_tried_again_until_it_is_right(
 
 
 class Said(logging.Handler):
-    """Knows when one of these phrases was logged by the uplink."""
+    """Knows when one of these phrases was logged by the gateway."""
 
     def __init__(self, *phrases: str) -> None:
         super().__init__()
         self.said = asyncio.Event()
         self._phrases = phrases
-        uplink_module.log.addHandler(self)
+        logging.getLogger("gateway").addHandler(self)
 
     def emit(self, record: logging.LogRecord) -> None:
         if any(phrase in record.getMessage() for phrase in self._phrases):
             self.said.set()
 
     def close(self) -> None:
-        uplink_module.log.removeHandler(self)
+        logging.getLogger("gateway").removeHandler(self)
         super().close()
 
 

@@ -12,6 +12,7 @@ import tomli_w
 from gateway.claim import claim
 from gateway.config import Config as HubConfig
 from gateway.config import load
+from gateway.hubclock import HubClock
 from gateway.identity import secure
 from gateway.renewal import Renewals
 from gateway.seals import Seals
@@ -164,7 +165,7 @@ class Home:
         self.spool = spool
         self.clock = RunningClock()
         self.uplink = Uplink(
-            config.name, config.uplink, spool, self.clock, 60, self._health,
+            config.name, config.uplink, spool, HubClock(self.clock), 60, self._health,
             seals=Seals(Path(config.data)), secure=secure(config),
         )  # fmt: skip
 

@@ -1,6 +1,7 @@
 """Times from a gateway whose clock was wrong when it received, and is right when it sends, or known to be ahead."""
 
 from datetime import UTC, datetime
+from itertools import pairwise
 from zoneinfo import ZoneInfo
 
 import msgspec
@@ -9,7 +10,7 @@ import sqlalchemy as sa
 from hypothesis import given
 from hypothesis import strategies as st
 
-from server.ingest.correct import AHEAD_S, BEHIND_S, JUMP_S, Sent, moved, shift_ns
+from server.ingest.correct import AHEAD_S, BEHIND_S, DRIFT, JUMP_S, Sent, moved, shift_ns
 from server.readings import journal
 from server.readings.store import occurrences
 from tests.server.conftest import START_NS, Town, acknowledged, broken
@@ -142,6 +143,34 @@ def test_a_row_of_an_older_gateway_has_no_steady_clock_and_is_taken_as_told(town
     assert times(town) == [(START_NS, 0, START_NS, START_NS - 7 * NS)]
 
 
+SENT = START_NS - HOUR * NS
+"""When a batch was sent that comes an hour later."""
+
+
+@pytest.mark.parametrize(
+    ("why", "clock_ns", "proved_ns", "since_s", "expected"),
+    [
+        ("an hour behind, come at once", SENT, START_NS, 20, START_NS),
+        ("in 1970", 77 * NS, START_NS, 20, START_NS),
+        ("ten seconds behind", START_NS - 10 * NS, START_NS, 20, START_NS),
+        ("two seconds behind may be the noise of two clocks", START_NS - 2 * NS, START_NS, 20, START_NS - 2 * NS),
+        ("so may 20 s after three days without an answer", START_NS - 20 * NS, START_NS, 259_200, START_NS - 20 * NS),
+        ("right, and an hour in a broker", SENT, SENT, 20, SENT),
+        ("right, and the answer had been slow", SENT, SENT - 30 * NS, 20, SENT),
+        ("ten minutes behind and an hour in a broker", SENT - 600 * NS, SENT, 20, SENT),
+        ("ahead of ours: nothing comes before it is sent", START_NS + 9 * NS, START_NS - NS, 20, START_NS),
+        ("an answer of our future is as good as now", SENT, START_NS + 4 * NS, 20, START_NS),
+        ("nothing is proved", SENT, None, 0, None),
+        ("nothing is proved, and it agrees with ours", START_NS - 50 * NS, None, 0, START_NS - 50 * NS),
+    ],
+)
+def test_when_a_batch_was_sent(
+    why: str, clock_ns: int, proved_ns: int | None, since_s: int, expected: int | None
+) -> None:
+    sent = Sent(clock_ns, BOOT, 10**16, ((0, BOOT),), proved_ns, since_s * NS)
+    assert sent.at_ns(START_NS) == expected, why
+
+
 Off = st.integers(-(2**31), 2**31)
 
 
@@ -163,6 +192,30 @@ def test_what_is_corrected_is_right_and_no_worse_than_the_clock_at_sending(
         assert error_s <= min(max(-sent_off_s, sent_off_s), max(-sent_off_s, AHEAD_S * speed)) + JUMP_S * speed + 1e-6
     else:
         assert shift == 0
+
+
+@given(
+    clock_off_s=st.floats(-1e9, 1e6),
+    answer_s=st.floats(0, 2),
+    since_s=st.floats(0, 600),
+    waited_s=st.floats(0, 1e5),
+    gaps_ms=st.lists(st.integers(0, 10_000), min_size=2, max_size=6),
+)
+def test_by_its_proof_a_batch_is_right_within_how_long_our_answer_was_on_its_way_and_in_order(
+    clock_off_s: float, answer_s: float, since_s: float, waited_s: float, gaps_ms: list[int]
+) -> None:
+    sent_ns, mono_ns = START_NS - round(waited_s * NS), 10**16
+    proved_ns = sent_ns - round(answer_s * NS)
+    clock_ns = sent_ns + round(clock_off_s * NS)
+    sent = Sent(clock_ns, BOOT, mono_ns, ((0, BOOT),), proved_ns, round(since_s * NS))
+    ages_ns = [sum(gaps_ms[place:]) * 1_000_000 for place in range(len(gaps_ms))]
+    rows = [Row(seq, "d", clock_ns - age, Event("x", 0), mono_ns - age) for seq, age in enumerate(ages_ns)]
+    moved_ns = [row.received_ns + shift_ns(row, sent, START_NS) for row in rows]
+    assert moved_ns == sorted(moved_ns)
+    assert [b - a for a, b in pairwise(moved_ns)] == [b - a for a, b in pairwise(row.received_ns for row in rows)]
+    off_s = (moved_ns[-1] - (sent_ns - ages_ns[-1])) / NS
+    if clock_off_s < 0:
+        assert abs(off_s) <= max(answer_s, AHEAD_S + DRIFT * since_s) + JUMP_S + 1e-3
 
 
 def test_a_fault_has_no_time_to_move() -> None:

@@ -20,6 +20,7 @@ import sqlalchemy as sa
 
 from gateway import window
 from gateway.config import UplinkConfig
+from gateway.hubclock import HubClock
 from gateway.spool import Heard, Spool
 from gateway.uplink import Uplink
 from server.broker import mosquitto
@@ -200,7 +201,12 @@ async def _story(
     released = Counting(spool)
     config = UplinkConfig(port=server.port, password_file=str(folder / "password"), reconnect_max_s=0.2)
     gateway = Uplink(
-        "gw-1", config, spool, RunningClock(), 60.0, lambda: Health("gw-1", spool.epoch, time.time_ns(), "test", 0)
+        "gw-1",
+        config,
+        spool,
+        HubClock(RunningClock()),
+        60.0,
+        lambda: Health("gw-1", spool.epoch, time.time_ns(), "test", 0),
     )
     sent: list[str] = []
     async with asyncio.timeout(180), asyncio.TaskGroup() as tasks:

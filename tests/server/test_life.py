@@ -7,9 +7,10 @@ import pytest
 
 from gateway.answered import Answered
 from server.fleet.life import AHEAD_S, Sign, sign
-from server.fleet.seals import give_key
+from server.fleet.seals import gateway_keys, give_key
 from server.fleet.store import heard, pulses
 from server.identity.store import set_revoked
+from server.readings import journal
 from tests.server.conftest import START_NS, Town, spo2
 from tests.server.test_fleet import alarms, gateway
 from vitals.clock import NS
@@ -17,6 +18,7 @@ from vitals.seal import Key, unseal
 from vitals.wire import Ack, Batch, Health, Lane, Row, decode, encode, up
 
 SECRET = bytes(range(32))
+SEAL_BYTES = 33
 BOOT_NS = START_NS - 3600 * NS
 Message = tuple[str, bytes]
 
@@ -215,3 +217,72 @@ def test_after_our_clock_was_set_back_what_is_known_of_the_future_is_no_measure(
         heard(tx, {"gw-1": future_ns}, future_ns, 45)
         assert heard(tx, {"gw-1": START_NS}, START_NS, 45) == set(), "it was shown as here all the time"
     assert gateway(town).last_heard_ns == START_NS
+
+
+BOOT = "0123456789abcdef"
+
+
+class Behind(Hub):
+    """A hub whose clock shows `off_s` less than the true time, and that tells of a steady clock."""
+
+    def __init__(self, town: Town, off_s: float, name: str = "gw-1") -> None:
+        super().__init__(town, name)
+        self._off_ns = round(off_s * NS)
+
+    def taken(self, value: float) -> Message:
+        """A batch with a reading of now, by the clock as it is."""
+        heard_ns, since_ns = self._answered.says(self._steady_ns())
+        true_ns, mono_ns = self.town.clock.now_ns(), self._steady_ns()
+        told_ns = true_ns - self._off_ns
+        rows = (Row(self._seq, "oximeter", told_ns, spo2(value, told_ns), mono_ns),)
+        self._seq += 1
+        batch = Batch(
+            self.name, "e", told_ns, rows, boot=BOOT, mono_ns=mono_ns, boots=((0, BOOT),), heard_ns=heard_ns,
+            since_ns=since_ns,
+        )  # fmt: skip
+        return self._sealed(Lane.OBS, encode(batch))
+
+
+def filed(town: Town) -> list[tuple[float, int, int]]:
+    """Value, when it was measured in seconds after the start, and by how much that was moved."""
+    with town.server.db.read() as tx:
+        found = [one for entry in journal.read(tx, 0, 1_000) for one in entry.readings]
+    return [(one.value, (one.t_ns - START_NS) // NS, one.shift_ns // NS) for one in found]
+
+
+@pytest.mark.parametrize("off_s", [30, 3600, START_NS // NS - 77], ids=["30 s", "an hour", "in 1970"])
+def test_the_times_of_a_hub_whose_clock_is_behind_are_put_right_by_the_answer_it_heard(town: Town, off_s: int) -> None:
+    hub = Behind(town, off_s)
+    hub.send(hub.heartbeat())
+    town.tick(seconds=20)
+    late = hub.taken(95)
+    town.tick(seconds=5)
+    hub.send(hub.taken(96))
+    town.tick(hours=1)
+    hub.send(late)
+    hub.send(late)
+    assert filed(town) == [(96, 25, off_s), (95, 20, off_s)], (
+        "also of a message that waited for an hour, and came twice"
+    )
+    assert town.aside() == []
+
+
+def test_a_right_clock_is_let_be_however_long_its_message_waited(town: Town) -> None:
+    hub = Behind(town, 0)
+    hub.send(hub.heartbeat())
+    town.tick(seconds=20)
+    late = hub.taken(95)
+    town.tick(hours=2)
+    hub.send(late)
+    assert filed(town) == [(95, 20, 0)]
+
+
+def test_whose_answer_proves_nothing_is_taken_as_told(town: Town) -> None:
+    hub = Behind(town, 3600)
+    hub.send(hub.taken(94))
+    assert filed(town) == [(94, -3600, 0)], "nothing was heard yet"
+    with town.server.db.write() as tx:
+        tx.execute(gateway_keys.delete())
+    for message in (hub.heartbeat(), hub.taken(95)):
+        town.server.receive(message[0], message[1][SEAL_BYTES:])
+    assert filed(town)[1:] == [(95, -3600, 0)], "anybody could have said so"

@@ -17,6 +17,7 @@ from typing import Any
 
 import msgspec
 
+from gateway import hubclock
 from gateway.config import UplinkConfig
 from gateway.spool import Heard, Spool
 from gateway.uplink import Uplink
@@ -86,7 +87,8 @@ class Home:
         self._dead, self.cut = False, None
         self.spool = await Spool.open(self._path, max_bytes)
         self._watch_commits()
-        uplink = Uplink(self.name, UplinkConfig(protocol=5), self.spool, self.clock, self._heartbeat_s, self._health)
+        clock = hubclock.HubClock(self.clock)
+        uplink = Uplink(self.name, UplinkConfig(protocol=5), self.spool, clock, self._heartbeat_s, self._health)
         self._do(uplink.run())
         self.up = True
 

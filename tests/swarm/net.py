@@ -4,7 +4,7 @@ It is worse than any real one: what travels over one connection may come out of 
 holds, or come again. The server's session is persistent and bounded; the gateways' are not. When the broker dies it
 forgets everything, the server's session too.
 
-`Link` stands where `gateway.uplink` has its paho client: the gateway's own code decides what is sent over it and when.
+`Link` stands where the gateway has its paho client: the gateway's own code decides what is sent over it and when.
 """
 
 import asyncio
@@ -70,7 +70,7 @@ class Broker:
         heard: Callable[[], None],
         *more: object,
     ) -> "Link":
-        """In the place of `gateway.uplink._Broker`; no gateway here has been claimed, so nothing is sealed."""
+        """In the place of `gateway.broker.Broker`; no gateway here has been claimed, so nothing is sealed."""
         return Link(self, name, hears, clock, heard)
 
     def crash(self) -> None:

@@ -16,7 +16,7 @@ import server.ingest.filing as filing
 import server.ingest.store as ingest_store
 import triage.programme
 from gateway.reserve import Reserve
-from gateway.spool import _File
+from gateway.spoolfile import File
 from gateway.uplink import Uplink
 from gateway.window import as_ranges
 from server.app import Server
@@ -75,13 +75,13 @@ def released_when_the_broker_has_it(stack: ExitStack) -> None:
 
 def numbers_from_the_start_again(stack: ExitStack) -> None:
     """A spool that was emptied and opened again counts from what it holds."""
-    real = _File.__init__
+    real = File.__init__
 
-    def opened(self: _File, db: sqlite3.Connection, path: Path, epoch: str, reserve: Reserve) -> None:
-        real(self, db, path, epoch, reserve)
+    def opened(self: File, db: sqlite3.Connection, path: Path, reserve: Reserve) -> None:
+        real(self, db, path, reserve)
         self._last_seq = db.execute("SELECT coalesce(max(seq), 0) FROM row").fetchone()[0]
 
-    _in_place_of(stack, _File, "__init__", opened)
+    _in_place_of(stack, File, "__init__", opened)
 
 
 def known_only_by_its_row(stack: ExitStack) -> None:

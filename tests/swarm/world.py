@@ -20,7 +20,7 @@ from functools import partial
 from pathlib import Path
 from unittest import mock
 
-from gateway import uplink, window
+from gateway import batch, uplink, window
 from gateway.spool import Heard
 from tests.swarm import home as homes
 from tests.swarm.acts import ROOM, Acts
@@ -280,8 +280,9 @@ def run(seed: int, steps: int, folder: Path) -> Done:
         with _repeatable(seed), mock.patch.object(window, "RESEND_S", _RESEND_S):
             world = World(seed, folder, loop)
             loop.set_exception_handler(world.unheard)
-            steady = mock.patch.object(uplink, "steady_ns", partial(_steady_ns, loop))
-            with mock.patch.object(uplink, "_Broker", world.broker.connect), steady:
+            steady = partial(_steady_ns, loop)
+            clocks = (mock.patch.object(module, "steady_ns", steady) for module in (uplink, batch))
+            with mock.patch.object(uplink, "Broker", world.broker.connect), next(clocks), next(clocks):
                 return loop.run_until_complete(world.run(steps))
     finally:
         loop.close()
