@@ -160,7 +160,7 @@ def _send(sender: Sender, nurse: "Nurse", people: int, rate: int, seconds: float
 
 
 class Nurse:
-    """Follows the worklist. What has not come yet is known by patient and moment in ms: its number, when it was sent."""
+    """Follows the worklist. Of what has not come yet he knows number and sending, by patient and moment in ms."""
 
     def __init__(self, port: int) -> None:
         self._port = port

@@ -59,7 +59,8 @@ class Kept:
         t_ns, value = self._columns.t_ns, self._columns.value
         for channel, start, stop in self.channels(patient_id):
             last = first = stop - 1
-            while first > start and t_ns.item(first - 1) == t_ns.item(last) and value.item(first - 1) == value.item(last):
+            newest = t_ns.item(last), value.item(last)
+            while first > start and (t_ns.item(first - 1), value.item(first - 1)) == newest:
                 first -= 1
             yield max((self._latest(channel, place) for place in range(first, stop)), key=rank)
 
