@@ -12,13 +12,15 @@ both stand in the way of single readings. Run with
 
 import argparse
 import http.client
+import itertools
 import json
+import statistics
 import sys
 import tempfile
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -27,6 +29,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from benchmarks.crowd import batch, settle
 from benchmarks.house import cpu_s, running
 from benchmarks.sender import Sender
+from benchmarks.stages import Stages, load
 from server.access.passwords import hash_password
 from vitals.clock import MS
 
@@ -37,10 +40,15 @@ _PASSWORD = "of this run only"  # noqa: S105
 
 
 class Came(NamedTuple):
-    """When it was sent, and how long it took, in seconds."""
+    """Its number, when it was sent, and when it came, in seconds."""
 
+    number: int
     sent_s: float
-    took_s: float
+    came_s: float
+
+    @property
+    def took_s(self) -> float:
+        return self.came_s - self.sent_s
 
 
 def main() -> None:
@@ -57,7 +65,8 @@ def measure(folder: Path, people: int, rate: int, seconds: float) -> None:
     """Send for so long after WARM_S, and say how long what was sent took."""
     config = settle(folder, people, time.time_ns())
     hired(folder)
-    with running(config) as house:
+    stages = folder / "stages.json"
+    with running(config, stages) as house:
         if house is None:
             return
         nurse, sender = Nurse(house.web_port), Sender(house.mqtt_port)
@@ -79,9 +88,38 @@ def measure(folder: Path, people: int, rate: int, seconds: float) -> None:
         f" worst {took_ms[-1]:.0f} ms of {len(took_ms):,}; {nurse.missing():,} never came, {nurse.resyncs} times the"
         f" whole list was fetched; the server used {server_s / seconds:.2f} of a core"
     )
+    _explain(load(stages), [one for one in nurse.came if one.sent_s >= began_s])
     slow = Counter(int(one.sent_s - began_s) for one in nurse.came if one.sent_s >= began_s and one.took_s > 0.25)
     if slow:
         print("    later than 250 ms, by second sent:", ", ".join(f"{s}: {slow[s]}" for s in sorted(slow)))
+
+
+_STAGES = (
+    "broker, to the ear", "gathered", "waits for its turn", "stored and triaged", "row built and told", "to the page"
+)  # fmt: skip
+
+
+def _explain(stages: Stages, came: Sequence[Came]) -> None:
+    """Where the time goes: of all, and of the slowest hundredth; and what else the server did meanwhile."""
+    starts = list(itertools.accumulate([one.count for one in stages.batches], initial=0))[:-1]
+    spent = []
+    for one in sorted(came, key=lambda one: one.took_s):
+        if (at := stages.of(one.number, starts)) is not None:
+            moments = [one.sent_s, *at, one.came_s]
+            spent.append([(b - a) * 1e3 for a, b in itertools.pairwise(moments)])
+    slowest = spent[-max(1, len(spent) // 100) :]
+    print("    ms on average of: all / the slowest hundredth")
+    for number, name in enumerate(_STAGES):
+        every, last = (statistics.fmean(one[number] for one in some) for some in (spent, slowest))
+        print(f"        {name:20} {every:7.1f} {last:8.1f}")
+    late = sorted(came, key=lambda one: one.took_s)[-len(slowest) :]
+    for name, spans in stages.others.items():
+        inside = [one for one in late if any(a < one.came_s and b > one.sent_s for a, b in spans)]
+        took_ms = sorted((b - a) * 1e3 for a, b in spans) or [0.0]
+        print(
+            f"        meanwhile {name}: {len(spans)} times, median {statistics.median(took_ms):.0f} ms, longest"
+            f" {took_ms[-1]:.0f} ms; during {len(inside) / len(late):.0%} of the slowest"
+        )
 
 
 def hired(folder: Path) -> None:
@@ -117,18 +155,18 @@ def _send(sender: Sender, nurse: "Nurse", people: int, rate: int, seconds: float
         person, seq = (first + number) * 7919 % people, (first + number) // people
         t_ns = time.time_ns() // MS * MS
         message = batch(person, seq, t_ns)
-        nurse.expect(f"p{person:07}", t_ns // MS)
+        nurse.expect(f"p{person:07}", t_ns // MS, first + number)
         sender.publish(*message)
 
 
 class Nurse:
-    """Follows the worklist. `sent_s`: when each reading that has not come yet was sent, by patient and moment in ms."""
+    """Follows the worklist. Of what has not come yet he knows number and sending, by patient and moment in ms."""
 
     def __init__(self, port: int) -> None:
         self._port = port
         self._cookie = sign_in(port)
         self._lock = threading.Lock()
-        self._sent_s: dict[str, dict[int, float]] = {}
+        self._sent: dict[str, dict[int, tuple[int, float]]] = {}
         self.came: list[Came] = []
         self.resyncs = 0
         self._wire = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
@@ -137,13 +175,13 @@ class Nurse:
         self._thread = threading.Thread(target=self._follow, daemon=True)
         self._thread.start()
 
-    def expect(self, patient_id: str, t_ms: int) -> None:
+    def expect(self, patient_id: str, t_ms: int, number: int) -> None:
         with self._lock:
-            self._sent_s.setdefault(patient_id, {})[t_ms] = time.perf_counter()
+            self._sent.setdefault(patient_id, {})[t_ms] = number, time.perf_counter()
 
     def missing(self) -> int:
         with self._lock:
-            return sum(map(len, self._sent_s.values()))
+            return sum(map(len, self._sent.values()))
 
     def close(self) -> None:
         self._wire.sock.shutdown(2)
@@ -176,10 +214,9 @@ class Nurse:
     def _saw(self, row: dict[str, Any]) -> None:
         newest_ms, now_s = row["last_reading_ms"] or 0, time.perf_counter()
         with self._lock:
-            waiting = self._sent_s.get(row["patient"]["id"], {})
+            waiting = self._sent.get(row["patient"]["id"], {})
             for t_ms in [one for one in waiting if one <= newest_ms]:
-                sent_s = waiting.pop(t_ms)
-                self.came.append(Came(sent_s, now_s - sent_s))
+                self.came.append(Came(*waiting.pop(t_ms), now_s))
 
     def _get(self, path: str) -> bytes:
         wire = http.client.HTTPConnection("127.0.0.1", self._port, timeout=60)

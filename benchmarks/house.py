@@ -25,8 +25,11 @@ class House(NamedTuple):
 
 
 @contextlib.contextmanager
-def running(config: Path) -> Iterator[House | None]:
-    """Until the server is ready; None without a mosquitto. Adds to `config` where the two meet."""
+def running(config: Path, stages: Path | None = None) -> Iterator[House | None]:
+    """Until the server is ready; None without a mosquitto. Adds to `config` where the two meet.
+
+    `stages`: where the server, once it has stopped, has written down what `benchmarks.stages` asks of it.
+    """
     program = mosquitto.find()
     if program is None:
         print("mosquitto is not installed: nothing is measured over MQTT")
@@ -42,7 +45,7 @@ def running(config: Path) -> Iterator[House | None]:
         "max_inflight_messages 1000\npersistence false\n",
         encoding="utf-8",
     )
-    with _process([program, "-c", str(rules)]) as broker, _serving(config) as server:
+    with _process([program, "-c", str(rules)]) as broker, _serving(config, stages) as server:
         yield House(psutil.Process(server.pid), psutil.Process(broker.pid), mqtt_port, web_port)
 
 
@@ -63,9 +66,10 @@ def _process(command: list[str]) -> Iterator[subprocess.Popen[bytes]]:
 
 
 @contextlib.contextmanager
-def _serving(config: Path) -> Iterator[subprocess.Popen[str]]:
-    """The server, until it says that it is ready."""
-    command = [sys.executable, "-m", "server", "run", str(config)]
+def _serving(config: Path, stages: Path | None) -> Iterator[subprocess.Popen[str]]:
+    """The server, once it has said that it is ready."""
+    traced = ["benchmarks.stages", str(config), str(stages)]
+    command = [sys.executable, "-m", *(["server", "run", str(config)] if stages is None else traced)]
     child = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True)
     assert child.stderr is not None
     try:

@@ -35,7 +35,8 @@ _INSERT: dict[str, Callable[[sa.Table], sqlite.Insert | postgresql.Insert]] = {
 }
 _WHAT_WAS_ASKED = (sa.exc.DataError, sa.exc.IntegrityError, sa.exc.ProgrammingError, sa.exc.NotSupportedError)
 CHECKPOINT_PAGES = 16_000
-"""64 MB of log before it is copied into the file: every commit is on disk without that, and readings come in bursts."""
+"""64 MB of log before a commit itself copies it into the file: every commit is on disk without that, and readings come
+in bursts. `Database.checkpoint` copies it before it comes to that, beside those who write."""
 
 _PRAGMAS = ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "busy_timeout=30000")
 
@@ -113,6 +114,17 @@ class Database:
             why = " ".join(str(error.orig).split())
             mend = "see that it is there and that the server may use it" if self.path else postgres.REACH
             raise StoreError(f"the database {self.name} cannot be opened ({why})", mend) from error
+
+    def checkpoint(self) -> None:
+        """Copy what SQLite's log has into the file, as far as nobody is reading it; no writer waits for it.
+
+        Without it a commit would, now and then, and whoever was measured then. PostgreSQL does so by itself.
+        """
+        if self.path is None:
+            return
+        with self.engine.connect() as outside:
+            wire: Any = outside.connection.dbapi_connection
+            wire.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
 
     def sizes(self, tx: sa.Connection) -> dict[str, int]:
         """Bytes on disk, by what they are: `main`, and SQLite's write-ahead log `wal` while there is one."""

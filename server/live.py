@@ -25,6 +25,7 @@ import hashlib
 import json
 import logging
 import threading
+import time
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from uuid import uuid4
@@ -48,8 +49,10 @@ REFRESHED = 50
 """So many rows are built anew at a time: whoever was measured meanwhile waits only for these."""
 COALESCE_S = 0.05
 SHARE = 2
-"""The pump rests so many times as long as it worked: thousands of changes a second must not keep the readings out."""
-MOST_REST_S = 2.0
+"""The pump rests so many times as long as a core worked for it: thousands of changes a second must not keep the
+readings out. How long it waited for a turn does not count: a server that is busy with everybody would make whoever was
+measured wait thrice."""
+MOST_REST_S = 0.5
 UNSEEN_SHARE = 20
 UNSEEN_REST_S = 5.0
 """The same while no screen is open. The rows are kept up all the same: whoever opens one need not wait for them."""
@@ -306,8 +309,7 @@ class Hub:
                 if began >= refresh_at:
                     refresh_at, old = began + REFRESH_S, await asyncio.to_thread(self._names)
                 now, old = old[:REFRESHED], old[REFRESHED:]
-                await self._drained(now)
-                await self._rest(loop.time() - began, refresh_at - loop.time())
+                await self._rest(await self._drained(now), refresh_at - loop.time())
         finally:
             self._pump = None
 
@@ -320,15 +322,22 @@ class Hub:
             async with asyncio.timeout(max(COALESCE_S, min(UNSEEN_SHARE * worked_s, UNSEEN_REST_S, refresh_s))):
                 await self._seen.wait()
 
-    async def _drained(self, also: Sequence[str]) -> None:
-        """Drain in a thread. What fails is logged and every screen told to fetch anew: the pump itself never stops."""
+    async def _drained(self, also: Sequence[str]) -> float:
+        """Drain in a thread; returns for how long a core worked. What fails is logged and every screen told to fetch
+        anew: the pump itself never stops."""
         try:
-            await asyncio.to_thread(self.drain, also=also)
+            return await asyncio.to_thread(self._worked, also)
         except Exception:
             log.exception("the rows of the worklist could not be built; every screen is told to fetch anew")
             with self._lock:
                 self._rows = None
                 self._send(self._event(RESYNC, "{}", "{}"))
+            return MOST_REST_S
+
+    def _worked(self, also: Sequence[str]) -> float:
+        began_s = time.thread_time()
+        self.drain(also=also)
+        return time.thread_time() - began_s
 
     def _said(self, name: str, data: str, n: int | None = None) -> bytes:
         """An event as the browser reads it; `data` is one line."""

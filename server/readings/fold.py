@@ -25,6 +25,9 @@ _AT_ONCE = 200
 MOST = 400_000
 """So many readings in one fold: what it holds in memory, and how long its transaction takes."""
 
+PEOPLE = 1_000
+"""And of about so many people: each has a chunk that is written anew, whether for one reading or for hundreds."""
+
 
 class Plan(NamedTuple):
     """What a fold writes. `changed` and `added`: columns of chunks; `emptied`: the keys of chunks that are no more.
@@ -40,12 +43,15 @@ class Plan(NamedTuple):
     newest: dict[str, lately.Of]
 
 
-def fold(db: Database, *, at_least: int = 1) -> int:
-    """Fold what is unfolded, if it is so many readings at least; returns how many readings were folded."""
+def fold(db: Database, *, at_least: int = 1, up_to: int | None = None) -> int:
+    """Fold the next piece of what is unfolded (up to that row of the journal), if so many readings at least are;
+    returns how many readings were folded."""
     with db.read() as tx:
         shelf = memory_of(tx).shelf
         rows, waiting = shelf.unfolded()
-        if max(waiting, len(rows)) < at_least:
+        if up_to is not None:
+            rows = [one for one in rows if one.seq <= up_to]
+        if not rows or max(waiting, len(rows)) < at_least:
             return 0
         rows = _first(rows)
         plan = planned(tx, rows)
@@ -124,9 +130,11 @@ def write(tx: sa.Connection, plan: Plan) -> None:
 
 def _first(rows: list[Filed]) -> list[Filed]:
     count = 0
+    people: set[str] = set()
     for place, one in enumerate(rows):
         count += len(one.sheaf)
-        if count > MOST and place:
+        people.update(one.sheaf.words[number] for number in np.unique(one.sheaf.rows["patient"]).tolist())
+        if place and (count > MOST or len(people) > PEOPLE):
             return rows[:place]
     return rows
 

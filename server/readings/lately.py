@@ -19,7 +19,7 @@ from server.quick import in_parts
 from server.readings import chunks
 from server.readings.chunks import WEEK_NS, Seen
 from server.readings.contract import Withdrawn
-from server.readings.model import Latest
+from server.readings.model import Latest, rank
 from server.readings.sheaf import Sheaf, join
 from server.readings.values import good
 from vitals.clock import NS
@@ -36,11 +36,6 @@ newest = sa.Table(
     sa.Column("patient_id", sa.Text, sa.ForeignKey("patients.id"), primary_key=True),
     sa.Column("of", sa.LargeBinary, nullable=False, comment="the newest value of each channel in the chunks"),
 )
-
-
-def rank(one: Latest) -> tuple[int, float, int, int, tuple[str, ...]]:
-    """Of two readings of a channel the greater one is the newest; what else is told of them cannot differ then."""
-    return one.t_ns, one.value, one.stored_ns, one.decimals, one.status
 
 
 def load(tx: sa.Connection, patient_ids: Collection[str]) -> dict[str, Of]:

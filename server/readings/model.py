@@ -75,6 +75,11 @@ class Latest(msgspec.Struct, frozen=True, array_like=True):
     before_value: float | None
 
 
+def rank(one: Latest) -> tuple[int, float, int, int, tuple[str, ...]]:
+    """Of two readings of a channel the greater one is the newest; what else is told of them cannot differ then."""
+    return one.t_ns, one.value, one.stored_ns, one.decimals, one.status
+
+
 class SeriesColumns(msgspec.Struct, frozen=True):
     """One channel, columns of equal length, oldest first. `decimals`: the finest that the device reported."""
 

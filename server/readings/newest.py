@@ -13,8 +13,8 @@ import sqlalchemy as sa
 
 from server.patients.store import ids
 from server.readings import chunks, lately
-from server.readings.lately import BEFORE_NS, Of, rank
-from server.readings.model import EVER_NS, Latest
+from server.readings.lately import BEFORE_NS, Of
+from server.readings.model import EVER_NS, Latest, rank
 from server.readings.shelf import Shelf
 from server.readings.tail import Kept
 from server.readings.values import good
@@ -28,8 +28,8 @@ class Newest:
         self._asking = threading.Lock()
         self._lock = threading.Lock()
         self._found: dict[str, Of] = {}
-        self._grown: dict[str, dict[str, int]] = {}
-        """What has been filed since, by patient and channel: the newest moment."""
+        self._grown: dict[str, Of] = {}
+        """What has been filed since, by patient: the newest of each channel, without the value of a day before."""
         self._lost: set[str] = set()
         """Of whom something was withdrawn."""
         self._making: set[str] = set()
@@ -94,14 +94,15 @@ class Newest:
             if since.gone:
                 every[patient] = self._looked_up(tx, patient)
             elif since.kept:
-                grown: dict[str, int] = {}
+                grown: Of = {}
                 _grow(grown, patient, since.kept)
                 every[patient] = self._newer(tx, patient, every.get(patient, {}), grown)
         return dict.fromkeys(people, _NOTHING) | every
 
-    def _newer(self, tx: sa.Connection, patient_id: str, found: Of, grown: dict[str, int]) -> Of:
-        newest = {name: max(t_ns, found[name].t_ns) if name in found else t_ns for name, t_ns in grown.items()}
-        return found | self._told(tx, patient_id, newest)
+    def _newer(self, tx: sa.Connection, patient_id: str, found: Of, grown: Of) -> Of:
+        """`found`, with what is newest of the channels that have grown; a day before, something may have come late."""
+        newest = {name: max(one, found.get(name, one), key=rank) for name, one in grown.items()}
+        return found | {name: self._with_the_day_before(tx, patient_id, one) for name, one in newest.items()}
 
     def _looked_up(self, tx: sa.Connection, patient_id: str) -> Of:
         every = self._shelf.everything(tx, patient_id, *EVER_NS)
@@ -126,12 +127,13 @@ class Newest:
         return msgspec.structs.replace(one, before_value=value)
 
 
-def _grow(grown: dict[str, int], patient_id: str, rows: Iterable[Kept]) -> None:
-    """Note when these rows have the newest of each channel."""
+def _grow(grown: Of, patient_id: str, rows: Iterable[Kept]) -> None:
+    """Note the newest of each channel in these rows."""
     for one in rows:
-        for channel, _, stop in one.channels(patient_id):
-            t_ns = int(one.sheaf.rows["t_ns"][stop - 1])
-            grown[channel] = max(t_ns, grown.get(channel, t_ns))
+        for newest in one.newest(patient_id):
+            known = grown.get(newest.channel)
+            if known is None or rank(known) < rank(newest):
+                grown[newest.channel] = newest
 
 
 _NOTHING: Of = {}

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator
 import numpy as np
 
 from server.readings.journal import Filed
+from server.readings.model import Latest, rank
 from server.readings.sheaf import Sheaf, identities
 from server.readings.values import Values, flags, merged
 
@@ -50,6 +51,19 @@ class Kept:
             first, start = self._series[patient_id, channel]
             yield channel, first, start
 
+    def newest(self, patient_id: str) -> Iterator[Latest]:
+        """The newest of each channel of one patient, without the value of a day before.
+
+        Of one moment and value there may be several: the one that ranks highest (`rank`).
+        """
+        t_ns, value = self._columns.t_ns, self._columns.value
+        for channel, start, stop in self.channels(patient_id):
+            last = first = stop - 1
+            newest = t_ns.item(last), value.item(last)
+            while first > start and (t_ns.item(first - 1), value.item(first - 1)) == newest:
+                first -= 1
+            yield max((self._latest(channel, place) for place in range(first, stop)), key=rank)
+
     def values(self, where: slice) -> Values:
         """These rows."""
         return self._columns.only(where)
@@ -65,6 +79,12 @@ class Kept:
             names = identities(self.sheaf.rows[where])
             values = values.only(np.array([gone.get(name, -1) <= self.seq for name in names], np.bool_))
         return values if len(values.t_ns) else None
+
+    def _latest(self, channel: str, place: int) -> Latest:
+        row = self.sheaf.rows[place]
+        status = tuple(self.sheaf.statuses[row["status"]].split())
+        t_ns, value = self._columns.t_ns.item(place), self._columns.value.item(place)
+        return Latest(channel, t_ns, value, int(row["decimals"]), status, int(row["stored_ns"]), None)
 
     def at(self, patient_id: str, t_ns: int) -> Sheaf | None:
         """All that one patient's devices measured at one moment; None for nothing."""

@@ -276,6 +276,44 @@ def test_who_began_to_read_before_a_fold_reads_the_same_after_it(db: Database) -
         assert chunks.position(tx) == 4
 
 
+def test_a_fold_goes_some_people_at_a_time_and_no_further_than_it_is_told(
+    db: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("server.readings.fold.PEOPLE", 1)
+    for number, patient in enumerate(("eva", "odd", "eva", "odd")):
+        with db.write() as tx:
+            keep(tx, [reading(number, number, 90.0 + number, patient)], 1)
+    positions = []
+    while fold(db, up_to=3):
+        with db.read() as tx:
+            positions.append(chunks.position(tx))
+            assert series(tx, "eva", "spo2", *EVER_NS).value == [90, 92]
+            assert series(tx, "odd", "spo2", *EVER_NS).value == [91, 93]
+    assert positions == [1, 2, 3], "one person at a time, and what comes meanwhile is for another time"
+    assert fold(db) == 1
+    assert fold(db) == 0
+
+
+def test_of_two_readings_of_one_moment_the_same_is_newest_before_the_fold_and_after_a_restart(tmp_path: Path) -> None:
+    db = opened(tmp_path / "db.sqlite")
+    with db.write() as tx:
+        keep(tx, [reading(1, 0, 90.0)], 1)
+    with db.read() as tx:
+        assert latest(tx, ["eva"])["eva"]["spo2"].value == 90
+    same = [reading(2, 24, 91.0, decimals=1, device="a"), reading(3, 24, 91.0, decimals=0, device="b")]
+    with db.write() as tx:
+        keep(tx, [*same, reading(4, 24, 70.0)], 1)
+    with db.read() as tx:
+        newest = latest(tx, ["eva"])["eva"]["spo2"]
+    assert (newest.value, newest.decimals, newest.before_value) == (91, 1, 90)
+    fold(db)
+    db.close()
+    db = opened(tmp_path / "db.sqlite")
+    with db.read() as tx:
+        assert latest(tx, ["eva"])["eva"]["spo2"] == newest
+    db.close()
+
+
 def test_a_reading_of_another_time_and_another_person_is_known_by_its_identity_after_a_restart(tmp_path: Path) -> None:
     """The device's record is the same; only the assignment was mended and the clock corrected since."""
     db = opened(tmp_path / "db.sqlite")
