@@ -3,6 +3,7 @@ import type { Span } from "../format";
 import { accessNb } from "./access.nb";
 import { life } from "./life.nb";
 import { me } from "./me.nb";
+import { programmes } from "./programmes.nb";
 import { rota } from "./rota.nb";
 import { screens } from "./screens.nb";
 
@@ -474,6 +475,7 @@ export const nb = {
     done: (gateway: string) => `${gateway} er trukket tilbake.`,
   },
   rota,
+  programmes,
   news: {
     raised: (priority: string, name: string, why: string) => `${priority} alarm: ${name}. ${why}`,
     worse: (priority: string, name: string, why: string) => `Alarmen er nå ${priority}: ${name}. ${why}`,
