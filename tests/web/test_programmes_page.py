@@ -79,7 +79,7 @@ def test_a_version_is_written_tried_and_put_in_force_with_a_reason_and_the_old_o
     expect(changes.get_by_role("row", name="spo2_floor")).to_contain_text("9086")
     expect(changes.get_by_role("row", name=re.compile("^NEWS2 "))).to_contain_text("tatt ut")
     shown(anne, "changes")
-    anne.get_by_role("button", name="Prøv").click()
+    anne.get_by_role("button", name="Prøv", exact=True).click()
     found = anne.get_by_role("table", name="pasientdøgn")
     expect(found.get_by_role("row", name="Pasienter med alarm")).to_contain_text("1")
     expect(
@@ -101,6 +101,8 @@ def test_a_version_is_written_tried_and_put_in_force_with_a_reason_and_the_old_o
     expect(anne.get_by_role("table", name="endringer").get_by_role("row", name="spo2_floor")).to_contain_text("8690")
     shown(anne, "compared")
     anne.get_by_role("button", name=f"Ta utgave {VERSION} i bruk igjen").click()
+    expect(anne.get_by_role("textbox", name="copd.toml")).to_have_count(0)
+    shown(anne, "put-back")
     anne.get_by_role("textbox", name="Hvorfor?").fill("den fant ikke alt")
     anne.get_by_role("button", name="Ta i bruk").click()
     expect(history.get_by_role("listitem").first).to_contain_text("den fant ikke alt")
@@ -115,6 +117,16 @@ def test_a_slip_is_named_with_the_place_and_the_mend_and_nothing_follows(ward: W
     expect(anne.locator(".notice")).to_contain_text("did you mean 'spo2_floor'")
     expect(anne.get_by_role("button", name="Ta i bruk")).to_have_count(0)
     shown(anne, "slip")
+
+
+def test_what_is_changed_after_it_was_checked_must_be_checked_again(ward: Ward, signed_in: SignIn) -> None:
+    anne = signed_in("anne")
+    open_copd(anne)
+    write(anne, NEXT)
+    expect(anne.get_by_role("button", name="Ta i bruk")).to_be_visible()
+    anne.get_by_role("textbox", name="copd.toml").fill(NEXT.replace("spo2_floor = 86", "spo2_floor = 70"))
+    expect(anne.get_by_role("button", name="Ta i bruk")).to_have_count(0)
+    expect(anne.get_by_role("table", name="endringer")).to_have_count(0)
 
 
 def test_whoever_was_first_is_named(ward: Ward, signed_in: SignIn) -> None:

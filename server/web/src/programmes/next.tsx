@@ -11,19 +11,32 @@ import { TryOut } from "./whatif";
 
 const LEAST_WORDS = 3;
 
-/// By its text: what is in force, changed, or a file from somewhere.
-export function Write({ page, now, chosen }: { page: ProgrammePage; now: Version; chosen: (text: string, found: Checked) => void }) {
+interface WriteProps {
+  page: ProgrammePage;
+  now: Version;
+  chosen: (text: string, found: Checked) => void;
+  changed: () => void;
+}
+
+/// By its text: what is in force, changed, or a file from somewhere. What was checked is no longer what stands here once
+/// that is changed, and is let go of.
+export function Write({ page, now, chosen, changed }: WriteProps) {
   const words = useWords();
   const P = words.programmes;
   const [text, setText] = useState(now.text ?? "");
   const check = useMutation({
-    mutationFn: () => ask.check(page.name, text),
+    mutationFn: (said: string) => ask.check(page.name, said),
     networkMode: "always",
-    onSuccess: (found) => {
+    onSuccess: (found, said) => {
       speak("polite", P.usable);
-      chosen(text, found);
+      chosen(said, found);
     },
   });
+  const put = (said: string) => {
+    setText(said);
+    check.reset();
+    changed();
+  };
   return (
     <section className="card" aria-labelledby="write">
       <h2 id="write">{P.write}</h2>
@@ -34,7 +47,7 @@ export function Write({ page, now, chosen }: { page: ProgrammePage; now: Version
           <input
             type="file"
             accept=".toml,text/plain"
-            onChange={(event) => void event.target.files?.[0]?.text().then(setText)}
+            onChange={(event) => void event.target.files?.[0]?.text().then(put)}
           />
         </label>
       </p>
@@ -47,7 +60,7 @@ export function Write({ page, now, chosen }: { page: ProgrammePage; now: Version
         maxRows={24}
         spellCheck={false}
         lang="en"
-        onChange={(event) => setText(event.target.value)}
+        onChange={(event) => put(event.target.value)}
       />
       {check.isError && (
         <Notice>
@@ -55,7 +68,7 @@ export function Write({ page, now, chosen }: { page: ProgrammePage; now: Version
         </Notice>
       )}
       <p className="actions">
-        <Button size="small" loading={check.isPending} disabled={!text.trim()} onClick={() => check.mutate()}>
+        <Button size="small" loading={check.isPending} disabled={!text.trim()} onClick={() => check.mutate(text)}>
           {P.check}
         </Button>
       </p>
@@ -97,7 +110,7 @@ export function Next({ page, now, candidate, done }: { page: ProgrammePage; now:
         <h2 id="next">{P.next(now.version, version.version)}</h2>
         <Changes before={now} after={version} />
       </section>
-      <TryOut key={version.digest} name={page.name} version={version} which={which} />
+      <TryOut key={version.digest} name={page.name} now={now} version={version} which={which} />
       <section className="card" aria-labelledby="put">
         <h2 id="put">{P.putTitle(version.version)}</h2>
         <p>{P.putWhat(page.patients)}</p>

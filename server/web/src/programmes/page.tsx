@@ -130,7 +130,14 @@ function Work({ page }: { page: ProgrammePage }) {
       )}
       {!looks && (
         <>
-          <Write page={page} now={now} chosen={(text, found) => setDoing({ which: { text }, version: found.version, dropped: found.limits_dropped })} />
+          {(doing === "write" || "text" in doing.which) && (
+            <Write
+              page={page}
+              now={now}
+              chosen={(text, found) => setDoing({ which: { text }, version: found.version, dropped: found.limits_dropped })}
+              changed={() => setDoing("write")}
+            />
+          )}
           {doing === "write" ? (
             <p className="actions">
               <Button size="small" variant="tertiary" onClick={() => setDoing("look")}>

@@ -11,7 +11,7 @@ import { type Outcome, type Version, type WhatIf, type Which, ask, underWay, wha
 
 const DAYS = ["7", "14", "30", "90"];
 
-export function TryOut({ name, version, which }: { name: string; version: Version; which: Which }) {
+export function TryOut({ name, now, version, which }: { name: string; now: Version; version: Version; which: Which }) {
   const words = useWords();
   const P = words.programmes;
   const queries = useQueryClient();
@@ -61,7 +61,7 @@ export function TryOut({ name, version, which }: { name: string; version: Versio
         </Notice>
       )}
       {mine && one.state === "stopped" && <p>{P.whatif.stopped}</p>}
-      {mine && one.outcome && <Found one={one} outcome={one.outcome} />}
+      {mine && one.outcome && <Found one={one} outcome={one.outcome} versions={[now, version]} />}
     </section>
   );
 }
@@ -89,12 +89,14 @@ function Progress({ one }: { one: WhatIf }) {
   );
 }
 
-function Found({ one, outcome }: { one: WhatIf; outcome: Outcome }) {
+function Found({ one, outcome, versions }: { one: WhatIf; outcome: Outcome; versions: Version[] }) {
   const words = useWords();
+  const say = useSay();
   const P = words.programmes;
   const { before, after } = outcome;
   const often = (value: number | null) => (value === null ? P.whatif.short : format.number(value, 1));
   const levels = (["high", "medium", "low"] as const).filter((level) => before.by_level[level] || after.by_level[level]);
+  const titles = new Map(versions.flatMap((version) => version.rules.map((rule) => [rule.name, say(rule.title)])));
   const rules = [...new Set([...Object.keys(before.by_rule), ...Object.keys(after.by_rule)])];
   const rows: [string, string, string][] = [
     [P.whatif.per100, often(before.per_100_patient_days), often(after.per_100_patient_days)],
@@ -104,7 +106,7 @@ function Found({ one, outcome }: { one: WhatIf; outcome: Outcome }) {
       P.whatif.level(words.priority[level]), format.plain(before.by_level[level] ?? 0), format.plain(after.by_level[level] ?? 0),
     ]),
     ...rules.map((rule): [string, string, string] => [
-      P.whatif.rule(rule), format.plain(before.by_rule[rule] ?? 0), format.plain(after.by_rule[rule] ?? 0),
+      P.whatif.rule(titles.get(rule) ?? rule), format.plain(before.by_rule[rule] ?? 0), format.plain(after.by_rule[rule] ?? 0),
     ]),
   ];
   return (
