@@ -5,7 +5,7 @@ import re
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from server.patients.programmes import OURS, load
 from server.programmes import store
@@ -146,6 +146,32 @@ def test_whoever_was_first_is_named(ward: Ward, signed_in: SignIn) -> None:
     expect(anne.locator(".notice")).to_contain_text("Berit Aas tok en annen utgave i bruk før deg")
     shown(anne, "overtaken")
     assert server.programmes.of("copd").version == "8"
+
+
+def test_a_trial_under_way_shows_how_far_it_has_come_and_one_that_failed_says_why(
+    ward: Ward, signed_in: SignIn
+) -> None:
+    anne = signed_in("anne")
+    open_copd(anne)
+    write(anne, NEXT)
+    anne.get_by_role("button", name="Prøv", exact=True).click()
+    expect(anne.locator(".notice")).to_contain_text("there are no readings in the last 14 days of who follows 'copd'")
+    shown(anne, "failed")
+
+    def half_way(route: Route) -> None:
+        """What a colleague's long trial looks like: a real one is over before axe has looked."""
+        found = route.fetch()
+        theirs = {"state": "running", "done": 42, "of": 100, "by": "Berit Aas", "problem": ""}
+        route.fulfill(response=found, json=found.json() | theirs)
+
+    anne.route("**/api/whatif", half_way)
+    anne.reload()
+    open_copd(anne)
+    write(anne, NEXT)
+    expect(anne.get_by_role("progressbar", name="Prøvingen")).to_be_visible()
+    expect(anne.get_by_text("copd 9, Berit Aas: 42 %")).to_be_visible()
+    expect(anne.get_by_role("button", name="Stopp")).to_be_visible()
+    shown(anne, "running")
 
 
 def test_nobody_but_an_administrator_finds_the_page(ward: Ward, signed_in: SignIn) -> None:
