@@ -129,9 +129,10 @@ def _log_to_stderr() -> None:
 
 
 def _check(said: argparse.Namespace) -> int:
-    from server.app import check_limits, checked_municipality
+    from server.app import checked_municipality
     from server.config import load
     from server.escalation.model import load as load_ladders
+    from server.patients.programmes import check_limits
     from server.patients.programmes import load as load_programmes
 
     config = load(said.config)

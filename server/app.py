@@ -26,6 +26,7 @@ import server.fleet.store as fleet
 import server.ingest.store as ingest
 import server.oncall.store as oncall
 import server.patients.store as patients
+import server.programmes.store as in_force
 from server import broker, reign, revisions, trouble
 from server.access import organisations, steps
 from server.access.vault import Vault
@@ -35,7 +36,7 @@ from server.api import Health
 from server.audit.heads import EVERY_S, Heads
 from server.broker import Running
 from server.broker.accounts import well_formed
-from server.config import Config, Influx, Municipality, Patient, load_municipality, zone_of
+from server.config import Config, Influx, Municipality, load_municipality, zone_of
 from server.db import Database, troubled
 from server.decisions.record import looked
 from server.decisions.retention import prune
@@ -68,8 +69,7 @@ from server.notify.senders import senders
 from server.notify.senders.modem import Heard, Modem, Report
 from server.orders import tick as orders
 from server.orders.store import heard
-from server.patients import versions
-from server.patients.programmes import Programmes
+from server.patients.programmes import Programmes, check_limits
 from server.patients.programmes import load as load_programmes
 from server.readings.fold import catch_up, fold
 from server.readings.journal import last_seq
@@ -328,10 +328,11 @@ class Server:
 
     def _apply(self, tx: sa.Connection, now_ns: int) -> None:
         answers.refuse_listed(one.device for one in self.municipality.assignments)
-        check_limits(
-            self.programmes, self.municipality.patients
-        )  # first: no database need take a limit that is no number
-        versions.remember(tx, self.programmes, now_ns)
+        in_force.apply(tx, self.programmes, now_ns)
+        found = in_force.in_force(tx, self.programmes)
+        self.programmes.put(*map(found.of, found.names))
+        # Before they are written: no database need take a limit that is no number.
+        check_limits(self.programmes, self.municipality.patients)
         organisations.apply(tx, self.municipality, now_ns)
         patients.apply(tx, self.municipality, now_ns)
         fleet.apply(tx, self.municipality, now_ns)
@@ -529,15 +530,6 @@ def checked_municipality(config: Config) -> Municipality:
                 "choose another name: that one is the server's own on the broker",
             )
     return municipality
-
-
-def check_limits(programmes: Programmes, people: Iterable[patients.PatientRecord | Patient]) -> None:
-    """That everybody's programme is there and takes their limits; raises ConfigError that names the patient."""
-    for person in people:
-        try:
-            programmes.limits(person.programme, person.limits)
-        except ConfigError as error:
-            raise ConfigError(f"patient {person.id}: {error.text}", error.mend) from error
 
 
 async def run(config: Config, *, standby: bool = False) -> None:

@@ -69,6 +69,8 @@ from server.orders.routes import router as orders
 from server.patients.routes import router as patients
 from server.presence.model import Viewer
 from server.presence.routes import router as presence
+from server.programmes.routes import router as programmes
+from server.programmes.trial import Trials
 from server.readings.routes import router as readings
 from server.reports.routes import router as reports
 from server.reviews.routes import router as reviews
@@ -120,6 +122,7 @@ def build(house: House, *, door: Door | None = None, dist: Path = DIST) -> FastA
         try:
             yield
         finally:
+            await asyncio.to_thread(app.state.trials.close)
             pump.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await pump
@@ -133,6 +136,7 @@ def build(house: House, *, door: Door | None = None, dist: Path = DIST) -> FastA
     app.state.door = door or Door(house.db, secure=web.secure, provider=Provider(oidc, web.address) if oidc else None)
     app.state.looks = Looks(house.db)
     app.state.gate = Gate(house.config.metrics)
+    app.state.trials = Trials(house.db)
     app.state.scopes = Scopes(lambda: house.clock.now_ns())
     app.add_middleware(Witness, looks=app.state.looks, now_ns=lambda: house.clock.now_ns())
     app.add_middleware(Guard)
@@ -152,7 +156,7 @@ def build(house: House, *, door: Door | None = None, dist: Path = DIST) -> FastA
     for router in (
         access, me, people, emergency, audit, patients, readings, corrections_routes, orders, alarms, cases, questions,
         phone, fleet, giving, identity, for_hubs, home_page, metrics, proposals, my_ways, answer_page, hooks, presence,
-        filters, reviews, oncall, ladders, handover, reports,
+        filters, reviews, oncall, ladders, handover, reports, programmes,
     ):  # fmt: skip
         app.include_router(router)
     _own_routes(app)

@@ -14,6 +14,7 @@ from server.db import Database
 from server.patients import programmes
 from server.patients.programmes import Programmes
 from server.patients.store import PatientRecord, patient
+from server.programmes.store import in_force
 from vitals.errors import ConfigError, StoreError
 
 
@@ -32,7 +33,7 @@ def kept(config_file: Path) -> Iterator[Kept]:
     config = load(config_file)
     zone = zone_of(config.time_zone, str(config_file))
     with opened(config.database.where(config.data)) as tx:
-        yield Kept(config, programmes.load(config.programmes), zone, tx)
+        yield Kept(config, in_force(tx, programmes.load(config.programmes)), zone, tx)
 
 
 @contextmanager

@@ -1,6 +1,6 @@
 """What is known of many patients, for `whatif`: from a server's database, an export of it, or a wide table."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -16,9 +16,10 @@ from hjemvakt.triage.kept import kept, opened
 from server.patients import programmes
 from server.patients.programmes import Programmes
 from server.patients.store import all_patients
-from server.readings.filed import Wanted, filed
+from server.programmes.record import Gathered, gather
+from server.programmes.store import in_force
+from server.readings.filed import Wanted
 from server.readings.model import EVER_NS
-from server.readings.occurrences import occurrences
 from triage.passage import Record
 from vitals.block import DOUBTED
 from vitals.channels import CHANNELS
@@ -64,7 +65,7 @@ def known(where: Path) -> Known:
             return _of_server(server.tx, server.programmes)
     if where.suffix not in table.FORMATS:
         with opened(where) as tx:
-            return _of_server(tx, programmes.load(None))
+            return _of_server(tx, in_force(tx, programmes.load(None)))
     if where.suffix == ".parquet" and "patient_id" in _columns(where):
         return _of_export(where)
     return _of_table(where)
@@ -72,15 +73,8 @@ def known(where: Path) -> Known:
 
 def _of_server(tx: sa.Connection, today: Programmes) -> Known:
     people = all_patients(tx)
-    gathered = _Gathered()
-    for some in filed(tx, Wanted(*EVER_NS)):
-        good = [DOUBTED.isdisjoint(words.split()) for words in some.status]
-        gathered.add(some.patient_id, some.channel, some.t_ns, some.stored_ns, some.value, good)
-    rows = tx.execute(sa.select(occurrences)).all()
-    gathered.add(
-        [row.patient_id for row in rows], [row.sample for row in rows], [row.t_ns for row in rows],
-        [row.stored_ns for row in rows], [row.sample_value for row in rows], [True] * len(rows),
-    )  # fmt: skip
+    gathered = Gathered()
+    gather(tx, Wanted(*EVER_NS), gathered)
     followers = {one.id: Follower(one.programme, one.limits) for one in people}
     return Known(gathered.record("the journal"), followers, today, hourly=False)
 
@@ -90,7 +84,7 @@ def _of_export(path: Path) -> Known:
     missing = [name for name in _LONG if name not in found.column_names]
     if missing:
         raise ConfigError(f"{path} has no column {missing[0]!r}", "make it with `hjemvakt readings export`")
-    gathered = _Gathered()
+    gathered = Gathered()
     for batch in found.select(_LONG).to_batches():
         patient, channel, t, value, status, stored = (batch.column(number) for number in range(len(_LONG)))
         if any(column.null_count for column in (patient, channel, t, value, stored)):
@@ -111,7 +105,7 @@ def _of_export(path: Path) -> Known:
 
 def _of_table(path: Path) -> Known:
     wide = table.read(path)
-    gathered = _Gathered()
+    gathered = Gathered()
     t_ns = _BEGINNING_NS + np.rint(wide.hour * _HOUR_NS).astype(np.int64)
     who = np.array(wide.patients, dtype=object)[wide.patient]
     for name, value in wide.column.items():
@@ -124,35 +118,6 @@ def _of_table(path: Path) -> Known:
         remarks.append(f"columns that are nothing here: {', '.join(wide.ignored)}")
     followers = {one: Follower() for one in wide.patients}
     return Known(gathered.record(str(path)), followers, programmes.load(None), hourly=True, remarks=tuple(remarks))
-
-
-class _Gathered:
-    """Columns, put together piece by piece."""
-
-    def __init__(self) -> None:
-        self._patients: dict[str, int] = {}
-        self._names: dict[str, int] = {}
-        self._pieces: list[tuple[np.ndarray[tuple[int], np.dtype[np.generic]], ...]] = []
-
-    def add(
-        self, patient: Sequence[str], name: Sequence[str], t_ns: Iterable[int], known_ns: Iterable[int],
-        value: Iterable[float], good: Iterable[bool],
-    ) -> None:  # fmt: skip
-        self._pieces.append(
-            (
-                np.array([self._patients.setdefault(one, len(self._patients)) for one in patient], np.int64),
-                np.array([self._names.setdefault(one, len(self._names)) for one in name], np.int64),
-                np.array(t_ns, np.int64), np.array(known_ns, np.int64), np.array(value, np.float64),
-                np.array(good, np.bool_),
-            )
-        )  # fmt: skip
-
-    def record(self, where: str) -> Record:
-        """All of it; raises ConfigError where there is nothing."""
-        if not self._patients:
-            raise ConfigError(f"there are no readings in {where}", "name data in which something was measured")
-        columns = [np.concatenate(column) for column in zip(*self._pieces, strict=True)]
-        return Record(tuple(self._patients), tuple(self._names), *columns)
 
 
 def _columns(path: Path) -> list[str]:

@@ -2,42 +2,25 @@
 
 import argparse
 import sys
-from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import msgspec
-import numpy as np
 
 from hjemvakt.triage.progress import bar
 from hjemvakt.triage.records import Known, known
 from server.patients.programmes import read
-from triage.passage import Alarm, Difference, Record, alarms, difference
-from triage.programme import Programme, limits_for
+from server.programmes.whatif import LONG_S, SHORT_S, Side, only, patient_days, personal, side, watched
+from triage.passage import Alarm, Difference, Record, difference
+from triage.programme import Programme
 from vitals.alarm import Kind
 from vitals.clock import NS
 from vitals.errors import ConfigError
 
 OK = 0
 SHOWN = 10
-SHORT_S, LONG_S = 300.0, 3600.0
-"""What becomes known is looked at within five minutes, and everybody once an hour."""
-
-
-class Side(msgspec.Struct, frozen=True):
-    """What a programme makes of it. `touched`: patients with at least one alarm. Below one day there is no rate."""
-
-    programme: str
-    version: str
-    digest: str
-    alarms: int
-    per_100_patient_days: float | None
-    touched: int
-    by_kind: dict[str, int]
-    by_level: dict[str, int]
-    by_rule: dict[str, int]
 
 
 def main(argv: Sequence[str]) -> int:
@@ -48,14 +31,13 @@ def main(argv: Sequence[str]) -> int:
     data = known(said.on)
     people = _people(data, new, against)
     today = {one: against or data.programmes.of(data.followers[one].programme or new.name) for one in people}
-    record = _only(data.record, people)
-    limits_new = {one: _limits(data, record, one, new) for one in people}
-    limits_old = {one: _limits(data, record, one, today[one]) for one in people}
+    record = only(data.record, people)
+    limits_new = {one: personal(one, new, data.followers[one].limits) for one in people}
+    limits_old = {one: personal(one, today[one], data.followers[one].limits) for one in people}
     before = _run(record, next(iter(today.values())), limits_old, data.hourly, "before")
     after = _run(record, new, limits_new, data.hourly, "after")
-    first, last = record.span()
-    days = float((last - first).sum()) / (86_400 * NS)
-    sides = [_side(one, found, days) for one, found in ((next(iter(today.values())), before), (new, after))]
+    days = patient_days(record)
+    sides = [side(one, found, days) for one, found in ((next(iter(today.values())), before), (new, after))]
     compared = difference(before, after)
     if said.json:
         print(msgspec.json.format(msgspec.json.encode(_tree(data, people, days, sides, compared)).decode()))
@@ -111,52 +93,11 @@ def _shipped(data: Known, new: Programme) -> None:
         )
 
 
-def _limits(data: Known, record: Record, patient: str, programme: Programme) -> dict[str, float]:
-    """All that apply to a patient; raises ConfigError that names the patient whom they do not fit."""
-    try:
-        return limits_for(programme, data.followers[patient].limits)
-    except ConfigError as error:
-        raise ConfigError(
-            f"patient {patient} under {programme.name} {programme.version}: {error.text}", error.mend
-        ) from error
-
-
-def _only(record: Record, people: Sequence[str]) -> Record:
-    """The record of these people alone."""
-    place = {one: number for number, one in enumerate(people)}
-    number = np.array([place.get(one, -1) for one in record.patients], np.int64)[record.patient]
-    kept = number >= 0
-    return Record(
-        tuple(people), record.names, number[kept], record.name[kept], record.t_ns[kept], record.known_ns[kept],
-        record.value[kept], record.good[kept],
-    )  # fmt: skip
-
-
 def _run(
     record: Record, programme: Programme, limits: Mapping[str, Mapping[str, float]], hourly: bool, which: str
 ) -> list[Alarm]:
-    first, _ = record.span()
-    given = {
-        one: {**limits[one], "watched_since_ns": float(since)}
-        for one, since in zip(record.patients, first.tolist(), strict=True)
-    }
     with bar(f"looks {which}") as progress:
-        return alarms(
-            record, programme.rules_of(), given, short_s=LONG_S if hourly else SHORT_S, long_s=LONG_S, progress=progress
-        )
-
-
-def _side(programme: Programme, found: Sequence[Alarm], days: float) -> Side:
-    often = round(100 * len(found) / days, 2) if days >= 1 else None
-    return Side(
-        programme.name, programme.version, programme.digest, len(found), often,
-        len({one.patient for one in found}), _counted(one.kind.value for one in found),
-        _counted(one.level.name.lower() for one in found), _counted(one.rule for one in found),
-    )  # fmt: skip
-
-
-def _counted(words: Iterable[str]) -> dict[str, int]:
-    return dict(Counter(words).most_common())
+        return watched(record, programme, limits, progress, short_s=LONG_S if hourly else SHORT_S)
 
 
 def _page(

@@ -28,11 +28,12 @@ def brief_of(tx: sa.Connection, programmes: Programmes, patient_id: str) -> Pati
 
 def plan(programme: Programme) -> PlanView:
     """What the programme says is to be done."""
-    actions = [_action(one) for one in programme.action]
+    actions = [action(one) for one in programme.action]
     return PlanView(programme=programme.name, version=programme.version, actions=actions)
 
 
-def _action(one: Action) -> ActionView:
+def action(one: Action) -> ActionView:
+    """One thing to do, with its steps."""
     steps = zip(one.steps.get("nb", ()), one.steps.get("en", ()), strict=True)
     return ActionView(
         priority=one.priority, rule=one.rule or None, do=Text(nb=one.do["nb"], en=one.do["en"]), source=one.source,

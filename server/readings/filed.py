@@ -45,9 +45,10 @@ def filed(tx: sa.Connection, wanted: Wanted) -> Iterator[Filed]:
     rows = list(journal.filed(tx, chunks.position(tx)))
     gone = {one.identity: row.seq for row in rows for one in row.withdrawn}
     tail = join([_still(one.sheaf, gone, one.seq) for one in rows])
+    chosen = frozenset(wanted.patients)
     of_tail = {tail.words[number] for number in np.unique(tail.rows["patient"]).tolist()}
     for patient in sorted(of_tail.union(chunks.patients(tx))):
-        if wanted.patients and patient not in wanted.patients:
+        if chosen and patient not in chosen:
             continue
         folded = (_still(one, gone, 0) for one in chunks.whole(tx, patient, wanted.from_ns, wanted.to_ns - 1))
         found = _in_order(join([*folded, *_of(tail, patient)]), wanted)

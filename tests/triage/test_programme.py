@@ -6,7 +6,11 @@ from pathlib import Path
 import pytest
 
 from triage.catalogue import bounds
-from triage.programme import GIVEN, limits_for, parse
+from triage.grid import Sample, window
+from triage.programme import GIVEN, Programme, limits_for, parse
+from triage.run import Verdicts, run
+from vitals.alarm import Kind, Level
+from vitals.clock import NS
 from vitals.errors import ConfigError
 
 PROGRAMMES = sorted((Path(__file__).parents[2] / "configs" / "programmes").glob("*.toml"))
@@ -213,9 +217,76 @@ def test_two_things_to_do_about_one_alarm_are_refused():
         parse(HEART + ACTION + ACTION, "heart.toml")
 
 
-@pytest.mark.parametrize("name", ["copd", "general", "heart-failure"])
-def test_every_priority_of_these_wards_has_something_to_do_marked_for_a_clinician(name):
+TELLS_A_NURSE = ("high", "medium")
+"""Of what somebody is called for; a low finding is looked at when there is time."""
+
+
+def without_something_to_do(programme: Programme) -> list[str]:
+    """Each clinical rule and priority of which the page would have to say that nothing is written down."""
+    said = {(one.priority, one.rule) for one in programme.action}
+    return [
+        f"{priority} {one.name}"
+        for one in programme.rules_of()
+        for priority in TELLS_A_NURSE
+        if one.kind is Kind.CLINICAL and not said & {(priority, one.name), (priority, "")}
+    ]
+
+
+@pytest.mark.parametrize("path", PROGRAMMES, ids=lambda path: path.stem)
+def test_every_red_or_yellow_finding_of_a_shipped_programme_has_something_to_do(path):
+    programme = parse(path.read_text(encoding="utf-8"), path.name)
+    assert without_something_to_do(programme) == []
+    assert all("(check)" in one.source for one in programme.action), "a clinician has confirmed none of them"
+    assert all(one.steps for one in programme.action)
+    own = {one.rule for one in programme.action if one.rule}
+    assert own <= {one.name for one in programme.rules_of() if one.kind is Kind.CLINICAL}, "shown beside no other alarm"
+
+
+def test_what_has_nothing_to_do_is_found_out():
+    assert without_something_to_do(parse(HEART, "heart.toml")) == ["high weight_gain", "medium weight_gain"]
+    assert without_something_to_do(parse(HEART + ACTION, "heart.toml")) == ["medium weight_gain"]
+    own = ACTION.replace('"high"', '"medium"') + 'rule = "weight_gain"\n'
+    assert without_something_to_do(parse(HEART + ACTION + own, "heart.toml")) == []
+
+
+def shipped(name: str) -> Programme:
     (path,) = [path for path in PROGRAMMES if path.stem == name]
-    actions = parse(path.read_text(encoding="utf-8"), path.name).action
-    assert {one.priority for one in actions if not one.rule} >= {"high", "medium"}
-    assert all("(check)" in one.source for one in actions)
+    return parse(path.read_text(encoding="utf-8"), path.name)
+
+
+def judged(programme: Programme, **told: float) -> Verdicts:
+    """What the programme's rules say of somebody who told this an hour ago."""
+    now_ns = 1_795_000_000 * NS
+    samples = [Sample("anna", name, now_ns - 3600 * NS, value) for name, value in told.items()]
+    rules = programme.rules_of()
+    return run(window(now_ns, ("anna",), samples, rules, {"anna": limits_for(programme, {})}), rules)
+
+
+@pytest.mark.parametrize("sign", ["face_droop", "arm_weakness", "speech_trouble"])
+def test_a_sign_of_a_stroke_is_an_emergency_at_a_good_pressure_too(sign):
+    programme = shipped("hypertension")
+    assert sign in [one.channel for one in programme.ask], "it is asked for, whatever the pressure"
+    (reason,) = judged(programme, bp_sys=128, bp_dia=78, **{sign: 1}).reasons(0, kind=Kind.CLINICAL)
+    assert (reason.rule, reason.level) == ("stroke_fast", Level.HIGH)
+    assert reason.text["nb"].startswith("Nye tegn på hjerneslag, ring 113")
+    no = dict.fromkeys(("face_droop", "arm_weakness", "speech_trouble"), 0.0)
+    assert judged(programme, bp_sys=128, bp_dia=78, **no).reasons(0, kind=Kind.CLINICAL) == []
+
+
+def test_the_research_score_is_switched_on_by_name_and_says_what_it_is():
+    text = (PROGRAMMES[0].parent / "frail-elderly.toml").read_text(encoding="utf-8")
+    for before, after in (('    "news2",', '    "news2", "deterioration",'), ('"frail-elderly"', '"frail-study"')):
+        assert before in text
+        text = text.replace(before, after)
+    study = parse(text, "frail-study.toml")
+    ill = {"resp_rate": 24, "spo2": 93, "bp_sys": 100, "pulse_rate": 118, "body_temp": 38.6, "oxygen_flow": 0}
+    found = {one.rule: one for one in judged(study, **ill).reasons(0, kind=Kind.CLINICAL)}
+    assert found["deterioration"].level <= Level.MEDIUM
+    assert found["deterioration"].text["nb"].startswith("Kun til forskning: ")
+    assert found["deterioration"].text["en"].startswith("Research only: ")
+    assert "deterioration" not in {one.rule for one in judged(shipped("frail-elderly"), **ill).reasons(0)}
+    assert without_something_to_do(study) == []
+
+
+def test_no_shipped_programme_has_the_research_score():
+    assert [path.stem for path in PROGRAMMES if "deterioration" in shipped(path.stem).rules] == []

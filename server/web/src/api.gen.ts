@@ -1525,6 +1525,86 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/programmes": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Programmes
+         * @description Every programme as it is in force, and how many of those whom you may see follow it.
+         */
+        get: operations["getProgrammes"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/programmes/{programme}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Programme
+         * @description One of them, with every version there has been.
+         */
+        get: operations["getProgramme"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/programmes/{programme}/check": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Check Programme
+         * @description Whether that text could be put in force; nothing is kept of it.
+         */
+        post: operations["checkProgramme"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/programmes/{programme}/in-force": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Put In Force
+         * @description Put a version in force, a new one or one there has been, for all who follow it, from their next look on.
+         */
+        post: operations["putProgrammeInForce"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/quarantine": {
         parameters: {
             query?: never;
@@ -1867,6 +1947,50 @@ export interface paths {
         get: operations["stream"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/whatif": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Whatif
+         * @description The what-if that was begun last, as far as it has come; null before the first.
+         */
+        get: operations["getWhatIf"];
+        put?: never;
+        /**
+         * Begin Whatif
+         * @description Begin to let a version and today's watch over the last days; 409 while another what-if is under way.
+         */
+        post: operations["beginWhatIf"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/whatif/stop": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Stop Whatif
+         * @description End the what-if that is under way, if one is.
+         */
+        post: operations["stopWhatIf"];
         delete?: never;
         options?: never;
         head?: never;
@@ -2289,6 +2413,15 @@ export interface components {
             /** Channel */
             channel: string;
             label: components["schemas"]["Text"];
+        };
+        /**
+         * Checked
+         * @description It could be put in force. `limits_dropped`: of so many patients a confirmed limit would be taken off.
+         */
+        Checked: {
+            /** Limits Dropped */
+            limits_dropped: number;
+            version: components["schemas"]["VersionView"];
         };
         /**
          * ClaimCode
@@ -2779,6 +2912,11 @@ export interface components {
             /** Verdict */
             verdict: ("justified" | "unjustified") | null;
         };
+        /** HTTPValidationError */
+        HTTPValidationError: {
+            /** Detail */
+            detail?: components["schemas"]["ValidationError"][];
+        };
         /** HandOver */
         HandOver: {
             /**
@@ -2962,6 +3100,24 @@ export interface components {
             why: string | null;
         };
         /**
+         * InForceView
+         * @description What became in force, and when. `put_by`: a name, empty for the file.
+         */
+        InForceView: {
+            /** Digest */
+            digest: string;
+            /** Id */
+            id: number;
+            /** Put By */
+            put_by: string;
+            /** Reason */
+            reason: string;
+            /** Since Ms */
+            since_ms: number;
+            /** Version */
+            version: string;
+        };
+        /**
          * Invalid
          * @description Why a reading does not count, and who said so. `correction`: what to name to undo it.
          */
@@ -3109,6 +3265,22 @@ export interface components {
             readings: components["schemas"]["Measured"][];
             /** Unit */
             unit: string;
+        };
+        /**
+         * LimitLine
+         * @description `value`: null where nobody has set one. `own`: the programme says so, and not the rule's default.
+         */
+        LimitLine: {
+            /** High */
+            high: number;
+            /** Low */
+            low: number;
+            /** Name */
+            name: string;
+            /** Own */
+            own: boolean;
+            /** Value */
+            value: number | null;
         };
         /**
          * Looking
@@ -3770,6 +3942,61 @@ export interface components {
             title: components["schemas"]["Text"];
         };
         /**
+         * ProgrammeLine
+         * @description A programme in the list: what is in force, how much it says, and how many follow it.
+         */
+        ProgrammeLine: {
+            /** Actions */
+            actions: number;
+            /** Ask */
+            ask: number;
+            /** Expect */
+            expect: number;
+            /** Limits */
+            limits: number;
+            /** Name */
+            name: string;
+            /** Patients */
+            patients: number;
+            /** Put By */
+            put_by: string;
+            /** Rules */
+            rules: number;
+            /** Since Ms */
+            since_ms: number;
+            title: components["schemas"]["Text"];
+            /** Version */
+            version: string;
+        };
+        /**
+         * ProgrammePage
+         * @description One programme. `seen` goes back when another version is put in force; versions and history newest first.
+         */
+        ProgrammePage: {
+            /** Digest */
+            digest: string;
+            /** History */
+            history: components["schemas"]["InForceView"][];
+            /** May Put */
+            may_put: boolean;
+            /** Name */
+            name: string;
+            /** Patients */
+            patients: number;
+            /** Seen */
+            seen: number;
+            /** Versions */
+            versions: components["schemas"]["VersionView"][];
+        };
+        /**
+         * ProgrammeText
+         * @description A programme's TOML, as it might come in force.
+         */
+        ProgrammeText: {
+            /** Text */
+            text: string;
+        };
+        /**
          * ProposalView
          * @description A limit that would suit the patient, learned from their own readings. It holds once a clinician has decided so.
          *
@@ -3811,6 +4038,20 @@ export interface components {
             usual: number;
             /** Value */
             value: number;
+        };
+        /**
+         * PutInForce
+         * @description `text`: a new version; or `digest`: one there has been. `seen`: the row of what was in force then.
+         */
+        PutInForce: {
+            /** Digest */
+            digest?: string | null;
+            /** Reason */
+            reason: string;
+            /** Seen */
+            seen: number;
+            /** Text */
+            text?: string | null;
         };
         /**
          * QuarantineRow
@@ -4228,6 +4469,19 @@ export interface components {
             version: string;
             why: components["schemas"]["Text"] | null;
         };
+        /** RuleLine */
+        RuleLine: {
+            /**
+             * Kind
+             * @enum {string}
+             */
+            kind: "clinical" | "technical";
+            /** Name */
+            name: string;
+            title: components["schemas"]["Text"];
+            /** Version */
+            version: string;
+        };
         /**
          * RuleUse
          * @description Of the closed alarms in which a rule spoke: how useful people found them (1 to 5), and how many were false.
@@ -4606,6 +4860,17 @@ export interface components {
             nb: string;
         };
         /**
+         * TimedLine
+         * @description A measurement or a question, every so many seconds.
+         */
+        TimedLine: {
+            /** Channel */
+            channel: string;
+            /** Every S */
+            every_s: number;
+            label: components["schemas"]["Text"];
+        };
+        /**
          * TimelineEntry
          * @description `what`: taken, stored, raised, reason, told, delivered, undelivered, acknowledged, expired, escalated, closed…
          *
@@ -4652,6 +4917,19 @@ export interface components {
              */
             role: "nurse" | "doctor" | "specialist" | "administrator";
         };
+        /** ValidationError */
+        ValidationError: {
+            /** Context */
+            ctx?: Record<string, never>;
+            /** Input */
+            input?: unknown;
+            /** Location */
+            loc: (string | number)[];
+            /** Message */
+            msg: string;
+            /** Error Type */
+            type: string;
+        };
         /**
          * Value
          * @description The newest reading of a channel. `stale`: older than the plan allows, so it must not be read as current.
@@ -4684,6 +4962,33 @@ export interface components {
             unit: string;
             /** Value */
             value: number;
+        };
+        /**
+         * VersionView
+         * @description A version, whole. `text`: the TOML as it was written; null where it was kept before texts were.
+         */
+        VersionView: {
+            /** Actions */
+            actions: components["schemas"]["ActionView"][];
+            /** Ask */
+            ask: components["schemas"]["TimedLine"][];
+            /** Digest */
+            digest: string;
+            /** Expect */
+            expect: components["schemas"]["TimedLine"][];
+            /** First Run Ms */
+            first_run_ms: number | null;
+            /** Limits */
+            limits: components["schemas"]["LimitLine"][];
+            /** Rules */
+            rules: components["schemas"]["RuleLine"][];
+            /** Startup Days */
+            startup_days: number;
+            /** Text */
+            text: string | null;
+            title: components["schemas"]["Text"];
+            /** Version */
+            version: string;
         };
         /**
          * Wait
@@ -4738,6 +5043,124 @@ export interface components {
             id: string;
             /** Name */
             name: string;
+        };
+        /**
+         * WhatIf
+         * @description The what-if that was begun last. `done` of `of` looks; `of` is 0 until that is known.
+         */
+        WhatIf: {
+            /** Against */
+            against: string;
+            /** By */
+            by: string;
+            /** Days */
+            days: number;
+            /** Digest */
+            digest: string;
+            /** Done */
+            done: number;
+            /** Number */
+            number: number;
+            /** Of */
+            of: number;
+            outcome: components["schemas"]["WhatIfOutcome"] | null;
+            /** Problem */
+            problem: string;
+            /** Programme */
+            programme: string;
+            /** Started Ms */
+            started_ms: number;
+            /**
+             * State
+             * @enum {string}
+             */
+            state: "gathering" | "running" | "done" | "failed" | "stopped";
+            /** Version */
+            version: string;
+        };
+        /**
+         * WhatIfAlarm
+         * @description An alarm that would come or go. `rule`: its title; `patient`: a name.
+         */
+        WhatIfAlarm: {
+            /** Hours */
+            hours: number;
+            /**
+             * Kind
+             * @enum {string}
+             */
+            kind: "clinical" | "technical";
+            /** Opened Ms */
+            opened_ms: number;
+            /** Patient */
+            patient: string;
+            /** Patient Id */
+            patient_id: string;
+            /**
+             * Priority
+             * @enum {string}
+             */
+            priority: "high" | "medium" | "low";
+            rule: components["schemas"]["Text"];
+        };
+        /**
+         * WhatIfNew
+         * @description `text` or `digest`, as for `PutInForce`: tried on the last so many days.
+         */
+        WhatIfNew: {
+            /** Days */
+            days: number;
+            /** Digest */
+            digest?: string | null;
+            /** Programme */
+            programme: string;
+            /** Text */
+            text?: string | null;
+        };
+        /**
+         * WhatIfOutcome
+         * @description `come`, `go`: the first of them, of `comes` and `goes`. Of those that stay, some come to another level.
+         */
+        WhatIfOutcome: {
+            after: components["schemas"]["WhatIfSide"];
+            before: components["schemas"]["WhatIfSide"];
+            /** Come */
+            come: components["schemas"]["WhatIfAlarm"][];
+            /** Comes */
+            comes: number;
+            /** Go */
+            go: components["schemas"]["WhatIfAlarm"][];
+            /** Goes */
+            goes: number;
+            /** Higher */
+            higher: number;
+            /** Lower */
+            lower: number;
+            /** Patient Days */
+            patient_days: number;
+            /** Patients */
+            patients: number;
+            /** Stay */
+            stay: number;
+        };
+        /** WhatIfSide */
+        WhatIfSide: {
+            /** Alarms */
+            alarms: number;
+            /** By Level */
+            by_level: {
+                [key: string]: number;
+            };
+            /** By Rule */
+            by_rule: {
+                [key: string]: number;
+            };
+            /** Per 100 Patient Days */
+            per_100_patient_days: number | null;
+            /** Touched */
+            touched: number;
+            /** Version */
+            version: string;
         };
         /**
          * WhoThen
@@ -9669,6 +10092,235 @@ export interface operations {
             };
         };
     };
+    getProgrammes: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProgrammeLine"][];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getProgramme: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                programme: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProgrammePage"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    checkProgramme: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                programme: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ProgrammeText"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Checked"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    putProgrammeInForce: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                programme: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PutInForce"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProgrammePage"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Answered"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     getQuarantine: {
         parameters: {
             query?: never;
@@ -10640,6 +11292,149 @@ export interface operations {
             };
             /** @description Unprocessable Entity */
             422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getWhatIf: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WhatIf"] | null;
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    beginWhatIf: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["WhatIfNew"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WhatIf"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Answered"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    stopWhatIf: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
                 headers: {
                     [name: string]: unknown;
                 };

@@ -20,6 +20,7 @@ const OnCallPage = lazy(() => import("./oncall/page"));
 const RosterEditor = lazy(() => import("./oncall/editor"));
 const HandoverPage = lazy(() => import("./handover/page"));
 const LaddersPage = lazy(() => import("./ladders/page"));
+const ProgrammesPage = lazy(() => import("./programmes/page"));
 const ReportsPage = lazy(() => import("./reports/page"));
 const MePage = lazy(() => import("./me/page"));
 
@@ -80,6 +81,7 @@ function Pages() {
           <Route path="/ladders">
             <LaddersPage />
           </Route>
+          <Route path="/programmes/:name?">{({ name }) => <ProgrammesPage name={name ?? null} />}</Route>
           <Route path="/reports">
             <ReportsPage />
           </Route>

@@ -28,6 +28,7 @@ NOBODYS = {
 }  # fmt: skip
 NOT_OF_A_PATIENT = {
     "username", "session", "relation_id", "glass_id", "way_id", "roster_id", "override_id", "swap_id", "name",
+    "programme",
 }  # fmt: skip
 """Parameters that name no patient's thing by themselves; each has a test below, or in `test_people`, `test_glass` or
 `test_rosters`."""

@@ -4,6 +4,7 @@ import { accessEn } from "./access.en";
 import { life } from "./life.en";
 import { me } from "./me.en";
 import type { Words } from "./nb";
+import { programmes } from "./programmes.en";
 import { rota } from "./rota.en";
 import { screens } from "./screens.en";
 import { status } from "./status.en";
@@ -474,6 +475,7 @@ export const en: Words = {
     done: (gateway) => `${gateway} is revoked.`,
   },
   rota,
+  programmes,
   news: {
     raised: (priority, name, why) => `${priority} alarm: ${name}. ${why}`,
     worse: (priority, name, why) => `The alarm is now ${priority}: ${name}. ${why}`,

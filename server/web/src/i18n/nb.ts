@@ -3,6 +3,7 @@ import type { Span } from "../format";
 import { accessNb } from "./access.nb";
 import { life } from "./life.nb";
 import { me } from "./me.nb";
+import { programmes } from "./programmes.nb";
 import { rota } from "./rota.nb";
 import { screens } from "./screens.nb";
 import { status } from "./status.nb";
@@ -466,6 +467,7 @@ export const nb = {
     done: (gateway: string) => `${gateway} er trukket tilbake.`,
   },
   rota,
+  programmes,
   news: {
     raised: (priority: string, name: string, why: string) => `${priority} alarm: ${name}. ${why}`,
     worse: (priority: string, name: string, why: string) => `Alarmen er nå ${priority}: ${name}. ${why}`,

@@ -86,6 +86,7 @@ function Menu({ phones, user }: { phones: boolean; user: User }) {
       <MenuLink href="/oncall">{words.rota.menu.oncall}</MenuLink>
       {user.role !== "administrator" && <MenuLink href="/handover">{words.rota.menu.handover}</MenuLink>}
       {user.role === "administrator" && <MenuLink href="/ladders">{words.rota.menu.ladders}</MenuLink>}
+      {user.role === "administrator" && <MenuLink href="/programmes">{words.programmes.menu}</MenuLink>}
       <MenuLink href="/reports">{words.rota.menu.reports}</MenuLink>
       {phones && <MenuLink href="/phone">{words.shell.phones}</MenuLink>}
       <MenuLink href="/fleet">{words.shell.fleet}</MenuLink>
