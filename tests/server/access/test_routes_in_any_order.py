@@ -251,5 +251,5 @@ def test_routes_in_any_order_answer_as_they_say(day: Day) -> None:
         f"{steps} steps along {len(day.went)} links, {len(day.failures)} failures"
     )
     assert not day.failures, "\n\n".join(day.failures.values())
-    assert len(done) > 40, "what is walked is a day's work, and not a row of refusals"
+    assert len(done) > min(40, 2 * WALKS), "what is walked is a day's work, and not a row of refusals"
     assert steps > 3 * WALKS, "one answer leads to the next"
