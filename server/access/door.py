@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import Annotated
 
 from fastapi import Depends, HTTPException, Request, Response
+from fastapi.security import APIKeyCookie
 
 from server.access import oidc, passwords, sessions, steps, store
 from server.access.oidc import Provider
@@ -192,7 +193,14 @@ def address_of(request: Request) -> str:
     return request.client.host if request.client else ""
 
 
-def _anyone(request: Request) -> Account:
+_DESCRIBED = APIKeyCookie(
+    name=COOKIE, scheme_name="session", auto_error=False,
+    description="Set by signing in. Where the page is served over https its name begins with `__Host-`.",
+)  # fmt: skip
+"""So that the description says of each route whether one has to be signed in; the door itself looks."""
+
+
+def _anyone(request: Request, _session: Annotated[str | None, Depends(_DESCRIBED)]) -> Account:
     account: Account | None = request.app.state.door.who(request)
     if account is None:
         raise HTTPException(401, "you are not signed in, or your session has ended; sign in")

@@ -47,7 +47,7 @@ def test_a_second_step_is_enrolled_and_asked_for(ward: Ward, signed_in: SignIn) 
     page.get_by_role("region", name="Uten alarm").wait_for()
 
 
-def test_the_patients_page_says_who_saw_it(ward: Ward, signed_in: SignIn) -> None:
+def test_behaviour_20_the_patients_page_says_who_saw_it(ward: Ward, signed_in: SignIn) -> None:
     page = signed_in("kari")
     page.goto("/patient/p-1")
     page.get_by_role("button", name="Vis Hvem så og gjorde hva").click()

@@ -49,7 +49,7 @@ def test_an_acknowledgement_is_seen_before_the_server_answers_and_live_in_a_coll
         assert_accessible(page)
 
 
-def test_8_a_conflict_names_the_colleague_and_shows_how_it_is(ward: Ward, signed_in: SignIn) -> None:
+def test_behaviour_08_a_conflict_names_the_colleague_and_shows_how_it_is(ward: Ward, signed_in: SignIn) -> None:
     mona = taken(ward, signed_in, "mona")
     kari = signed_in("kari", lambda context: context.route("**/api/stream", lambda route: route.abort()))
     on_row(mona, "v")
@@ -71,7 +71,9 @@ def test_8_a_conflict_names_the_colleague_and_shows_how_it_is(ward: Ward, signed
     expect(row(kari)).to_contain_text("vurdert: medisinen")
 
 
-def test_9_a_snooze_needs_a_time_and_a_reason_and_a_worse_reading_breaks_it(ward: Ward, signed_in: SignIn) -> None:
+def test_behaviour_09_a_snooze_needs_a_time_and_a_reason_and_a_worse_reading_breaks_it(
+    ward: Ward, signed_in: SignIn
+) -> None:
     for spo2 in (94, 93, 91, 90):
         ward.measure(spo2, 96, minutes=15)
     kari, mona = signed_in("kari"), signed_in("mona")
@@ -100,7 +102,7 @@ def test_9_a_snooze_needs_a_time_and_a_reason_and_a_worse_reading_breaks_it(ward
         assert_accessible(page)
 
 
-def test_10_an_acknowledgement_expires_and_the_row_waits_again(ward: Ward, signed_in: SignIn) -> None:
+def test_behaviour_10_an_acknowledgement_expires_and_the_row_waits_again(ward: Ward, signed_in: SignIn) -> None:
     page = taken(ward, signed_in)
     expect(row(page)).to_contain_text("gjelder til")
     ward.server.tick(ward.clock.advance(minutes=61))
@@ -111,7 +113,7 @@ def test_10_an_acknowledgement_expires_and_the_row_waits_again(ward: Ward, signe
     assert_accessible(page)
 
 
-def test_11_one_takes_ones_own_acknowledgement_back_soon_after(ward: Ward, signed_in: SignIn) -> None:
+def test_behaviour_11_one_takes_ones_own_acknowledgement_back_soon_after(ward: Ward, signed_in: SignIn) -> None:
     page, mona = taken(ward, signed_in), signed_in("mona")
     expect(row(mona)).to_contain_text("Tatt av Kari Berg")
     expect(row(mona).get_by_role("button", name="Angre kvittering for Solveig Nilsen")).to_have_count(0)
@@ -128,7 +130,7 @@ def test_11_one_takes_ones_own_acknowledgement_back_soon_after(ward: Ward, signe
     expect(row(page).get_by_role("button", name="Angre kvittering for Solveig Nilsen")).to_have_count(0)
 
 
-def test_12_a_case_goes_to_somebody_with_sbar_and_stays_in_sight_until_the_answer_is_read(
+def test_behaviour_12_a_case_goes_to_somebody_with_sbar_and_stays_in_sight_until_the_answer_is_read(
     ward: Ward, signed_in: SignIn
 ) -> None:
     kari, sigrid = taken(ward, signed_in), signed_in("sigrid")

@@ -68,7 +68,7 @@ def test_a_ladder_is_tried_before_it_is_put_in_force(ward: Ward, signed_in: Sign
     assert_accessible(anne)
 
 
-def test_a_shift_is_handed_over_with_a_signed_note(ward: Ward, signed_in: SignIn) -> None:
+def test_behaviour_13_a_shift_is_handed_over_with_a_signed_note(ward: Ward, signed_in: SignIn) -> None:
     kari = signed_in("kari")
     ward.deteriorate()
     kari.get_by_role("link", name="Vaktskifte").click()

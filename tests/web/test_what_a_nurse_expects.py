@@ -1,6 +1,8 @@
 """What a nurse expects of the screens, one story each, numbered as in the list of twenty that they are held to.
 
-8 to 13 and 20 (conflict, snooze, expiry, undo, escalation, hand-over, audit) have files of their own.
+8 to 12 (conflict, snooze, expiry, undo, escalation) are in `test_life.py`, 13 (hand-over) in `test_rota_pages.py`, 20
+(audit) in `test_access_pages.py`. `pytest tests/web -k behaviour` runs the twenty; `test_the_twenty.py` sees to it that
+none is lost.
 """
 
 from collections.abc import Callable
@@ -28,7 +30,7 @@ def ill(ward: Ward, patient: int, spo2: float) -> None:
         ward.measure(spo2, 80, minutes=5, home=f"home-{patient}", device=f"oxi-{patient}")
 
 
-def test_01_order_by_priority_then_longest_waiting_and_new_rows_never_move_the_focused_row(
+def test_behaviour_01_order_by_priority_then_longest_waiting_and_new_rows_never_move_the_focused_row(
     ward: Ward, signed_in: SignIn
 ) -> None:
     page = signed_in("kari")
@@ -46,7 +48,7 @@ def test_01_order_by_priority_then_longest_waiting_and_new_rows_never_move_the_f
     assert ids(page, "Kliniske alarmer") == ["p-3", "p-1"], "as urgent, and has waited longer"
 
 
-def test_02_one_row_per_patient_with_the_reasons_stacked(ward: Ward, signed_in: SignIn) -> None:
+def test_behaviour_02_one_row_per_patient_with_the_reasons_stacked(ward: Ward, signed_in: SignIn) -> None:
     ward.deteriorate()
     page = signed_in("kari")
     expect(row(page, "p-1")).to_have_count(1)
@@ -54,7 +56,7 @@ def test_02_one_row_per_patient_with_the_reasons_stacked(ward: Ward, signed_in: 
     assert row(page, "p-1").locator(".reasons li").count() >= 2
 
 
-def test_03_clinical_and_technical_alarms_stand_apart(ward: Ward, signed_in: SignIn) -> None:
+def test_behaviour_03_clinical_and_technical_alarms_stand_apart(ward: Ward, signed_in: SignIn) -> None:
     ill(ward, 1, 85)
     page = signed_in("kari")
     ward.clock.advance(minutes=3)
@@ -66,7 +68,9 @@ def test_03_clinical_and_technical_alarms_stand_apart(ward: Ward, signed_in: Sig
     assert_accessible(page)
 
 
-def test_04_the_keyboard_is_enough_and_the_next_patient_is_one_key_away(ward: Ward, signed_in: SignIn) -> None:
+def test_behaviour_04_the_keyboard_is_enough_and_the_next_patient_is_one_key_away(
+    ward: Ward, signed_in: SignIn
+) -> None:
     page = signed_in("kari")
     ill(ward, 1, 85)
     ill(ward, 3, 85)
@@ -99,7 +103,7 @@ def test_04_the_keyboard_is_enough_and_the_next_patient_is_one_key_away(ward: Wa
     expect(page.get_by_role("heading", level=1)).to_have_text("Solveig Nilsen")
 
 
-def test_05_filters_are_saved_for_the_person_and_say_what_they_hide(ward: Ward, signed_in: SignIn) -> None:
+def test_behaviour_05_filters_are_saved_for_the_person_and_say_what_they_hide(ward: Ward, signed_in: SignIn) -> None:
     ill(ward, 1, 85)
     page = signed_in("kari")
     page.get_by_role("searchbox", name="Søk etter navn").fill("eli")
@@ -133,7 +137,7 @@ def test_05_filters_are_saved_for_the_person_and_say_what_they_hide(ward: Ward, 
     expect(row(mona, "p-2")).to_be_visible()
 
 
-def test_06_a_claim_stands_with_name_and_time(ward: Ward, signed_in: SignIn) -> None:
+def test_behaviour_06_a_claim_stands_with_name_and_time(ward: Ward, signed_in: SignIn) -> None:
     ill(ward, 1, 85)
     kari, mona = signed_in("kari"), signed_in("mona")
     kari.get_by_role("button", name="Kvitter klinisk alarm for Solveig Nilsen").click()
@@ -145,7 +149,9 @@ def test_06_a_claim_stands_with_name_and_time(ward: Ward, signed_in: SignIn) -> 
     expect(row(kari, "p-1")).to_be_visible()
 
 
-def test_07_being_viewed_by_a_colleague_is_seen_and_over_when_the_tab_is_closed(ward: Ward, signed_in: SignIn) -> None:
+def test_behaviour_07_being_viewed_by_a_colleague_is_seen_and_over_when_the_tab_is_closed(
+    ward: Ward, signed_in: SignIn
+) -> None:
     ill(ward, 1, 85)
     kari, mona = signed_in("kari"), signed_in("mona")
     kari.goto("/patient/p-1")
@@ -159,7 +165,9 @@ def test_07_being_viewed_by_a_colleague_is_seen_and_over_when_the_tab_is_closed(
     expect(mona.get_by_text("Ses på av Kari Berg")).to_have_count(0)
 
 
-def test_14_the_time_since_the_last_reading_and_the_last_review_is_shown(ward: Ward, signed_in: SignIn) -> None:
+def test_behaviour_14_the_time_since_the_last_reading_and_the_last_review_is_shown(
+    ward: Ward, signed_in: SignIn
+) -> None:
     ill(ward, 1, 85)
     ward.clock.advance(minutes=40)
     page = signed_in("kari")
@@ -173,7 +181,9 @@ def test_14_the_time_since_the_last_reading_and_the_last_review_is_shown(ward: W
     expect(row(page, "p-1")).to_contain_text("av Kari Berg")
 
 
-def test_15_stale_values_are_struck_through_and_no_data_is_an_alarm_of_its_own(ward: Ward, signed_in: SignIn) -> None:
+def test_behaviour_15_stale_values_are_struck_through_and_no_data_is_an_alarm_of_its_own(
+    ward: Ward, signed_in: SignIn
+) -> None:
     ward.measure(95, 80)
     page = signed_in("kari")
     expect(row(page, "p-1")).to_contain_text("95")
@@ -189,7 +199,7 @@ def test_15_stale_values_are_struck_through_and_no_data_is_an_alarm_of_its_own(w
     assert_accessible(page)
 
 
-def test_16_a_broken_link_stays_told_with_the_phone_to_fall_back_on(ward: Ward, signed_in: SignIn) -> None:
+def test_behaviour_16_a_broken_link_stays_told_with_the_phone_to_fall_back_on(ward: Ward, signed_in: SignIn) -> None:
     page = signed_in("kari", lambda context: context.route("**/api/stream", lambda route: route.abort()))
     banner = page.get_by_role("alert").filter(has_text="Ingen forbindelse med serveren")
     expect(banner).to_be_visible(timeout=20_000)
@@ -199,7 +209,7 @@ def test_16_a_broken_link_stays_told_with_the_phone_to_fall_back_on(ward: Ward, 
     assert_accessible(page)
 
 
-def test_17_the_sound_is_tested_at_log_on_and_sound_off_is_visible(ward: Ward, signed_in: SignIn) -> None:
+def test_behaviour_17_the_sound_is_tested_at_log_on_and_sound_off_is_visible(ward: Ward, signed_in: SignIn) -> None:
     page = signed_in("kari")
     strip = page.get_by_role("region", name="Lydprøve")
     expect(strip).to_be_visible()
@@ -216,7 +226,7 @@ def test_17_the_sound_is_tested_at_log_on_and_sound_off_is_visible(ward: Ward, s
     expect(strip).to_have_count(0)
 
 
-def test_18_value_with_unit_that_patients_limit_and_trend(ward: Ward, signed_in: SignIn) -> None:
+def test_behaviour_18_value_with_unit_that_patients_limit_and_trend(ward: Ward, signed_in: SignIn) -> None:
     ward.measure(95, 70)
     ward.clock.advance(hours=24)
     ward.measure(88, 80, minutes=10)
@@ -229,7 +239,7 @@ def test_18_value_with_unit_that_patients_limit_and_trend(ward: Ward, signed_in:
     expect(values).to_contain_text("grense ≤ 120")
 
 
-def test_19_print_is_not_cut_off_by_the_list(
+def test_behaviour_19_print_is_not_cut_off_by_the_list(
     ward: Ward, fresh: Callable[[], BrowserContext], signed_in: SignIn
 ) -> None:
     page = signed_in("kari", crowded)

@@ -1,18 +1,16 @@
 """Everything that the description allows, and much that it does not, tried on every route by Schemathesis.
 
 The server is a real one with people and an alarm in it, spoken to over the loopback by whom each route is for. A few
-examples a route in the ordinary run; `HJEMVAKT_EXAMPLES=1000` for a night (docs/operating.md).
+examples a route in the ordinary run; `HJEMVAKT_EXAMPLES=1000` for a night (docs/operating.md). What routes do to one
+another is walked in `test_routes_in_any_order.py`.
 """
 
 import os
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 
-import httpx
 import pytest
 import schemathesis
-import uvicorn
 from hypothesis import HealthCheck, Phase, settings
 from schemathesis.checks import not_a_server_error
 from schemathesis.specs.openapi.checks import (
@@ -22,10 +20,8 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
-from tests.ports import free_port
-from tests.waiting import until
-
-from .conftest import PASSWORD, Region
+from .conftest import Region
+from .routes_site import Site
 
 EXAMPLES = int(os.environ.get("HJEMVAKT_EXAMPLES", "4"))
 CHECKS = (
@@ -36,38 +32,19 @@ ENDS_THE_SESSION = {"signOut", "stream", "lockPerson", "signOutPerson", "resetSe
 """Routes whose success would send the test itself away, and the one that never ends."""
 
 
-class Site:
-    """The server on the loopback, and its nurse's and its administrator's cookies."""
-
-    def __init__(self, town: Region, port: int) -> None:
-        self.url = f"http://127.0.0.1:{port}"
-        self._web = uvicorn.Server(
-            uvicorn.Config(town.site(), port=port, log_level="error", timeout_graceful_shutdown=1)
-        )
-        self._thread = threading.Thread(target=self._web.run)
-        self._thread.start()
-        until(lambda: self._web.started)
-        self.cookies = {who: self._sign_in(who) for who in ("kari", "odd")}
-
-    def _sign_in(self, who: str) -> str:
-        said = {"username": who, "password": PASSWORD}
-        answer = httpx.post(f"{self.url}/api/session", json=said, headers={"Origin": self.url})
-        return answer.headers["set-cookie"].split(";")[0]
-
-    def close(self) -> None:
-        self._web.should_exit = True
-        self._thread.join(20)
-
-
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     town = Region(tmp_path_factory.mktemp("schema"))
     town.alarm()
     town.asked()
-    made = Site(town, free_port())
+    made = Site(town)
     yield made
     made.close()
-    town.server.close()
+
+
+@pytest.fixture(scope="module")
+def cookies(site: Site) -> dict[str, dict[str, str]]:
+    return {who: site.comes(who) for who in ("kari", "odd")}
 
 
 CONTRACT = Path(__file__).parents[3] / "server" / "web" / "openapi.json"
@@ -79,7 +56,11 @@ schema = schemathesis.openapi.from_path(CONTRACT)
     max_examples=EXAMPLES, deadline=None, derandomize=EXAMPLES < 100, database=None,
     phases=[Phase.explicit, Phase.generate], suppress_health_check=list(HealthCheck),
 )  # fmt: skip
-def test_every_route_answers_as_it_says(site: Site, case: schemathesis.Case) -> None:
+def test_every_route_answers_as_it_says(
+    site: Site, cookies: dict[str, dict[str, str]], case: schemathesis.Case
+) -> None:
     for who in ("kari", "odd"):
-        headers = {"Origin": site.url, "Cookie": site.cookies[who]}
-        case.call_and_validate(base_url=site.url, headers=headers, checks=list(CHECKS), allow_redirects=False)
+        case.call_and_validate(
+            base_url=site.url, headers={"Origin": site.url}, cookies=cookies[who], checks=list(CHECKS),
+            allow_redirects=False,
+        )  # fmt: skip

@@ -23,6 +23,11 @@ describe("a language", () => {
     expect(JSON.stringify((await speech("en")).words)).not.toContain("[nb]");
   });
 
+  it("keeps a list a list, its own or a marked one", async () => {
+    expect((await speech("en")).words.rota.weekdays.map((day) => day.slice(0, 2))).toContain("Mo");
+    expect(complete({}, nb).rota.weekdays.map((day) => day)).toContain("mandag [nb]");
+  });
+
   it("that is nowhere is refused by name", async () => {
     await expect(speech("xx")).rejects.toThrow("no language xx");
   });

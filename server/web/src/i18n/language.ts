@@ -42,10 +42,10 @@ export async function speech(language: string): Promise<Speech> {
   return { language, said, words: complete<Words>(words, nb) };
 }
 
-/// `growing` with what it lacks from `whole`, marked.
+/// `growing` with what it lacks from `whole`, marked. A list (the days of the week) is one thing, there or lacking.
 export function complete<T>(growing: Growing<T> | undefined, whole: T): T {
   if (growing === undefined) return marked(whole);
-  if (typeof whole !== "object" || whole === null) return growing as T;
+  if (typeof whole !== "object" || whole === null || Array.isArray(whole)) return growing as T;
   const given = growing as Record<string, unknown>;
   return Object.fromEntries(
     Object.entries(whole).map(([key, value]) => [key, complete(given[key] as Growing<unknown>, value)]),
@@ -55,6 +55,7 @@ export function complete<T>(growing: Growing<T> | undefined, whole: T): T {
 function marked<T>(value: T): T {
   if (typeof value === "string") return `${value} [nb]` as T;
   if (typeof value === "function") return ((...given: unknown[]) => marked(value(...given))) as T;
+  if (Array.isArray(value)) return value.map(marked) as T;
   if (typeof value !== "object" || value === null) return value;
   return Object.fromEntries(Object.entries(value).map(([key, one]) => [key, marked(one)])) as T;
 }

@@ -255,15 +255,20 @@ function Then() {
         value={at}
         onChange={(event) => setAt(event.target.value)}
       />
-      <dl className="answers" aria-live="polite">
-        {then.data?.length === 0 && <p className="none">{words.rota.oncall.thenNobody}</p>}
-        {then.data?.map((one) => (
-          <div key={one.roster}>
-            <dt>{one.name}</dt>
-            <dd>{one.people.map((person) => person.name).join(", ") || words.rota.oncall.hole}</dd>
-          </div>
-        ))}
-      </dl>
+      <div aria-live="polite">
+        {then.data?.length === 0 ? (
+          <p className="none">{words.rota.oncall.thenNobody}</p>
+        ) : (
+          <dl className="answers">
+            {then.data?.map((one) => (
+              <div key={one.roster}>
+                <dt>{one.name}</dt>
+                <dd>{one.people.map((person) => person.name).join(", ") || words.rota.oncall.hole}</dd>
+              </div>
+            ))}
+          </dl>
+        )}
+      </div>
     </section>
   );
 }

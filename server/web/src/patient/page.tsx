@@ -46,7 +46,9 @@ export default function PatientPage({ id }: { id: string }) {
           <FailedToLoad error={page.error} retry={() => void page.refetch()} />
           <BreakGlass id={id} error={page.error} opened={() => void page.refetch()} />
           <p>
-            <Link href="/">{words.shell.toWorklist}</Link>
+            <Link className="way-out" href="/">
+              {words.shell.toWorklist}
+            </Link>
           </p>
         </>
       ) : (
