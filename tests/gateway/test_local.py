@@ -402,6 +402,8 @@ def test_of_a_stream_the_hub_finds_for_days_what_the_server_finds(tmp_path: Path
             np.testing.assert_array_equal(mine[name], its[name], f"{rule.name} {name}")
     told = {one.rule: one for one in here.reasons(0)}
     assert told["personal_baseline"].because["spo2_usual"] == pytest.approx(95, abs=2)
+    (drop,) = (because for rule, because in zip(rules, here.because, strict=True) if rule.name == "spo2_drop")
+    assert drop["usual"][0] == pytest.approx(95, abs=2), "a stream does not wash away what is usual"
 
 
 async def test_of_a_stream_what_the_server_had_long_told_is_not_told_anew(home: Home) -> None:
