@@ -60,9 +60,9 @@ from server.metrics.meter import Meter
 from server.metrics.standing import Standing
 from server.notify import outbox
 from server.notify.answers import Desk
+from server.notify.delivery import deliver_due, report
 from server.notify.emergency import Emergency
 from server.notify.keys import Keys
-from server.notify.outbox import deliver_due, report
 from server.notify.phone import FakePhone
 from server.notify.sender import Channel, Sender
 from server.notify.senders import senders

@@ -24,7 +24,7 @@ from server.escalation import store as ladders
 from server.escalation.model import load
 from server.escalation.tick import climb_due
 from server.live import Hub
-from server.notify.outbox import deliver_due
+from server.notify.delivery import deliver_due
 from server.notify.phone import FakePhone, messages
 from server.oncall import store as oncall
 from server.patients import store as patients

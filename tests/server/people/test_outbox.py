@@ -4,7 +4,8 @@ import pytest
 import sqlalchemy as sa
 
 from server.alarms import store as alarms
-from server.notify.outbox import ATTEMPTS, deliver_due, outbox
+from server.notify.delivery import ATTEMPTS, deliver_due
+from server.notify.outbox import outbox
 from server.notify.sender import Message, Receipt, SendError
 from vitals.alarm import Kind, Level, Reason
 
