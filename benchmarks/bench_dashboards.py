@@ -40,6 +40,7 @@ from vitals.clock import MS
 ROWS = 50
 TURNS, TURN_S = 6, 2.0
 CONNECTIONS = 8
+REST_S = 10.0
 WAIT_S = 20.0
 HEAD_END = b"\r\n\r\n"
 
@@ -123,8 +124,11 @@ def compare(folder: Path, port: int, cookie: str, server: psutil.Process) -> Non
         for workers in (1, 2) if program else ():
             at, them = stack.enter_context(_nginx(program or "", folder / f"nginx-{workers}", body, workers))
             sides[f"nginx, {workers} worker{'s'[: workers - 1]}"] = at, "/worklist", them
+        rest = _at_rest(server)
         turns = [{name: _turn(*side, cookie) for name, side in sides.items()} for _ in range(TURNS)]
     found = {name: [statistics.median(turn[name][what] for turn in turns) for what in range(3)] for name in sides}
+    found["the server"][1] -= rest  # its engines turn whether or not anybody asks
+    print(f"  at rest the server takes {rest:.3f} of a core, which is left out below")
     for name, (per_s, theirs, asking) in found.items():
         print(
             f"  {name}: {per_s:,.0f} a second, {theirs:.2f} of a core ({theirs / per_s * 1e6:.1f} us each);"
@@ -139,6 +143,13 @@ def compare(folder: Path, port: int, cookie: str, server: psutil.Process) -> Non
         )
     if program is None:
         print("  nginx is not installed: there is nothing to hold it against")
+
+
+def _at_rest(server: psutil.Process) -> float:
+    """The share of a core that it takes while nobody asks."""
+    used_s, began_s = cpu_s(server), time.perf_counter()
+    time.sleep(REST_S)
+    return (cpu_s(server) - used_s) / (time.perf_counter() - began_s)
 
 
 def _turn(port: int, path: str, processes: list[psutil.Process], cookie: str) -> tuple[float, float, float]:

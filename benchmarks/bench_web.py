@@ -12,12 +12,13 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from playwright.sync_api import Browser, Page, Route, sync_playwright
+from playwright.sync_api import Browser, Page, Request, Route, sync_playwright
 
 from tests.web.conftest import PASSWORD, Ward
 
 DIST = Path(__file__).parents[1] / "server" / "web" / "dist" / "assets"
 ROWS = 500
+QUIET_MS = 2_000
 LINE = {"offline": False, "latency": 150, "downloadThroughput": 200_000, "uploadThroughput": 200_000}
 FRAMES = """() => new Promise((done) => {
   const gaps = []; let before = performance.now(); const end = before + 3000;
@@ -33,7 +34,8 @@ def main() -> None:
     """Measure and print one JSON object."""
     with tempfile.TemporaryDirectory() as folder, Ward(Path(folder)).open() as ward, sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=["--no-sandbox"])
-        told = {"first_contentful_paint_ms": first_paint(browser, ward), "javascript_gzip_kB": sizes(),
+        told = {"first_contentful_paint_ms": first_paint(browser, ward),
+                "javascript_fetched_kB": fetched(browser, ward), "javascript_gzip_kB": sizes(),
                 **scrolled(browser, ward), **acknowledged(browser, ward)}  # fmt: skip
         browser.close()
     print(json.dumps(told, indent=2))
@@ -56,6 +58,37 @@ def first_paint(browser: Browser, ward: Ward, times: int = 5) -> float:
     return round(statistics.median(found))
 
 
+def fetched(browser: Browser, ward: Ward) -> dict[str, float]:
+    """JavaScript as it travelled, in kB: up to the worklist; from there to a patient with an alarm and a chart, all in
+    all and without a button pressed; and with what comes when the browser has nothing to do, which are the dialogs."""
+    ward.deteriorate()
+    context = browser.new_context(base_url=ward.url)
+    page = context.new_page()
+    page.add_init_script("window.idle = []; window.requestIdleCallback = (call) => window.idle.push(call);")
+    came: list[Request] = []
+    page.on("requestfinished", lambda one: came.append(one) if one.resource_type == "script" else None)
+    found = {}
+    come_in(page, "kari")
+    found["to_the_worklist"] = _travelled(page, came)
+    page.goto("/patient/p-1")
+    page.locator(".alarm-card").first.wait_for()
+    page.locator(".uplot").first.wait_for()
+    found["to_a_patient"] = _travelled(page, came)
+    page.evaluate("window.idle.splice(0).forEach((call) => call())")
+    found["and_when_idle"] = _travelled(page, came)
+    context.close()
+    return found
+
+
+def _travelled(page: Page, came: list[Request]) -> float:
+    """The bodies of these scripts, each once, when no more have come for a while."""
+    page.wait_for_timeout(QUIET_MS)
+    sizes: dict[str, int] = {}
+    for one in came:
+        sizes[one.url] = max(sizes.get(one.url, 0), one.sizes()["responseBodySize"])
+    return round(sum(sizes.values()) / 1000, 1)
+
+
 def sizes() -> dict[str, float]:
     """Each JavaScript file, gzipped, in kB."""
     return {one.name: round(len(gzip.compress(one.read_bytes(), 9)) / 1000, 1) for one in sorted(DIST.glob("*.js"))}
@@ -65,12 +98,16 @@ def sign_in(browser: Browser, ward: Ward, username: str, rows: int = 0) -> Page:
     page = browser.new_context(base_url=ward.url, viewport={"width": 1440, "height": 900}).new_page()
     if rows:
         page.route("**/api/worklist", lambda route: crowd(route, rows))
+    come_in(page, username)
+    return page
+
+
+def come_in(page: Page, username: str) -> None:
     page.goto("/")
     page.get_by_role("textbox", name="Brukernavn").fill(username)
     page.get_by_role("textbox", name="Passord").fill(PASSWORD)
     page.get_by_role("button", name="Logg inn").click()
     page.get_by_role("region", name="Uten alarm").wait_for()
-    return page
 
 
 def crowd(route: Route, rows: int) -> None:
