@@ -108,8 +108,8 @@ for a turn anew, and with Python's five milliseconds a busy engine would make a 
 PRUNE_S = 3600.0
 """How often it is looked what nobody needs any more, in the clock's seconds."""
 
-LOOKED_AT = 250
-"""So many people in one transaction when everybody is looked at: a fiftieth of a second that readings wait."""
+LOOKED_AT = 500
+"""So many people in one transaction when everybody is looked at: a twentieth of a second that readings wait."""
 
 LOG_COPIED_S = 5.0
 """How often the database's log is copied into its file, in seconds of the wall."""
