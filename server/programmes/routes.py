@@ -49,7 +49,7 @@ def get_programmes(account: Administrator, sight: Sees, here: Here) -> list[Prog
     return [_line(here.programmes.of(name), one, follow[name]) for name, one in newest.items() if one is not None]
 
 
-@router.get("/programmes/{programme}", operation_id="getProgramme", responses=problems(401, 403, 404))
+@router.get("/programmes/{programme}", operation_id="getProgramme", responses=problems(401, 403, 404, 422))
 def get_programme(programme: str, account: Administrator, sight: Sees, here: Here) -> ProgrammePage:
     """One of them, with every version there has been."""
     _known(here, programme)

@@ -11,6 +11,7 @@ import pickle
 import subprocess
 import sys
 import threading
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
@@ -129,9 +130,9 @@ class Trials:
             end = {"state": "failed", "problem": f"the server made a mistake ({type(error).__name__}); read its log"}
         if under.stop.is_set():
             end = {"state": "stopped", "problem": ""}
-        with self._lock:
+        with self._lock:  # in one step: the next may begin as soon as this one is over, and must not be taken for it
             self._under = None
-        self._tell(**end)
+            self._newest = self._changed(end)
 
     def _computed(
         self, under: _Under, before: Programme, after: Programme, days: int, now_ns: int
@@ -187,5 +188,8 @@ class Trials:
 
     def _tell(self, **more: object) -> None:
         with self._lock:
-            if self._newest is not None:
-                self._newest = replace(self._newest, **more)  # type: ignore[arg-type]
+            self._newest = self._changed(more)
+
+    def _changed(self, more: Mapping[str, object]) -> Trial:
+        assert self._newest is not None
+        return replace(self._newest, **more)  # type: ignore[arg-type]

@@ -138,6 +138,13 @@ ROUTES = [
     ("PUT", "/api/ladders"),
     ("GET", "/api/ladders/history"),
     ("POST", "/api/ladders/preview"),
+    ("GET", "/api/programmes"),
+    ("GET", "/api/programmes/c0pd"),
+    ("POST", "/api/programmes/c0pd/check"),
+    ("POST", "/api/programmes/c0pd/in-force"),
+    ("GET", "/api/whatif"),
+    ("POST", "/api/whatif"),
+    ("POST", "/api/whatif/stop"),
     ("GET", "/api/handover/pleie"),
     ("POST", "/api/handover/pleie/notes"),
     ("GET", "/api/reports"),
@@ -208,6 +215,7 @@ async def test_every_route_is_in_one_of_the_lists(app):
         .replace("glass/1", "glass/{glass_id}").replace("cuff", "{device}")
         .replace("pleie", "{roster_id}").replace("0ver", "{override_id}").replace("5wap", "{swap_id}")
         .replace("f1le", "{name}").replace("m155", "{missed_id}").replace("d05e", "{order_id}")
+        .replace("c0pd", "{programme}")
         .replace("home-01", "{gateway_id}").replace("gw-1", "{gateway}")
         .replace("/1", "/{alarm_id}")
         for _, path in ROUTES
