@@ -8,6 +8,7 @@ import threading
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 import tomli_w
@@ -36,7 +37,8 @@ STAFF = {"kari": ("Kari Berg", "nurse"), "mona": ("Mona Dahl", "nurse"), "nils":
 PATIENTS = {"p-1": ("Solveig Nilsen", "copd"), "p-2": ("Arne Johansen", "heart-failure"), "p-3": ("Eli Vik", "copd")}
 
 
-def _municipality() -> dict[str, object]:
+def municipality() -> dict[str, Any]:
+    """What `municipality.toml` says, for a test to change."""
     since = datetime(2026, 10, 1, tzinfo=UTC)
     devices = {"p-1": ("oxi-1", "disp-1"), "p-2": ("scale-2",), "p-3": ("oxi-3",)}
     kept = hash_password(PASSWORD)
@@ -59,15 +61,15 @@ def _municipality() -> dict[str, object]:
 class Ward:
     """The server behind the page, and what happens to it."""
 
-    def __init__(self, folder: Path) -> None:
-        (folder / "municipality.toml").write_text(tomli_w.dumps(_municipality()), encoding="utf-8")
+    def __init__(self, folder: Path, town: dict[str, Any] | None = None, **more: Any) -> None:
+        (folder / "municipality.toml").write_text(tomli_w.dumps(town or municipality()), encoding="utf-8")
         self.clock = ManualClock(START_NS)
         ladders = ROOT / "configs" / "ladders.toml"
         port = free_port()
         self.url = f"http://127.0.0.1:{port}"
         files = (folder / "data", folder / "municipality.toml", ladders)
         broker = Broker(tls=BrokerTls(("hjemvakt.test",)))  # of which the page shows the codes
-        config = Config("Salten", *files, demo=True, web=Web(address=self.url), broker=broker)
+        config = Config("Salten", *files, demo=True, web=Web(address=self.url), broker=broker, **more)
         self.server = Server(config, self.clock)
         self._seq = 0
         self._web = uvicorn.Server(
@@ -183,3 +185,12 @@ def assert_accessible(page: Page) -> None:
     tags = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
     found = Axe().run(page, options={"runOnly": {"type": "tag", "values": tags}})
     assert found.violations_count == 0, found.generate_report()
+
+
+def assert_accessible_in_both_languages(page: Page, state: Callable[[], None]) -> None:
+    """axe finds nothing in Bokmål nor in English. `state` brings the page to what is looked at, in either."""
+    for language, name in (("nb", "Norsk"), ("en", "English")):
+        page.get_by_role("button", name=name).click()
+        page.wait_for_function("language => document.documentElement.lang === language", arg=language)
+        state()
+        assert_accessible(page)
