@@ -16,6 +16,7 @@ import sqlalchemy as sa
 from server.access.guard import WHOSE
 from server.audit.store import audit
 from server.notify.phone import messages
+from tests.server.programmes.test_pages import NEXT
 from vitals.clock import MS, NS
 
 from .conftest import PASSWORD, Comes, Region, region
@@ -26,7 +27,8 @@ NEEDS_NO_LINE = {
     "saveFilter": "how one looks at the worklist is no act on anybody",
     "removeFilter": "the same", "useFilter": "the same",
     "lookAt": "what is shown there is written when it is fetched",
-    "previewLadder": "it asks what would be, and changes nothing",
+    "previewLadder": "it asks what would be, and changes nothing", "checkProgramme": "the same",
+    "stopWhatIf": "that it was begun is written, and what it finds changes nothing",
     "reportDelivery": "a provider's report is on the alarm's timeline", "heardText": "what it answers is written",
     "pressedKey": "the same", "claim": "the desk writes it under the gateway's name", "renew": "the same",
 }  # fmt: skip
@@ -120,6 +122,14 @@ async def test_each_leaves_a_line(town_region: Region, deed: Trail) -> None:
     odd = deed._clients["odd"]
     book = (await odd.get("/api/ladders")).json()
     await deed("odd", "putLadders", {name: book[name] for name in ("version", "ladders", "office")})
+
+    await deed("odd", "beginWhatIf", {"programme": "copd", "days": 7, "text": NEXT})
+    text = {
+        "text": NEXT,
+        "seen": (await odd.get("/api/programmes/copd")).json()["seen"],
+        "reason": "færre oppringninger",
+    }
+    await deed("odd", "putProgrammeInForce", text, programme="copd")
 
     (session,) = (await odd.get("/api/people/ingrid/sessions")).json()
     await deed._comes("ingrid")
