@@ -114,8 +114,8 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _run(said: argparse.Namespace) -> int:
-    from server.app import run
     from server.config import load
+    from server.serving import run
 
     _log_to_stderr()
     logging.getLogger("alembic").setLevel(logging.WARNING)

@@ -33,8 +33,11 @@ from uuid import uuid4
 import msgspec
 
 from server.access.scopes import EVERYBODY, Ask, Scope
-from server.api import AlarmBrief, PhoneMessage, Role, WorklistRow
+from server.alarms.api import AlarmBrief
+from server.api import Role
+from server.notify.api import PhoneMessage
 from server.presence.model import Presence, Viewer
+from server.worklist import WorklistRow
 from vitals.clock import MS, Clock
 
 log = logging.getLogger(__name__)

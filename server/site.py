@@ -34,9 +34,10 @@ from server.access.routes import router as access
 from server.access.scopes import Scope as Sight
 from server.access.scopes import Scopes
 from server.access.vault import Unreadable
+from server.alarms.api import Conflict
 from server.alarms.model import Refused
 from server.alarms.routes import router as alarms
-from server.api import About, Answered, Conflict, Health, Worklist
+from server.api import About, Answered, Health
 from server.audit.routes import router as audit
 from server.audit.store import Looks
 from server.audit.witness import Witness
@@ -77,6 +78,7 @@ from server.reviews.routes import router as reviews
 from server.startup import store as startup
 from server.startup.routes import router as proposals
 from server.version import program_version
+from server.worklist import Worklist
 from vitals.clock import MS
 
 log = logging.getLogger(__name__)

@@ -4,22 +4,54 @@ from collections.abc import Sequence
 
 from server.access.organisations import change_count
 from server.alarms import table
+from server.alarms.api import AlarmBrief
 from server.alarms.model import Alarm
 from server.alarms.views import brief as alarm_brief
 from server.alarms.views import cases_of
-from server.api import News2, Question, WishView, WorklistRow
+from server.api import PatientBrief, Priority, Shape
 from server.cases.model import Case
 from server.db import Database
 from server.fleet.store import online_of
+from server.held.api import Question
 from server.held.views import open_questions
 from server.patients.programmes import Programmes
 from server.patients.store import PatientRecord, all_patients, patients_of
 from server.patients.views import brief
+from server.readings.api import News2, Value
 from server.readings.store import Latest, latest
 from server.readings.views import news2, values
 from server.reviews.store import Reviewed, last
+from server.wishes.api import WishView
 from server.wishes.views import open_wishes
 from vitals.clock import MS, Clock
+
+
+class WorklistRow(Shape):
+    """One patient. Sorted by `priority`, then `waiting_since_ms`; patients without an open alarm come last, those with
+    an open question before the others."""
+
+    patient: PatientBrief
+    priority: Priority | None
+    waiting_since_ms: int | None
+    clinical: AlarmBrief | None
+    technical: AlarmBrief | None
+    latest: list[Value]
+    news2: News2 | None
+    last_reading_ms: int | None
+    gateway_online: bool | None
+    questions: list[Question]
+    """The open ones, the longest waiting first."""
+    wishes: list[WishView]
+    """What the home is asked now, the most pressing first."""
+    reviewed_ms: int | None
+    """When somebody last said that they had gone through the patient; `reviewed_by`: their name."""
+    reviewed_by: str | None
+
+
+class Worklist(Shape):
+    version: int
+    now_ms: int
+    rows: list[WorklistRow]
 
 
 class Rows:

@@ -9,7 +9,8 @@ from zoneinfo import ZoneInfo
 
 from hjemvakt.triage.kept import kept
 from server.alarms import table
-from server.api import DecisionView, Explanation, RuleFinding, SeenReading, Text
+from server.api import Text
+from server.decisions.api import DecisionView, Explanation, RuleFinding, SeenReading
 from server.decisions.explain import explain
 from server.notify.words import wait
 from vitals.clock import MS, NS

@@ -177,3 +177,15 @@ class Bound(Shape):
     organisation: str
     relations: list[RelationView]
     glass: list[GlassView]
+
+
+class SignIn(Shape):
+    username: str = Field(min_length=1, max_length=64)
+    password: str = Field(min_length=1, max_length=256)
+    code: str | None = Field(default=None, max_length=16)
+
+
+class User(Shape):
+    id: str
+    name: str
+    role: Role

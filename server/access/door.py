@@ -15,11 +15,11 @@ from fastapi import Depends, HTTPException, Request, Response
 from fastapi.security import APIKeyCookie
 
 from server.access import oidc, passwords, sessions, steps, store
+from server.access.api import SignIn
 from server.access.oidc import Provider
 from server.access.sessions import ABSOLUTE_NS, Way
 from server.access.store import Account
 from server.access.vault import Vault
-from server.api import SignIn
 from server.db import Database
 from vitals.clock import NS
 

@@ -19,8 +19,8 @@ import msgspec
 import sqlalchemy as sa
 
 from server.audit.store import Said, write_all
-from server.config import Municipality, Relation
 from server.db import Number, metadata, upsert
+from server.municipality import Municipality, Relation
 from server.quick import Quick
 from vitals.clock import NS
 

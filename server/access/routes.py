@@ -7,11 +7,11 @@ from fastapi import APIRouter, HTTPException, Request, Response
 from fastapi.responses import JSONResponse, RedirectResponse
 
 from server.access import api
+from server.access.api import SignIn, User
 from server.access.door import Anyone, Door
 from server.access.oidc import BACK, Failed, Provider
 from server.access.store import Account
 from server.access.vault import Unreadable
-from server.api import SignIn, User
 from server.audit.store import write
 from server.house import AtDoor, Here, problems
 

@@ -13,8 +13,8 @@ from server.access import sessions
 from server.access.organisations import FILE
 from server.api import Role
 from server.audit.store import Said, write_all
-from server.config import DEFAULT_ORGANISATION, Municipality
 from server.db import metadata
+from server.municipality import DEFAULT_ORGANISATION, Municipality
 from server.notify.ways import counting
 from server.oncall.model import Person
 

@@ -35,7 +35,8 @@ from enum import StrEnum
 
 import msgspec
 
-from server.api import AlarmKind, AlarmState, Priority, Role
+from server.alarms.api import AlarmKind, AlarmState
+from server.api import Priority, Role
 from server.escalation.model import Climb, rest, resume
 from server.readings.model import is_late
 from vitals.alarm import Level, Reason

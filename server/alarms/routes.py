@@ -13,12 +13,13 @@ from server.access.door import CARE, Anyone
 from server.access.filter import seers
 from server.access.store import Account, people
 from server.alarms import deeds, store, table
+from server.alarms.api import Acknowledge, Acting, AlarmView, Close, Conflict, Escalate
 from server.alarms.model import Alarm, To, as_seen
 from server.alarms.views import may_act, views
-from server.api import Acknowledge, Acting, AlarmView, Close, Conflict, Escalate, Explanation
 from server.audit.store import write
 from server.cases.api import Addressed, Assess, HandOver, Recipients, Reopen, RoleNow, Snooze, Someone, Undo
 from server.cases.sight import may_get
+from server.decisions.api import Explanation
 from server.decisions.explain import explain
 from server.house import Here, House, problems
 from server.oncall.model import ROLES

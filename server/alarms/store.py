@@ -14,10 +14,10 @@ import sqlalchemy as sa
 from server.access.filter import seers
 from server.access.store import people
 from server.alarms import model, table, timeline, words
+from server.alarms.api import AlarmKind
 from server.alarms.chain import say
 from server.alarms.model import PRIORITY, Alarm, Deed, State, Trigger
 from server.alarms.table import open_count
-from server.api import AlarmKind
 from server.cases import sight
 from server.cases import table as cases
 from server.decisions.record import Basis, What, decided

@@ -6,8 +6,8 @@ from typing import Any
 import msgspec
 import sqlalchemy as sa
 
+from server.alarms.api import AlarmKind
 from server.alarms.model import HELD, Alarm, State
-from server.api import AlarmKind
 from server.db import Number, metadata
 
 _OPEN = sa.text("state != 'closed'")

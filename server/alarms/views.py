@@ -9,8 +9,9 @@ import sqlalchemy as sa
 from server.access.door import CARE
 from server.access.store import Account
 from server.alarms import table, timeline
+from server.alarms.api import AlarmBrief, AlarmDeed, AlarmView, Parked, ReasonView, TimelineEntry
 from server.alarms.model import PRIORITY, TAKEN, Alarm, State
-from server.api import AlarmBrief, AlarmDeed, AlarmView, Parked, PatientBrief, ReasonView, Text, TimelineEntry
+from server.api import PatientBrief, Text
 from server.cases.model import Case
 from server.cases.table import of_numbers
 from server.escalation.model import next_role

@@ -4,7 +4,9 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
-from server.api import Acting, AlarmBrief, Cause, Channel, PatientBrief, Role, Shape, Text, Value
+from server.alarms.api import Acting, AlarmBrief, Cause
+from server.api import PatientBrief, Role, Shape, Text
+from server.readings.api import Channel, Value
 
 Words = Literal["nb", "en"]
 CaseAnswer = Literal["advise", "take_over", "admit", "measure", "return"]

@@ -11,9 +11,9 @@ from fastapi import APIRouter, HTTPException, Path
 
 from server.access.door import Carer
 from server.access.store import Account
+from server.alarms.api import AlarmView, Conflict
 from server.alarms.model import Alarm
 from server.alarms.routes import ACTING, act, find, to_of
-from server.api import AlarmView, Conflict
 from server.audit.store import write
 from server.cases import store
 from server.cases.api import Cases, CaseView, Draft, Reply, SendOn

@@ -18,9 +18,10 @@ import msgspec
 
 from server.alarms.model import Alarm
 from server.alarms.words import CAUSE
-from server.api import News2, Text, Value
+from server.api import Text
 from server.cases.model import Sbar
 from server.notify.words import wait
+from server.readings.api import News2, Value
 from vitals.alarm import Level
 from vitals.block import DOUBTED
 from vitals.clock import NS

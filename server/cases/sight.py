@@ -17,8 +17,9 @@ from server.access import organisations
 from server.access.filter import seers
 from server.access.store import Account, account, people
 from server.alarms import table
+from server.alarms.api import AlarmState
 from server.alarms.model import Refused, State
-from server.api import AlarmState, Role
+from server.api import Role
 from server.audit.store import write
 from server.cases.model import TAKES, Case
 from server.cases.table import cases, many, of_numbers

@@ -9,11 +9,11 @@ import sqlalchemy as sa
 from server.access.filter import visible
 from server.access.store import Account, people
 from server.alarms import deeds, holds, store, table
+from server.alarms.api import AlarmState
 from server.alarms.chain import say
 from server.alarms.model import TAKEN, Alarm, Refused, State, To
 from server.alarms.table import alarms
 from server.alarms.words import noted
-from server.api import AlarmState
 from server.cases import sight, words
 from server.cases.model import TAKES, Answer, Case, Sbar
 from server.cases.table import cases, many, of_numbers

@@ -13,13 +13,13 @@ from server.access.store import Account
 from server.alarms import holds, table
 from server.alarms.model import Alarm, State
 from server.alarms.views import brief as alarm_brief
-from server.api import Channel
 from server.cases.api import CaseView, Draft, Handed, Note
 from server.cases.model import Case, Sbar
 from server.cases.sbar import Facts, draft
 from server.patients.programmes import Programmes
 from server.patients.store import PatientRecord, patient, patients_of
 from server.patients.views import brief
+from server.readings.api import Channel
 from server.readings.store import Latest, latest, series
 from server.readings.views import HIGH, LOW, label, news2, values
 from server.wishes.person import may_ask

@@ -9,8 +9,9 @@ from server.access.door import Carer
 from server.access.store import Account
 from server.alarms.store import Corrected, correct
 from server.alarms.words import Words
-from server.api import Answered, CorrectionView, Invalidate, LatestReadings, Reinstate
+from server.api import Answered
 from server.corrections import store, words
+from server.corrections.api import CorrectionView, Invalidate, LatestReadings, Reinstate
 from server.corrections.store import Done
 from server.corrections.views import latest_readings, view
 from server.house import Here, House, problems

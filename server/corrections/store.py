@@ -16,8 +16,8 @@ from typing import Any
 import msgspec
 import sqlalchemy as sa
 
-from server.api import Wrong
 from server.audit import store as audit
+from server.corrections.api import Wrong
 from server.readings.invalid import corrected, corrections
 from server.readings.moments import moment
 from server.readings.sheaf import sheaf

@@ -4,9 +4,11 @@ from collections.abc import Collection, Iterable
 
 import sqlalchemy as sa
 
-from server.api import Channel, CorrectionView, HeldValue, Invalid, LatestReadings, Measured
 from server.corrections import store
+from server.corrections.api import CorrectionView, Invalid, LatestReadings, Measured
 from server.corrections.store import Correction, Stored
+from server.held.api import HeldValue
+from server.readings.api import Channel
 from server.readings.model import Reading, is_late
 from server.readings.store import measured, newest_moments
 from server.readings.views import label, shown_decimals, unit

@@ -3,8 +3,9 @@
 import sqlalchemy as sa
 
 from server.alarms.model import PRIORITY, Alarm
-from server.api import AppliedLimit, DecisionView, Explanation, RuleFinding, SeenReading, Text
+from server.api import Text
 from server.decisions import record
+from server.decisions.api import AppliedLimit, DecisionView, Explanation, RuleFinding, SeenReading
 from server.decisions.history import FOREVER, History, Kept, good, history, value
 from server.decisions.rebuild import equal, judged, rules_of, seen_by
 from server.patients import versions

@@ -5,7 +5,8 @@ from typing import Literal
 
 from pydantic import Field
 
-from server.api import AlarmKind, Priority, Shape, Text
+from server.alarms.api import AlarmKind
+from server.api import Priority, Shape, Text
 from server.oncall.api import OrganisationBrief
 
 _WALL = r"^([01]\d|2[0-3]):[0-5]\d$"

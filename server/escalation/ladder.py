@@ -17,7 +17,8 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
-from server.api import AlarmKind, Priority, Role
+from server.alarms.api import AlarmKind
+from server.api import Priority, Role
 from vitals.clock import NS
 from vitals.errors import ConfigError
 from vitals.settings import parse

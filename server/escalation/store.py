@@ -11,7 +11,8 @@ from functools import lru_cache
 import msgspec
 import sqlalchemy as sa
 
-from server.api import AlarmKind, Priority
+from server.alarms.api import AlarmKind
+from server.api import Priority
 from server.db import Number, metadata
 from server.escalation.ladder import PERSON, ROSTER, Book, Ladder, Office, check, check_waits, choose, waits_below_s
 from server.first import Overtaken

@@ -4,9 +4,9 @@ import sqlalchemy as sa
 from fastapi import APIRouter, HTTPException
 
 from server.access.door import Administrator
-from server.api import GatewayConfig, GatewayConfigChange, GatewayView, QuarantineRow
 from server.audit.store import write
 from server.fleet import desired, views
+from server.fleet.api import GatewayConfig, GatewayConfigChange, GatewayView, QuarantineRow
 from server.fleet.quarantine import quarantine
 from server.fleet.store import GatewayRow, gateways
 from server.house import Here, Seen, Sees, problems

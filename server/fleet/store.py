@@ -10,11 +10,11 @@ from collections.abc import Collection, Iterable, Mapping
 import msgspec
 import sqlalchemy as sa
 
-from server.config import Municipality
 from server.db import metadata, upsert
 from server.fleet.quarantine import QuarantineRecord as QuarantineRecord
 from server.fleet.quarantine import Unfiled, quarantined
 from server.fleet.quarantine import quarantine as quarantine
+from server.municipality import Municipality
 from server.patients.store import assignments
 from server.quick import Among, Quick, in_parts
 from vitals.clock import NS

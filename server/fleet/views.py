@@ -2,7 +2,7 @@
 
 import msgspec
 
-from server.api import DeviceView, GatewayConfig, GatewaySettings, GatewayView
+from server.fleet.api import DeviceView, GatewayConfig, GatewaySettings, GatewayView
 from server.fleet.desired import Wanted
 from server.fleet.store import DeviceRow, GatewayRow
 from vitals.clock import MS

@@ -2,7 +2,8 @@
 
 from pydantic import Field
 
-from server.api import AlarmKind, PatientBrief, Priority, Shape, Text
+from server.alarms.api import AlarmKind
+from server.api import PatientBrief, Priority, Shape, Text
 
 
 class HandoverAlarm(Shape):

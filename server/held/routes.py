@@ -3,8 +3,9 @@
 from fastapi import APIRouter, HTTPException
 
 from server.access.door import Carer
-from server.api import Answer, Answered, Question
+from server.api import Answered
 from server.held import store
+from server.held.api import Answer, Question
 from server.held.views import views
 from server.house import Here, problems
 

@@ -4,9 +4,9 @@ from collections.abc import Iterable, Sequence
 
 import sqlalchemy as sa
 
-from server.api import HeldValue
-from server.api import Question as View
 from server.held import store
+from server.held.api import HeldValue
+from server.held.api import Question as View
 from server.held.model import Weighing
 from server.held.store import Question
 from server.notify.outbox import question_states

@@ -10,8 +10,8 @@ from fastapi import APIRouter, HTTPException, Request, Response
 from starlette.concurrency import run_in_threadpool
 
 from server.access.door import Administrator
-from server.api import ClaimCode, Revocation, Revoked
 from server.house import Here, problems
+from server.identity.api import ClaimCode, Revocation, Revoked
 from server.identity.desk import CODE_HOURS, Desk, Turned, revoke
 from vitals.errors import WireError
 from vitals.identity import Claim, decode, encode

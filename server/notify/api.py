@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from server.api import Shape
+from server.api import Role, Shape
 
 Channel = Literal["sms", "email", "push", "voice", "webhook"]
 MOST_WAIT_S = 3600
@@ -68,3 +68,15 @@ class Tried(Shape):
 
     reference: str
     delivered: bool
+
+
+class PhoneMessage(Shape):
+    """What a phone would show. Only in a demo, or for an administrator. `alarm_id` None: it is about no alarm."""
+
+    id: int
+    t_ms: int
+    to: str
+    role: Role | Literal["patient"]
+    channel: str
+    text: str
+    alarm_id: str | None

@@ -12,8 +12,8 @@ from collections.abc import Callable
 
 import sqlalchemy as sa
 
-from server.api import PhoneMessage
 from server.db import Database, Number, metadata, troubled
+from server.notify.api import PhoneMessage
 from server.notify.sender import Message, Receipt
 from server.notify.words import whole
 from vitals.clock import MS

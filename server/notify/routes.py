@@ -7,8 +7,8 @@ from fastapi import APIRouter, HTTPException, Query
 
 from server.access.door import Anyone
 from server.alarms.table import alarms
-from server.api import PhoneMessage
 from server.house import Here, Sees, problems
+from server.notify.api import PhoneMessage
 
 router = APIRouter(prefix="/api/phone", tags=["phone"])
 

@@ -17,9 +17,9 @@ import sqlalchemy as sa
 from server.access.store import people
 from server.access.store import staff as accounts
 from server.api import Role
-from server.config import Municipality
 from server.db import Number, metadata
 from server.first import Overtaken
+from server.municipality import Municipality
 from server.oncall.check import check
 from server.oncall.model import ROLES, Fixed, Kept, Override, Person, Roster
 from server.oncall.plan import on, who

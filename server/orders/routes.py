@@ -10,11 +10,11 @@ from msgspec.structs import replace
 
 from server.access.door import Carer
 from server.access.store import Account
-from server.api import OrderLook, OrderNew, OrderView
 from server.audit.store import write
 from server.fleet.store import DeviceRow, devices_of
 from server.house import Here, problems
 from server.orders import store
+from server.orders.api import OrderLook, OrderNew, OrderView
 from server.orders.model import LASTS_S, OPEN, Order, look
 from server.orders.views import view
 from server.patients.routes import find

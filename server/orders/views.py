@@ -1,6 +1,6 @@
 """Orders as the page sees them."""
 
-from server.api import OrderView
+from server.orders.api import OrderView
 from server.orders.model import Order
 from vitals.clock import MS
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from server.config import Patient
+from server.municipality import Patient
 from server.patients.store import PatientRecord
 from triage.contract import Rule
 from triage.programme import Programme, limits_for, parse

@@ -5,12 +5,12 @@ from fastapi import APIRouter, HTTPException
 
 from server.access.door import Carer
 from server.alarms.views import of_patient
-from server.api import PatientPage
 from server.corrections.views import emptied
 from server.fleet.store import devices_of, gateways
 from server.fleet.views import device_view
 from server.held import views as held
 from server.house import Here, problems
+from server.patients.api import PatientPage
 from server.patients.store import PatientRecord, patient
 from server.patients.views import brief, plan
 from server.readings.store import latest

@@ -14,8 +14,8 @@ import msgspec
 import sqlalchemy as sa
 
 from server.access.organisations import organisations
-from server.config import DEFAULT_ORGANISATION, Assignment, Municipality
 from server.db import metadata
+from server.municipality import DEFAULT_ORGANISATION, Assignment, Municipality
 from server.quick import Among
 from vitals.errors import ConfigError
 

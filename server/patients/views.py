@@ -2,7 +2,8 @@
 
 import sqlalchemy as sa
 
-from server.api import ActionView, PatientBrief, PlanView, Text
+from server.api import PatientBrief, Text
+from server.patients.api import ActionView, PlanView
 from server.patients.programmes import Programmes
 from server.patients.store import PatientRecord, patient
 from triage.programme import Action, Programme

@@ -4,7 +4,9 @@ from typing import Literal
 
 from pydantic import Field
 
-from server.api import ActionView, AlarmKind, Priority, Shape, Text
+from server.alarms.api import AlarmKind
+from server.api import Priority, Shape, Text
+from server.patients.api import ActionView
 
 _TEXT = Field(min_length=1, max_length=50_000)
 _REASON = Field(min_length=3, max_length=500)

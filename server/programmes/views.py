@@ -2,7 +2,8 @@
 
 from collections.abc import Mapping
 
-from server.api import AlarmKind, Priority, Text
+from server.alarms.api import AlarmKind
+from server.api import Priority, Text
 from server.patients.versions import Kept
 from server.patients.views import action
 from server.programmes.api import (

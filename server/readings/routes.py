@@ -5,9 +5,9 @@ from typing import Annotated
 from fastapi import APIRouter, HTTPException, Query
 
 from server.access.door import Carer
-from server.api import DispenserEvent, Readings
 from server.house import Here, House, problems
 from server.patients.routes import find
+from server.readings.api import DispenserEvent, Readings
 from server.readings.store import Occurrence, events, series
 from server.readings.views import HIGH, LOW, bands, label, shown_decimals, unit
 from vitals.channels import CHANNELS

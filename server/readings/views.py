@@ -9,9 +9,10 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from server.api import Band, News2, Text, Value
+from server.api import Text
 from server.patients.programmes import Programmes
 from server.patients.store import PatientRecord
+from server.readings.api import Band, News2, Value
 from server.readings.model import Latest, is_late
 from triage.scores import news2 as chart
 from triage.scores.news2 import PARAMETERS, points

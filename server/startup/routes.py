@@ -4,12 +4,13 @@ import sqlalchemy as sa
 from fastapi import APIRouter, HTTPException
 
 from server.access.door import Carer
-from server.api import Answered, Decide, ProposalView
+from server.api import Answered
 from server.audit.store import write
 from server.house import Here, House, problems
 from server.patients.routes import find
 from server.patients.store import PatientRecord
 from server.startup import store
+from server.startup.api import Decide, ProposalView
 from server.startup.store import Proposed, State
 from server.startup.views import view
 from vitals.errors import ConfigError

@@ -2,11 +2,12 @@
 
 import sqlalchemy as sa
 
-from server.api import ProposalView, StartupView, Text
+from server.api import Text
 from server.patients.programmes import Programmes
 from server.patients.store import PatientRecord
 from server.readings.views import label, unit
 from server.startup import store
+from server.startup.api import ProposalView, StartupView
 from server.startup.store import Proposed
 from triage.startup import LEARNED
 from vitals.channels import CHANNELS

@@ -4,9 +4,10 @@ from collections.abc import Sequence
 
 import sqlalchemy as sa
 
-from server.api import Text, WishView
+from server.api import Text
 from server.readings.views import label
 from server.wishes import store
+from server.wishes.api import WishView
 from server.wishes.store import Asked
 from vitals.alarm import Level
 from vitals.clock import MS

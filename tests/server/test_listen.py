@@ -4,7 +4,7 @@ import socket
 
 import pytest
 
-from server.app import listen
+from server.serving import listen
 from tests.ports import free_port
 from vitals.errors import LinkError
 

@@ -5,7 +5,7 @@ import pytest
 import sqlalchemy as sa
 
 from server.alarms.table import get
-from server.api import DecisionView, Explanation
+from server.decisions.api import DecisionView, Explanation
 from server.decisions.explain import explain
 from server.decisions.record import decisions, findings
 from server.patients import versions

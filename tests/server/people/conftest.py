@@ -17,13 +17,14 @@ from server.alarms import store as alarms
 from server.alarms import table, timeline
 from server.alarms.model import Alarm, Trigger
 from server.api import Health
-from server.config import Config, Municipality, Patient, Shift, Staff, Web
+from server.config import Config, Web
 from server.config import Database as DatabaseConfig
 from server.db import Database, metadata
 from server.escalation import store as ladders
 from server.escalation.model import load
 from server.escalation.tick import climb_due
 from server.live import Hub
+from server.municipality import Municipality, Patient, Shift, Staff
 from server.notify.delivery import deliver_due
 from server.notify.phone import FakePhone, messages
 from server.oncall import store as oncall

@@ -7,7 +7,7 @@ import pytest
 
 from server.access.door import Door
 from server.alarms.model import State
-from server.config import Staff
+from server.municipality import Staff
 from server.readings.store import Reading, keep
 from server.site import build
 from vitals.alarm import Level

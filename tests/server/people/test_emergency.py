@@ -9,7 +9,7 @@ import msgspec
 import pytest
 import sqlalchemy as sa
 
-from server.config import Shift
+from server.municipality import Shift
 from server.notify import ways
 from server.notify.emergency import CALM_S, PATIENCE_S, REFRESH_S, RETRY_S, Emergency
 from server.notify.phone import phone

@@ -7,10 +7,10 @@ import pytest
 from server.access.store import lock
 from server.alarms import deeds, table
 from server.alarms.model import Refused, State, To, Trigger
-from server.config import Shift
 from server.escalation import store as ladders
 from server.escalation.model import Ladder, Step
 from server.escalation.tick import climb_due
+from server.municipality import Shift
 from vitals.alarm import Kind, Level
 from vitals.clock import NS
 

@@ -5,7 +5,7 @@ import json
 
 from server import live
 from server.access.scopes import EVERYBODY, Scope
-from server.api import PhoneMessage
+from server.notify.api import PhoneMessage
 from server.presence.model import Presence, Viewer
 from tests.stream import told
 

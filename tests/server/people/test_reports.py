@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from server.alarms import table, timeline
-from server.config import Assignment, Municipality
+from server.municipality import Assignment, Municipality
 from server.patients import store as patients
 from server.reports.figures import DAY_NS, took, watched_days
 from server.reports.store import count

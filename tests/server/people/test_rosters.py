@@ -8,7 +8,7 @@ import sqlalchemy as sa
 
 from server.access.door import Door
 from server.audit.store import audit
-from server.config import Shift
+from server.municipality import Shift
 from server.notify import ways
 from server.oncall.store import newest_of
 from server.site import build

@@ -17,10 +17,10 @@ from server.alarms.model import To
 from server.audit.store import audit
 from server.cases import store as cases
 from server.cases.model import Sbar
-from server.config import Gateway, Municipality
 from server.fleet import store as fleet
 from server.fleet.quarantine import Unfiled, set_aside
 from server.held.store import held
+from server.municipality import Gateway, Municipality
 from server.readings.store import Occurrence, Reading, keep, keep_events
 from server.site import build
 from vitals.alarm import Kind, Level
