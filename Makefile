@@ -12,7 +12,7 @@ WEB_SOURCES := $(shell find $(WEB)/src $(WEB)/index.html $(WEB)/*.ts $(WEB)/pack
 SPREAD = -n auto --dist loadfile --no-loadscope-reorder
 EVERY_TEST = $(BIN)/pytest $(SPREAD) -m 'not chromium' && $(BIN)/pytest $(SPREAD) -m chromium
 
-.PHONY: help demo test test-bluez influx27 check bench fuzz faults swarm fmt lock types web clean
+.PHONY: help demo test test-bluez influx27 check bench fuzz faults swarm schemathesis fmt lock types web clean
 
 help:
 	@echo 'make demo   a small municipality on this machine: homes, gateways, broker, server, staff page'
@@ -24,6 +24,7 @@ help:
 	@echo 'make fuzz   a million damaged packets with every driver'
 	@echo 'make faults processes killed, power and network cut, disks full, clocks wrong: what was lost and doubled, in a table'
 	@echo 'make swarm  homes, broker and server under simulated time: every promise checked after each step'
+	@echo 'make schemathesis  the routes in any order, 500 walks; WALKS=N for more or fewer'
 	@echo 'make fmt    format       make lock  renew the locked requirements       make clean  remove what was made'
 
 demo: .venv/demo.stamp web
@@ -70,6 +71,9 @@ faults: .venv/dev.stamp
 # Whole worlds from a seed, for a minute; ARGS="--seed N" lives one again.
 swarm: .venv/dev.stamp
 	@$(BIN)/python -m tests.swarm $(ARGS)
+
+schemathesis: .venv/dev.stamp
+	@HJEMVAKT_WALKS=$(or $(WALKS),500) $(BIN)/pytest -s tests/server/access/test_routes_in_any_order.py $(ARGS)
 
 fmt: .venv/dev.stamp
 	$(BIN)/ruff check --fix .

@@ -8,6 +8,7 @@ import { type ComponentType, Suspense, lazy, useEffect } from "react";
 type Fetch = () => Promise<unknown>;
 
 const due = new Set<Fetch>();
+const SOON_MS = 1000;
 
 /// A component of a file of its own.
 export function later<Props extends object>(fetch: () => Promise<ComponentType<Props>>): ComponentType<Props> {
@@ -23,8 +24,12 @@ export function later<Props extends object>(fetch: () => Promise<ComponentType<P
 /// Of a page that stands: fetch what it may want next, once nothing else is to be done.
 export function useLater(): void {
   useEffect(() => {
-    const idle = requestIdleCallback(fetchDue);
-    return () => cancelIdleCallback(idle);
+    if ("requestIdleCallback" in window) {
+      const idle = requestIdleCallback(fetchDue);
+      return () => cancelIdleCallback(idle);
+    }
+    const soon = setTimeout(fetchDue, SOON_MS); // Safari does not say when it is idle
+    return () => clearTimeout(soon);
   }, []);
 }
 
