@@ -63,8 +63,8 @@ WAIT_S, REPEAT_S = 2.0, 5.0
 NOBODY_TAKES = 8
 """The first alarms, which climb to the end."""
 MOST_WAIT = 40
-"""So many at once wait for somebody to take them; then there are no kills until it is half as many. It is more than a ward
-has, and more would only measure how many messages a minute the ways out can carry."""
+"""So many at once wait for somebody to take them; then there are no kills until it is half as many. It is more than a
+ward has, and more would only measure how many messages a minute the ways out can carry."""
 CALM_S = 30.0
 """So long the others are given to take theirs after the last kill but one."""
 DOWN_S = 12.0
