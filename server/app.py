@@ -1,8 +1,8 @@
 """The server put together.
 
 `Server` is everything that decides and remembers, without a network: messages go in, acknowledgements come out, and
-`tick` does what the clock makes due. A test holds it in its hand with a manual clock. `server.serving` gives it a broker,
-an ear, a site and an engine.
+`tick` does what the clock makes due. A test holds it in its hand with a manual clock. `server.serving` gives it a
+broker, an ear, a site and an engine.
 """
 
 import contextlib
@@ -111,6 +111,7 @@ class Server:
         self.municipality = checked_municipality(config)
         self.programmes: Programmes = load_programmes(config.programmes)
         config.data.mkdir(parents=True, exist_ok=True)
+        refuse_half_restored(config.data)  # before anything is made there
         self.db = Database(config.database.where(config.data))
         self.vault = Vault.open(config.data / AUTHORITY)
         started_ns = self.clock.now_ns()
@@ -287,7 +288,6 @@ class Server:
         """The database, at the newest revision, with what the municipality's files say now."""
         with contextlib.ExitStack() as undo:
             undo.callback(self.db.close)
-            refuse_half_restored(self.config.data)
             self.db.reach()
             revisions.upgrade(self.db)
             catch_up(self.db)

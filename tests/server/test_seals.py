@@ -212,7 +212,7 @@ def test_the_servers_key_is_made_once_for_the_server_alone_and_stays(town: Town)
     town.begin_again()
     assert town.server.signer.public_pem() == before
     assert len(town.server.signer.sign(COMMAND, b"x")) == SIGNED_BYTES + 1
-    assert sorted(one.name for one in path.parent.iterdir()) == ["answers.key", SIGNING_KEY]
+    assert sorted(one.name for one in path.parent.iterdir()) == ["answers.key", "secrets.key", SIGNING_KEY]
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ from server.decisions.api import DecisionView, Explanation
 from server.decisions.explain import explain
 from server.decisions.record import decisions, findings
 from server.patients import versions
+from server.programmes.store import programmes_in_force
 from tests.server.decisions.conftest import Day
 
 
@@ -93,6 +94,7 @@ def test_a_programme_that_is_not_kept_cannot_be_asked(day: Day) -> None:
     day.minutes(1)
     day.finger(84)
     with day.server.db.write() as tx:
+        tx.execute(programmes_in_force.delete())
         tx.execute(versions.programme_versions.delete())
     finding = first(explained(day)).findings[0]
     assert finding.same is None

@@ -426,6 +426,7 @@ async def test_the_story_of_an_alarm_over_the_web(ward, signed_in):
         "detail": "Kari Olsen acknowledged this alarm first; speak with Kari Olsen, or let Kari Olsen finish",
         "who": "Kari Olsen",
         "state": "acknowledged",
+        "t_ms": None,
     }
 
     done = (await per.post("/api/alarms/1/close", json=CLOSE)).json()
