@@ -15,7 +15,7 @@ export function later<Props extends object>(fetch: () => Promise<ComponentType<P
   const Lazy = lazy(async () => ({ default: await fetch() })) as ComponentType<Props>;
   due.add(fetch);
   return (props: Props) => (
-    <Suspense fallback={null}>
+    <Suspense fallback={<span data-coming hidden />}>
       <Lazy {...props} />
     </Suspense>
   );
