@@ -1,12 +1,11 @@
 """What the page of programmes and the server say to each other."""
 
-from typing import Literal
-
 from pydantic import Field
 
 from server.alarms.api import AlarmKind
 from server.api import Priority, Shape, Text
 from server.patients.api import ActionView
+from server.programmes.trial import State
 
 _TEXT = Field(min_length=1, max_length=50_000)
 _REASON = Field(min_length=3, max_length=500)
@@ -171,7 +170,7 @@ class WhatIf(Shape):
     days: int
     by: str
     started_ms: int
-    state: Literal["gathering", "running", "done", "failed", "stopped"]
+    state: State
     done: int
     of: int
     problem: str
