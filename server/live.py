@@ -153,6 +153,8 @@ class Hub:
         self._lock = threading.Lock()
         self._building = threading.Lock()
         self._dirty: dict[str, None] = {}
+        self._under_way: dict[str, None] = {}
+        """They were dirty, and are being built: not to be shown as they were."""
         self._ringing: list[PhoneMessage] = []
         self._broken: dict[str, None] = {}
         """To whom the glass was broken, or that was looked at."""
@@ -197,7 +199,8 @@ class Hub:
         """
         with self._building:
             with self._lock:
-                dirty, self._dirty = list(self._dirty), {}
+                self._under_way, self._dirty = self._dirty, {}
+                dirty = list(self._under_way)
                 ringing, self._ringing = self._ringing, []
                 looked, self._looked = self._looked, {}
                 broken, self._broken = list(self._broken), {}
@@ -207,11 +210,12 @@ class Hub:
                 rows = [] if asked == [] else self._build(asked)
             except Exception:
                 with self._lock:
-                    self._dirty = dict.fromkeys(dirty) | self._dirty  # whoever asks next builds them
+                    self._dirty = self._under_way | self._dirty  # whoever asks next builds them
+                    self._under_way = {}
                 raise
             viewers = {patient_id: self.presence.of(patient_id) for patient_id in looked}
             with self._lock:
-                self._count = count
+                self._count, self._under_way = count, {}
                 self._tell_viewed(viewers)
                 if asked is not None and self._rows is None:
                     return []  # all were thrown away meanwhile: these few must not stand for everybody
@@ -223,8 +227,8 @@ class Hub:
 
     def shown(self, role: Role, scope: Scope = EVERYBODY) -> Shown:
         """The rows as that role with that scope may see them now."""
-        if self._rows is None or self._dirty:
-            self.drain()  # who has just acted must see it, whether or not the pump has come round
+        if not self._settled():
+            self.drain()  # who has just acted must see it, whether the pump has yet to come round or is just about it
         office = role == "administrator"
         with self._lock:
             which = office, scope.patients
@@ -239,7 +243,7 @@ class Hub:
 
     def still(self, shown: Shown) -> bool:
         """Whether these rows are what would be shown now."""
-        return self._rows is not None and not self._dirty and self._version == shown.version
+        return self._settled() and self._version == shown.version
 
     async def stream(
         self, role: Role, last_event_id: str | None, ask: Ask, viewer: Viewer | None = None
@@ -341,6 +345,11 @@ class Hub:
         began_s = time.thread_time()
         self.drain(also=also)
         return time.thread_time() - began_s
+
+    def _settled(self) -> bool:
+        """Whether the rows show all that was said to have changed."""
+        with self._lock:
+            return self._rows is not None and not self._dirty and not self._under_way
 
     def _said(self, name: str, data: str, n: int | None = None) -> bytes:
         """An event as the browser reads it; `data` is one line."""

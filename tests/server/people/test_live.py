@@ -325,6 +325,31 @@ async def test_rows_that_cannot_be_built_stop_neither_the_pump_nor_the_screens(w
     assert len(json.loads(hub.worklist("nurse"))["rows"]) == 2
 
 
+async def test_whoever_asks_while_a_change_is_being_built_is_not_shown_what_was_before_it(ward):
+    """The pump is in the middle of it: the change is no longer waiting, and is not to be seen yet either."""
+    rows, began, may_end = Rows(ward.db, ward.programmes, ward.clock), threading.Event(), threading.Event()
+
+    def build_rows(names):
+        if names == ["solveig"] and not began.is_set():
+            began.set()
+            assert may_end.wait(20)
+        return rows(names)
+
+    hub = Hub(build_rows, ward.clock)
+    before = hub.shown("nurse")
+    ward.hear(Level.HIGH)
+    hub.patient_changed("solveig")
+    pump = asyncio.create_task(asyncio.to_thread(hub.drain))
+    assert await asyncio.to_thread(began.wait, 20)
+    assert not hub.still(before)
+    asked = asyncio.create_task(asyncio.to_thread(hub.worklist, "nurse"))
+    await asyncio.wait([asked], timeout=0)
+    may_end.set()
+    first = json.loads(await asked)["rows"][0]
+    assert (first["patient"]["id"], first["priority"]) == ("solveig", "high")
+    await pump
+
+
 async def test_what_could_not_be_built_for_one_reader_is_built_for_the_next(ward, monkeypatch):
     """The database is away for a moment: who asks just then must not take the change with them."""
     ward.hub.worklist("nurse")
