@@ -11,6 +11,7 @@ from server.app import Server
 from server.broker.accounts import hash_password
 from server.config import Config
 from server.config import Database as DatabaseConfig
+from tests.lite import lay
 from tests.ports import free_port
 from vitals.block import Block
 from vitals.clock import NS, ManualClock
@@ -95,6 +96,7 @@ class Town:
         self.config = Config(
             "Prøveby", folder / "data", folder / "municipality.toml", LADDERS, demo=True, database=database, **more
         )
+        lay(database.where(self.config.data))
         self.server = Server(self.config, self.clock)
 
     def begin_again(self) -> None:

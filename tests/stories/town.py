@@ -37,6 +37,7 @@ from server.notify.phone import messages
 from server.orders import store as orders
 from server.orders.model import LASTS_S, Order
 from server.readings import store as readings
+from tests.lite import lay
 from vitals import wire
 from vitals.clock import MS, NS, ManualClock
 from vitals.errors import LinkError
@@ -288,6 +289,7 @@ class Town:
         self.server = None
 
     def start_server(self) -> None:
+        lay(self._config.database.where(self._config.data))
         self.server = Server(self._config, self.clock)
         self.server.publish = self._carry
 

@@ -8,34 +8,20 @@ acknowledgement; the disk may be full for a while.
 import asyncio
 import random
 import sqlite3
-import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import cache
-from pathlib import Path
 
 import sqlalchemy as sa
 
-from server import revisions
 from server.app import Server
 from server.config import Config
-from server.db import Database
+from tests.lite import empty
 from tests.swarm.net import Broker, Message
 from vitals.clock import Clock
 
 AT_ONCE = 50
 _GATHER_S, _RETRY_S = 1.0, 60.0
-
-
-@cache
-def _empty() -> bytes:
-    """A database of the newest revision with nothing in it, made once: it takes a third of a second."""
-    with tempfile.TemporaryDirectory() as folder:
-        db = Database(Path(folder) / "empty.sqlite")
-        revisions.upgrade(db)
-        db.close()
-        return db.path.read_bytes()
 
 
 class Cut(BaseException):
@@ -71,7 +57,7 @@ class Centre:
         self.cut, self.started_ns = None, self._clock.now_ns()
         if not self._config.data.exists():
             self._config.data.mkdir(parents=True)
-            (self._config.data / "hjemvakt.sqlite").write_bytes(_empty())
+            (self._config.data / "hjemvakt.sqlite").write_bytes(empty())
         self.server = Server(self._config, self._clock)
         self.server.publish = lambda messages: None
         self._watch_commits(self.server)

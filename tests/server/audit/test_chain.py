@@ -20,6 +20,7 @@ from server.audit.verify import Verdict, verify
 from server.config import Database as DatabaseConfig
 from server.db import Database
 from server.fleet.seals import Signer
+from tests.lite import lay
 from vitals.clock import NS
 
 TEXTS = some.text(some.characters(exclude_categories=["Cs"]), max_size=20)
@@ -50,8 +51,8 @@ class Trail:
     """A database with a trail, the server's key, and a file of heads elsewhere."""
 
     def __init__(self, folder: Path, database: DatabaseConfig) -> None:
+        lay(database.where(folder))
         self.db = Database(database.where(folder))
-        revisions.upgrade(self.db)
         self.signer = Signer(folder / "authority")
         self.path = folder / "elsewhere" / "heads"
         self.heads = Heads(self.db, self.signer, self.path)

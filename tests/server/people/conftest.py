@@ -19,7 +19,7 @@ from server.alarms.model import Alarm, Trigger
 from server.api import Health
 from server.config import Config, Web
 from server.config import Database as DatabaseConfig
-from server.db import Database, metadata
+from server.db import Database
 from server.escalation import store as ladders
 from server.escalation.model import load
 from server.escalation.tick import climb_due
@@ -31,6 +31,7 @@ from server.oncall import store as oncall
 from server.patients import store as patients
 from server.patients.programmes import load as load_programmes
 from server.worklist import Rows
+from tests.lite import lay
 from tests.server.conftest import SQLITE
 from vitals.alarm import Kind, Level, Reason
 from vitals.clock import NS, ManualClock
@@ -61,9 +62,9 @@ class Ward:
 
     def __init__(self, folder: Path, database: DatabaseConfig = SQLITE) -> None:
         self.clock = ManualClock(int(START.timestamp()) * NS)
+        lay(database.where(folder))
         self.db = Database(database.where(folder))
         self.vault = Vault.open(folder / "authority")
-        metadata.create_all(self.db.engine)
         self.config = Config(name="Saltdal", data=folder, demo=True, web=Web())
         self.programmes = load_programmes(None)
         rows = Rows(self.db, self.programmes, self.clock)

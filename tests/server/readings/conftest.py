@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from server import revisions
 from server.config import Influx
 from server.db import Database
 from server.readings.influx import InfluxStore
+from tests.lite import lay
 from tests.server.conftest import START_NS
 from tests.server.readings.influx_server import InfluxServer, influx_store, stop_the_server, the_server
 from vitals.clock import ManualClock
@@ -27,8 +27,8 @@ def influxd() -> InfluxServer:
 
 @pytest.fixture
 def db(tmp_path: Path) -> Iterator[Database]:
+    lay(tmp_path / "hjemvakt.sqlite")
     db = Database(tmp_path / "hjemvakt.sqlite")
-    revisions.upgrade(db)
     yield db
     db.close()
 

@@ -11,12 +11,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from server import revisions
 from server.db import Database
 from server.patients.store import patients
 from server.readings.contract import Buckets, Entry, SeriesStore, Withdrawn
 from server.readings.embedded import Embedded
 from server.readings.model import Reading
+from tests.lite import lay
 from tests.server.conftest import START_NS
 from tests.server.readings.influx_server import new_influx
 from vitals.clock import NS
@@ -29,8 +29,8 @@ Made = contextlib.AbstractContextManager[SeriesStore]
 @contextlib.contextmanager
 def embedded(folder: Path) -> Iterator[SeriesStore]:
     """Chunks in a new database with PEOPLE."""
+    lay(folder / "store.sqlite")
     db = Database(folder / "store.sqlite")
-    revisions.upgrade(db)
     with db.write() as tx:
         for one in PEOPLE:
             person = {"id": one, "name": one, "birth_year": 1940, "place": "", "programme": "copd", "phone": ""}
