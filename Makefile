@@ -8,9 +8,11 @@ WEB_SOURCES := $(shell find $(WEB)/src $(WEB)/index.html $(WEB)/*.ts $(WEB)/pack
 
 # A file's tests stay together, since they share brokers; the browser's come after, since its driver keeps an event loop
 # running in the process that no other test bears.
-# In the order of their names: what takes minutes is in the middle, and no processor waits for it at the end.
-SPREAD = -n auto --dist loadfile --no-loadscope-reorder
-EVERY_TEST = $(BIN)/pytest $(SPREAD) -m 'not chromium' && $(BIN)/pytest $(SPREAD) -m chromium
+# In the order of their names: what takes minutes is in the middle, and no processor waits for it at the end. Four at
+# least: a third of their time they wait for processes, disks and brokers. Not so the browser's.
+SPREAD = --dist loadfile --no-loadscope-reorder
+WORKERS := $(shell n=$$(nproc); echo $$((n > 4 ? n : 4)))
+EVERY_TEST = $(BIN)/pytest -n $(WORKERS) $(SPREAD) -m 'not chromium' && $(BIN)/pytest -n auto $(SPREAD) -m chromium
 
 .PHONY: help demo test test-bluez influx27 check bench fuzz faults swarm schemathesis fmt lock types web clean
 
@@ -63,7 +65,7 @@ influx27: .venv/dev.stamp
 fuzz: .venv/dev.stamp
 	@$(BIN)/python -m tests.fuzz $(ARGS)
 
-# About a quarter of an hour, as root; LONG=1 kills a thousand times, sends a million messages and brings 10,000 hubs back.
+# Less than ten minutes, as root; LONG=1 kills a thousand times, sends a million messages and brings 10,000 hubs back.
 faults: .venv/dev.stamp
 	@./setup.sh mosquitto strace iproute2
 	@$(BIN)/python -m tests.faults $(if $(LONG),--long) $(ARGS)
