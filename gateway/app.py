@@ -160,7 +160,8 @@ def _notes(clock: HubClock, spool: Spool, local: "Local | None") -> tuple[str, .
     rows = status.shed - spool.shed_before
     shed = (f"the spool was nearly full: {rows} rows of waves were thrown away",) if rows else ()
     blind = ("the home could not be watched here while the server was away",) if local and local.blind else ()
-    return (*unset, *borrowed, *full, *low, *shed, *blind)
+    outdated = (local.outdated,) if local and local.outdated else ()
+    return (*unset, *borrowed, *full, *low, *shed, *blind, *outdated)
 
 
 @contextlib.contextmanager

@@ -449,6 +449,7 @@ class Server:
     def _send_wishes(self, now_ns: int) -> Iterable[str]:
         with self.db.write() as tx:
             delivered = wishes.deliver(tx, now_ns)
+            wishes.begin(tx, self.programmes, now_ns)
             publish = self.signer.sign_known(tx, wishes.due(tx, now_ns, self.clock.speed))
         self.publish(publish)
         return delivered
