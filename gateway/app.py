@@ -11,6 +11,7 @@ import contextlib
 import logging
 import signal
 from collections.abc import Callable
+from datetime import datetime
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,6 +24,7 @@ from gateway.devices import Devices
 from gateway.hubclock import HubClock, is_set
 from gateway.identity import needed, secure
 from gateway.identity import notes as identity_notes
+from gateway.moment import wall
 from gateway.orders import Orders
 from gateway.renewal import Renewals
 from gateway.seals import Seals
@@ -56,16 +58,20 @@ async def _run_parts(config: Config, spool: Spool, seals: Seals, find_driver: Fi
     afar = Afar(config, seals, find_driver, clock)
     orders = await Orders.open(config.name, spool, clock, {}, seals)
     devices = Devices(spool, orders, clock, find_driver)
+
+    def wall_now() -> datetime:
+        return clock.told() or wall()
+
     home = await _opened_home(config, spool, clock, seals, lambda: uplink.silent_s())
 
     def notes() -> tuple[str, ...]:
         watching = home.local if home else None
-        return (*identity_notes(config), *_notes(clock, spool, watching), *devices.notes(), *orders.notes())
+        return (*identity_notes(config, wall_now()), *_notes(clock, spool, watching), *devices.notes(), *orders.notes())
 
     uplink = Uplink(
         config.name, config.uplink, spool, clock, afar.running.config.heartbeat_s,
         partial(_health, config.name, spool, clock, devices, afar, home, notes), orders.arrived, afar.arrived, seals,
-        secure(config),
+        secure(config, clock.told),
     )  # fmt: skip
     afar.on_change = lambda: uplink.beat_every(afar.running.config.heartbeat_s)
     if home:
@@ -79,7 +85,7 @@ async def _run_parts(config: Config, spool: Spool, seals: Seals, find_driver: Fi
         ]
         tasks += _started_home(config, home, parts)
         if needed(config.uplink.tls):
-            tasks.append(parts.create_task(Renewals(config, uplink).run(), name="renewals"))
+            tasks.append(parts.create_task(Renewals(config, uplink, wall_now).run(), name="renewals"))
         at = config.metrics.address()
         if at is not None:
             from gateway.metrics import Parts, serve
@@ -154,7 +160,8 @@ def _notes(clock: HubClock, spool: Spool, local: "Local | None") -> tuple[str, .
     rows = status.shed - spool.shed_before
     shed = (f"the spool was nearly full: {rows} rows of waves were thrown away",) if rows else ()
     blind = ("the home could not be watched here while the server was away",) if local and local.blind else ()
-    return (*unset, *borrowed, *full, *low, *shed, *blind)
+    outdated = (local.outdated,) if local and local.outdated else ()
+    return (*unset, *borrowed, *full, *low, *shed, *blind, *outdated)
 
 
 @contextlib.contextmanager

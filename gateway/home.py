@@ -59,7 +59,8 @@ class Home:
         self, name: str, data: Path, config: LocalConfig, spool: Spool, clock: Clock, seals: Seals, local: Local,
         tellers: "Sequence[Teller]",
     ) -> None:  # fmt: skip
-        self.wished = Wished(name, data, seals)
+        self.wished = Wished(name, data, seals, clock)
+        local.followed = lambda: self.wished.now.followed
         self.day = config.day()
         self._config = config
         self._clock = clock

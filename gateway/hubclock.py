@@ -17,6 +17,7 @@ rate. The step between two is below ROUND_S, and so never taken for a clock that
 
 import secrets
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import NamedTuple
 
 from gateway.boot import steady_ns
@@ -66,6 +67,10 @@ class HubClock:
     def borrowed(self) -> bool:
         """Whether it goes by the server's time now."""
         return self._told is not None and not is_set(self._own)
+
+    def told(self) -> datetime | None:
+        """The server's time now, where it goes by that."""
+        return datetime.fromtimestamp(self.now_ns() / NS, UTC) if self.borrowed else None
 
     def ask(self) -> int:
         """The number for a heartbeat that is sent now; an answer to an earlier one tells no time any more."""

@@ -13,7 +13,8 @@ put on disk to the last byte, and becomes *the* identity by one rename: `identit
 leaves the old one or the new one. A folder that nothing points to is a beginning that came to nothing, or what was
 before; `draft` throws it away.
 
-Certificates live by the wall, as TLS does, whatever clock the hub tells its story by.
+Certificates live by the wall, as TLS does, whatever clock the hub tells its story by; `gateway.moment` knows what time
+it is at least, where that clock was never set.
 """
 
 import base64
@@ -22,12 +23,13 @@ import os
 import shutil
 import ssl
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from gateway.config import Config, Tls
 from gateway.files import sync
+from gateway.moment import Context, Socket, Told, newest, nobody, wall
 from vitals.errors import ConfigError, LinkError, StoreError
 from vitals.identity import Identity, Renewal, Renewed
 
@@ -85,14 +87,14 @@ class Secure(NamedTuple):
     spread_s: Callable[[], float]
 
 
-def secure(config: Config) -> Secure | None:
+def secure(config: Config, told: Told = nobody) -> Secure | None:
     """What `[uplink.tls]` asks for; None for connections without TLS."""
     tls = config.uplink.tls
     if tls is None:
         return None
     if tls.ca is not None:
         return Secure(lambda: _believing(Path(tls.ca or "")), lambda: 1.0)
-    return Secure(lambda: _as_ourselves(config), lambda: _spread_s(Path(config.data)))
+    return Secure(lambda: _as_ourselves(config, told), lambda: _spread_s(Path(config.data)))
 
 
 def summary(config: Config) -> str:
@@ -102,16 +104,16 @@ def summary(config: Config) -> str:
     found = held(Path(config.data))
     if found is None:
         return f", not claimed yet ({_MEND})"
-    state = "until" if found.ends > datetime.now(UTC) else "ENDED"
+    state = "until" if found.ends > wall() else "ENDED"
     return f", identity of {found.name} {state} {found.ends:%Y-%m-%d}"
 
 
-def notes(config: Config) -> tuple[str, ...]:
+def notes(config: Config, now: datetime) -> tuple[str, ...]:
     """For the heartbeat: what a person should know of the identity while the hub can still say it."""
     if not needed(config.uplink.tls):
         return ()
     found = held(Path(config.data))
-    if found is None or found.ends - datetime.now(UTC) > FEW_DAYS:
+    if found is None or found.ends - now > FEW_DAYS:
         return ()
     return (f"the certificate ends on {found.ends:%Y-%m-%d} and is not renewed: see the server's log",)
 
@@ -121,20 +123,9 @@ def needed(tls: Tls | None) -> bool:
     return tls is not None and tls.ca is None
 
 
-class _Tidy(ssl.SSLSocket):
-    """Closed where the two ends do not agree: paho leaves it to the garbage collector."""
-
-    def do_handshake(self, block: bool = False) -> None:
-        try:
-            super().do_handshake(block)
-        except OSError:
-            self.close()
-            raise
-
-
-def _context() -> ssl.SSLContext:
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.sslsocket_class = _Tidy
+def _context() -> Context:
+    context = Context(ssl.PROTOCOL_TLS_CLIENT)
+    context.sslsocket_class = Socket
     return context
 
 
@@ -156,7 +147,7 @@ def _believing(ca: Path) -> ssl.SSLContext:
     return context
 
 
-def _as_ourselves(config: Config) -> ssl.SSLContext:
+def _as_ourselves(config: Config, told: Told) -> ssl.SSLContext:
     found = held(Path(config.data))
     if found is None:
         raise ConfigError(f"{config.name} has no identity", _MEND)
@@ -169,6 +160,7 @@ def _as_ourselves(config: Config) -> ssl.SSLContext:
         context.load_cert_chain(found.folder / "certificate.pem", found.folder / "key.pem")
     except OSError as error:
         raise ConfigError(f"the identity in {found.folder} cannot be used ({error})", _MEND) from error
+    context.since = newest(found.begins, told())
     return context
 
 

@@ -1,7 +1,7 @@
 """The server's rules on one home. It is loaded when it is needed: numpy alone is a third of a hub's memory.
 
-What it is told comes as a table, from `[local]` of the hub's file or from the server: a programme (as the server has
-it), and the limits that are this person's own.
+What it is told comes as a table, from the server or else from `[local]` of the hub's file: a programme, and the limits
+that are this person's own.
 """
 
 import tomllib
@@ -24,10 +24,19 @@ PATIENT = "home"
 class Judge:
     """The rules of a programme; raises ConfigError where programme or limits cannot be used."""
 
-    def __init__(self, programme: Mapping[str, object], limits: Mapping[str, float], where: str = "[local]") -> None:
+    def __init__(
+        self, programme: Mapping[str, object], limits: Mapping[str, float], where: str = "[local]", digest: str = ""
+    ) -> None:
+        """`digest`: the programme's, where this is not all of it."""
         self._programme = checked(convert(dict(programme), Programme, where), where)
+        self.digest = digest or self._programme.digest
         self._rules = self._programme.rules_of()
         self._limits = limits_for(self._programme, limits)
+
+    @property
+    def title(self) -> str:
+        """The programme's name and version."""
+        return f"{self._programme.name} {self._programme.version}"
 
     def verdicts(self, samples: Iterable[Kept], now_ns: int) -> Verdicts:
         """What the rules say at `now_ns`, of the one patient there is (row 0)."""

@@ -18,6 +18,10 @@ call. `gateway.home` shows and says both.
 
 *When the server is back*, it is said, if anything had been, and the telling stops: from then on people watch.
 
+*By what is judged*: the programme that is in force at the server, as it came last (`gateway.wishes`); before any came,
+and where that cannot be used by this hub's rules, the one of `[local]`, and the heartbeat says so. Each row says which
+it was.
+
 A rule that cannot be run, or a programme that cannot be used, must not be taken for calm: the page then says that
 nobody watches at all.
 """
@@ -40,7 +44,7 @@ from vitals.alarm import Audience, Kind, Level, Reason
 from vitals.clock import NS, Clock
 from vitals.errors import ConfigError, StoreError
 from vitals.events import Event
-from vitals.wire import Request, Row
+from vitals.wire import Followed, Request, Row
 
 if TYPE_CHECKING:
     from gateway.judge import Judge
@@ -107,6 +111,10 @@ class Local:
         self._begun_s = asyncio.get_running_loop().time()
         self._spoken = False
         """Whether the home was told anything since the server was heard last."""
+        self.followed: Callable[[], Followed | None] = lambda: None
+        """The programme that the server has in force."""
+        self.outdated = ""
+        """Why the home was watched by another programme than that, when it was watched last."""
         self.away = False
         self.blind = False
         """Whether the rules could not be run when they were wanted last: a note for the heartbeat."""
@@ -173,16 +181,26 @@ class Local:
             self._step(until_ns, now_ns)
 
     def _made_judge(self) -> "Judge | None":
-        from gateway.judge import made
+        from gateway.judge import Judge, made
 
+        followed, self.outdated = self.followed(), ""
         try:
-            judge = made(self._config.programme, self._config.limits)
-            self.blind = False
-            return judge
+            if followed is not None:
+                return self._sees(Judge(followed.programme, followed.limits, "the programme in force", followed.digest))
+        except ConfigError as error:
+            log.error("the programme in force cannot be used here, the one of [local] is: %s", error)
+            self.outdated = f"the home was watched by the programme of its own file: {error}"
+        try:
+            return self._sees(made(self._config.programme, self._config.limits))
         except (ConfigError, OSError) as error:
             log.error("the home cannot be watched here: %s", error)
             self.blind = True
             return None
+
+    def _sees(self, judge: "Judge") -> "Judge":
+        log.info("the home is watched by the programme %s (%s)", judge.title, judge.digest)
+        self.blind = False
+        return judge
 
     async def _look(self) -> None:
         if self._judge is None:
@@ -295,11 +313,11 @@ class Local:
         await asyncio.gather(*(teller.tell(self._sentence(told)) for teller in self._tellers))
 
     async def _write(self, kind: str, told: Told, now_ns: int) -> None:
-        if told.device is None:
+        if told.device is None or self._judge is None:
             return
         data: dict[str, int | float | str] = {
             "rule": told.reason.rule, "version": told.reason.version, "level": int(told.reason.level),
-            **told.reason.text,
+            "programme": self._judge.title, "digest": self._judge.digest, **told.reason.text,
         }  # fmt: skip
         try:
             await self._spool.put([Heard(told.device, now_ns, Event(kind, now_ns, data), steady_ns())])

@@ -12,11 +12,12 @@ import asyncio
 import logging
 import random
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 
 from gateway.config import Config
 from gateway.identity import Held, draft, due, held
+from gateway.moment import wall
 from gateway.uplink import Uplink
 from vitals.errors import HjemvaktError
 from vitals.identity import Renewed, decode, encode
@@ -28,18 +29,15 @@ AGAIN_S = 60.0
 log = logging.getLogger(__name__)
 
 
-def _now() -> datetime:
-    return datetime.now(UTC)
-
-
 class Renewals:
-    """`run()` for ever. `now` is the wall's time; a test gives its own, and other waits."""
+    """`run()` for ever. `now` is the wall's time, or the server's where the wall's clock was never set; a test has
+    its own, and other waits."""
 
     def __init__(
         self,
         config: Config,
         uplink: Uplink,
-        now: Callable[[], datetime] = _now,
+        now: Callable[[], datetime] = wall,
         look_s: float = LOOK_S,
         again_s: float = AGAIN_S,
     ) -> None:

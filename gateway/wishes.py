@@ -4,6 +4,10 @@ It holds all that the patient is asked and told (`vitals.wire.Wishes`); what is 
 believed like a command: with the server's signature wherever this hub can check one. The highest version stays, so an
 old one that somebody plays again changes nothing. What was stored is looked at again at the start, in the same way.
 
+The programme that the patient follows comes with it, and is what this hub judges by while the server is away
+(`gateway.local`). A programme decides who is told of what, so it counts only with a signature that was checked here,
+and a document whose time is over is not taken up: nobody brings an old one to a hub that has lost its own.
+
 Nothing here decides: a request ends by its own time, or because what it asks for was measured, whether or not the
 server can be heard.
 """
@@ -13,8 +17,11 @@ import logging
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+import msgspec
+
 from gateway.files import store
 from gateway.seals import Seals
+from vitals.clock import Clock
 from vitals.errors import HjemvaktError, WireError
 from vitals.wire import Request, Telling, Wishes, decode, down
 
@@ -26,11 +33,12 @@ log = logging.getLogger(__name__)
 class Wished:
     """The document of the gateway `name`, kept in the folder `data`. `on_change` is called when another counts."""
 
-    def __init__(self, name: str, data: Path, seals: Seals) -> None:
+    def __init__(self, name: str, data: Path, seals: Seals, clock: Clock) -> None:
         self._name = name
         self._file = data / FILE
         self._topic = down(name, "wishes")
         self._seals = seals
+        self._clock = clock
         self._arrived: bytes | None = None
         self._wake = asyncio.Event()
         self.now = Wishes(name, 0, 0)
@@ -58,6 +66,8 @@ class Wished:
             wished = self._read(payload)
             if wished.version <= self.now.version:
                 return
+            if wished.expires_ns and wished.expires_ns <= self._clock.now_ns():
+                raise WireError("old", "its time is over, or the hub's clock is wrong", "it is sent anew")
             await asyncio.to_thread(store, self._file, payload)
         except (HjemvaktError, OSError) as error:
             log.error("what the server wishes of this home is refused: %s", error)
@@ -81,7 +91,7 @@ class Wished:
         wished = decode(self._seals.believed(self._topic, payload), Wishes)
         if wished.gateway != self._name:
             raise WireError("foreign gateway", f"wishes of {wished.gateway!r}", "send them under its own topic")
-        return wished
+        return wished if self._seals.signed else msgspec.structs.replace(wished, followed=None)
 
     def _remember(self) -> None:
         try:

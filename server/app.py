@@ -49,9 +49,10 @@ from server.metrics.standing import Standing
 from server.municipality import Municipality, load_municipality
 from server.notify import outbox
 from server.notify.answers import Desk
-from server.notify.delivery import deliver_due, report
+from server.notify.delivery import Post, deliver_due, report
 from server.notify.emergency import Emergency
 from server.notify.keys import Keys
+from server.notify.lane import Lane
 from server.notify.phone import FakePhone
 from server.notify.sender import Channel, Sender
 from server.notify.senders import senders
@@ -129,7 +130,8 @@ class Server:
         self._zone = zone_of(config.time_zone, "server.toml")
         answered = Keys.open(keys, config.web.address, replies=config.notify.replies)
         self.answers = Desk(answered, self._zone, config.acknowledge_expires_s)
-        self._homes = Homes(config.web.address, self._zone)
+        homes = self._homes = Homes(config.web.address, self._zone)
+        self._post = Post(self.db, self.senders, homes, answered)
         self.desk: IdentityDesk | None = None
         self.keeper: Keeper | None = None
         if config.broker.tls:
@@ -202,12 +204,19 @@ class Server:
         self._part("start-ups", lambda: self._learn(now_ns))
         self._part("questions", lambda: self._ask(now_ns))
 
-    def deliver(self, now_ns: int, only: Collection[str] | None = None, but: Collection[str] = ()) -> None:
-        """Send what is queued, by some channels or by all. It may take as long as the slowest provider, so each channel
-        has an engine of its own."""
-        part = "notify" if only is None else f"notify by {', '.join(only)}"
-        keys = self.answers.keys
-        self._part(part, lambda: deliver_due(self.db, now_ns, self.senders, self._homes, keys, only, but))
+    def deliver(self, now_ns: int, but: Collection[str] = ()) -> None:
+        """Send what is queued, by all channels but these. It may take as long as the slowest provider, so each channel
+        has a lane of its own besides."""
+        self._part("notify", lambda: deliver_due(self._post, now_ns, but))
+
+    def lane(self, channel: str) -> Lane:
+        """The way out by that channel alone."""
+        together = self.config.notify.together(channel)
+        return Lane(channel, together, self._post, self.clock, self.hub.patient_changed)
+
+    def deliver_by(self, lane: Lane, _now_ns: int) -> None:
+        """Send what is queued for that way out."""
+        self._part(f"notify by {lane.channel}", lane.turn)
 
     def listen(self, _now_ns: int) -> None:
         """Read what has come to the modem, where there is one."""
@@ -440,6 +449,7 @@ class Server:
     def _send_wishes(self, now_ns: int) -> Iterable[str]:
         with self.db.write() as tx:
             delivered = wishes.deliver(tx, now_ns)
+            wishes.begin(tx, self.programmes, now_ns)
             publish = self.signer.sign_known(tx, wishes.due(tx, now_ns, self.clock.speed))
         self.publish(publish)
         return delivered

@@ -41,6 +41,9 @@ MODEM_S = 3.0
 POST_STUCK_S = 120.0
 """A way out may be slow (a modem, a provider that does not answer): a hundred messages at a few seconds each."""
 
+POST_REST_S = 3.0
+"""So long may what is on its way take when the server is asked to stop; what does not arrive by then is sent again."""
+
 STOP_S = 3
 """So long may requests and streams take to end when the server is asked to stop."""
 
@@ -76,7 +79,7 @@ async def run(config: Config, *, standby: bool = False) -> None:
         heads.start()
         stack.callback(heads.stop)
         calling = Engine(server.call, server.clock, 1.0, name="emergency", took=meter.rounds_of("emergency"))
-        posts = _posts(server)
+        posts = _posts(server, stack)
         for name, one in {"engine": engine, "fold": folding, "emergency": calling, **posts}.items():
             one.start()
             stack.callback(one.stop)
@@ -133,12 +136,13 @@ async def run(config: Config, *, standby: bool = False) -> None:
     log.info("stopped")
 
 
-def _posts(server: Server) -> dict[str, Engine]:
+def _posts(server: Server, stack: contextlib.ExitStack) -> dict[str, Engine]:
     """An engine for each way out, one for whatever goes by none of them, and the ear of the modem."""
-    turns: dict[str, Callable[[int], None]] = {
-        "post": partial(server.deliver, but=list(server.senders)),
-        **{f"post-{channel}": partial(server.deliver, only=[channel]) for channel in server.senders},
-    }
+    turns: dict[str, Callable[[int], None]] = {"post": partial(server.deliver, but=list(server.senders))}
+    for channel in server.senders:
+        lane = server.lane(channel)
+        turns[f"post-{channel}"] = partial(server.deliver_by, lane)
+        stack.callback(lane.rest, POST_REST_S)
     if server.config.notify.modem:
         turns["modem"] = server.listen
     tick_s, rounds_of = server.config.tick_s, server.meter.rounds_of

@@ -76,11 +76,14 @@ def _build_one(folder: Path) -> None:
 
 
 def _build_two(folder: Path) -> None:
-    """Its own pkg-config makes cargo build Flux. A compiler newer than Flux warns of more than Flux allows."""
+    """Its own pkg-config makes cargo build Flux. A compiler newer than Flux warns of more than Flux allows.
+
+    The folder comes first in PATH, for that pkg-config; so what allows it must not be called as the compiler is.
+    """
     module, source = "github.com/influxdata/influxdb/v2", folder / "source"
     source.mkdir()
     (source / "go.mod").write_text("module influx\n\ngo 1.21\n", encoding="utf-8")
-    wrapper = folder / "rustc"
+    wrapper = folder / "allowing"
     wrapper.write_text('#!/bin/sh\nexec "$@" --cap-lints warn\n', encoding="utf-8")
     wrapper.chmod(0o755)
     about = {
@@ -120,8 +123,9 @@ def _go(folder: Path, about: dict[str, str], *what: str) -> None:
     except subprocess.TimeoutExpired as error:
         raise BuildError(f"building InfluxDB took longer than {_BUILD_S} s", "try again on an idle machine") from error
     if done.returncode:
-        complaint = done.stderr.strip().splitlines() or [f"code {done.returncode}"]
-        raise BuildError(f"InfluxDB cannot be built ({complaint[-1]})", "see that Go's modules can be fetched")
+        lines = done.stderr.strip().splitlines() or [f"code {done.returncode}"]
+        said = next((line for line in lines if line.startswith("error")), lines[-1])  # the rest is what fell over it
+        raise BuildError(f"InfluxDB cannot be built ({said})", "see that Go's modules and cargo's can be fetched")
 
 
 def main() -> int:

@@ -27,7 +27,7 @@ Topics carry no personal data. Whose reading it is, the server alone decides, fr
 import hashlib
 import re
 from enum import StrEnum
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -209,11 +209,26 @@ class Telling(msgspec.Struct, frozen=True):
     until_ns: int
 
 
+class Followed(msgspec.Struct, frozen=True, omit_defaults=True):
+    """The programme that the patient follows, as it is in force at the server, for the home's own triage.
+
+    `programme`: as its file has it, but for what staff are to do about an alarm; `digest` is of the whole. `limits`:
+    the patient's own, by name.
+    """
+
+    programme: dict[str, Any]
+    digest: str
+    limits: dict[str, float] = {}
+
+
 class Wishes(msgspec.Struct, frozen=True, omit_defaults=True):
     """All that the home of one patient is asked and told. Believed like a command: signed wherever that can be checked.
 
     `answers`: the device id under which answers are rows; "" where nothing is asked. It is drawn anew when the home is
-    another patient's, so an answer can never be taken for the next one's. A gateway keeps the highest `version`.
+    another patient's, so an answer can never be taken for the next one's. A gateway keeps the highest `version`. It
+    takes this up before `expires_ns` (0: whenever it comes) or never; what it has taken up stays.
+
+    `followed` counts only where the signature can be checked.
     """
 
     gateway: str
@@ -223,6 +238,8 @@ class Wishes(msgspec.Struct, frozen=True, omit_defaults=True):
     requests: tuple[Request, ...] = ()
     asking: tuple[Asking, ...] = ()
     telling: tuple[Telling, ...] = ()
+    expires_ns: int = 0
+    followed: Followed | None = None
     v: int = VERSION
 
 

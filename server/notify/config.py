@@ -16,7 +16,9 @@ from vitals.errors import ConfigError
 
 Seconds = Annotated[float, Meta(gt=0)]
 Wait = Annotated[float, Meta(gt=0, le=60)]
-"""Seconds that one try may take: while it lasts, the next message of that channel waits."""
+"""Seconds that one try may take."""
+Together = Annotated[int, Meta(ge=1, le=32)]
+"""So many messages of a way are on their way at once; while all of them wait for an answer, so does the next."""
 
 LEAST_SECRET = 16
 _URL = re.compile(r"(?P<scheme>https?)://(?P<host>[A-Za-z0-9.-]+|\[[0-9a-fA-F:]+\])(:\d{1,5})?(/\S*)?")
@@ -46,6 +48,7 @@ class Email(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     ca_file: Path | None = None
     """Certificates to trust instead of the system's."""
     timeout_s: Wait = 20.0
+    together: Together = 4
 
     def __post_init__(self) -> None:
         if self.tls == "none" and self.host not in _LOCAL:
@@ -79,6 +82,7 @@ class Gateway(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     answer it is given up, and the person's next way is taken."""
     reference: str = ""
     timeout_s: Wait = 15.0
+    together: Together = 4
 
     def __post_init__(self) -> None:
         check_url(self.url)
@@ -113,6 +117,7 @@ class Push(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         "fcm.googleapis.com", "push.services.mozilla.com", "push.apple.com", "notify.windows.com",
     )  # fmt: skip
     timeout_s: Wait = 15.0
+    together: Together = 4
 
     def __post_init__(self) -> None:
         if not self.subject.startswith(("mailto:", "https://")):
@@ -126,6 +131,7 @@ class Hook(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     secret_file: Path
     headers_file: Path | None = None
     timeout_s: Wait = 15.0
+    together: Together = 4
 
     def __post_init__(self) -> None:
         check_url(self.url)
@@ -173,6 +179,11 @@ class Notify(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     def __post_init__(self) -> None:
         if self.sms is not None and self.modem is not None:
             raise ValueError("[notify.sms] and [notify.modem] both send text messages", "keep one of them")
+
+    def together(self, channel: str) -> int:
+        """So many messages go out by it at once: a modem, like a telephone on the screen, takes one after another."""
+        table = getattr(self, channel)
+        return 1 if table is None else int(table.together)
 
     @property
     def replies(self) -> bool:

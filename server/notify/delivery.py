@@ -9,8 +9,9 @@ of a message holds no key. What became of a message is told on the alarm's timel
 """
 
 import logging
-from collections.abc import Collection, Mapping
-from typing import Protocol
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, NamedTuple, Protocol
 
 import msgspec
 import sqlalchemy as sa
@@ -79,74 +80,98 @@ def _reported(tx: sa.Connection, row: sa.Row[tuple[object, ...]], delivered: boo
         _next_way(tx, row.dedupe, now_ns)
 
 
-def deliver_due(
-    db: Database,
-    now_ns: int,
-    senders: Mapping[str, Sender],
-    homes: Homes | None = None,
-    keys: Keys | None = None,
-    only: Collection[str] | None = None,
-    but: Collection[str] = (),
-) -> list[str]:
-    """Send what is due, worst first then oldest; `senders` by channel. Returns the patients whose alarms changed.
+class About(NamedTuple):
+    """To whom a message goes and what it is about: two of the same never go out side by side, the later one waits."""
 
-    Without `homes`, messages to homes wait; without `keys`, nothing can be answered. `only` and `but`: by which
-    channels (None: by all), so that a slow one has a thread of its own and holds up no other.
+    person: str
+    alarm_id: int | None
+    question_id: int | None
+    glass_id: int | None
+
+
+class Claimed(NamedTuple):
+    """A message whose turn has come. `attempts` counts this one."""
+
+    message: Message
+    patient_id: str
+    attempts: int
+    about: About
+
+
+@dataclass(frozen=True)
+class Post:
+    """What sending needs; `senders` by channel. Without `homes`, messages to homes wait; without `keys`, nothing can be
+    answered."""
+
+    db: Database
+    senders: Mapping[str, Sender]
+    homes: Homes | None = None
+    keys: Keys | None = None
+
+    def claim(
+        self, now_ns: int, only: str | None = None, but: Iterable[str] = (), aloft: Iterable[About] = ()
+    ) -> Claimed | None:
+        """The worst due message, of these the oldest, with this attempt counted: one that kills its sender waits for
+        its turn. By the one channel `only`, by none of `but`, and about nothing that is `aloft`."""
+        due = [outbox.c.state == "queued", outbox.c.next_try_ns <= now_ns]
+        if self.homes is None or not self.homes.awake(now_ns):
+            due.append(outbox.c.question_id.is_(None))
+        if only is not None:
+            due.append(outbox.c.channel == only)
+        due += [outbox.c.channel != channel for channel in but]
+        due += [_not_about(one) for one in aloft]
+        with self.db.read() as tx:
+            if tx.scalar(sa.select(outbox.c.id).where(*due).limit(1)) is None:
+                return None
+        with self.db.write() as tx:
+            first = sa.select(outbox).where(*due).order_by(outbox.c.severity.desc(), outbox.c.id).limit(1)
+            row = tx.execute(first).first()
+            return None if row is None else self._claimed(tx, row, now_ns)
+
+    def carry(self, claimed: Claimed, now_ns: int) -> None:
+        """Send it, outside any transaction, and write down what became of it. It takes as long as its sender does."""
+        outcome = _send(self.senders.get(claimed.message.channel), claimed.message)
+        with self.db.write() as tx:
+            _mark(tx, claimed.message, outcome, claimed.attempts, now_ns)
+
+    def _claimed(self, tx: sa.Connection, row: sa.Row[Any], now_ns: int) -> Claimed:
+        wait_s = min(BACKOFF_S * 2**row.attempts, BACKOFF_MOST_S)
+        counted = {"attempts": row.attempts + 1, "next_try_ns": now_ns + round(wait_s * NS)}
+        tx.execute(outbox.update().where(outbox.c.id == row.id).values(counted))
+        link, code = "", ""
+        if self.homes and row.question_id is not None:
+            link = self.homes.link(tx, row.question_id, now_ns)
+        # An administrator finds a nurse, and does not nurse.
+        if self.keys and row.alarm_id is not None and row.role != "administrator":
+            link, code = self.keys.give(tx, row.dedupe, row.alarm_id, row.person, row.channel, now_ns)
+        message = Message(
+            row.dedupe, row.alarm_id, row.channel, row.name, row.role, row.address, row.text, now_ns, link, code,
+            language_of(row.language),
+        )  # fmt: skip
+        about = About(row.person, row.alarm_id, row.question_id, row.glass_id)
+        return Claimed(message, row.patient_id, row.attempts + 1, about)
+
+
+def deliver_due(post: Post, now_ns: int, but: Collection[str] = ()) -> list[str]:
+    """Send what is due one by one, worst first then oldest, by all channels but these. Returns the patients whose
+    alarms changed.
 
     Each message is claimed when its turn has come and not before: while a slow sender held the one before it, somebody
-    may have acted, or something worse may have been queued.
+    may have acted, or something worse may have been queued. (`server.notify.lane` sends several at once.)
     """
     touched: dict[str, None] = {}
     for _ in range(BATCH):
-        claimed = _claim(db, now_ns, homes, keys, only, but)
+        claimed = post.claim(now_ns, but=but)
         if claimed is None:
             break
-        message, patient_id, attempts = claimed
-        outcome = _send(senders.get(message.channel), message)
-        with db.write() as tx:
-            _mark(tx, message, outcome, attempts, now_ns)
-        if patient_id:
-            touched[patient_id] = None
+        post.carry(claimed, now_ns)
+        if claimed.patient_id:
+            touched[claimed.patient_id] = None
     return list(touched)
 
 
-def _claim(
-    db: Database,
-    now_ns: int,
-    homes: Homes | None,
-    keys: Keys | None,
-    only: Collection[str] | None,
-    but: Collection[str],
-) -> tuple[Message, str, int] | None:
-    """The next due message with its attempts, this one counted: one that kills its sender waits for its turn."""
-    due = [outbox.c.state == "queued", outbox.c.next_try_ns <= now_ns]
-    if homes is None or not homes.awake(now_ns):
-        due.append(outbox.c.question_id.is_(None))
-    if only is not None:
-        due.append(outbox.c.channel.in_(only))
-    if but:
-        due.append(outbox.c.channel.not_in(but))
-    with db.read() as tx:
-        if tx.scalar(sa.select(outbox.c.id).where(*due).limit(1)) is None:
-            return None
-    with db.write() as tx:
-        row = tx.execute(sa.select(outbox).where(*due).order_by(outbox.c.severity.desc(), outbox.c.id).limit(1)).first()
-        if row is None:
-            return None
-        wait_s = min(BACKOFF_S * 2**row.attempts, BACKOFF_MOST_S)
-        tx.execute(
-            outbox.update()
-            .where(outbox.c.id == row.id)
-            .values(attempts=row.attempts + 1, next_try_ns=now_ns + round(wait_s * NS))
-        )
-        link, code = homes.link(tx, row.question_id, now_ns) if homes and row.question_id is not None else "", ""
-        if keys and row.alarm_id is not None and row.role != "administrator":  # who finds a nurse, and does not nurse
-            link, code = keys.give(tx, row.dedupe, row.alarm_id, row.person, row.channel, now_ns)
-    message = Message(
-        row.dedupe, row.alarm_id, row.channel, row.name, row.role, row.address, row.text, now_ns, link, code,
-        language_of(row.language),
-    )  # fmt: skip
-    return message, row.patient_id, row.attempts + 1
+def _not_about(about: About) -> sa.ColumnElement[bool]:
+    return sa.or_(*(outbox.c[name].is_distinct_from(value) for name, value in about._asdict().items()))
 
 
 def _send(sender: Sender | None, message: Message) -> Receipt | SendError:

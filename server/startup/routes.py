@@ -1,4 +1,5 @@
-"""A clinician's decision on a proposed limit. One transaction: the limit, the rules by it, the audit."""
+"""A clinician's decision on a proposed limit. One transaction: the limit, the rules by it here and in
+the home, the audit."""
 
 import sqlalchemy as sa
 from fastapi import APIRouter, HTTPException
@@ -13,6 +14,7 @@ from server.startup import store
 from server.startup.api import Decide, ProposalView
 from server.startup.store import Proposed, State
 from server.startup.views import view
+from server.wishes import document
 from vitals.errors import ConfigError
 
 router = APIRouter(prefix="/api/patients/{patient_id}/proposals", tags=["patients"])
@@ -41,6 +43,7 @@ def decide_proposal(patient_id: str, proposal_id: str, said: Decide, account: Ca
             _check(here, record, {one.proposal.limit: set_to})
         decided = store.decide(tx, one, _STATE[said.decision], set_to, account.name, said.note.strip(), now_ns)
         _audit(tx, decided, account.id, said.decision, now_ns)
+        document.compose(tx, here.programmes, [patient_id], now_ns)
         changed = here.look(tx, {patient_id: ()}, now_ns)
     for each in changed | {patient_id}:
         here.hub.patient_changed(each)

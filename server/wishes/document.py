@@ -6,6 +6,11 @@ changed, and again while a gateway that answers and could show it says that it h
 
 What is not in it is not wished any more. So nothing has to be taken back, and a gateway that was away for a week is
 not asked for what was wanted then.
+
+With it goes the programme that the patient follows, as it is in force, so that a home that is alone is watched by the
+same version as here. A home gets its first document when its gateway says that it could show one.
+
+It is signed and good for LASTS_S: what somebody keeps back longer is refused, and the gateway is sent the newest.
 """
 
 from collections.abc import Collection, Mapping
@@ -18,14 +23,15 @@ from server.db import metadata, upsert
 from server.fleet.store import gateway_table
 from server.ingest.store import Message
 from server.patients.programmes import Programmes
-from server.patients.store import patients_of
+from server.patients.store import PatientRecord, patients_of
 from server.quick import in_parts
 from server.wishes.store import Asked, standing, wishes
 from vitals.clock import NS
-from vitals.wire import Asking, Request, Telling, Wishes, down, encode
+from vitals.wire import Asking, Followed, Request, Telling, Wishes, down, encode
 
 AGAIN_S = 60.0
 """In seconds of the wall."""
+LASTS_S = 30 * 86_400.0
 
 gateway_wishes = sa.Table(
     "gateway_wishes",
@@ -59,7 +65,18 @@ def compose(tx: sa.Connection, programmes: Programmes, patient_ids: Collection[s
         asks = programmes.of(person.programme).ask if person and home.answers else ()
         asking = tuple(Asking(one.channel, one.every_s) for one in asks)
         document = _document(home.gateway, asking, home.answers or "", asked.get(home.patient_id or "", []))
-        _put(tx, home, document, now_ns)
+        if _shows(home, document):
+            followed = _followed(programmes, person) if person else None
+            _put(tx, home, msgspec.structs.replace(document, followed=followed), now_ns)
+
+
+def begin(tx: sa.Connection, programmes: Programmes, now_ns: int) -> None:
+    """Make the first document of each home that could be shown one."""
+    fleet, document = gateway_table.c, gateway_wishes.c
+    query = sa.select(fleet.patient_id).join(gateway_wishes, document.gateway == fleet.id, isouter=True)
+    new = query.where(fleet.patient_id.is_not(None), fleet.wishes_version >= 0, document.gateway.is_(None))
+    if patient_ids := set(tx.scalars(new)):
+        compose(tx, programmes, patient_ids, now_ns)
 
 
 def due(tx: sa.Connection, now_ns: int, speed: float = 1.0) -> list[Message]:
@@ -76,7 +93,8 @@ def due(tx: sa.Connection, now_ns: int, speed: float = 1.0) -> list[Message]:
         this = columns.gateway == gateway
         tx.execute(gateway_wishes.update().where(this).values(published_ns=now_ns, version=version))
         wished = msgspec.json.decode(body, type=Wishes)
-        told = msgspec.structs.replace(wished, version=version, issued_ns=now_ns)
+        expires_ns = now_ns + round(LASTS_S * NS)
+        told = msgspec.structs.replace(wished, version=version, issued_ns=now_ns, expires_ns=expires_ns)
         messages.append((down(gateway, "wishes"), encode(told)))
     return messages
 
@@ -104,10 +122,21 @@ def _homes(tx: sa.Connection, patient_ids: Collection[str] | None) -> list[_Home
     return [_Home(*row) for row in in_parts(tx, query, fleet.patient_id, patient_ids)]
 
 
+def _shows(home: _Home, wished: Wishes) -> bool:
+    """Whether it has a document already, its hub shows them, or there is something to say."""
+    return home.body is not None or home.says >= 0 or bool(wished.requests or wished.asking or wished.telling)
+
+
 def _document(gateway: str, asking: tuple[Asking, ...], device: str, asked: Collection[Asked]) -> Wishes:
     requests = tuple(_request(one) for one in asked if one.wish.channel)
     telling = tuple(_telling(one) for one in asked if not one.wish.channel)
     return Wishes(gateway, 0, 0, device if asking else "", requests, asking, telling)
+
+
+def _followed(programmes: Programmes, person: PatientRecord) -> Followed:
+    programme = programmes.of(person.programme)
+    written = msgspec.to_builtins(msgspec.structs.replace(programme, action=()))
+    return Followed(written, programme.digest, person.limits)
 
 
 def _request(one: Asked) -> Request:
@@ -122,7 +151,7 @@ def _telling(one: Asked) -> Telling:
 
 def _put(tx: sa.Connection, home: _Home, wished: Wishes, now_ns: int) -> None:
     body = encode(wished)
-    if body == home.body or (home.body is None and not (wished.requests or wished.asking or wished.telling)):
+    if body == home.body:
         return
     version = max(home.says, home.version or 0) + 1
     values: Mapping[str, object] = {"version": version, "body": body, "changed_ns": now_ns, "published_ns": None}

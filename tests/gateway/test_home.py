@@ -17,13 +17,15 @@ from gateway.local import Local
 from gateway.seals import FOLDER, SERVER_KEY, Seals
 from gateway.spool import Heard, Spool
 from gateway.wishes import FILE
+from tests.gateway.identity import Claimed as Keys
 from vitals.alarm import Level
 from vitals.answers import QUESTIONS
 from vitals.block import Block
 from vitals.clock import NS, ManualClock
 from vitals.errors import StoreError
+from vitals.events import Event
 from vitals.seal import as_signed, bound
-from vitals.wire import Asking, Request, Row, Telling, Wishes, down, encode
+from vitals.wire import Asking, Followed, Request, Row, Telling, Wishes, down, encode
 
 OSLO = ZoneInfo("Europe/Oslo")
 PROGRAMME = str(Path(__file__).parents[2] / "configs" / "programmes" / "copd.toml")
@@ -302,3 +304,116 @@ async def test_while_the_server_is_away_the_hub_asks_by_the_same_plan(hub: Hub) 
     hub.silent_s = 0.0
     await hub.local.turn()
     assert hub.home.sheet().requests == (), "from then on it is the server that asks"
+
+
+class Claimed(Hub):
+    """One that can look at the server's signature."""
+
+    def __init__(self, spool: Spool, data: Path, **more: object) -> None:
+        self.keys = Keys(data)
+        super().__init__(spool, data, **more)
+
+    async def follows(self, programme: dict[str, object], **more: object) -> None:
+        """The server has put that programme in force."""
+        self.version += 1
+        limits = more.pop("limits", {})
+        followed = Followed(programme, "0123456789abcdef", limits)  # type: ignore[arg-type]
+        document = Wishes("gw-1", self.version, 0, followed=followed, **more)  # type: ignore[arg-type]
+        await self.arrives(self.keys.sign(down("gw-1", "wishes"), encode(document)))
+
+    async def alone(self) -> None:
+        self.silent_s = 200.0
+        await self.local.turn()
+
+    async def told(self) -> list[tuple[object, object]]:
+        """By which programme the home was told of something: its name and version, and its digest."""
+        read = [msgspec.json.decode(row.json, type=Row) for row in await self.spool.take(0, 1_000)]
+        return [
+            (row.what.data["programme"], row.what.data["digest"])
+            for row in read
+            if isinstance(row.what, Event) and row.what.kind == "local.alarm"
+        ]
+
+
+def stricter(**other: object) -> dict[str, object]:
+    """Of one rule, with a floor that the programme of the hub's file does not have."""
+    title = {"nb": "KOLS", "en": "COPD"}
+    limits = {"spo2_floor": 95.0}
+    return {"name": "copd", "version": "9", "title": title, "rules": ["spo2_floor"], "limits": limits, **other}
+
+
+@pytest.fixture
+async def claimed(spool: Spool, tmp_path: Path) -> Claimed:
+    hub = Claimed(spool, tmp_path)
+    await hub.local.open()
+    await hub.home.open()
+    return hub
+
+
+async def low(hub: Claimed) -> None:
+    """Readings that are low by the stricter programme alone."""
+    await hub.alone()
+    for _ in range(3):
+        hub.clock.advance(seconds=30)
+        await hub.measures("spo2", 93)
+
+
+async def test_a_home_alone_is_watched_by_the_version_that_was_put_in_force_and_says_which(claimed: Claimed) -> None:
+    await low(claimed)
+    assert await claimed.told() == [], "by the programme of the file it is calm"
+    claimed.silent_s = 0.0
+    await claimed.local.turn()
+    await claimed.follows(stricter())
+    await low(claimed)
+    before = await claimed.told()
+    assert set(before) == {("copd 9", "0123456789abcdef")}
+    claimed.silent_s = 0.0
+    await claimed.local.turn()
+    await claimed.follows(stricter(version="10"), limits={"spo2_floor": 92.0})
+    await low(claimed)
+    assert await claimed.told() == before, "by the limit of this patient it is calm"
+
+
+async def test_the_version_in_force_outlasts_a_restart(claimed: Claimed) -> None:
+    await claimed.follows(stricter())
+    again = Claimed.__new__(Claimed)
+    again.keys = claimed.keys
+    Hub.__init__(again, claimed.spool, claimed.data)
+    await again.local.open()
+    await low(again)
+    assert set(await again.told()) == {("copd 9", "0123456789abcdef")}
+
+
+async def test_a_programme_that_this_hub_cannot_use_leaves_it_to_the_one_of_its_file(claimed: Claimed) -> None:
+    await claimed.follows(stricter(rules=["a_rule_of_next_year"]))
+    await claimed.alone()
+    assert not claimed.local.blind
+    assert "a_rule_of_next_year" in claimed.local.outdated
+    for _ in range(3):
+        claimed.clock.advance(seconds=30)
+        await claimed.measures("spo2", 82)
+    assert {title for title, _ in await claimed.told()} == {"copd 3"}
+    claimed.silent_s = 0.0
+    await claimed.local.turn()
+    await claimed.follows(stricter())
+    await claimed.alone()
+    assert claimed.local.outdated == ""
+
+
+async def test_a_programme_counts_with_the_servers_signature_only(hub: Hub, claimed: Claimed) -> None:
+    await hub.wished(followed=Followed(stricter(), "0"))
+    assert hub.home.wished.now.version == 1
+    assert hub.home.wished.now.followed is None, "a hub without keys takes no programme from anybody"
+    document = Wishes("gw-1", 1, 0, followed=Followed(stricter(), "0"))
+    await claimed.arrives(encode(document))
+    assert claimed.home.wished.now.version == 0
+
+
+async def test_a_document_whose_time_is_over_is_not_taken_up_but_stays_where_it_was(claimed: Claimed) -> None:
+    now_ns = claimed.clock.now_ns()
+    await claimed.follows(stricter(), expires_ns=now_ns)
+    assert claimed.home.wished.now.version == 0
+    await claimed.follows(stricter(), expires_ns=now_ns + NS)
+    claimed.clock.advance(seconds=5)
+    await claimed.home.turn()
+    assert claimed.home.wished.now.followed is not None

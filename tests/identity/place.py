@@ -14,6 +14,7 @@ from gateway.config import Config as HubConfig
 from gateway.config import load
 from gateway.hubclock import HubClock
 from gateway.identity import secure
+from gateway.moment import Told, nobody
 from gateway.renewal import Renewals
 from gateway.seals import Seals
 from gateway.spool import Heard, Spool
@@ -160,13 +161,13 @@ async def place_with_door(folder: Path) -> AsyncIterator[Place]:
 class Home:
     """A hub's spool and uplink, running."""
 
-    def __init__(self, config: HubConfig, spool: Spool) -> None:
+    def __init__(self, config: HubConfig, spool: Spool, clock: HubClock | None, told: Told) -> None:
         self.config = config
         self.spool = spool
-        self.clock = RunningClock()
+        self.clock = HubClock(RunningClock()) if clock is None else clock
         self.uplink = Uplink(
-            config.name, config.uplink, spool, HubClock(self.clock), 60, self._health,
-            seals=Seals(Path(config.data)), secure=secure(config),
+            config.name, config.uplink, spool, self.clock, 60, self._health,
+            seals=Seals(Path(config.data)), secure=secure(config, told),
         )  # fmt: skip
 
     def _health(self) -> Health:
@@ -189,10 +190,16 @@ class Home:
 
 
 @contextlib.asynccontextmanager
-async def home(config: HubConfig, now: Callable[[], datetime] | None = None) -> AsyncIterator[Home]:
-    """The hub, running; with `now` it also renews its certificate by that wall clock."""
+async def home(
+    config: HubConfig,
+    now: Callable[[], datetime] | None = None,
+    clock: HubClock | None = None,
+    told: Told = nobody,
+) -> AsyncIterator[Home]:
+    """The hub, running, by that `clock`; with `now` it also renews its certificate by that wall clock. `told`: what
+    time the server has told it."""
     spool = await Spool.open(Path(config.data) / "spool.sqlite")
-    one = Home(config, spool)
+    one = Home(config, spool, clock, told)
     parts = [one.renewals(now).run()] if now else []
     running = [asyncio.create_task(part) for part in (*parts, one.uplink.run())]
     try:

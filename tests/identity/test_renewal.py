@@ -204,8 +204,8 @@ async def test_a_hub_is_told_how_far_apart_they_all_come_back(place: Place, monk
 
 async def test_a_hub_whose_certificate_is_not_renewed_says_so_while_it_can(place: Place) -> None:
     config = await place.claimed("home-1")
-    assert notes(config) == ()
+    assert notes(config, now()) == ()
     days_ago_80 = time.time_ns() - 80 * DAY_NS
     place.at(lambda: days_ago_80)
     await claim_it(config, place.code("home-1"))
-    assert "and is not renewed" in notes(config)[0]
+    assert "and is not renewed" in notes(config, now())[0]

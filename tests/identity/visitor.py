@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 from paho.mqtt.reasoncodes import ReasonCode
 
-from gateway.identity import _Tidy
+from gateway.moment import Socket
 from tests.mqtt import end
 
 WAIT_S = 15.0
@@ -41,7 +41,7 @@ class Papers:
 def context(authority: bytes, papers: tuple[Path, Path] | None = None) -> ssl.SSLContext:
     """Believes that authority, and shows those papers."""
     made = ssl.create_default_context(cadata=authority.decode())
-    made.sslsocket_class = _Tidy
+    made.sslsocket_class = Socket
     if papers:
         made.load_cert_chain(*papers)
     return made

@@ -13,12 +13,15 @@ from server.config import Database as DatabaseConfig
 from server.ingest.store import Message
 from server.patients.programmes import Programmes
 from server.patients.store import assignments, watched_since, whose
-from server.wishes import person, store
-from server.wishes.document import AGAIN_S
+from server.programmes import store as in_force
+from server.startup.store import set_learned
+from server.wishes import document, person, store
+from server.wishes.document import AGAIN_S, LASTS_S
 from server.wishes.store import Asked
 from tests.server.conftest import TOWN, Town, spo2
 from triage.contract import Finding, Window
 from triage.plan import LEAST_S, MEASURED_WITH
+from triage.programme import parse
 from triage.rules.spo2_floor import spo2_floor
 from vitals.alarm import Audience, Kind, Level
 from vitals.block import Block
@@ -34,6 +37,12 @@ rules = ["spo2_floor", "news2", "device_silent"]
 title = { nb = "KOLS", en = "COPD" }
 expect = [{ channel = "spo2", every_s = 43200 }]
 ask = [{ channel = "breathlessness", every_s = 86400 }, { channel = "oxygen_flow", every_s = 86400 }]
+"""
+ACTION = """
+[[action]]
+priority = "high"
+source = "wording (check)"
+do = { nb = "Ring pasienten.", en = "Ring the patient." }
 """
 SILENT = ASKING.replace('"copd"', '"heart-failure"').split("ask = ")[0]
 
@@ -255,3 +264,53 @@ def test_what_a_person_asks_for_is_shown_at_home_and_answered_by_a_measurement(w
     assert (stands.state, stands.wish.text["nb"]) == ("asked", "Dr. Dahl ber om det"), "calm does not withdraw it"
     ward.measure(96, minutes=1)
     assert ward.states() == ["answered"]
+
+
+def put_in_force(ward: Ward, text: str) -> None:
+    """On the administration page."""
+    server, newer = ward.server, parse(text, "copd.toml")
+    with server.db.read() as tx:
+        standing = in_force.newest_of(tx, newer.name)
+    assert standing is not None
+    in_force.put(
+        server.db, server.programmes, newer, None, seen=standing.id, username="odd", name="Odd", reason="fewer calls",
+        now_ns=ward.clock.now_ns(),
+    )  # fmt: skip
+
+
+def test_a_home_has_the_programme_that_is_in_force_and_gets_the_next_version_at_once(ward: Ward) -> None:
+    ward.tick(seconds=1)
+    (first,) = ward.wishes()
+    assert first.followed is not None
+    assert (first.followed.programme["version"], first.followed.digest) == ("1", parse(ASKING, "").digest)
+    assert first.expires_ns == first.issued_ns + round(LASTS_S * NS)
+    ward.says(1)
+    newer = ASKING.replace('version = "1"', 'version = "2"') + ACTION
+    put_in_force(ward, newer)
+    ward.tick(seconds=1)
+    (second,) = ward.wishes()
+    assert second.version == 2
+    assert second.followed is not None
+    assert (second.followed.programme["version"], second.followed.digest) == ("2", parse(newer, "").digest)
+    assert "action" not in second.followed.programme, "what staff do is no business of the home's"
+    with ward.server.db.write() as tx:
+        set_learned(tx, "eva", {"spo2_floor": 88.0})
+        document.compose(tx, ward.server.programmes, ["eva"], ward.clock.now_ns())
+    ward.tick(seconds=1)
+    (third,) = ward.wishes()
+    assert third.followed is not None
+    assert third.followed.limits == {"spo2_floor": 88.0}
+
+
+def test_a_home_that_is_asked_nothing_has_it_from_when_its_hub_could_show_something(ward: Ward) -> None:
+    ward.says(-1, "gw-2")
+    ward.tick(seconds=1)
+    assert ward.wishes("gw-2") == []
+    ward.says(0, "gw-2")
+    ward.tick(seconds=1)
+    (only,) = ward.wishes("gw-2")
+    assert only.followed is not None
+    assert only.followed.programme["name"] == "heart-failure"
+    ward.says(only.version, "gw-2")
+    ward.tick(seconds=AGAIN_S * 2)
+    assert ward.wishes("gw-2") == []

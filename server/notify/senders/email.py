@@ -6,6 +6,7 @@ has said no for good; with 4xx, or not at all, it is asked again. A password tha
 mends it while the message waits.
 """
 
+import functools
 import hashlib
 import smtplib
 import ssl
@@ -50,16 +51,17 @@ class EmailSender:
     def _connected(self) -> smtplib.SMTP:
         config = self._config
         if config.tls == "tls":
-            return smtplib.SMTP_SSL(config.host, config.port, timeout=config.timeout_s, context=self._trust())
+            return smtplib.SMTP_SSL(config.host, config.port, timeout=config.timeout_s, context=self._trust)
         server = smtplib.SMTP(config.host, config.port, timeout=config.timeout_s)
         if config.tls == "starttls":
             try:
-                server.starttls(context=self._trust())
+                server.starttls(context=self._trust)
             except BaseException:
                 server.close()
                 raise
         return server
 
+    @functools.cached_property
     def _trust(self) -> ssl.SSLContext:
         return ssl.create_default_context(cafile=str(self._config.ca_file) if self._config.ca_file else None)
 

@@ -25,7 +25,7 @@ from server.escalation.model import load
 from server.escalation.tick import climb_due
 from server.live import Hub
 from server.municipality import Municipality, Patient, Shift, Staff
-from server.notify.delivery import deliver_due
+from server.notify.delivery import Post, deliver_due
 from server.notify.phone import FakePhone, messages
 from server.oncall import store as oncall
 from server.patients import store as patients
@@ -123,7 +123,7 @@ class Ward:
         self.deliver()
 
     def deliver(self) -> list[str]:
-        return deliver_due(self.db, self.now_ns, self.senders)  # type: ignore[arg-type]
+        return deliver_due(Post(self.db, self.senders), self.now_ns)  # type: ignore[arg-type]
 
     def phones(self, name: str | None = None) -> list[str]:
         """`Name: text` of every message, or the texts of one person."""

@@ -4,7 +4,7 @@ import pytest
 import sqlalchemy as sa
 
 from server.alarms import store as alarms
-from server.notify.delivery import ATTEMPTS, deliver_due
+from server.notify.delivery import ATTEMPTS
 from server.notify.outbox import outbox
 from server.notify.sender import Message, Receipt, SendError
 from vitals.alarm import Kind, Level, Reason
@@ -125,7 +125,7 @@ def test_a_newer_message_to_the_same_person_replaces_one_that_was_never_sent(war
     ward.hear(Level.HIGH)
     ward.senders = {"sms": ward.phone}
     ward.clock.advance(seconds=10)
-    assert deliver_due(ward.db, ward.now_ns, ward.senders) == ["solveig"]
+    assert ward.deliver() == ["solveig"]
     assert [text.split(" for ")[0] for text in ward.phones()] == [
         "Kari Olsen: Hjemvakt: RED alarm 1",
         "Per Hansen: Hjemvakt: RED alarm 1",
