@@ -2,7 +2,9 @@
 
 A real mosquitto, the real server as a process of its own, and a sender that does as little as it can, so that the two
 cores are the broker's and the server's: it sends messages made before, keeps a window open, and counts the rows that
-are acknowledged. All three share the machine, as they would in a small municipality.
+are acknowledged. All three share the machine, as they would in a small municipality. Beside it stands what each of them
+takes of a core for a reading, what each of the server's threads does (`benchmarks.threads`), and how many readings a
+second that leaves room for; then the same in a server that folds nothing.
 
 Then the same inside one process, without a network: where the time goes, in seconds of one core, and what a reading
 costs with more and more patients. Beside it stands the least that any server must do with the same messages: decode
@@ -31,16 +33,21 @@ import server.watch
 from benchmarks.crowd import batches, settle
 from benchmarks.house import cpu_s, running
 from benchmarks.sender import Sender
+from benchmarks.threads import EAR, FOLDING, STORING, taken_s
 from server.app import Server
 from server.config import load
+from server.serving import GARBAGE
 from vitals.clock import ManualClock
 from vitals.wire import MAX_ROWS, Batch, decode
 
 PEOPLE = (1_000, 100_000, 1_000_000)
-MESSAGES = 1_500
+MESSAGES = 4_500
+"""900,000 readings: some of them are folded meanwhile, as in a server that is sent so much for long."""
 WINDOW = 200
 """So many messages under way: what 25 gateways with a window of 8 have."""
 GATHERED = 50
+GOAL = 200_000
+"""Readings a second."""
 
 
 def main() -> None:
@@ -51,30 +58,50 @@ def main() -> None:
     people = [int(one) for one in given.people.split(",")]
     with tempfile.TemporaryDirectory() as folder:
         over_mqtt(Path(folder), people[0], given.messages)
+    with tempfile.TemporaryDirectory() as folder:
+        over_mqtt(Path(folder), people[0], given.messages, fold=False)
     print()
     for number, count in enumerate(people):
         with tempfile.TemporaryDirectory() as folder:
-            inside(Path(folder), count, given.messages // 3, stages=number == 0)
+            inside(Path(folder), count, given.messages // 9, stages=number == 0)
 
 
-def over_mqtt(folder: Path, people: int, messages: int) -> None:
+def over_mqtt(folder: Path, people: int, messages: int, *, fold: bool = True) -> None:
     """Through a real broker, until the last row is acknowledged."""
     config = settle(folder, people, time.time_ns())
     made = list(batches(people, messages, time.time_ns()))
-    with running(config) as house:
+    told = folder / "threads.json"
+    with running(config, watch=["benchmarks.threads", str(told), *([] if fold else ["--no-fold"])]) as house:
         if house is None:
             return
         sender = Sender(house.mqtt_port)
-        wall_s, server_s, broker_s = time.perf_counter(), cpu_s(house.server), cpu_s(house.broker)
+        before, broker_s = taken_s(house.server, told), cpu_s(house.broker)
+        wall_s, sender_s = time.perf_counter(), time.process_time()
         rows = sender.send(made, WINDOW)
-        wall_s, server_s = time.perf_counter() - wall_s, cpu_s(house.server) - server_s
+        wall_s, sender_s = time.perf_counter() - wall_s, time.process_time() - sender_s
         broker_s = cpu_s(house.broker) - broker_s
+        spent = {name: s - before.get(name, 0.0) for name, s in taken_s(house.server, told).items()}
         sender.close()
     print(
-        f"MQTT -> stored, triaged, acknowledged, {people:,} patients, batches of {MAX_ROWS}:"
-        f" {rows / wall_s:,.0f} readings/s; the server used {server_s / wall_s:.2f} of a core,"
-        f" {server_s / rows * 1e6:.1f} us a reading ({rows / server_s:,.0f} readings a second of one core),"
-        f" the broker {broker_s / rows * 1e6:.1f} us"
+        f"MQTT -> stored, triaged, acknowledged{'' if fold else ', nothing folded'}, {people:,} patients, batches of"
+        f" {MAX_ROWS}: {rows / wall_s:,.0f} readings/s, the server at {spent[''] / wall_s:.2f} of a core"
+    )
+    _say_limits(rows, sender_s, broker_s, spent)
+
+
+def _say_limits(rows: int, sender_s: float, broker_s: float, spent: dict[str, float]) -> None:
+    """What each process takes of a core for a reading, and how many a second that leaves room for."""
+    server_s, cores = spent[""], os.cpu_count() or 1
+    own_s = spent[EAR] + spent[STORING]
+    us = {name: s / rows * 1e6 for name, s in (("sender", sender_s), ("broker", broker_s), ("server", server_s))}
+    print("    " + ", ".join(f"{name} {each:.2f}" for name, each in us.items()) + " us of a core a reading")
+    parts = {EAR: spent[EAR], STORING: spent[STORING], FOLDING: spent[FOLDING]}
+    parts["all else"] = server_s - sum(parts.values())
+    print("    of the server " + ", ".join(f"{name} {s / rows * 1e6:.2f}" for name, s in parts.items()) + " us")
+    print(
+        f"    sender and broker would take {(us['sender'] + us['broker']) * GOAL / 1e6:.2f} of {cores} cores at"
+        f" {GOAL:,}/s; at most {cores * 1e6 / sum(us.values()):,.0f}/s for all three on {cores} cores,"
+        f" {rows / server_s:,.0f}/s for the server's one interpreter, {rows / own_s:,.0f}/s with nothing but ingest"
     )
 
 
@@ -87,6 +114,7 @@ def inside(folder: Path, people: int, messages: int, *, stages: bool) -> None:
     house.receive_many(made[:1])
     gc.collect()
     gc.freeze()
+    gc.set_threshold(GARBAGE)
     with _timed() if stages else contextlib.nullcontext({}) as spent:
         wall_s, core_s = time.perf_counter(), time.process_time()
         for start in range(1, len(made), GATHERED):

@@ -7,7 +7,9 @@ a chart, it costs ten times what the database itself needs for the answer.
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+import msgspec
 import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql
 
 AT_ONCE = 5_000
 """So many names in one question: SQLite itself allows 32,766."""
@@ -26,21 +28,31 @@ def in_parts(
 
 
 class Among:
-    """`query` of those whose `column` has one of some names. It is put together once: that, each time, costs more than
-    the answer. It may have bound parameters by name."""
+    """`query` of those whose `column`, a text, has one of some names. It may have bound parameters by name.
+
+    The names are one value, however many they are: so the statement is put into words once, where a list with a place
+    for each name costs more to put together, each time, than the answer.
+    """
 
     def __init__(self, query: sa.Select[Any], column: sa.ColumnElement[Any]) -> None:
         self._every = query
-        self._some = query.where(column.in_(sa.bindparam("names", expanding=True)))
+        as_json = sa.func.json_each(sa.bindparam("names", type_=sa.Text)).table_valued("value")
+        as_array = sa.bindparam("names", type_=postgresql.ARRAY(sa.Text))
+        self._some = {
+            "sqlite": query.where(column.in_(sa.select(as_json.c.value))),
+            "postgresql": query.where(column == sa.any_(as_array)),
+        }
 
-    def rows(self, tx: sa.Connection, names: Iterable[str] | None, **values: Any) -> Iterator[Any]:
-        """What it selects of these names (None: of all), asked once for each AT_ONCE of them."""
+    def rows(self, tx: sa.Connection, names: Iterable[str] | None, **values: Any) -> Iterable[Any]:
+        """What it selects of these names (None: of all)."""
         if names is None:
-            yield from tx.execute(self._every, values)
-            return
+            return tx.execute(self._every, values)
         ordered = sorted(set(names))
-        for start in range(0, len(ordered), AT_ONCE):
-            yield from tx.execute(self._some, {**values, "names": ordered[start : start + AT_ONCE]})
+        if not ordered:
+            return ()
+        kind = tx.dialect.name
+        given = ordered if kind == "postgresql" else msgspec.json.encode(ordered).decode()
+        return tx.execute(self._some[kind], {**values, "names": given})
 
 
 class Quick:

@@ -52,6 +52,10 @@ class Parcel(msgspec.Struct, frozen=True):
         """Whose rows could be read."""
         return {row.device for row in self.rows}
 
+    def transports(self) -> list[str]:
+        """What each row is called on its way: gateway, epoch and number."""
+        return [f"{self.gateway}/{self.epoch}/{row.seq}" for row in self.rows]
+
 
 class _Loose(msgspec.Struct):
     """A batch whose rows are not looked at yet. Nothing may be missing: a name that was damaged is no name."""

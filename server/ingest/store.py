@@ -8,7 +8,7 @@ Nothing here is acknowledged. The acknowledgements are returned, and the caller 
 
 import logging
 from collections import Counter
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 
 import msgspec
 import numpy as np
@@ -23,7 +23,7 @@ from server.held.model import MAY_BE_HELD
 from server.held.store import sift
 from server.ingest.correct import any_shifted, shift_ns
 from server.ingest.filing import Filed, Refused, file
-from server.ingest.lane import ordinary
+from server.ingest.lane import in_columns, ordinary
 from server.ingest.parcel import Parcel, Spoilt, open_parcel
 from server.ingest.ranges import Range, Ranges, runs
 from server.patients.store import Whose, whose
@@ -52,6 +52,10 @@ received = sa.Table(
 
 Message = tuple[str, bytes]
 """Topic and payload."""
+
+PORTION_BYTES = 300_000
+"""So much of what came is opened and filed before the next: about 1,500 rows, which stay beside the processor from
+their bytes to their columns. All of a flood at once would be fetched from memory anew by each step."""
 
 
 class Tally(msgspec.Struct):
@@ -91,6 +95,21 @@ class _Pile(msgspec.Struct):
     changed: set[str] = set()
     look: set[str] = set()
     tally: Tally = msgspec.field(default_factory=Tally)
+    beats: list[Message] = []
+    """Answers to heartbeats: by them a home knows that it is watched."""
+    acknowledge: list[Message] = []
+    come: dict[tuple[str, str], Ranges] = {}
+    """What has come of each (gateway, epoch) that a message is of, these messages included..."""
+    before: dict[tuple[str, str], Sequence[Range]] = {}
+    """...and what had come before them."""
+
+    def recall(self, tx: sa.Connection, keys: Iterable[tuple[str, str]]) -> None:
+        """Have in `come` what has come of these."""
+        for gateway, epoch in keys:
+            if (gateway, epoch) not in self.come:
+                rows = _HAVE_COME.rows(tx, gateway=gateway, epoch=epoch)
+                found = self.come[gateway, epoch] = Ranges((first, last) for first, last in rows)
+                self.before[gateway, epoch] = found.ranges()
 
 
 def take(
@@ -101,37 +120,35 @@ def take(
     A gateway is here when a message of it is no older than `fresh_s`.
     """
     pile = _Pile()
-    parcels: list[Parcel] = []
-    beats: list[Message] = []
-    """Answers to heartbeats: by them a home knows that it is watched."""
     claimed = [_claimed(topic) for topic, _ in messages]
     keys = keyrings(tx, claimed, now_ns)
-    opened = [
-        (message, open_parcel(*message, keys.get(gateway, ())))
-        for message, gateway in zip(messages, claimed, strict=True)
-    ]
     known = fleet.known(tx, claimed)
-    for (message, one), gateway in zip(opened, claimed, strict=True):
-        pile.tally.messages[_kind(one, known)] += 1
-        if isinstance(one, Spoilt) and (one.reason != "seal" or gateway in known):
-            pile.aside.append(_unfiled(gateway, one))
-        elif isinstance(one, Spoilt):  # whose seal it lacks is not believed any more
-            pile.aside.append(fleet.stranger(tx, gateway, message[1]))
-        elif one.gateway not in known:
-            pile.aside.append(fleet.stranger(tx, one.gateway, message[1]))
-        elif isinstance(one, State):
-            if not one.online:
-                pile.changed |= fleet.gone(tx, one.gateway)
-        else:
-            known[gateway] = _hear(tx, one, pile, known[gateway], gateway in keys, now_ns, speed)
-            if isinstance(one, Health):
-                beats.append(_answer(one.gateway, keys.get(gateway, ()), Ack(one.epoch, (), now_ns, mark=one.mark)))
+    for start, stop in _portions([len(payload) for _, payload in messages]):
+        parcels: list[Parcel] = []
+        for message, gateway in zip(messages[start:stop], claimed[start:stop], strict=True):
+            one = open_parcel(*message, keys.get(gateway, ()))
+            pile.tally.messages[_kind(one, known)] += 1
+            if isinstance(one, Spoilt) and (one.reason != "seal" or gateway in known):
+                pile.aside.append(_unfiled(gateway, one))
+            elif isinstance(one, Spoilt):  # whose seal it lacks is not believed any more
+                pile.aside.append(fleet.stranger(tx, gateway, message[1]))
+            elif one.gateway not in known:
+                pile.aside.append(fleet.stranger(tx, one.gateway, message[1]))
+            elif isinstance(one, State):
+                if not one.online:
+                    pile.changed |= fleet.gone(tx, one.gateway)
             else:
-                parcels.append(_proved(one, now_ns, speed))
+                known[gateway] = _hear(tx, one, pile, known[gateway], gateway in keys, now_ns, speed)
+                if isinstance(one, Health):
+                    beat = Ack(one.epoch, (), now_ns, mark=one.mark)
+                    pile.beats.append(_answer(one.gateway, keys.get(gateway, ()), beat))
+                else:
+                    parcels.append(_proved(one, now_ns, speed))
+        _file_all(tx, parcels, pile, now_ns, speed)
     pile.changed |= fleet.heard(tx, pile.alive_ns, now_ns, fresh_s)
-    acknowledge = beats + _file_all(tx, parcels, pile, now_ns, speed)
+    _remember(tx, pile.before, pile.come)
     pile.tally.aside.update(one.reason for one in pile.aside)
-    return Taken(acknowledge, _write(tx, pile, now_ns), pile.changed, pile.look, pile.tally)
+    return Taken(pile.beats + pile.acknowledge, _write(tx, pile, now_ns), pile.changed, pile.look, pile.tally)
 
 
 def stored(tx: sa.Connection) -> int:
@@ -172,22 +189,34 @@ def _proved(parcel: Parcel, now_ns: int, speed: float) -> Parcel:
     return msgspec.structs.replace(parcel, sent=sent)
 
 
-def _file_all(tx: sa.Connection, parcels: Sequence[Parcel], pile: _Pile, now_ns: int, speed: float) -> list[Message]:
-    """File the new rows of all parcels onto the pile; returns an acknowledgement for each parcel."""
+def _portions(sizes: Sequence[int]) -> Iterator[tuple[int, int]]:
+    """From which message to before which, of so many bytes each, so that a portion has PORTION_BYTES or one message."""
+    start, size = 0, 0
+    for place, each in enumerate(sizes):
+        if size and size + each > PORTION_BYTES:
+            yield start, place
+            start, size = place, 0
+        size += each
+    if start < len(sizes):
+        yield start, len(sizes)
+
+
+def _file_all(tx: sa.Connection, parcels: Sequence[Parcel], pile: _Pile, now_ns: int, speed: float) -> None:
+    """File the new rows of all parcels onto the pile, with an acknowledgement for each parcel."""
     owners = whose(tx, set().union(*(parcel.devices() for parcel in parcels)))
-    come = _come(tx, {(parcel.gateway, parcel.epoch) for parcel in parcels})
-    before = {key: ranges.ranges() for key, ranges in come.items()}
-    acknowledge = []
+    pile.recall(tx, {(parcel.gateway, parcel.epoch) for parcel in parcels})
+    fresh = []
     for parcel in parcels:
         key, numbers = (parcel.gateway, parcel.epoch), runs(parcel.numbers())
-        fresh = _file_new(parcel, come[key], owners, pile, now_ns, speed)
-        pile.tally.new += fresh
-        pile.tally.again += len(parcel.rows) - fresh
+        new = _new(parcel, pile.come[key], pile)
+        pile.tally.new += len(new.rows)
+        pile.tally.again += len(parcel.rows) - len(new.rows)
+        if new.rows:
+            fresh.append(new)
         if numbers:
             key_of = (parcel.key,) if parcel.key else ()
-            acknowledge.append(_answer(parcel.gateway, key_of, Ack(parcel.epoch, numbers, now_ns)))
-    _remember(tx, before, come)
-    return acknowledge
+            pile.acknowledge.append(_answer(parcel.gateway, key_of, Ack(parcel.epoch, numbers, now_ns)))
+    _file_new(fresh, owners, pile, now_ns, speed)
 
 
 def _answer(gateway: str, keys: Sequence[Key], ack: Ack) -> Message:
@@ -196,8 +225,8 @@ def _answer(gateway: str, keys: Sequence[Key], ack: Ack) -> Message:
     return topic, keys[0].seal(topic, body) if keys else body
 
 
-def _file_new(parcel: Parcel, come: Ranges, owners: Whose, pile: _Pile, now_ns: int, speed: float) -> int:
-    """File the rows that have not `come` before; returns how many.
+def _new(parcel: Parcel, come: Ranges, pile: _Pile) -> Parcel:
+    """The same with the rows that have not `come` before, what of it could not be read being set aside.
 
     A row that cannot be read has not come: a whole copy of it may still be on its way.
     """
@@ -205,27 +234,32 @@ def _file_new(parcel: Parcel, come: Ranges, owners: Whose, pile: _Pile, now_ns: 
         if spoilt.seq is not None and spoilt.seq not in come:
             pile.aside.append(_unfiled(parcel.gateway, spoilt))
     rows = _new_rows(parcel.rows, come)
-    sheaf = _ordinary(rows, parcel, owners, now_ns, speed) if rows else None
-    if sheaf is not None:
-        sheaf.rows["stored_ns"] = now_ns
-        pile.sheaves.append(sheaf)
-    else:
-        _file_carefully(rows, parcel, owners, pile, now_ns, speed)
-    return len(rows)
+    return parcel if rows is parcel.rows else msgspec.structs.replace(parcel, rows=rows)
 
 
-def _ordinary(rows: Sequence[Row], parcel: Parcel, owners: Whose, now_ns: int, speed: float) -> Sheaf | None:
+def _file_new(parcels: Sequence[Parcel], owners: Whose, pile: _Pile, now_ns: int, speed: float) -> None:
+    """File these, whose rows are all new, in the order in which they came."""
+    for one in in_columns(parcels, lambda some: _ordinary(some, owners, now_ns, speed)):
+        if isinstance(one, Parcel):
+            _file_carefully(one, owners, pile, now_ns, speed)
+        else:
+            one.rows["stored_ns"] = now_ns
+            pile.sheaves.append(one)
+
+
+def _ordinary(parcels: Sequence[Parcel], owners: Whose, now_ns: int, speed: float) -> Sheaf | None:
     """`ordinary`, but what it stumbles over goes the careful way, which finds the row."""
     try:
-        if any_shifted(rows, parcel.sent, now_ns, speed):
+        if any(any_shifted(one.rows, one.sent, now_ns, speed) for one in parcels):
             return None
-        return ordinary(rows, parcel.gateway, parcel.epoch, owners, now_ns)
+        return ordinary(parcels, owners, now_ns)
     except Exception:
-        log.exception("a batch could not be filed in columns and is filed row by row")
+        if len(parcels) == 1:
+            log.exception("a batch could not be filed in columns and is filed row by row")
         return None
 
 
-def _new_rows(rows: Sequence[Row], come: Ranges) -> Sequence[Row]:
+def _new_rows(rows: tuple[Row, ...], come: Ranges) -> tuple[Row, ...]:
     """Those whose number has not come before, each number once; from now on it has."""
     numbers = [row.seq for row in rows]
     ranges = runs(numbers)
@@ -239,13 +273,13 @@ def _new_rows(rows: Sequence[Row], come: Ranges) -> Sequence[Row]:
         if row.seq not in come:
             come.add(row.seq)
             new.append(row)
-    return new
+    return tuple(new)
 
 
-def _file_carefully(rows: Sequence[Row], parcel: Parcel, owners: Whose, pile: _Pile, now_ns: int, speed: float) -> None:
+def _file_carefully(parcel: Parcel, owners: Whose, pile: _Pile, now_ns: int, speed: float) -> None:
     """Row by row: what cannot be filed is set aside, and its neighbours are not."""
     readings: list[Reading] = []
-    for row in rows:
+    for row in parcel.rows:
         filed = _filed(row, parcel, owners, now_ns, speed)
         if isinstance(filed, Refused):
             pile.aside.append(_refused(parcel.gateway, row, filed))
@@ -288,14 +322,6 @@ def _sifted(tx: sa.Connection, sheaf: Sheaf, now_ns: int) -> tuple[Sheaf, int, s
         return sheaf, 0, set()
     sifted = sift(tx, sheaf.take(np.flatnonzero(asked)).readings(), now_ns)
     return join([sheaf.take(np.flatnonzero(~asked)), sheaf_of(sifted.file, now_ns)]), sifted.held, sifted.patients
-
-
-def _come(tx: sa.Connection, keys: set[tuple[str, str]]) -> dict[tuple[str, str], Ranges]:
-    """What has come before of each (gateway, epoch)."""
-    return {
-        (gateway, epoch): Ranges((first, last) for first, last in _HAVE_COME.rows(tx, gateway=gateway, epoch=epoch))
-        for gateway, epoch in keys
-    }
 
 
 def _remember(

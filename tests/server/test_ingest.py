@@ -82,7 +82,9 @@ def test_a_row_the_server_stumbles_over_is_set_aside_and_its_neighbours_are_stor
         return real(row, *rest)  # type: ignore[arg-type]
 
     monkeypatch.setattr(store, "file", stumbling)
-    monkeypatch.setattr(store, "ordinary", lambda rows, *rest: [stumbling(row, *rest) for row in rows])
+    monkeypatch.setattr(
+        store, "ordinary", lambda parcels, *rest: [stumbling(row, *rest) for one in parcels for row in one.rows]
+    )
     assert town.send(spo2(94, START_NS), spo2(66, START_NS), spo2(95, START_NS + NS)) == [(0, 2)]
     assert town.values("eva") == [94, 95]
     assert town.aside() == ["server error"]
@@ -94,14 +96,14 @@ def test_a_message_the_server_stumbles_over_holds_nobody_up(town: Town, monkeypa
     """Nothing of it is stored, so it is not acknowledged: the gateway keeps it until the server is mended."""
     good = town.batch(town.rows(spo2(94, START_NS)))
     bad = town.batch(town.rows(spo2(66, START_NS)), epoch="bad")
-    real = store._file_new
+    real = store._new
 
     def stumbling(parcel: Parcel, *rest: object) -> object:
         if parcel.epoch == "bad":
             raise ZeroDivisionError
         return real(parcel, *rest)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(store, "_file_new", stumbling)
+    monkeypatch.setattr(store, "_new", stumbling)
     assert len(town.server.receive_many([bad, good])) == 1
     assert town.values("eva") == [94]
     assert town.aside() == ["server error"]

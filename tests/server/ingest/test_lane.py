@@ -1,4 +1,4 @@
-"""The ordinary lane and the careful way file the same, or the lane steps aside."""
+"""The ordinary lane and the careful way file the same, or the lane steps aside; however many batches come together."""
 
 from typing import Any
 
@@ -7,9 +7,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from server.ingest.filing import AHEAD_NS, EARLIEST_NS, file
-from server.ingest.lane import ordinary
+from server.ingest.lane import in_columns, ordinary
+from server.ingest.parcel import Parcel
 from server.patients.store import Whose
 from server.readings.model import Reading
+from server.readings.sheaf import Sheaf
 from tests.server.conftest import START_NS
 from vitals.block import Block
 from vitals.clock import NS
@@ -52,10 +54,14 @@ def rows(what: list[Any], devices: list[str], received_ns: int = START_NS) -> tu
     return decode(encode(Batch("g", "e", START_NS, given)), Batch).rows
 
 
-def carefully(given: tuple[Row, ...]) -> list[object]:
+def alone(given: tuple[Row, ...]) -> Sheaf | None:
+    return ordinary([Parcel("g", "e", given)], WHOSE, START_NS)
+
+
+def carefully(given: tuple[Row, ...], gateway: str = "g") -> list[object]:
     found: list[object] = []
     for row in given:
-        filed = file(row, "g", "e", WHOSE, START_NS)
+        filed = file(row, gateway, "e", WHOSE, START_NS)
         found += filed if isinstance(filed, list) else [filed]
     return found
 
@@ -63,7 +69,7 @@ def carefully(given: tuple[Row, ...]) -> list[object]:
 @given(what=st.lists(ORDINARY, min_size=1, max_size=12), devices=st.lists(st.sampled_from(["ox", "scale"]), min_size=1))
 def test_what_is_ordinary_takes_the_lane_and_is_filed_the_same(what: list[Block], devices: list[str]) -> None:
     given = rows(what, devices)
-    sheaf = ordinary(given, "g", "e", WHOSE, START_NS)
+    sheaf = alone(given)
     assert sheaf is not None
     assert sheaf.readings() == carefully(given)
     assert sheaf.rows["good"].tolist() == [one.good for one in sheaf.readings()]
@@ -77,12 +83,37 @@ def test_whatever_comes_the_lane_never_files_anything_else(what: list[Any], devi
         given = rows(what, devices)
     except OverflowError:  # no such number can be written into a message
         return
-    sheaf = ordinary(given, "g", "e", WHOSE, START_NS)
+    sheaf = alone(given)
     if sheaf is not None:
         assert sheaf.readings() == carefully(given)
 
 
+@given(st.lists(st.lists(ORDINARY | ODD, min_size=1, max_size=3), max_size=7), st.sampled_from(["ox", "?"]))
+def test_batches_that_come_together_are_filed_as_each_alone_and_in_their_order(
+    batches: list[list[Any]], device: str
+) -> None:
+    try:
+        parcels = [Parcel(f"g{n}", "e", rows(what, [device, "ox"])) for n, what in enumerate(batches)]
+    except OverflowError:
+        return
+    found: list[object] = []
+    for one in in_columns(parcels, lambda some: ordinary(some, WHOSE, START_NS)):
+        if isinstance(one, Parcel):
+            assert ordinary([one], WHOSE, START_NS) is None
+            found += carefully(one.rows, one.gateway)
+        else:
+            found += one.readings()
+    assert found == [filed for one in parcels for filed in carefully(one.rows, one.gateway)]
+
+
 GOOD = Block("spo2", (START_NS,), (97.0,))
+
+
+def test_one_odd_batch_among_many_leaves_the_others_together() -> None:
+    odd = Parcel("g3", "e", rows([GOOD, Event("dispenser.jam", START_NS)], ["ox"]))
+    parcels = [Parcel(f"g{n}", "e", rows([GOOD] * 2, ["ox"])) if n != 3 else odd for n in range(8)]
+    found = list(in_columns(parcels, lambda some: ordinary(some, WHOSE, START_NS)))
+    assert [len(one) if isinstance(one, Sheaf) else one for one in found] == [4, 2, odd, 8]
 
 
 @pytest.mark.parametrize(
@@ -100,17 +131,17 @@ GOOD = Block("spo2", (START_NS,), (97.0,))
     ],
 )
 def test_one_row_out_of_the_ordinary_takes_its_batch_the_careful_way(odd: Any) -> None:
-    assert ordinary(rows([GOOD, odd], ["ox"]), "g", "e", WHOSE, START_NS) is None
-    assert ordinary(rows([GOOD, GOOD], ["ox"]), "g", "e", WHOSE, START_NS) is not None
+    assert alone(rows([GOOD, odd], ["ox"])) is None
+    assert alone(rows([GOOD, GOOD], ["ox"])) is not None
 
 
 def test_a_device_of_nobody_and_a_time_of_receipt_that_is_none_are_not_ordinary() -> None:
-    assert ordinary(rows([GOOD], ["found in a drawer"]), "g", "e", WHOSE, START_NS) is None
-    assert ordinary((Row(0, "ox", 2**63, GOOD),), "g", "e", WHOSE, START_NS) is None
+    assert alone(rows([GOOD], ["found in a drawer"])) is None
+    assert alone((Row(0, "ox", 2**63, GOOD),)) is None
 
 
 def test_readings_keep_the_order_in_which_they_came() -> None:
     what = [Block("spo2", (START_NS - n,), (90.0 + n,)) for n in range(5)]
-    sheaf = ordinary(rows(what, ["ox"]), "g", "e", WHOSE, START_NS)
+    sheaf = alone(rows(what, ["ox"]))
     assert sheaf is not None
     assert [one.value for one in sheaf.readings() if isinstance(one, Reading)] == [90, 91, 92, 93, 94]
