@@ -142,6 +142,11 @@ def join(sheaves: Sequence[Sheaf]) -> Sheaf:
     if len(sheaves) == 1:
         return sheaves[0]
     rows = np.concatenate([one.rows for one in sheaves]) if sheaves else np.zeros(0, ROW)
+    records: list[str | None] | None = None
+    if any(one.records is not None for one in sheaves):
+        records = [name for one in sheaves for name in (one.records or [None] * len(one))]
+    if sheaves and all(one.words is sheaves[0].words and one.statuses is sheaves[0].statuses for one in sheaves):
+        return Sheaf(rows, sheaves[0].words, sheaves[0].statuses, records)
     words: dict[str, int] = {}
     statuses: dict[str, int] = {}
     start = 0
@@ -154,9 +159,6 @@ def join(sheaves: Sequence[Sheaf]) -> Sheaf:
         part["status"] = np.array([statuses.setdefault(word, len(statuses)) for word in one.statuses], np.uint16)[
             part["status"]
         ]
-    records: list[str | None] | None = None
-    if any(one.records is not None for one in sheaves):
-        records = [name for one in sheaves for name in (one.records or [None] * len(one))]
     return Sheaf(rows, list(words), list(statuses), records)
 
 
