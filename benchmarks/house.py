@@ -3,7 +3,7 @@
 import contextlib
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -25,10 +25,11 @@ class House(NamedTuple):
 
 
 @contextlib.contextmanager
-def running(config: Path, stages: Path | None = None) -> Iterator[House | None]:
+def running(config: Path, stages: Path | None = None, left_out: Sequence[str] = ()) -> Iterator[House | None]:
     """Until the server is ready; None without a mosquitto. Adds to `config` where the two meet.
 
-    `stages`: where the server, once it has stopped, has written down what `benchmarks.stages` asks of it.
+    `stages`: where the server, once it has stopped, has written down what `benchmarks.stages` asks of it; which of its
+    parts are `left_out` that knows, too.
     """
     program = mosquitto.find()
     if program is None:
@@ -45,7 +46,7 @@ def running(config: Path, stages: Path | None = None) -> Iterator[House | None]:
         "max_inflight_messages 1000\npersistence false\n",
         encoding="utf-8",
     )
-    with _process([program, "-c", str(rules)]) as broker, _serving(config, stages) as server:
+    with _process([program, "-c", str(rules)]) as broker, _serving(config, stages, left_out) as server:
         yield House(psutil.Process(server.pid), psutil.Process(broker.pid), mqtt_port, web_port)
 
 
@@ -66,9 +67,9 @@ def _process(command: list[str]) -> Iterator[subprocess.Popen[bytes]]:
 
 
 @contextlib.contextmanager
-def _serving(config: Path, stages: Path | None) -> Iterator[subprocess.Popen[str]]:
+def _serving(config: Path, stages: Path | None, left_out: Sequence[str]) -> Iterator[subprocess.Popen[str]]:
     """The server, once it has said that it is ready."""
-    traced = ["benchmarks.stages", str(config), str(stages)]
+    traced = ["benchmarks.stages", str(config), str(stages), *left_out]
     command = [sys.executable, "-m", *(["server", "run", str(config)] if stages is None else traced)]
     child = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True)
     assert child.stderr is not None
