@@ -7,6 +7,7 @@ broker, an ear, a site and an engine.
 
 import contextlib
 import logging
+import threading
 import time
 from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import get_args
@@ -60,6 +61,7 @@ from server.orders import tick as orders
 from server.orders.store import heard
 from server.patients.programmes import Programmes, check_limits
 from server.patients.programmes import load as load_programmes
+from server.readings.chunks import position
 from server.readings.fold import catch_up, fold
 from server.readings.journal import last_seq
 from server.readings.memory import memory_of
@@ -93,8 +95,10 @@ LOOKED_AT = 500
 LOG_COPIED_S = 5.0
 """How often the database's log is copied into its file, in seconds of the wall."""
 
-FOLD_REST_S = 0.2
-"""Between two pieces the fold, which nobody waits for, rests as long as it worked, but no longer than this."""
+REST_S = 1.0
+LOOK_SHARE, FOLD_SHARE = 2, 8
+"""What goes through everybody rests between two pieces so many times as long as a core worked for the last, but no
+longer than REST_S: readings come in and rows are told meanwhile. For the fold nobody waits at all."""
 
 
 class Server:
@@ -159,6 +163,7 @@ class Server:
         self._folded_ns: int | None = None
         self._copied_s = time.monotonic()
         self._pruned_ns: int | None = None
+        self._leaving = threading.Event()
 
     def receive(self, topic: str, payload: bytes) -> list[Message]:
         """One message in; what to publish now that it is stored."""
@@ -278,6 +283,10 @@ class Server:
         """What a person may choose to be reached by."""
         return [one for one in get_args(Channel) if one in self.senders]
 
+    def leave(self) -> None:
+        """End what goes through everybody after the piece it is at: all of it is begun anew after the next start."""
+        self._leaving.set()
+
     def close(self) -> None:
         for sender in self.senders.values():
             if isinstance(sender, Modem):
@@ -374,8 +383,11 @@ class Server:
             people = sorted(patients.ids(tx) if everybody else again.keys() | changed)
             looked(tx, now_ns, last_seq(tx), None if everybody else dict.fromkeys(people, 0))
         for start in range(0, len(people), LOOKED_AT):
+            began_s = time.thread_time()
             with self.db.write() as tx:  # between two of them readings are taken in
                 changed |= self._look(tx, people[start : start + LOOKED_AT], now_ns, {})
+            if start + LOOKED_AT < len(people) and not self._rested(began_s, LOOK_SHARE):
+                return changed
         self._looked_ns = now_ns if everybody else looked_ns
         return changed
 
@@ -408,12 +420,21 @@ class Server:
             with self.db.read() as tx:
                 until = last_seq(tx)
             began_s = time.thread_time()
-            while fold(self.db, up_to=until):
-                time.sleep(min(time.thread_time() - began_s, FOLD_REST_S))
+            while fold(self.db, up_to=until) and self._unfolded(until) and self._rested(began_s, FOLD_SHARE):
                 began_s = time.thread_time()
-        while fold(self.db, at_least=FOLD_READINGS):
+        while not self._leaving.is_set() and fold(self.db, at_least=FOLD_READINGS):
             pass
         return ()
+
+    def _unfolded(self, until: int) -> bool:
+        """Whether rows of the journal up to that one are not in chunks yet."""
+        with self.db.read() as tx:
+            return position(tx) < until
+
+    def _rested(self, began_s: float, share: int) -> bool:
+        """Rest after a piece that this thread's core began at `began_s`; False: there is no next one, the server
+        leaves."""
+        return not self._leaving.wait(min(share * (time.thread_time() - began_s), REST_S))
 
     def _copy_log(self) -> Iterable[str]:
         if time.monotonic() - self._copied_s >= LOG_COPIED_S:

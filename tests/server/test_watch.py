@@ -211,3 +211,25 @@ def test_everybody_is_looked_at_also_where_they_are_more_than_one_transaction_ta
     town.tick(minutes=10)
     with town.server.db.read() as tx:
         assert {one.patient_id for one in all_open(tx) if one.kind == "technical"} == {"eva", "odd"}
+
+
+def test_a_server_that_leaves_ends_what_goes_through_everybody_after_the_piece_it_is_at(
+    town: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folded: list[int] = []
+
+    def piece(*_: object, **__: object) -> int:
+        folded.append(1)
+        if len(folded) == 2:
+            town.server.leave()
+        return int(len(folded) < 9)
+
+    town.send(spo2(97, town.clock.now_ns()))
+    monkeypatch.setattr("server.app.fold", piece)
+    town.server.fold(town.clock.now_ns())
+    assert len(folded) == 2
+    looked: list[list[str]] = []
+    monkeypatch.setattr("server.app.LOOKED_AT", 1)
+    monkeypatch.setattr(town.server, "_look", lambda _tx, people, *_: looked.append(people) or set())
+    town.server.decide(town.clock.now_ns())
+    assert looked == [["eva"]]
