@@ -5,7 +5,7 @@ rows never change. The transaction itself only writes: the chunks, whose devices
 new position.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from typing import Any, NamedTuple
 
 import msgspec
@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from numpy.typing import NDArray
 
 from server.db import Database
-from server.quick import Quick
+from server.quick import Among, Quick
 from server.readings import chunks, journal, lately
 from server.readings.chunks import PART, STORE, WEEK_NS, positions, sources
 from server.readings.contract import Withdrawn
@@ -52,15 +52,17 @@ class _Weeks(NamedTuple):
 class Plan(NamedTuple):
     """What a fold writes. `changed` and `added`: columns of chunks; `emptied`: the keys of chunks that are no more.
 
-    `newest`: what is newest then, of all whom the rows say something of.
+    `sources`: those that are new. `newest`: what is newest then, of all whom the rows say something of; something was
+    kept before of those who are `known`.
     """
 
     up_to: int
     changed: list[dict[str, Any]]
     added: list[dict[str, Any]]
     emptied: list[dict[str, Any]]
-    sources: set[tuple[str, str]]
+    sources: list[dict[str, Any]]
     newest: dict[str, lately.Of]
+    known: Set[str]
 
 
 def fold(db: Database, *, at_least: int = 1, up_to: int | None = None) -> int:
@@ -98,7 +100,7 @@ def planned(tx: sa.Connection, rows: Sequence[Filed]) -> Plan:
     people = {counting.words[number] for number in np.unique(counting.rows["patient"]).tolist()}
     before = lately.load(tx, people | {one.patient_id for one in withdrawn})
     newest = lately.after(tx, before, counting, withdrawn)
-    plan = Plan(rows[-1].seq, [], [], [], _sources(counting), newest)
+    plan = Plan(rows[-1].seq, [], [], [], _new_sources(tx, counting), newest, before.keys())
     lost = _without(tx, withdrawn, gone)
     for new in _some_weeks(counting):
         for key, there, part in _filled(tx, new, gone):
@@ -117,15 +119,8 @@ def write(tx: sa.Connection, plan: Plan) -> None:
     _CHANGE.many(tx, plan.changed)
     _EMPTY.many(tx, plan.emptied)
     _ADD.many(tx, plan.added)
-    devices = {device for device, _ in plan.sources}
-    known: set[tuple[str, str]] = set()
-    for some in _some(sorted(devices)):
-        query = sa.select(sources.c.device, sources.c.patient_id).where(sources.c.device.in_(some))
-        known |= {(device, patient) for device, patient in tx.execute(query)}
-    new = [{"device": device, "patient_id": patient} for device, patient in sorted(plan.sources - known)]
-    if new:
-        tx.execute(sources.insert(), new)
-    lately.write(tx, plan.newest)
+    _ADD_SOURCE.many(tx, plan.sources)
+    lately.write(tx, plan.newest, plan.known)
     tx.execute(positions.update().where(positions.c.store == STORE).values(seq=plan.up_to))
 
 
@@ -224,10 +219,12 @@ def _rank(sheaf: Sheaf) -> NDArray[np.int64]:
     return rank
 
 
-def _sources(sheaf: Sheaf) -> set[tuple[str, str]]:
-    """Which devices they are from, with whose."""
-    pairs = np.unique(sheaf.rows["device"].astype(np.int64) << 32 | sheaf.rows["patient"]).tolist()
-    return {(sheaf.words[pair >> 32], sheaf.words[pair & 0xFFFF_FFFF]) for pair in pairs}
+def _new_sources(tx: sa.Connection, sheaf: Sheaf) -> list[dict[str, Any]]:
+    """Which devices they are from, with whose, where nobody has said so yet."""
+    numbers = np.unique(sheaf.rows["device"].astype(np.int64) << 32 | sheaf.rows["patient"]).tolist()
+    pairs = {(sheaf.words[one >> 32], sheaf.words[one & 0xFFFF_FFFF]) for one in numbers}
+    known = {(device, patient) for device, patient in _KNOWN_SOURCES.rows(tx, {device for device, _ in pairs})}
+    return [{"device": device, "patient_id": patient} for device, patient in sorted(pairs - known)]
 
 
 def _numbered(words: Sequence[str]) -> dict[str, int]:
@@ -253,10 +250,6 @@ def _key(key: _Key) -> dict[str, Any]:
     return dict(zip(_KEY_COLUMNS, key, strict=True))
 
 
-def _some(names: Sequence[str]) -> Iterator[Sequence[str]]:
-    return (names[start : start + 500] for start in range(0, len(names), 500))
-
-
 _KEY_COLUMNS = ("patient_id", "week", "part")
 _THIS = sa.and_(*(chunks.chunks.c[name] == sa.bindparam(name) for name in _KEY_COLUMNS))
 _CHANGE = Quick(
@@ -264,3 +257,5 @@ _CHANGE = Quick(
 )
 _EMPTY = Quick(chunks.chunks.delete().where(_THIS))
 _ADD = Quick(chunks.chunks.insert())
+_ADD_SOURCE = Quick(sources.insert())
+_KNOWN_SOURCES = Among(sa.select(sources.c.device, sources.c.patient_id), sources.c.device)

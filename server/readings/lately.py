@@ -88,13 +88,11 @@ def looked_up(tx: sa.Connection, patient_id: str, names: Collection[str], new: S
     return found
 
 
-def write(tx: sa.Connection, changed: Mapping[str, Of]) -> None:
-    """Keep these."""
-    query = sa.select(newest.c.patient_id)
-    there = {row[0] for row in in_parts(tx, query, newest.c.patient_id, changed.keys())}
+def write(tx: sa.Connection, changed: Mapping[str, Of], known: Collection[str] = ()) -> None:
+    """Keep these. `known`: of whom something was kept before."""
     rows = [{"patient_id": patient, "of": _encoder.encode(list(of.values()))} for patient, of in changed.items()]
-    _ADD.many(tx, [row for row in rows if row["patient_id"] not in there])
-    _CHANGE.many(tx, [row for row in rows if row["patient_id"] in there])
+    _ADD.many(tx, [row for row in rows if row["patient_id"] not in known])
+    _CHANGE.many(tx, [row for row in rows if row["patient_id"] in known])
 
 
 def _newer(found: dict[str, Of], new: Sheaf) -> dict[str, set[str]]:
