@@ -61,7 +61,6 @@ from server.orders import tick as orders
 from server.orders.store import heard
 from server.patients.programmes import Programmes, check_limits
 from server.patients.programmes import load as load_programmes
-from server.readings.chunks import position
 from server.readings.fold import catch_up, fold
 from server.readings.journal import last_seq
 from server.readings.memory import memory_of
@@ -81,7 +80,7 @@ MOST_FAILURES = 64
 """So many times may the rules fail in one look before the rest waits for the next: enough to find five in thousands."""
 
 FOLD_S = 60.0
-"""What is filed becomes chunks after so long, in seconds of the wall..."""
+"""What is filed becomes chunks after so long, in seconds of the wall, a piece in each round of the fold..."""
 
 FOLD_READINGS = 400_000
 """...or when there are so many: the more at once, the less each costs."""
@@ -95,10 +94,9 @@ LOOKED_AT = 500
 LOG_COPIED_S = 5.0
 """How often the database's log is copied into its file, in seconds of the wall."""
 
-REST_S = 1.0
-LOOK_SHARE, FOLD_SHARE = 2, 8
-"""What goes through everybody rests between two pieces so many times as long as a core worked for the last, but no
-longer than REST_S: readings come in and rows are told meanwhile. For the fold nobody waits at all."""
+REST_S = 0.2
+"""A look at everybody rests between two pieces as long as a core worked for the last, but no longer than this: rows are
+told meanwhile, and readings taken in."""
 
 
 class Server:
@@ -161,6 +159,8 @@ class Server:
         self._looked_ns: int | None = None
         self._climbed_ns: int | None = None
         self._folded_ns: int | None = None
+        self._fold_until = 0
+        """Up to which row of the journal it is time to fold."""
         self._copied_s = time.monotonic()
         self._pruned_ns: int | None = None
         self._leaving = threading.Event()
@@ -386,7 +386,7 @@ class Server:
             began_s = time.thread_time()
             with self.db.write() as tx:  # between two of them readings are taken in
                 changed |= self._look(tx, people[start : start + LOOKED_AT], now_ns, {})
-            if start + LOOKED_AT < len(people) and not self._rested(began_s, LOOK_SHARE):
+            if start + LOOKED_AT < len(people) and not self._rested(began_s):
                 return changed
         self._looked_ns = now_ns if everybody else looked_ns
         return changed
@@ -418,23 +418,16 @@ class Server:
         if self._folded_ns is None or not 0 <= now_ns - self._folded_ns < FOLD_S * self.clock.speed * NS:
             self._folded_ns = now_ns
             with self.db.read() as tx:
-                until = last_seq(tx)
-            began_s = time.thread_time()
-            while fold(self.db, up_to=until) and self._unfolded(until) and self._rested(began_s, FOLD_SHARE):
-                began_s = time.thread_time()
+                self._fold_until = last_seq(tx)
+        fold(self.db, up_to=self._fold_until)  # one piece: what is left waits for the next round, and nobody for it
         while not self._leaving.is_set() and fold(self.db, at_least=FOLD_READINGS):
             pass
         return ()
 
-    def _unfolded(self, until: int) -> bool:
-        """Whether rows of the journal up to that one are not in chunks yet."""
-        with self.db.read() as tx:
-            return position(tx) < until
-
-    def _rested(self, began_s: float, share: int) -> bool:
+    def _rested(self, began_s: float) -> bool:
         """Rest after a piece that this thread's core began at `began_s`; False: there is no next one, the server
         leaves."""
-        return not self._leaving.wait(min(share * (time.thread_time() - began_s), REST_S))
+        return not self._leaving.wait(min(time.thread_time() - began_s, REST_S))
 
     def _copy_log(self) -> Iterable[str]:
         if time.monotonic() - self._copied_s >= LOG_COPIED_S:
