@@ -252,3 +252,4 @@ def test_what_has_waited_is_folded_a_piece_in_each_round_and_what_comes_meanwhil
     town.server.fold(town.clock.advance(seconds=61))
     with town.server.db.read() as tx:
         assert stored(tx) == 4
+    assert len(town.values("eva")) == 7
