@@ -7,7 +7,8 @@ fetches the whole list, as the page does, and what it tells of has come then.
 
 It is measured for longer than the rules take to look at everybody and the pump to build everybody's row anew, since
 both stand in the way of single readings. Run with
-`python benchmarks/bench_page.py [--people 10000] [--rate 500] [--seconds 75]`.
+`python benchmarks/bench_page.py [--people 10000] [--rate 500] [--seconds 75] [--without fold ...]`: without one of the
+things that the server does beside, to see what that is to the readings.
 """
 
 import argparse
@@ -29,7 +30,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from benchmarks.crowd import batch, settle
 from benchmarks.house import cpu_s, running
 from benchmarks.sender import Sender
-from benchmarks.stages import Stages, load
+from benchmarks.stages import OTHERS, Stages, load
 from server.access.passwords import hash_password
 from vitals.clock import MS
 
@@ -56,17 +57,18 @@ def main() -> None:
     parser.add_argument("--people", type=int, default=10_000)
     parser.add_argument("--rate", type=int, default=500)
     parser.add_argument("--seconds", type=float, default=75.0)
+    parser.add_argument("--without", choices=OTHERS, nargs="*", default=[])
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        measure(Path(folder), given.people, given.rate, given.seconds)
+        measure(Path(folder), given.people, given.rate, given.seconds, given.without)
 
 
-def measure(folder: Path, people: int, rate: int, seconds: float) -> None:
+def measure(folder: Path, people: int, rate: int, seconds: float, without: Sequence[str]) -> None:
     """Send for so long after WARM_S, and say how long what was sent took."""
     config = settle(folder, people, time.time_ns())
     hired(folder)
     stages = folder / "stages.json"
-    with running(config, stages) as house:
+    with running(config, stages, without) as house:
         if house is None:
             return
         nurse, sender = Nurse(house.web_port), Sender(house.mqtt_port)
@@ -113,12 +115,15 @@ def _explain(stages: Stages, came: Sequence[Came]) -> None:
         every, last = (statistics.fmean(one[number] for one in some) for some in (spent, slowest))
         print(f"        {name:20} {every:7.1f} {last:8.1f}")
     late = sorted(came, key=lambda one: one.took_s)[-len(slowest) :]
-    for name, spans in stages.others.items():
+    began_s = min(one.sent_s for one in came)
+    for name, every in stages.others.items():
+        spans = [(a, b) for a, b in every if b > began_s]
         inside = [one for one in late if any(a < one.came_s and b > one.sent_s for a, b in spans)]
         took_ms = sorted((b - a) * 1e3 for a, b in spans) or [0.0]
         print(
-            f"        meanwhile {name}: {len(spans)} times, median {statistics.median(took_ms):.0f} ms, longest"
-            f" {took_ms[-1]:.0f} ms; during {len(inside) / len(late):.0%} of the slowest"
+            f"        meanwhile {name}: {len(spans)} times, {sum(took_ms) / 1e3:.1f} s in all, median"
+            f" {statistics.median(took_ms):.0f} ms, longest {', '.join(f'{one:.0f}' for one in took_ms[-3:])} ms;"
+            f" during {len(inside) / len(late):.0%} of the slowest"
         )
 
 

@@ -25,14 +25,17 @@ class House(NamedTuple):
 
 
 @contextlib.contextmanager
-def running(config: Path, stages: Path | None = None, watch: Sequence[str] = ()) -> Iterator[House | None]:
+def running(
+    config: Path, stages: Path | None = None, left_out: Sequence[str] = (), watch: Sequence[str] = ()
+) -> Iterator[House | None]:
     """Until the server is ready; None without a mosquitto. Adds to `config` where the two meet.
 
-    `stages`: where the server, once it has stopped, has written down what `benchmarks.stages` asks of it. `watch`:
-    another module that runs the server, and what it is told beside the configuration.
+    `stages`: where the server, once it has stopped, has written down what `benchmarks.stages` asks of it; which of its
+    parts are `left_out` that knows, too. `watch`: another module that runs the server, and what it is told beside the
+    configuration.
     """
     if stages is not None:
-        watch = ("benchmarks.stages", str(stages))
+        watch = ("benchmarks.stages", str(stages), *left_out)
     program = mosquitto.find()
     if program is None:
         print("mosquitto is not installed: nothing is measured over MQTT")

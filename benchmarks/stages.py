@@ -1,11 +1,12 @@
 """The real server, which writes down when each message came to each of its stages: for `bench_page`.
 
-    python -m benchmarks.stages CONFIG FILE
+    python -m benchmarks.stages CONFIG FILE [LEFT OUT ...]
 
 One ear hears all messages in the order in which they are sent, and stores them in it; so the number of a message says
 which it is, at the sender, at the ear and in what was stored, and nothing need be read in it. Moments are of the
 monotonic clock, which all processes of a machine share. What else the server does meanwhile is written down beside it:
-looks at people, folds, rounds of the engines, and the pauses of the garbage collector.
+looks at people, folds, copies of the log, and the pauses of the garbage collector. Any of OTHERS may be left out, to
+tell what the readings wait for.
 """
 
 import gc
@@ -13,7 +14,7 @@ import sys
 import threading
 import time
 from bisect import bisect_left, bisect_right
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,9 @@ from server.ingest.inbox import Inbox
 from server.live import Hub
 
 Span = tuple[float, float]
+
+OTHERS = {"look": "_look_around", "fold": "_fold", "log": "_copy_log"}
+"""What the server does beside its readings, and the part of it that does."""
 
 
 class Batch(msgspec.Struct, array_like=True):
@@ -75,8 +79,12 @@ def _spans(name: str, call: Callable[..., Any]) -> Callable[..., Any]:
     return timed
 
 
-def _watch() -> None:
-    """Put a watch on each stage."""
+def _not_done(*_given: Any) -> tuple[()]:
+    return ()
+
+
+def _watch(left_out: Collection[str]) -> None:
+    """Put a watch on each stage, and leave out what is to be."""
     begun = threading.local()
     hear, receive, take, drain = Inbox._on_message, server.app.Server._receive, server.app.ingest.take, Hub.drain
     pause_s = [0.0]
@@ -113,8 +121,10 @@ def _watch() -> None:
     server.app.ingest.take = taken  # type: ignore[assignment]
     Hub.drain = drained  # type: ignore[method-assign]
     gc.callbacks.append(collected)
-    server.app.Server._look_around = _spans("look at all", server.app.Server._look_around)  # type: ignore[method-assign]
-    server.app.Server._fold = _spans("fold", server.app.Server._fold)  # type: ignore[method-assign]
+    for name, part in OTHERS.items():
+        setattr(
+            server.app.Server, part, _not_done if name in left_out else _spans(name, getattr(server.app.Server, part))
+        )
 
 
 def load(path: Path) -> Stages:
@@ -123,7 +133,7 @@ def load(path: Path) -> Stages:
 
 
 if __name__ == "__main__":
-    _watch()
+    _watch(sys.argv[3:])
     code = main(["run", sys.argv[1]])
     Path(sys.argv[2]).write_bytes(msgspec.json.encode(_found))
     raise SystemExit(code)

@@ -7,6 +7,7 @@ broker, an ear, a site and an engine.
 
 import contextlib
 import logging
+import threading
 import time
 from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import get_args
@@ -80,7 +81,7 @@ MOST_FAILURES = 64
 """So many times may the rules fail in one look before the rest waits for the next: enough to find five in thousands."""
 
 FOLD_S = 60.0
-"""What is filed becomes chunks after so long, in seconds of the wall..."""
+"""What is filed becomes chunks after so long, in seconds of the wall, a piece in each round of the fold..."""
 
 FOLD_READINGS = 400_000
 """...or when there are so many: the more at once, the less each costs."""
@@ -94,8 +95,9 @@ LOOKED_AT = 500
 LOG_COPIED_S = 5.0
 """How often the database's log is copied into its file, in seconds of the wall."""
 
-FOLD_REST_S = 0.2
-"""Between two pieces the fold, which nobody waits for, rests as long as it worked, but no longer than this."""
+REST_S = 0.2
+"""A look at everybody rests between two pieces as long as a core worked for the last, but no longer than this: rows are
+told meanwhile, and readings taken in."""
 
 
 class Server:
@@ -159,8 +161,11 @@ class Server:
         self._looked_ns: int | None = None
         self._climbed_ns: int | None = None
         self._folded_ns: int | None = None
+        self._fold_until = 0
+        """Up to which row of the journal it is time to fold."""
         self._copied_s = time.monotonic()
         self._pruned_ns: int | None = None
+        self._leaving = threading.Event()
 
     def receive(self, topic: str, payload: bytes) -> list[Message]:
         """One message in; what to publish now that it is stored."""
@@ -287,6 +292,10 @@ class Server:
         """What a person may choose to be reached by."""
         return [one for one in get_args(Channel) if one in self.senders]
 
+    def leave(self) -> None:
+        """End what goes through everybody after the piece it is at: all of it is begun anew after the next start."""
+        self._leaving.set()
+
     def close(self) -> None:
         for sender in self.senders.values():
             if isinstance(sender, Modem):
@@ -383,8 +392,11 @@ class Server:
             people = sorted(patients.ids(tx) if everybody else again.keys() | changed)
             looked(tx, now_ns, last_seq(tx), None if everybody else dict.fromkeys(people, 0))
         for start in range(0, len(people), LOOKED_AT):
+            began_s = time.thread_time()
             with self.db.write() as tx:  # between two of them readings are taken in
                 changed |= self._look(tx, people[start : start + LOOKED_AT], now_ns, {})
+            if start + LOOKED_AT < len(people) and not self._rested(began_s):
+                return changed
         self._looked_ns = now_ns if everybody else looked_ns
         return changed
 
@@ -415,14 +427,16 @@ class Server:
         if self._folded_ns is None or not 0 <= now_ns - self._folded_ns < FOLD_S * self.clock.speed * NS:
             self._folded_ns = now_ns
             with self.db.read() as tx:
-                until = last_seq(tx)
-            began_s = time.thread_time()
-            while fold(self.db, up_to=until):
-                time.sleep(min(time.thread_time() - began_s, FOLD_REST_S))
-                began_s = time.thread_time()
-        while fold(self.db, at_least=FOLD_READINGS):
+                self._fold_until = last_seq(tx)
+        fold(self.db, up_to=self._fold_until)  # one piece: what is left waits for the next round, and nobody for it
+        while not self._leaving.is_set() and fold(self.db, at_least=FOLD_READINGS):
             pass
         return ()
+
+    def _rested(self, began_s: float) -> bool:
+        """Rest after a piece that this thread's core began at `began_s`; False: there is no next one, the server
+        leaves."""
+        return not self._leaving.wait(min(time.thread_time() - began_s, REST_S))
 
     def _copy_log(self) -> Iterable[str]:
         if time.monotonic() - self._copied_s >= LOG_COPIED_S:

@@ -44,10 +44,11 @@ class Among:
         }
 
     def rows(self, tx: sa.Connection, names: Iterable[str] | None, **values: Any) -> Iterable[Any]:
-        """What it selects of these names (None: of all)."""
+        """What it selects of these names (None: of all). A name with a NUL in it is nobody's: PostgreSQL has no such
+        text, and SQLite would cut it there, into another's."""
         if names is None:
             return tx.execute(self._every, values)
-        ordered = sorted(set(names))
+        ordered = sorted(name for name in set(names) if "\0" not in name)
         if not ordered:
             return ()
         kind = tx.dialect.name

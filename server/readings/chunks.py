@@ -1,34 +1,30 @@
 """Chunks: a patient's readings of seven days in packed columns, made from the journal.
 
-A part has at most PART readings in the order (channel, time, value), so that one channel's stretch of time is a slice.
-`seen` is what a chart needs of them, `identities` what tells them apart, `rest` all else, compressed. New readings go
-into a week's last part until it is full; so a reading is written anew a bounded number of times, and one that comes a
-year late lands in the week where it was measured.
+A part has at most PART readings in the order (channel, time, value), so that one channel's stretch of time is a slice;
+how it becomes bytes is in `server.readings.packing`. New readings go into a week's last part until it is full; so a
+reading is written anew a bounded number of times, and one that comes a year late lands in the week where it was
+measured.
 
 A row of `positions` says up to which row of the journal the chunks have everything. It is read in the same statement as
 the chunks: what is added to them from the journal's tail never overlaps, and never leaves a gap.
 """
 
-import itertools
-import zlib
-from bisect import bisect_left, bisect_right
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
-import msgspec
 import numpy as np
 import sqlalchemy as sa
 from numpy.typing import NDArray
 
 from server.db import metadata
-from server.quick import Quick
-from server.readings.sheaf import ROW, Sheaf, identity_bytes
-from server.readings.values import NONE, Values, decimals, flags, good
+from server.quick import Among, Quick
+from server.readings.packing import Seen, seen_in, unpacked
+from server.readings.sheaf import Sheaf
+from server.readings.values import NONE, Values
 from vitals.clock import NS
 
 WEEK_NS = 7 * 86_400 * NS
 PART = 4_096
-NOWHERE = slice(0, 0)
 STORE = "chunks"
 """Its name in `positions`."""
 
@@ -71,51 +67,12 @@ class Part(NamedTuple):
     sheaf: Sheaf
 
 
-class Seen(msgspec.Struct, array_like=True):
-    """What a chart needs of a part. The rows of `channels[n]` end before `stops[n]`."""
+class Last(NamedTuple):
+    """The last part of a week, how many it has and, where there is room for more, `seen`, identities and `rest`."""
 
-    channels: list[str]
-    stops: list[int]
-    t_ns: bytes
-    value: bytes
-    flags: bytes
-
-    def of(self, channel: str, from_ns: int, to_ns: int) -> slice:
-        """Where the rows of one channel between two moments are, both inclusive."""
-        if channel not in self.channels:
-            return NOWHERE
-        place = self.channels.index(channel)
-        start, stop = self.stops[place - 1] if place else 0, self.stops[place]
-        t_ns = memoryview(self.t_ns).cast("q")  # a search in so few of them costs numpy more than Python
-        first = bisect_left(t_ns, from_ns, start, stop)
-        after = bisect_right(t_ns, to_ns, first, stop)
-        return slice(first, after) if first < after else NOWHERE
-
-    def has(self, t_ns: int) -> bool:
-        """Whether anything was measured at that moment."""
-        return bool((np.frombuffer(self.t_ns, np.int64) == t_ns).any())
-
-    def values(self, rows: slice) -> Values:
-        """Those rows; nothing is copied."""
-        start, count = rows.start, rows.stop - rows.start
-        return Values(
-            np.frombuffer(self.t_ns, np.int64, count, 8 * start),
-            np.frombuffer(self.value, np.float64, count, 8 * start),
-            np.frombuffer(self.flags, np.uint8, count, start),
-        )  # fmt: skip
-
-
-class _Rest(msgspec.Struct, array_like=True):
-    devices: list[str]
-    statuses: list[str]
-    device: bytes
-    status: bytes
-    device_t_ns: bytes
-    received_ns: bytes
-    stored_ns: bytes
-    records: list[str | None] | None
-    shift_ns: bytes = b""
-    """Empty where no time was moved."""
+    part: int
+    stored: int
+    data: tuple[bytes, bytes, bytes] | None
 
 
 class Stored(NamedTuple):
@@ -125,18 +82,26 @@ class Stored(NamedTuple):
     identities: bytes
 
 
-def together(cuts: Sequence[tuple[Seen, slice]]) -> Values:
-    """These rows of these parts, by time and value. Parts that come oldest first are put behind each other at once."""
-    if len(cuts) < 2:
-        return cuts[0][0].values(cuts[0][1]) if cuts else NONE
+def together(cuts: Sequence[tuple[Seen, slice]], later: Values = NONE) -> Values:
+    """These rows of these parts, and `later`, by time and value.
+
+    Parts that come oldest first, and what is newer than all of them, are put behind each other at once.
+    """
+    if not cuts:
+        return later
+    if len(cuts) == 1 and not len(later.t_ns):
+        return cuts[0][0].values(cuts[0][1])
     spans = [(seen, where.start, where.stop) for seen, where in cuts]
-    t_ns = np.frombuffer(b"".join([seen.t_ns[8 * start : 8 * stop] for seen, start, stop in spans]), np.int64)
-    value = np.frombuffer(b"".join([seen.value[8 * start : 8 * stop] for seen, start, stop in spans]), np.float64)
-    flags = np.frombuffer(b"".join([seen.flags[start:stop] for seen, start, stop in spans]), np.uint8)
-    ends = itertools.accumulate(stop - start for _, start, stop in spans[:-1])
-    if all(t_ns.item(end - 1) < t_ns.item(end) for end in ends):
-        return Values(t_ns, value, flags)
-    return Values(t_ns, value, flags).only(np.lexsort((value, t_ns)))
+    moments = b"".join([*[seen.t_ns[8 * start : 8 * stop] for seen, start, stop in spans], later.t_ns.data])
+    value = b"".join([*[seen.value[8 * start : 8 * stop] for seen, start, stop in spans], later.value.data])
+    flags = b"".join([*[seen.flags[start:stop] for seen, start, stop in spans], later.flags.data])
+    values = Values(np.frombuffer(moments, np.int64), np.frombuffer(value), np.frombuffer(flags, np.uint8))
+    t_ns, end = memoryview(moments).cast("q"), 0
+    for _, start, stop in spans:
+        end += stop - start
+        if end < len(t_ns) and t_ns[end - 1] >= t_ns[end]:
+            return values.only(np.lexsort((values.value, values.t_ns)))
+    return values
 
 
 def position(tx: sa.Connection) -> int:
@@ -150,7 +115,7 @@ def between(
     """The parts with something of the patient between two moments, newest weeks first, and the chunks' position."""
     query = _BETWEEN_NAMED if named else _BETWEEN
     rows = query.rows(tx, patient=patient_id, a=from_ns // WEEK_NS, b=to_ns // WEEK_NS, from_ns=from_ns, to_ns=to_ns)
-    found = [Stored(_seen_decoder.decode(row[1]), row[2] if named else b"") for row in rows if row[1] is not None]
+    found = [Stored(seen_in(row[1]), row[2] if named else b"") for row in rows if row[1] is not None]
     return rows[0][0] if rows else 0, found
 
 
@@ -178,7 +143,7 @@ def weeks(tx: sa.Connection, patient_id: str) -> list[int]:
 def channels(tx: sa.Connection, patient_id: str) -> set[str]:
     """Those of which one patient has something."""
     rows = tx.execute(sa.select(chunks.c.seen).where(chunks.c.patient_id == patient_id))
-    return {name for (data,) in rows for name in _seen_decoder.decode(data).channels}
+    return {name for (data,) in rows for name in seen_in(data).channels}
 
 
 def seen_of(tx: sa.Connection, spans: Mapping[str, tuple[int, int]]) -> Iterator[list[tuple[str, Seen]]]:
@@ -189,7 +154,7 @@ def seen_of(tx: sa.Connection, spans: Mapping[str, tuple[int, int]]) -> Iterator
         these &= (chunks.c.to_ns >= from_ns) & (chunks.c.from_ns <= to_ns)
         rows = tx.execute(sa.select(chunks.c.patient_id, chunks.c.seen).where(these)).all()
         if rows:
-            yield [(patient, _seen_decoder.decode(data)) for patient, data in rows]
+            yield [(patient, seen_in(data)) for patient, data in rows]
 
 
 def patients(tx: sa.Connection) -> list[str]:
@@ -197,47 +162,16 @@ def patients(tx: sa.Connection) -> list[str]:
     return list(tx.scalars(sa.select(chunks.c.patient_id).distinct()))
 
 
-def last_parts(tx: sa.Connection, weeks: Collection[tuple[str, int]]) -> dict[tuple[str, int], Part | int]:
-    """For each (patient, week) that has any: its last part if there is room in it, else that part's number."""
-    found: dict[tuple[str, int], Part | int] = {}
-    for one in _some(sorted({patient for patient, _ in weeks}), 500):
-        these = chunks.c.patient_id.in_(one) & chunks.c.week.between(
-            min(week for _, week in weeks), max(week for _, week in weeks)
-        )
-        numbers = sa.select(chunks.c.patient_id, chunks.c.week, sa.func.max(chunks.c.part)).where(these)
-        for patient, week, number in tx.execute(numbers.group_by(chunks.c.patient_id, chunks.c.week)):
-            found[patient, week] = number
-        for row in tx.execute(_WHOLE.where(these, chunks.c.count < PART)):
-            key = row[0], row[1]
-            if key in weeks and found[key] == row[2]:
-                found[key] = _part(row)
-    return {key: value for key, value in found.items() if key in weeks}
-
-
-def columns(sheaf: Sheaf) -> dict[str, Any]:
-    """A part's columns. `sheaf`: of one patient and week, in the order (channel's name, time, value)."""
-    rows = sheaf.rows
-    channel = rows["channel"]
-    starts = [0, *(np.flatnonzero(channel[1:] != channel[:-1]) + 1).tolist()]
-    names = [sheaf.words[channel[start]] for start in starts]
-    stops = [*starts[1:], len(rows)]
-    seen = Seen(
-        names, stops, rows["t_ns"].tobytes(), rows["value"].tobytes(), flags(rows["good"], rows["decimals"]).tobytes()
-    )
-    devices, device = _numbered(rows["device"])
-    statuses, status = _numbered(rows["status"])
-    rest = _Rest(
-        [sheaf.words[number] for number in devices], [sheaf.statuses[number] for number in statuses],
-        device, status, rows["device_t_ns"].tobytes(),
-        rows["received_ns"].tobytes(), rows["stored_ns"].tobytes(),
-        None if sheaf.records is None else list(sheaf.records),
-        rows["shift_ns"].tobytes() if rows["shift_ns"].any() else b"",
-    )  # fmt: skip
-    t_ns = rows["t_ns"]
-    return {
-        "from_ns": int(t_ns.min()), "to_ns": int(t_ns.max()), "count": len(rows), "seen": _encoder.encode(seen),
-        "identities": identity_bytes(rows), "rest": zlib.compress(_encoder.encode(rest), 1),
-    }  # fmt: skip
+def last_parts(tx: sa.Connection, weeks: Iterable[tuple[str, int]]) -> dict[tuple[str, int], Last]:
+    """For each (patient, week) that has any its last part."""
+    found: dict[tuple[str, int], Last] = {}
+    patients: dict[int, list[str]] = {}
+    for patient, week in weeks:
+        patients.setdefault(week, []).append(patient)
+    for week, names in patients.items():
+        for patient, part, count, *data in _LAST.rows(tx, names, week=week, full=PART):
+            found[patient, week] = Last(part, count, None if data[0] is None else tuple(data))
+    return found
 
 
 def known(tx: sa.Connection, device: str, wanted: set[bytes]) -> set[bytes]:
@@ -264,33 +198,9 @@ def stored(tx: sa.Connection) -> int:
     return tx.scalar(sa.select(sa.func.coalesce(sa.func.sum(chunks.c.count), 0))) or 0
 
 
-def _numbered(column: NDArray[Any]) -> tuple[list[int], bytes]:
-    """What is in a column, each once, and the column as places in that; mostly it is all the same."""
-    if (column == column[0]).all():
-        return [int(column[0])], bytes(2 * len(column))
-    values, places = np.unique(column, return_inverse=True)
-    return values.tolist(), places.astype(np.uint16).tobytes()
-
-
 def _part(row: Any) -> Part:
-    patient_id, week, part, data, identities, rest_data = row
-    seen = _seen_decoder.decode(data)
-    rest = _rest_decoder.decode(zlib.decompress(rest_data))
-    words = [patient_id, *seen.channels, *rest.devices]
-    rows = np.zeros(len(seen.flags), ROW)
-    values = seen.values(slice(0, len(seen.flags)))
-    rows["t_ns"], rows["value"] = values.t_ns, values.value
-    rows["good"], rows["decimals"] = good(values.flags), decimals(values.flags)
-    rows["channel"] = np.repeat(np.arange(len(seen.channels)) + 1, np.diff([0, *seen.stops]))
-    rows["device"] = np.frombuffer(rest.device, np.uint16).astype(np.uint32) + np.uint32(1 + len(seen.channels))
-    rows["status"] = np.frombuffer(rest.status, np.uint16)
-    for name in ("device_t_ns", "received_ns", "stored_ns"):
-        rows[name] = np.frombuffer(getattr(rest, name), np.int64)
-    if rest.shift_ns:
-        rows["shift_ns"] = np.frombuffer(rest.shift_ns, np.int64)
-    halves = np.frombuffer(identities, ">u8").reshape(-1, 2)
-    rows["hi"], rows["lo"] = halves[:, 0], halves[:, 1]
-    return Part(patient_id, week, part, Sheaf(rows, words, rest.statuses, rest.records))
+    patient_id, week, part, *data = row
+    return Part(patient_id, week, part, unpacked([(patient_id, *data)], {}, {}))
 
 
 def _some(names: Sequence[str], at_once: int) -> Iterable[Sequence[str]]:
@@ -309,9 +219,19 @@ def _between(*more: sa.Column[Any]) -> Quick:
     return Quick(newest_first.where(positions.c.store == sa.literal_column(f"'{STORE}'")))
 
 
+def _last() -> Among:
+    other = chunks.alias()
+    same = (other.c.patient_id == chunks.c.patient_id) & (other.c.week == chunks.c.week)
+    room = chunks.c.count < sa.bindparam("full", type_=sa.Integer)
+    data = (sa.case((room, column)) for column in (chunks.c.seen, chunks.c.identities, chunks.c.rest))
+    query = sa.select(chunks.c.patient_id, chunks.c.part, chunks.c.count, *data).where(
+        chunks.c.week == sa.bindparam("week"),
+        chunks.c.part == sa.select(sa.func.max(other.c.part)).where(same).scalar_subquery(),
+    )
+    return Among(query, chunks.c.patient_id)
+
+
 _BETWEEN = _between()
 _BETWEEN_NAMED = _between(chunks.c.identities)
 _WHOLE = sa.select(chunks.c.patient_id, chunks.c.week, chunks.c.part, chunks.c.seen, chunks.c.identities, chunks.c.rest)
-_encoder = msgspec.msgpack.Encoder()
-_seen_decoder = msgspec.msgpack.Decoder(Seen)
-_rest_decoder = msgspec.msgpack.Decoder(_Rest)
+_LAST = _last()

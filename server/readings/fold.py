@@ -5,19 +5,22 @@ rows never change. The transaction itself only writes: the chunks, whose devices
 new position.
 """
 
-import itertools
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from typing import Any, NamedTuple
 
+import msgspec
 import numpy as np
 import sqlalchemy as sa
+from numpy.typing import NDArray
 
 from server.db import Database
+from server.quick import Among, Quick
 from server.readings import chunks, journal, lately
-from server.readings.chunks import PART, STORE, WEEK_NS, Part, positions, sources
+from server.readings.chunks import PART, STORE, WEEK_NS, positions, sources
 from server.readings.contract import Withdrawn
 from server.readings.journal import Filed
 from server.readings.memory import memory_of
+from server.readings.packing import Packed, packed, unpacked
 from server.readings.sheaf import Sheaf, join
 
 _AT_ONCE = 200
@@ -28,19 +31,38 @@ MOST = 400_000
 PEOPLE = 1_000
 """And of about so many people: each has a chunk that is written anew, whether for one reading or for hundreds."""
 
+WEEKS = 250
+"""A patient's weeks that are put together at a time: what a fold has in memory, and how long a step of it takes."""
+
+_NO_WEEK = 2**15
+"""Added to a week's number: none that a moment can be in is lower."""
+
+_Key = tuple[str, int, int]
+"""Patient, week, part."""
+
+
+class _Weeks(NamedTuple):
+    """Some readings in a chunk's order. `names`: some patients' weeks; `week`: for each reading which of them."""
+
+    names: list[tuple[str, int]]
+    sheaf: Sheaf
+    week: NDArray[np.int64]
+
 
 class Plan(NamedTuple):
     """What a fold writes. `changed` and `added`: columns of chunks; `emptied`: the keys of chunks that are no more.
 
-    `newest`: what is newest then, of all whom the rows say something of.
+    `sources`: those that are new. `newest`: what is newest then, of all whom the rows say something of; something was
+    kept before of those who are `known`.
     """
 
     up_to: int
     changed: list[dict[str, Any]]
     added: list[dict[str, Any]]
     emptied: list[dict[str, Any]]
-    sources: set[tuple[str, str]]
+    sources: list[dict[str, Any]]
     newest: dict[str, lately.Of]
+    known: Set[str]
 
 
 def fold(db: Database, *, at_least: int = 1, up_to: int | None = None) -> int:
@@ -75,56 +97,30 @@ def planned(tx: sa.Connection, rows: Sequence[Filed]) -> Plan:
     """What the chunks must become, for these rows to be in them; `rows` are the next ones, in their order."""
     gone = _withdrawn(rows)
     counting, withdrawn = _counting(rows, gone), [one for row in rows for one in row.withdrawn]
-    weeks = dict(_weeks(counting))
-    parts = _without(tx, withdrawn, gone)
-    open_parts = chunks.last_parts(tx, weeks.keys())
-    people = {patient for patient, _ in weeks} | {one.patient_id for one in withdrawn}
-    newest = lately.after(tx, lately.load(tx, people), counting, withdrawn)
-    plan = Plan(rows[-1].seq, [], [], [], set(), newest)
-    for (patient, week), new in weeks.items():
-        last = open_parts.get((patient, week), -1)
-        number = last.part if isinstance(last, Part) else last
-        if isinstance(last, Part):
-            before = parts.pop((patient, week, number), last.sheaf)
-            new, rest = _filled(before, new)
-            plan.changed.append(_row(patient, week, number, new))
-            new = rest
-        for start in range(0, len(new), PART):
-            number += 1
-            plan.added.append(_row(patient, week, number, new.cut(start, start + PART)))
-        words = new.words
-        plan.sources.update((words[device], patient) for device in np.unique(weeks[patient, week].rows["device"]))
-    for (patient, week, number), left in parts.items():
+    people = {counting.words[number] for number in np.unique(counting.rows["patient"]).tolist()}
+    before = lately.load(tx, people | {one.patient_id for one in withdrawn})
+    newest = lately.after(tx, before, counting, withdrawn)
+    plan = Plan(rows[-1].seq, [], [], [], _new_sources(tx, counting), newest, before.keys())
+    lost = _without(tx, withdrawn, gone)
+    for new in _some_weeks(counting):
+        for key, there, part in _filled(tx, new, gone):
+            lost.pop(key, None)
+            (plan.changed if there else plan.added).append(_row(key, part))
+    for key, left in lost.items():
         if len(left):
-            plan.changed.append(_row(patient, week, number, left))
+            plan.changed.append(_row(key, packed(left, [0])[0]))
         else:
-            plan.emptied.append(_key(patient, week, number))
+            plan.emptied.append(_key(key))
     return plan
 
 
 def write(tx: sa.Connection, plan: Plan) -> None:
     """Write it."""
-    table = chunks.chunks
-    this = (
-        (table.c.patient_id == sa.bindparam("at_patient_id"))
-        & (table.c.week == sa.bindparam("at_week"))
-        & (table.c.part == sa.bindparam("at_part"))
-    )
-    if plan.changed:
-        tx.execute(table.update().where(this), [one | _at(one) for one in plan.changed])
-    if plan.emptied:
-        tx.execute(table.delete().where(this), [_at(one) for one in plan.emptied])
-    if plan.added:
-        tx.execute(table.insert(), plan.added)
-    devices = {device for device, _ in plan.sources}
-    known: set[tuple[str, str]] = set()
-    for some in _some(sorted(devices)):
-        query = sa.select(sources.c.device, sources.c.patient_id).where(sources.c.device.in_(some))
-        known |= {(device, patient) for device, patient in tx.execute(query)}
-    new = [{"device": device, "patient_id": patient} for device, patient in sorted(plan.sources - known)]
-    if new:
-        tx.execute(sources.insert(), new)
-    lately.write(tx, plan.newest)
+    _CHANGE.many(tx, plan.changed)
+    _EMPTY.many(tx, plan.emptied)
+    _ADD.many(tx, plan.added)
+    _ADD_SOURCE.many(tx, plan.sources)
+    lately.write(tx, plan.newest, plan.known)
     tx.execute(positions.update().where(positions.c.store == STORE).values(seq=plan.up_to))
 
 
@@ -154,40 +150,90 @@ def _withdrawn(rows: Iterable[Filed]) -> dict[bytes, int]:
     return {withdrawn.identity: one.seq for one in rows for withdrawn in one.withdrawn}
 
 
-def _weeks(sheaf: Sheaf) -> Iterator[tuple[tuple[str, int], Sheaf]]:
-    """Each (patient, week) with its readings in a chunk's order."""
-    if not len(sheaf):
-        return
-    week = sheaf.rows["t_ns"] // WEEK_NS
-    order = np.lexsort((*_order(sheaf), week, sheaf.rows["patient"]))
+def _some_weeks(sheaf: Sheaf) -> Iterator[_Weeks]:
+    """The readings in a chunk's order, some weeks of some patients at a time."""
+    rows = sheaf.rows
+    named = rows["patient"].astype(np.int64) << 16 | rows["t_ns"] // WEEK_NS + _NO_WEEK
+    every, week = np.unique(named, return_inverse=True)
+    order = _order(sheaf, week)
     sheaf, week = sheaf.take(order), week[order]
-    patient = sheaf.rows["patient"]
-    cuts = np.flatnonzero((patient[1:] != patient[:-1]) | (week[1:] != week[:-1])) + 1
-    starts = [0, *cuts.tolist(), len(sheaf)]
-    for start, stop in itertools.pairwise(starts):
-        yield (sheaf.words[patient[start]], int(week[start])), sheaf.cut(start, stop)
+    for first in range(0, len(every), WEEKS):
+        names = every[first : first + WEEKS]
+        start, stop = np.searchsorted(week, (first, first + WEEKS)).tolist()
+        patients = [sheaf.words[number] for number in (names >> 16).tolist()]
+        numbers = ((names & 0xFFFF) - _NO_WEEK).tolist()
+        yield _Weeks(list(zip(patients, numbers, strict=True)), sheaf.cut(start, stop), week[start:stop] - first)
 
 
-def _filled(part: Sheaf, new: Sheaf) -> tuple[Sheaf, Sheaf]:
-    """The part with as much of the new as it has room for, and the rest."""
-    room = PART - len(part)
-    both = join([part, new.cut(0, room).alone()])
-    return both.take(np.lexsort(_order(both))), new.cut(room, len(new))
+def _filled(tx: sa.Connection, new: _Weeks, gone: Mapping[bytes, int]) -> Iterator[tuple[_Key, bool, Packed]]:
+    """The parts that have them: its key, whether it was there, and what it becomes.
+
+    A week's last part gets as much of the new as it has room for, and the rest goes into further ones.
+    """
+    last = chunks.last_parts(tx, new.names)
+    open_parts = [(n, name[0], found) for n, name in enumerate(new.names) if (found := last.get(name)) and found.data]
+    words, statuses = _numbered(new.sheaf.words), _numbered(new.sheaf.statuses)
+    old = unpacked([(patient, *found.data) for _, patient, found in open_parts if found.data], words, statuses)
+    of_old = np.repeat([n for n, _, _ in open_parts], [found.stored for _, _, found in open_parts]).astype(np.int64)
+    if gone:
+        still = np.flatnonzero(np.array([name not in gone for name in old.identities()], np.bool_))
+        old, of_old = old.take(still), of_old[still]
+    room = np.zeros(len(new.names), np.int64)
+    room[[n for n, _, _ in open_parts]] = PART
+    room -= np.bincount(of_old, minlength=len(room))
+    count = np.bincount(new.week, minlength=len(room))
+    place = np.arange(len(new.week)) - (np.cumsum(count) - count)[new.week] - room[new.week]
+    most = np.maximum((count - room - 1) // PART, -1) + 2  # parts of a week, with the open one that there may be
+    part_0 = np.cumsum(most) - most
+    part = np.concatenate([part_0[of_old], part_0[new.week] + np.maximum(place // PART + 1, 0)])
+    both = join([old, Sheaf(new.sheaf.rows, old.words, old.statuses, new.sheaf.records)])
+    order = _order(both, part)
+    both, part = both.take(order), part[order]
+    starts = np.flatnonzero(np.diff(part, prepend=-1))
+    of_week = np.searchsorted(part_0, part[starts], "right") - 1
+    further = (part[starts] - part_0[of_week]).tolist()
+    for n, more, one in zip(of_week.tolist(), further, packed(both, starts.tolist()), strict=True):
+        known = last.get(new.names[n])
+        yield (*new.names[n], (known.part if known else -1) + more), not more, one
 
 
-def _order(sheaf: Sheaf) -> tuple[Any, ...]:
-    """The keys of a chunk's order, the last one first: channel by name, time, value."""
+def _order(sheaf: Sheaf, part: NDArray[np.int64]) -> NDArray[np.intp]:
+    """By part, and in a chunk's order: channel by name, time, value, identity."""
+    rows = sheaf.rows
+    series = part * len(sheaf.words) + _rank(sheaf)[rows["channel"]]
+    order = np.lexsort((rows["t_ns"], series))
+    t_ns, series = rows["t_ns"][order], series[order]
+    same = np.flatnonzero((t_ns[1:] == t_ns[:-1]) & (series[1:] == series[:-1]))
+    if len(same):  # few are of one moment: only these are told apart by all else
+        places = np.union1d(same, same + 1)
+        some = rows[order[places]]
+        order[places] = order[places][np.lexsort((some["lo"], some["hi"], some["value"], t_ns[places], series[places]))]
+    return order
+
+
+def _rank(sheaf: Sheaf) -> NDArray[np.int64]:
+    """Of each word that is a channel, which it is by name."""
     numbers = np.unique(sheaf.rows["channel"])
     rank = np.zeros(len(sheaf.words), np.int64)
-    rank[numbers[np.argsort([sheaf.words[number] for number in numbers])]] = np.arange(len(numbers))
-    return sheaf.rows["lo"], sheaf.rows["hi"], sheaf.rows["value"], sheaf.rows["t_ns"], rank[sheaf.rows["channel"]]
+    rank[numbers[np.argsort([sheaf.words[number] for number in numbers.tolist()])]] = np.arange(len(numbers))
+    return rank
 
 
-def _without(
-    tx: sa.Connection, withdrawn: Sequence[Withdrawn], gone: dict[bytes, int]
-) -> dict[tuple[str, int, int], Sheaf]:
+def _new_sources(tx: sa.Connection, sheaf: Sheaf) -> list[dict[str, Any]]:
+    """Which devices they are from, with whose, where nobody has said so yet."""
+    numbers = np.unique(sheaf.rows["device"].astype(np.int64) << 32 | sheaf.rows["patient"]).tolist()
+    pairs = {(sheaf.words[one >> 32], sheaf.words[one & 0xFFFF_FFFF]) for one in numbers}
+    known = {(device, patient) for device, patient in _KNOWN_SOURCES.rows(tx, {device for device, _ in pairs})}
+    return [{"device": device, "patient_id": patient} for device, patient in sorted(pairs - known)]
+
+
+def _numbered(words: Sequence[str]) -> dict[str, int]:
+    return {word: number for number, word in enumerate(words)}
+
+
+def _without(tx: sa.Connection, withdrawn: Sequence[Withdrawn], gone: dict[bytes, int]) -> dict[_Key, Sheaf]:
     """The parts that lose something, without it."""
-    found: dict[tuple[str, int, int], Sheaf] = {}
+    found: dict[_Key, Sheaf] = {}
     for patient, t_ns in {(one.patient_id, one.t_ns) for one in withdrawn}:
         for part in chunks.parts(tx, patient, t_ns // WEEK_NS, t_ns):
             which = np.array([name not in gone for name in part.sheaf.identities()], np.bool_)
@@ -196,17 +242,20 @@ def _without(
     return found
 
 
-def _row(patient: str, week: int, number: int, sheaf: Sheaf) -> dict[str, Any]:
-    return {**_key(patient, week, number), **chunks.columns(sheaf)}
+def _row(key: _Key, part: Packed) -> dict[str, Any]:
+    return {**_key(key), **msgspec.structs.asdict(part)}
 
 
-def _key(patient: str, week: int, number: int) -> dict[str, Any]:
-    return {"patient_id": patient, "week": week, "part": number}
+def _key(key: _Key) -> dict[str, Any]:
+    return dict(zip(_KEY_COLUMNS, key, strict=True))
 
 
-def _at(row: dict[str, Any]) -> dict[str, Any]:
-    return {f"at_{name}": row[name] for name in ("patient_id", "week", "part")}
-
-
-def _some(names: Sequence[str]) -> Iterator[Sequence[str]]:
-    return (names[start : start + 500] for start in range(0, len(names), 500))
+_KEY_COLUMNS = ("patient_id", "week", "part")
+_THIS = sa.and_(*(chunks.chunks.c[name] == sa.bindparam(name) for name in _KEY_COLUMNS))
+_CHANGE = Quick(
+    chunks.chunks.update().where(_THIS).values({name: sa.bindparam(name) for name in Packed.__struct_fields__})
+)
+_EMPTY = Quick(chunks.chunks.delete().where(_THIS))
+_ADD = Quick(chunks.chunks.insert())
+_ADD_SOURCE = Quick(sources.insert())
+_KNOWN_SOURCES = Among(sa.select(sources.c.device, sources.c.patient_id), sources.c.device)

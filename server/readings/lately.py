@@ -15,11 +15,12 @@ import sqlalchemy as sa
 from numpy.typing import NDArray
 
 from server.db import metadata
-from server.quick import in_parts
+from server.quick import Quick, in_parts
 from server.readings import chunks
-from server.readings.chunks import WEEK_NS, Seen
+from server.readings.chunks import WEEK_NS
 from server.readings.contract import Withdrawn
 from server.readings.model import Latest, rank
+from server.readings.packing import Seen
 from server.readings.sheaf import Sheaf, join
 from server.readings.values import good
 from vitals.clock import NS
@@ -87,15 +88,11 @@ def looked_up(tx: sa.Connection, patient_id: str, names: Collection[str], new: S
     return found
 
 
-def write(tx: sa.Connection, changed: Mapping[str, Of]) -> None:
-    """Keep these."""
-    query = sa.select(newest.c.patient_id)
-    there = {row[0] for row in in_parts(tx, query, newest.c.patient_id, changed.keys())}
+def write(tx: sa.Connection, changed: Mapping[str, Of], known: Collection[str] = ()) -> None:
+    """Keep these. `known`: of whom something was kept before."""
     rows = [{"patient_id": patient, "of": _encoder.encode(list(of.values()))} for patient, of in changed.items()]
-    if added := [row for row in rows if row["patient_id"] not in there]:
-        tx.execute(newest.insert(), added)
-    if known := [{"at": row["patient_id"], "of": row["of"]} for row in rows if row["patient_id"] in there]:
-        tx.execute(newest.update().where(newest.c.patient_id == sa.bindparam("at")), known)
+    _ADD.many(tx, [row for row in rows if row["patient_id"] not in known])
+    _CHANGE.many(tx, [row for row in rows if row["patient_id"] in known])
 
 
 def _newer(found: dict[str, Of], new: Sheaf) -> dict[str, set[str]]:
@@ -229,3 +226,5 @@ def _decoded(data: bytes) -> Of:
 
 _encoder = msgspec.msgpack.Encoder()
 _decoder = msgspec.msgpack.Decoder(list[Latest])
+_ADD = Quick(newest.insert())
+_CHANGE = Quick(newest.update().where(newest.c.patient_id == sa.bindparam("patient_id")).values(of=sa.bindparam("of")))

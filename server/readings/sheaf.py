@@ -141,13 +141,21 @@ def join(sheaves: Sequence[Sheaf]) -> Sheaf:
     """All of them, one behind the other."""
     if len(sheaves) == 1:
         return sheaves[0]
-    rows = np.empty(sum(map(len, sheaves)), ROW)  # filled one by one: np.concatenate compares all their fields first
+    rows = np.empty(sum(map(len, sheaves)), ROW)
+    start = 0
+    for one in sheaves:  # one by one: np.concatenate compares all their fields first
+        rows[start : start + len(one)] = one.rows
+        start += len(one)
+    records: list[str | None] | None = None
+    if any(one.records is not None for one in sheaves):
+        records = [name for one in sheaves for name in (one.records or [None] * len(one))]
+    if sheaves and all(one.words is sheaves[0].words and one.statuses is sheaves[0].statuses for one in sheaves):
+        return Sheaf(rows, sheaves[0].words, sheaves[0].statuses, records)
     words: dict[str, int] = {}
     statuses: dict[str, int] = {}
     start = 0
     for one in sheaves:
         part = rows[start : start + len(one)]
-        part[:] = one.rows
         start += len(one)
         number = np.array([words.setdefault(word, len(words)) for word in one.words], np.uint32)
         for name in ("patient", "channel", "device"):
@@ -155,9 +163,6 @@ def join(sheaves: Sequence[Sheaf]) -> Sheaf:
         part["status"] = np.array([statuses.setdefault(word, len(statuses)) for word in one.statuses], np.uint16)[
             part["status"]
         ]
-    records: list[str | None] | None = None
-    if any(one.records is not None for one in sheaves):
-        records = [name for one in sheaves for name in (one.records or [None] * len(one))]
     return Sheaf(rows, list(words), list(statuses), records)
 
 

@@ -13,15 +13,16 @@ import numpy as np
 import sqlalchemy as sa
 
 from server.readings import chunks, journal
-from server.readings.chunks import NOWHERE, WEEK_NS, Stored, together
+from server.readings.chunks import WEEK_NS, Stored, together
 from server.readings.contract import Withdrawn
 from server.readings.invalid import every_invalid, invalid
 from server.readings.journal import Filed
 from server.readings.model import Occurrence
+from server.readings.packing import NOWHERE
 from server.readings.sheaf import Sheaf, identities, join
 from server.readings.sieve import Sieve
 from server.readings.tail import Kept, Tail, View, also
-from server.readings.values import Values, merged
+from server.readings.values import NONE, Values, merged
 
 
 class _Pending:
@@ -284,12 +285,10 @@ class Shelf:
 def _joined(view: View, stored: Iterable[Stored], channel: str, from_ns: int, to_ns: int) -> Values:
     """One channel between two moments: of the parts, and of what has come since."""
     cuts = [(one, where) for one in stored if (where := one.seen.of(channel, from_ns, to_ns)) is not NOWHERE]
-    if view.gone:
-        pieces = [_of_part(one, where, view) for one, where in cuts]
-    else:
-        pieces = [together([(one.seen, where) for one, where in reversed(cuts)])]
-    if view.kept:
-        pieces.append(view.values(channel).between(from_ns, to_ns))
+    later = view.values(channel).between(from_ns, to_ns) if view.kept else NONE
+    if not view.gone:
+        return together([(one.seen, where) for one, where in reversed(cuts)], later)
+    pieces = [*(_of_part(one, where, view) for one, where in cuts), later]
     return merged([one for one in pieces if len(one.t_ns)])
 
 

@@ -10,7 +10,9 @@ import sqlalchemy as sa
 from server.alarms.store import judge
 from server.alarms.table import alarms, all_open
 from server.alarms.timeline import timeline
+from server.app import FOLD_READINGS
 from server.notify.phone import messages
+from server.readings.chunks import stored
 from server.watch import Watch
 from tests.server.conftest import START_NS, Town, spo2
 from vitals.alarm import Kind, Level, Reason
@@ -211,3 +213,43 @@ def test_everybody_is_looked_at_also_where_they_are_more_than_one_transaction_ta
     town.tick(minutes=10)
     with town.server.db.read() as tx:
         assert {one.patient_id for one in all_open(tx) if one.kind == "technical"} == {"eva", "odd"}
+
+
+def test_a_server_that_leaves_ends_what_takes_long_after_the_piece_it_is_at(
+    town: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folded: list[int] = []
+
+    def piece(*_: object, at_least: int = 0, **__: object) -> int:
+        folded.append(at_least)
+        if len(folded) == 3:
+            town.server.leave()
+        return int(len(folded) < 9)
+
+    monkeypatch.setattr("server.app.fold", piece)
+    town.server.fold(town.clock.now_ns())
+    assert folded == [0, FOLD_READINGS, FOLD_READINGS], "one piece of what has waited, and all of a flood"
+    looked: list[list[str]] = []
+    monkeypatch.setattr("server.app.LOOKED_AT", 1)
+    monkeypatch.setattr(town.server, "_look", lambda _tx, people, *_: looked.append(people) or set())
+    town.server.decide(town.clock.now_ns())
+    assert looked == [["eva"]]
+
+
+def test_what_has_waited_is_folded_a_piece_in_each_round_and_what_comes_meanwhile_waits_in_its_turn(
+    town: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("server.readings.fold.MOST", 1)
+    for number in range(3):
+        town.send(spo2(97, town.clock.now_ns() - number * NS), first=number)
+    folded: list[int] = []
+    for number in range(4):
+        town.server.fold(town.clock.now_ns())
+        with town.server.db.read() as tx:
+            folded.append(stored(tx))
+        town.send(spo2(96, town.clock.now_ns() - number * NS), first=3 + number)
+    assert folded == [1, 2, 3, 3]
+    town.server.fold(town.clock.advance(seconds=61))
+    with town.server.db.read() as tx:
+        assert stored(tx) == 4
+    assert len(town.values("eva")) == 7

@@ -22,6 +22,7 @@ from server.corrections.store import Correction, invalidate, reinstate
 from server.db import Database
 from server.patients.store import patients
 from server.readings import chunks, journal, lately
+from server.readings import fold as folds
 from server.readings.fold import catch_up, fold
 from server.readings.memory import memory_of
 from server.readings.model import EVER_NS, Occurrence, Reading
@@ -65,11 +66,18 @@ def reading(number: int, hour: int, value: float, patient: str = "eva", channel:
 
 
 class Life(RuleBasedStateMachine):
-    """Steps in any order, after each of which everything that was filed is where it belongs."""
+    """Steps in any order, after each of which everything that was filed is where it belongs.
+
+    A chunk's parts are so small that weeks have several of them.
+    """
 
     def __init__(self) -> None:
         super().__init__()
         self._stack = contextlib.ExitStack()
+        patch = self._stack.enter_context(pytest.MonkeyPatch.context())
+        for module in (chunks, folds):
+            patch.setattr(module, "PART", 3)
+        patch.setattr(folds, "WEEKS", 2)
         self._path = Path(self._stack.enter_context(tempfile.TemporaryDirectory())) / "db.sqlite"
         self._db = opened(self._path)
         self._truth: dict[bytes, tuple[Reading, int]] = {}
