@@ -6,7 +6,7 @@ import { type FormEvent, useState } from "react";
 import { Link, useLocation } from "wouter";
 import { useNow } from "../clock";
 import * as format from "../format";
-import { useSay, useWords } from "../i18n";
+import { useRoomWords, useSay } from "../i18n";
 import { type Handover, type HandoverAlarm, ask, useDo, useRole, whyNot } from "../oncall/asks";
 import "../oncall/rota.css";
 import { FailedToLoad, Notice, PriorityTag, useTitle } from "../parts";
@@ -15,7 +15,7 @@ import { sessionQuery } from "../queries";
 const RENEW_MS = 30_000;
 
 export default function HandoverPage({ roster }: { roster: string | null }) {
-  const words = useWords();
+  const words = useRoomWords();
   const [at, setAt] = useState<number | null>(null);
   const user = useQuery(sessionQuery).data;
   const id = roster ?? (user && user.role !== "administrator" ? user.role : "nurse");
@@ -52,7 +52,7 @@ const isAside = (one: HandoverAlarm): boolean =>
   one.aside !== null || !["raised", "notified", "acknowledged", "assessed"].includes(one.state);
 
 function Shift({ page, go, past, name }: ShiftProps) {
-  const words = useWords();
+  const words = useRoomWords();
   const H = words.rota.handover;
   const role = useRole();
   const [, visit] = useLocation();
@@ -116,7 +116,7 @@ function Shift({ page, go, past, name }: ShiftProps) {
 }
 
 function Open({ id, title, none, alarms }: { id: string; title: string; none: string; alarms: HandoverAlarm[] }) {
-  const words = useWords();
+  const words = useRoomWords();
   const H = words.rota.handover;
   const say = useSay();
   const now = useNow(60_000);
@@ -167,7 +167,7 @@ function Open({ id, title, none, alarms }: { id: string; title: string; none: st
 }
 
 function Ended({ id, title, alarms, closed }: { id: string; title: string; alarms: HandoverAlarm[]; closed: boolean }) {
-  const words = useWords();
+  const words = useRoomWords();
   const H = words.rota.handover;
   const say = useSay();
   const now = useNow(60_000);
@@ -199,7 +199,7 @@ function Ended({ id, title, alarms, closed }: { id: string; title: string; alarm
 }
 
 function Deeds({ page }: { page: Handover }) {
-  const words = useWords();
+  const words = useRoomWords();
   const H = words.rota.handover;
   const say = useSay();
   const now = useNow(60_000);
@@ -219,7 +219,7 @@ function Deeds({ page }: { page: Handover }) {
 }
 
 function Notes({ page, name, past }: { page: Handover; name: string; past: boolean }) {
-  const words = useWords();
+  const words = useRoomWords();
   const H = words.rota.handover;
   const now = useNow(60_000);
   const [text, setText] = useState("");

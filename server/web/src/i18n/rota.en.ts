@@ -2,7 +2,6 @@
 import type { RotaWords } from "./rota.nb";
 
 export const rota: RotaWords = {
-  menu: { oncall: "On call", handover: "Hand-over", ladders: "Alerting", reports: "Reports" },
   roles: { nurse: "Nurse", doctor: "Doctor", specialist: "Specialist", administrator: "Administrator" },
   weekdays: ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"],
   nobody: "Nobody",
@@ -216,18 +215,5 @@ export const rota: RotaWords = {
     none: "No alarms in the period.",
     noneMissed: "None is marked.",
     noPatients: "Patients are shown to nurses and doctors only.",
-  },
-  missed: {
-    title: "Missed deterioration",
-    what: "Did the patient get worse without an alarm? Mark when it was, so that the rules can get better.",
-    mark: "Mark a missed deterioration",
-    when: "When was it?",
-    note: "What happened?",
-    short: "Say what happened, in three characters or more.",
-    marked: "Marked.",
-    undo: "Take back",
-    undoWhy: "Why is it taken back?",
-    by: (name, when) => `Marked by ${name}, ${when}`,
-    undone: (name, why) => `Taken back by ${name}: ${why}`,
   },
 };

@@ -1,6 +1,5 @@
 /// Who is told: on call, rosters, ladders, hand-over and reports.
 export const rota = {
-  menu: { oncall: "Vakt", handover: "Vaktskifte", ladders: "Varsling", reports: "Rapporter" },
   roles: { nurse: "Sykepleier", doctor: "Lege", specialist: "Spesialist", administrator: "Administrator" } as Record<string, string>,
   weekdays: ["mandag", "tirsdag", "onsdag", "torsdag", "fredag", "lørdag", "søndag"],
   nobody: "Ingen",
@@ -214,19 +213,6 @@ export const rota = {
     none: "Ingen alarmer i perioden.",
     noneMissed: "Ingen er merket.",
     noPatients: "Pasienter vises bare for sykepleiere og leger.",
-  },
-  missed: {
-    title: "Oversett forverring",
-    what: "Ble pasienten dårligere uten at en alarm sa fra? Merk når det var, så reglene kan bli bedre.",
-    mark: "Merk en oversett forverring",
-    when: "Når var det?",
-    note: "Hva skjedde?",
-    short: "Skriv hva som skjedde, med minst tre tegn.",
-    marked: "Merket.",
-    undo: "Ta tilbake",
-    undoWhy: "Hvorfor tas det tilbake?",
-    by: (name: string, when: string) => `Merket av ${name}, ${when}`,
-    undone: (name: string, why: string) => `Tatt tilbake av ${name}: ${why}`,
   },
 };
 

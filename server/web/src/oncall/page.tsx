@@ -6,7 +6,7 @@ import { Link } from "wouter";
 import type { User } from "../api";
 import { useNow } from "../clock";
 import * as format from "../format";
-import { useWords } from "../i18n";
+import { useRoomWords } from "../i18n";
 import { FailedToLoad, Notice, useTitle } from "../parts";
 import { DAYS, type OnCall, type RosterView, ask, fromInput, onCallQuery, toInput, useDo, useRole, whyNot } from "./asks";
 import { Calendar } from "./calendar";
@@ -15,7 +15,7 @@ import "./rota.css";
 import { WhenField } from "./when";
 
 export default function OnCallPage({ user }: { user: User }) {
-  const words = useWords();
+  const words = useRoomWords();
   const page = useQuery(onCallQuery);
   useTitle(words.rota.oncall.title);
   return (
@@ -32,7 +32,7 @@ export default function OnCallPage({ user }: { user: User }) {
 }
 
 function Body({ page, user }: { page: OnCall; user: User }) {
-  const words = useWords();
+  const words = useRoomWords();
   const role = useRole();
   return (
     <>
@@ -65,7 +65,7 @@ function Body({ page, user }: { page: OnCall; user: User }) {
 }
 
 function Roster({ page, roster, user }: { page: OnCall; roster: RosterView; user: User }) {
-  const words = useWords();
+  const words = useRoomWords();
   const now = useNow();
   const [overriding, override] = useState(false);
   const names = (ids: string[]) => ids.map((id) => page.called[id] ?? id).join(", ");
@@ -131,7 +131,7 @@ interface Lines {
 }
 
 function Changes({ roster, names, span }: Lines) {
-  const words = useWords();
+  const words = useRoomWords();
   const end = useDo((id: string) => ask.endOverride(roster.id, id), ["oncall"], words.rota.saved);
   const standing = roster.changes.filter((one) => one.ended_by === null);
   if (standing.length === 0) return null;
@@ -163,7 +163,7 @@ function Changes({ roster, names, span }: Lines) {
 
 /// My shifts that are still to come; only those can be swapped.
 function Mine({ page, roster, user, span }: { page: OnCall; user: User } & Omit<Lines, "names">) {
-  const words = useWords();
+  const words = useRoomWords();
   const [swapping, swap] = useState<number | null>(null);
   const mine = roster.stretches.filter((one) => one.staff.includes(user.id) && one.from_ms > page.now_ms);
   if (mine.length === 0) return null;
@@ -188,7 +188,7 @@ function Mine({ page, roster, user, span }: { page: OnCall; user: User } & Omit<
 }
 
 function Swaps({ roster, user, names, span }: { user: User } & Lines) {
-  const words = useWords();
+  const words = useRoomWords();
   const said = useDo(
     ({ id, what }: { id: string; what: "accepted" | "declined" | "withdrawn" }) => ask.answerSwap(roster.id, id, what),
     ["oncall"],
@@ -237,7 +237,7 @@ function Swaps({ roster, user, names, span }: { user: User } & Lines) {
 
 /// Who was, is or will be on at a moment that somebody types.
 function Then() {
-  const words = useWords();
+  const words = useRoomWords();
   const now = useNow(60_000);
   const [at, setAt] = useState(() => toInput(now));
   const t_ms = fromInput(at);

@@ -160,7 +160,7 @@ function Head({ page, now }: { page: Page; now: number }) {
           </div>
         )}
         <div>
-          <dt className="aksel-sr-only">{words.fleet.gateway}</dt>
+          <dt className="aksel-sr-only">{words.patient.gateway}</dt>
           <dd className={page.gateway_online === false ? "gateway-down" : undefined}>
             {gateway[`${page.gateway_online}`]}
           </dd>

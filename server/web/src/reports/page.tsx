@@ -4,7 +4,7 @@ import { useQuery } from "@tanstack/react-query";
 import { useState } from "react";
 import { useNow } from "../clock";
 import * as format from "../format";
-import { useLanguage, useSay, useWords } from "../i18n";
+import { useLanguage, useRoomWords, useSay } from "../i18n";
 import { type Report, type Spread, ask } from "../oncall/asks";
 import "../oncall/rota.css";
 import { FailedToLoad, PriorityTag, useTitle } from "../parts";
@@ -13,7 +13,7 @@ const DAY = 86_400_000;
 const HOUR = 3_600_000;
 
 export default function ReportsPage() {
-  const words = useWords();
+  const words = useRoomWords();
   const R = words.rota.reports;
   const now = useNow(60_000);
   const [days, setDays] = useState("30");
@@ -46,12 +46,12 @@ export default function ReportsPage() {
 
 /// So long, as a person says it.
 function useLength(): (seconds: number | null) => string {
-  const words = useWords();
+  const words = useRoomWords();
   return (seconds) => (seconds === null ? "–" : words.length(format.span(seconds * 1000)));
 }
 
 function Figures({ report }: { report: Report }) {
-  const words = useWords();
+  const words = useRoomWords();
   const R = words.rota.reports;
   const { burden } = report;
   const facts: [string, string][] = [
@@ -87,7 +87,7 @@ function Figures({ report }: { report: Report }) {
 }
 
 function Download({ name, report, label }: { name: string; report: Report; label: string }) {
-  const words = useWords();
+  const words = useRoomWords();
   const { language } = useLanguage();
   const query = `from_ms=${report.from_ms}&to_ms=${report.to_ms}&language=${language}`;
   return (
@@ -100,7 +100,7 @@ function Download({ name, report, label }: { name: string; report: Report; label
 }
 
 function Fast({ report }: { report: Report }) {
-  const words = useWords();
+  const words = useRoomWords();
   const R = words.rota.reports;
   const length = useLength();
   const cells = (one: Spread) => (
@@ -157,7 +157,7 @@ function Fast({ report }: { report: Report }) {
 }
 
 function Rules({ report }: { report: Report }) {
-  const R = useWords().rota.reports;
+  const R = useRoomWords().rota.reports;
   const say = useSay();
   return (
     <section aria-labelledby="rules">
@@ -195,7 +195,7 @@ function Rules({ report }: { report: Report }) {
 }
 
 function Patients({ report }: { report: Report }) {
-  const R = useWords().rota.reports;
+  const R = useRoomWords().rota.reports;
   return (
     <section aria-labelledby="patients">
       <h2 id="patients">{R.patients}</h2>
@@ -232,7 +232,7 @@ function Patients({ report }: { report: Report }) {
 }
 
 function Missed({ report }: { report: Report }) {
-  const words = useWords();
+  const words = useRoomWords();
   const R = words.rota.reports;
   return (
     <section aria-labelledby="missed">
@@ -244,7 +244,7 @@ function Missed({ report }: { report: Report }) {
             {report.missed_list.map((one) => (
               <li key={one.id}>
                 <time>{format.dateTime(one.t_ms)}</time> <b>{one.name}</b> <span>{one.note}</span>
-                <span className="hint">{words.rota.missed.by(one.marked_by, format.dateTime(one.marked_ms))}</span>
+                <span className="hint">{words.screens.missed.by(one.marked_by, format.dateTime(one.marked_ms))}</span>
               </li>
             ))}
           </ul>
