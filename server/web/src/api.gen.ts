@@ -1106,7 +1106,7 @@ export interface paths {
         };
         /**
          * Get Audit
-         * @description What was seen and done about the patient, newest first.
+         * @description What was seen and done about the patient, newest first. What carers wrote is for those who care.
          */
         get: operations["getAudit"];
         put?: never;
@@ -2255,6 +2255,8 @@ export interface components {
         /**
          * AuditRow
          * @description One entry. `who` is a name, `what` the server's word (`see readings`, `acknowledge`), `detail` more of it.
+         *
+         *     `withheld`: the detail is left out: it may hold clinical text, and whoever asks does not care for the patient.
          */
         AuditRow: {
             /** Detail */
@@ -2269,6 +2271,8 @@ export interface components {
             what: string;
             /** Who */
             who: string;
+            /** Withheld */
+            withheld: boolean;
         };
         /**
          * Band

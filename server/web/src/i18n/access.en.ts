@@ -75,6 +75,7 @@ export const accessEn: typeof accessNb = {
   when: "When",
   who: "Who",
   did: "What",
+  withheld: "The rest is for those who care for the patient.",
   older: "Show older",
   deed,
 };

@@ -74,5 +74,6 @@ export const accessNb = {
   who: "Hvem",
   did: "Hva",
   older: "Vis eldre",
+  withheld: "Resten er for dem som behandler pasienten.",
   deed,
 };
