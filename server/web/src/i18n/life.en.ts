@@ -41,8 +41,6 @@ export const life: typeof nb = {
   onCall: (role, names) => (names ? `${role} on call: ${names}` : `${role}: nobody on call`),
   notReachable: "cannot be reached",
   handDo: "Hand over",
-  note: "Note",
-  noteWhat: "Optional. Shown to colleagues.",
   assessTitle: (name) => `Assess the alarm for ${name}`,
   cause: "What does it come from?",
   causes: {

@@ -39,8 +39,6 @@ export const life = {
   onCall: (role: string, names: string) => (names ? `${role} på vakt: ${names}` : `${role}: ingen på vakt`),
   notReachable: "kan ikke nås",
   handDo: "Overlever",
-  note: "Notat",
-  noteWhat: "Valgfritt. Vises for kolleger.",
   assessTitle: (name: string) => `Vurder alarm for ${name}`,
   cause: "Hva kommer det av?",
   causes: {
