@@ -10,6 +10,10 @@ from .conftest import SignIn, Ward, assert_accessible
 
 pytestmark = pytest.mark.chromium
 
+ASKED = {"/cases": "**/api/cases", "/handover": "**/api/handover/*", "/oncall": "**/api/oncall?*",
+         "/reports": "**/api/reports?*", "/patient/p-1": "**/api/patients/p-1/readings?*"}  # fmt: skip
+"""Pages, and what each asks for."""
+
 
 def test_who_may_see_a_patient_no_longer_does_not_though_the_page_is_open(ward: Ward, signed_in: SignIn) -> None:
     page = signed_in("kari")
@@ -35,3 +39,21 @@ def test_a_page_that_cannot_be_renewed_says_so_until_it_can(ward: Ward, signed_i
     assert_accessible(page)
     page.unroute("**/api/patients/p-1")
     expect(old).to_have_count(0)
+
+
+def test_each_page_says_over_what_it_could_not_fetch_anew_that_it_may_be_old(ward: Ward, signed_in: SignIn) -> None:
+    ward.measure(93, 80)
+    page = signed_in("kari")
+    old = page.get_by_text("slik det var da det sist lot seg hente")
+    for path, asked in ASKED.items():
+        page.goto(path)
+        page.locator(".uplot" if "patient" in path else ".page h1").first.wait_for()
+        expect(page.locator(".loading")).to_have_count(0)
+        page.route(asked, lambda route: route.fulfill(status=429, json={"detail": "too many requests"}))
+        with ward.server.db.write() as tx:
+            changed(tx)  # so that the stream has every page ask anew
+        expect(old).to_have_count(1)
+        assert_accessible(page)
+        page.unroute(asked)
+        page.get_by_role("button", name="Prøv igjen").click()
+        expect(old).to_have_count(0)

@@ -12,7 +12,7 @@ import { SBAR } from "../deeds/send";
 import { SetAside, recipient } from "../deeds/state";
 import * as format from "../format";
 import { useLanguage, useRoomWords, useSay } from "../i18n";
-import { FailedToLoad, Notice, PriorityTag, Values, useTitle } from "../parts";
+import { Fetched, Notice, PriorityTag, Values, useTitle } from "../parts";
 import { casesQuery } from "../queries";
 import { waits } from "../worklist/order";
 import { Waiting } from "../worklist/row";
@@ -22,7 +22,6 @@ import "./cases.css";
 export default function CasesPage({ id }: { id: string | undefined }) {
   const words = useRoomWords().cases;
   useTitle(words.title);
-  const { loading } = useRoomWords().shell;
   const cases = useQuery(casesQuery);
   return (
     <div className="page cases">
@@ -30,9 +29,7 @@ export default function CasesPage({ id }: { id: string | undefined }) {
         <h1>{words.title}</h1>
         <p className="lead">{words.lead}</p>
       </div>
-      {cases.data && <Lists cases={cases.data} open={id} />}
-      {!cases.data && cases.isError && <FailedToLoad error={cases.error} retry={() => void cases.refetch()} />}
-      {!cases.data && !cases.isError && <p className="loading">{loading}</p>}
+      <Fetched query={cases}>{(data) => <Lists cases={data} open={id} />}</Fetched>
     </div>
   );
 }

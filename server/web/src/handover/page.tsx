@@ -9,7 +9,7 @@ import * as format from "../format";
 import { useRoomWords, useSay } from "../i18n";
 import { type Handover, type HandoverAlarm, ask, useDo, useRole, whyNot } from "../oncall/asks";
 import "../oncall/rota.css";
-import { FailedToLoad, Notice, PriorityTag, useTitle } from "../parts";
+import { Fetched, Notice, PriorityTag, useTitle } from "../parts";
 import { sessionQuery } from "../queries";
 
 const RENEW_MS = 30_000;
@@ -28,14 +28,10 @@ export default function HandoverPage({ roster }: { roster: string | null }) {
   useTitle(words.rota.handover.title);
   return (
     <div className="page rota handover">
-      {page.isError && !page.data && (
-        <>
-          <h1>{words.rota.handover.title}</h1>
-          <FailedToLoad error={page.error} retry={() => void page.refetch()} />
-        </>
-      )}
-      {!page.data && !page.isError && <p className="loading">{words.shell.loading}</p>}
-      {page.data && <Shift page={page.data} go={setAt} past={at !== null} name={user?.name ?? ""} />}
+      {!page.data && <h1>{words.rota.handover.title}</h1>}
+      <Fetched query={page}>
+        {(data) => <Shift page={data} go={setAt} past={at !== null} name={user?.name ?? ""} />}
+      </Fetched>
     </div>
   );
 }

@@ -34,6 +34,9 @@ export const rota: RotaWords = {
     gaps: "Gaps in the roster",
     gap: (from, to) => `${from} – ${to}`,
     mute: (names) => `${names} cannot be reached`,
+    locked: (names) => `The account is locked: ${names}.`,
+    lockedWhat:
+      "They are told, and can neither sign in nor answer. Put somebody else on, or ask an administrator to unlock the account.",
     override: "Put somebody else on",
     overrideTitle: (roster) => `Put somebody else on: ${roster}`,
     out: "Taken off",
@@ -90,6 +93,7 @@ export const rota: RotaWords = {
     people: "In turn",
     addPerson: "Add a person",
     unreachable: "cannot be reached",
+    locked: "account locked",
     addShift: "Add a shift",
     removeShift: "Remove the shift",
     fixed: "Single shifts",

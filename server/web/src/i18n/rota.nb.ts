@@ -32,6 +32,9 @@ export const rota = {
     gaps: "Hull i vaktlisten",
     gap: (from: string, to: string) => `${from} – ${to}`,
     mute: (names: string) => `${names} kan ikke nås`,
+    locked: (names: string) => `Kontoen er låst: ${names}.`,
+    lockedWhat:
+      "De får varsler, men kan verken logge inn eller svare. Sett inn noen annen, eller be en administrator oppheve sperringen.",
     override: "Sett inn noen annen",
     overrideTitle: (roster: string) => `Sett inn noen annen: ${roster}`,
     out: "Tas av vakt",
@@ -88,6 +91,7 @@ export const rota = {
     people: "I tur og orden",
     addPerson: "Legg til person",
     unreachable: "kan ikke nås",
+    locked: "kontoen er låst",
     addShift: "Legg til en vakt",
     removeShift: "Fjern vakten",
     fixed: "Enkeltvakter",

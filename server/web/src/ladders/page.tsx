@@ -6,7 +6,7 @@ import * as format from "../format";
 import { useRoomWords, useSay } from "../i18n";
 import { type Ladder, type Ladders, type LaddersSave, ask, laddersQuery, useDo, useRole, whyNot } from "../oncall/asks";
 import "../oncall/rota.css";
-import { FailedToLoad, Notice, PriorityTag, useTitle } from "../parts";
+import { Fetched, Notice, PriorityTag, useTitle } from "../parts";
 import { LadderForm } from "./form";
 import { Preview } from "./preview";
 
@@ -20,9 +20,7 @@ export default function LaddersPage() {
         <h1>{words.rota.ladders.title}</h1>
         <p className="lead">{words.rota.ladders.lead}</p>
       </div>
-      {book.isError && !book.data && <FailedToLoad error={book.error} retry={() => void book.refetch()} />}
-      {!book.data && !book.isError && <p className="loading">{words.shell.loading}</p>}
-      {book.data && <Editor key={book.data.version} book={book.data} may={book.data.may_save} />}
+      <Fetched query={book}>{(data) => <Editor key={data.version} book={data} may={data.may_save} />}</Fetched>
     </div>
   );
 }

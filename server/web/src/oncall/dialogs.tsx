@@ -56,7 +56,7 @@ export function OverrideDialog({ page, roster, done }: DialogProps) {
         <Select size="small" name="into" label={words.rota.oncall.into} defaultValue="">
           <option value="">{words.rota.nobody}</option>
           {page.people
-            .filter((one) => one.reachable)
+            .filter((one) => one.reachable && !one.locked)
             .map((one) => (
               <option key={one.id} value={one.id}>
                 {one.name}

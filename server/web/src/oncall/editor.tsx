@@ -232,7 +232,8 @@ function Shift({ page, pattern, put, remove }: ShiftProps) {
           .map((one) => (
             <option key={one.id} value={one.id}>
               {one.name} ({words.role[one.role]}
-              {one.reachable ? "" : `, ${words.rota.editor.unreachable}`})
+              {one.reachable ? "" : `, ${words.rota.editor.unreachable}`}
+              {one.locked && `, ${words.rota.editor.locked}`})
             </option>
           ))}
       </Select>

@@ -7,10 +7,11 @@ import type { User } from "../api";
 import { useNow } from "../clock";
 import * as format from "../format";
 import { useRoomWords } from "../i18n";
-import { FailedToLoad, Notice, useTitle } from "../parts";
+import { Fetched, Notice, useTitle } from "../parts";
 import { DAYS, type OnCall, type RosterView, ask, fromInput, onCallQuery, toInput, useDo, useRole, whyNot } from "./asks";
 import { Calendar } from "./calendar";
 import { OverrideDialog, SwapDialog } from "./dialogs";
+import { Locked } from "./locked";
 import "./rota.css";
 import { WhenField } from "./when";
 
@@ -24,9 +25,7 @@ export default function OnCallPage({ user }: { user: User }) {
         <h1>{words.rota.oncall.title}</h1>
         {user.role === "administrator" && <Link href="/oncall/new/edit">{words.rota.oncall.make}</Link>}
       </div>
-      {page.isError && !page.data && <FailedToLoad error={page.error} retry={() => void page.refetch()} />}
-      {!page.data && !page.isError && <p className="loading">{words.shell.loading}</p>}
-      {page.data && <Body page={page.data} user={user} />}
+      <Fetched query={page}>{(data) => <Body page={data} user={user} />}</Fetched>
     </div>
   );
 }
@@ -45,6 +44,7 @@ function Body({ page, user }: { page: OnCall; user: User }) {
               <dd>
                 <b>{one.names.join(", ") || (one.rostered ? words.rota.oncall.hole : words.rota.nobody)}</b>
                 {!one.rostered && one.names.length > 0 && <span className="hint">{words.rota.oncall.everybody}</span>}
+                <Locked names={one.locked} />
               </dd>
             </div>
           ))}
@@ -69,6 +69,8 @@ function Roster({ page, roster, user }: { page: OnCall; roster: RosterView; user
   const now = useNow();
   const [overriding, override] = useState(false);
   const names = (ids: string[]) => ids.map((id) => page.called[id] ?? id).join(", ");
+  const on = [...roster.now, ...(roster.next?.staff ?? [])];
+  const locked = page.people.filter((one) => one.locked && on.includes(one.id)).map((one) => one.name);
   const span = (from: number, to: number) => words.rota.oncall.gap(format.when(from, now), format.when(to, now));
   return (
     <section className="card roster" aria-label={roster.name}>
@@ -85,6 +87,7 @@ function Roster({ page, roster, user }: { page: OnCall; roster: RosterView; user
             {words.rota.oncall.next}: <b>{names(roster.next.staff) || words.rota.oncall.hole}</b>
           </p>
         )}
+        <Locked names={locked} />
         <p className="actions">
           {roster.may_change && (
             <Button size="small" variant="secondary" onClick={() => override(true)}>
@@ -111,6 +114,7 @@ function Roster({ page, roster, user }: { page: OnCall; roster: RosterView; user
               <li key={one.from_ms}>
                 <b>{span(one.from_ms, one.to_ms)}</b>
                 {one.mute.length > 0 && ` – ${words.rota.oncall.mute(one.mute.join(", "))}`}
+                {one.locked.length > 0 && ` – ${words.rota.oncall.locked(one.locked.join(", "))}`}
               </li>
             ))}
           </ul>

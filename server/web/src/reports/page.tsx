@@ -7,7 +7,8 @@ import * as format from "../format";
 import { useLanguage, useRoomWords, useSay } from "../i18n";
 import { type Report, type Spread, ask } from "../oncall/asks";
 import "../oncall/rota.css";
-import { FailedToLoad, PriorityTag, useTitle } from "../parts";
+import { Fetched, PriorityTag, useTitle } from "../parts";
+import { untilFetched } from "../queries";
 
 const DAY = 86_400_000;
 const HOUR = 3_600_000;
@@ -20,7 +21,7 @@ export default function ReportsPage() {
   // To the end of this hour, so that the same question is asked for an hour.
   const to = Math.ceil(now / HOUR) * HOUR;
   const from = to - Number(days) * DAY;
-  const report = useQuery({ queryKey: ["report", days, to], queryFn: () => ask.report(from, to) });
+  const report = useQuery({ queryKey: ["report", days, to], queryFn: () => ask.report(from, to), ...untilFetched });
   useTitle(R.title);
   return (
     <div className="page rota reports">
@@ -37,9 +38,7 @@ export default function ReportsPage() {
           {format.date(from)} – {format.date(now)}
         </p>
       </div>
-      {report.isError && !report.data && <FailedToLoad error={report.error} retry={() => void report.refetch()} />}
-      {!report.data && !report.isError && <p className="loading">{words.shell.loading}</p>}
-      {report.data && <Figures report={report.data} />}
+      <Fetched query={report}>{(data) => <Figures report={data} />}</Fetched>
     </div>
   );
 }
