@@ -87,7 +87,7 @@ def test_who_sees_a_patient_in_need_is_reminded_of_it_and_looked_at_afterwards(w
     expect(in_need).to_contain_text("Falt hos oss")
     assert_accessible(kari)
 
-    nils.get_by_role("button", name=re.compile(rf"^(Avslutt nå|End now)\s*, {SOLVEIG}$")).click()
+    nils.get_by_role("button", name=re.compile(rf"^(Avslutt nå|End it now)\s*, {SOLVEIG}$")).click()
     expect(banner).to_have_count(0)
     expect(nils.get_by_role("button", name=NEED)).to_be_visible()
     assert_accessible(nils)
