@@ -176,8 +176,8 @@ def test_a_trial_under_way_shows_how_far_it_has_come_and_one_that_failed_says_wh
     expect(anne.get_by_text("copd 9, Berit Aas: 42 %")).to_be_visible()
     expect(anne.get_by_role("button", name="Stopp")).to_be_visible()
     shown(anne, "running")
-    theirs["state"] = "stopped"
     anne.get_by_role("button", name="Stopp").click()
+    theirs["state"] = "stopped"
     expect(anne.get_by_text("Stoppet.", exact=True)).to_be_visible()
     shown(anne, "stopped")
     anne.get_by_role("button", name="Prøv", exact=True).click()
