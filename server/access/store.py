@@ -87,10 +87,12 @@ def apply(tx: sa.Connection, municipality: Municipality, now_ns: int) -> None:
 
 
 def people(tx: sa.Connection) -> list[Person]:
-    """Everyone of the staff with an account today, and how each is reached."""
+    """Everyone of the staff with an account today, the locked ones among them, and how each is reached."""
     rows = tx.execute(sa.select(staff).where(staff.c.active).order_by(staff.c.name))
     theirs = counting(tx)
-    return [Person(row.id, row.name, row.role, row.phone, theirs.get(row.id, ())) for row in rows]
+    return [
+        Person(row.id, row.name, row.role, row.phone, theirs.get(row.id, ()), row.locked_ns is not None) for row in rows
+    ]
 
 
 def members(tx: sa.Connection, organisation: str | None) -> list[Member]:

@@ -4,7 +4,10 @@ from server.api import Shape
 
 
 class AuditRow(Shape):
-    """One entry. `who` is a name, `what` the server's word (`see readings`, `acknowledge`), `detail` more of it."""
+    """One entry. `who` is a name, `what` the server's word (`see readings`, `acknowledge`), `detail` more of it.
+
+    `withheld`: the detail is left out: it may hold clinical text, and whoever asks does not care for the patient.
+    """
 
     id: int
     t_ms: int
@@ -12,6 +15,7 @@ class AuditRow(Shape):
     role: str | None
     what: str
     detail: str
+    withheld: bool
 
 
 class AuditPage(Shape):

@@ -14,12 +14,13 @@ Perhaps = Field(default=None, ge=0, le=2**43, description="milliseconds since 19
 
 
 class StaffBrief(Shape):
-    """`reachable`: the ladder has a way to them."""
+    """`reachable`: the ladder has a way to them. `locked`: their account is, so they can answer nothing."""
 
     id: str
     name: str
     role: Role
     reachable: bool
+    locked: bool
 
 
 class OrganisationBrief(Shape):
@@ -37,11 +38,13 @@ class StretchView(Shape):
 
 
 class GapView(Shape):
-    """Nobody can be told then. `mute`: names of those who are on and cannot be reached."""
+    """Nobody who can answer is told then. `mute`: names of those who are on and cannot be reached; `locked`: of those
+    who can, and whose account is locked."""
 
     from_ms: int
     to_ms: int
     mute: list[str]
+    locked: list[str]
 
 
 class PatternShape(Shape):
@@ -121,10 +124,14 @@ class RosterView(Shape):
 
 
 class Answers(Shape):
-    """Who answers for a role now. `rostered` False: nobody keeps a roster for it, so everybody who has it does."""
+    """Who answers for a role now. `rostered` False: nobody keeps a roster for it, so everybody who has it does.
+
+    `locked`: those of `names` whose account is locked.
+    """
 
     role: Role
     names: list[str]
+    locked: list[str]
     rostered: bool
 
 

@@ -35,13 +35,22 @@ class Way(msgspec.Struct, frozen=True):
 
 
 class Person(msgspec.Struct, frozen=True):
-    """Someone of the staff. `ways`: their own, in their order; without any, it is the `phone` of the municipality."""
+    """Someone of the staff. `ways`: their own, in their order; without any, it is the `phone` of the municipality.
+
+    `locked`: they cannot sign in, and what their telephone answers is a stranger's.
+    """
 
     id: str
     name: str
     role: Role
     phone: str = ""
     ways: tuple[Way, ...] = ()
+    locked: bool = False
+
+    @property
+    def answers(self) -> bool:
+        """Whether they can be told and can then do something about it."""
+        return bool(self.reached_by) and not self.locked
 
     @property
     def reached_by(self) -> tuple[Way, ...]:

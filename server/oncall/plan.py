@@ -37,11 +37,13 @@ class Stretch(msgspec.Struct, frozen=True):
 
 
 class Gap(msgspec.Struct, frozen=True):
-    """Nobody can be told then. `mute`: names of those who are on and cannot be reached."""
+    """Nobody who can answer is told then. `mute`, `locked`: names of those who are on and cannot be reached, and of
+    those who can and whose account is locked."""
 
     since_ns: int
     until_ns: int
     mute: tuple[str, ...] = ()
+    locked: tuple[str, ...] = ()
 
 
 @lru_cache(maxsize=16)
@@ -97,17 +99,19 @@ def stretches(kept: Kept, from_ns: int, to_ns: int) -> list[Stretch]:
 
 
 def gaps(kept: Kept, people: Mapping[str, Person], from_ns: int, to_ns: int) -> list[Gap]:
-    """Where nobody on this roster can be reached. `people`: the staff of today; who has left reaches nobody."""
+    """Where nobody on this roster can answer. `people`: the staff of today; who has left answers nothing."""
     found: list[Gap] = []
     for one in stretches(kept, from_ns, to_ns):
         there = [people[name] for name in one.staff if name in people]
-        if not one.kept or any(person.reached_by for person in there):
+        if not one.kept or any(person.answers for person in there):
             continue
-        mute = tuple(person.name for person in there)
-        if found and (found[-1].until_ns, found[-1].mute) == (one.since_ns, mute):
+        mute = tuple(person.name for person in there if not person.reached_by)
+        locked = tuple(person.name for person in there if person.reached_by)
+        gap = Gap(one.since_ns, one.until_ns, mute, locked)
+        if found and found[-1] == msgspec.structs.replace(gap, since_ns=found[-1].since_ns, until_ns=one.since_ns):
             found[-1] = msgspec.structs.replace(found[-1], until_ns=one.until_ns)
         else:
-            found.append(Gap(one.since_ns, one.until_ns, mute))
+            found.append(gap)
     return found
 
 

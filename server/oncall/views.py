@@ -58,7 +58,9 @@ def organisations(tx: sa.Connection) -> list[OrganisationBrief]:
 
 def brief(person: Person) -> StaffBrief:
     """Someone of the staff."""
-    return StaffBrief(id=person.id, name=person.name, role=person.role, reachable=bool(person.reached_by))
+    return StaffBrief(
+        id=person.id, name=person.name, role=person.role, reachable=bool(person.reached_by), locked=person.locked
+    )
 
 
 def then(rosters: list[Kept], staff: Mapping[str, Person], t_ns: int) -> list[WhoThen]:
@@ -151,8 +153,11 @@ def _roster(
 
 
 def _answers(role: Role, staff: list[Person], rosters: list[Kept], organisation: str, now_ns: int) -> Answers:
-    names = [person.name for person in who(role, now_ns, staff, rosters, organisation)]
-    return Answers(role=role, names=names, rostered=bool(kept_for(role, now_ns, rosters, organisation)))
+    answering = who(role, now_ns, staff, rosters, organisation)
+    return Answers(
+        role=role, names=[person.name for person in answering], locked=[one.name for one in answering if one.locked],
+        rostered=bool(kept_for(role, now_ns, rosters, organisation)),
+    )  # fmt: skip
 
 
 def _mentioned(rosters: list[RosterView]) -> set[str]:
@@ -172,7 +177,7 @@ def _stretch(one: Stretch) -> StretchView:
 
 
 def _gap(one: Gap) -> GapView:
-    return GapView(from_ms=one.since_ns // MS, to_ms=one.until_ns // MS, mute=list(one.mute))
+    return GapView(from_ms=one.since_ns // MS, to_ms=one.until_ns // MS, mute=list(one.mute), locked=list(one.locked))
 
 
 def _change(one: Change) -> ChangeView:

@@ -83,8 +83,15 @@ def test_who_sees_a_patient_in_need_is_reminded_of_it_and_looked_at_afterwards(w
 
     kari = signed_in("kari")
     kari.goto("/patient/p-1")
-    expect(kari.get_by_role("list", name="Nødtilgang nå")).to_contain_text("Falt hos oss")
+    in_need = kari.get_by_role("list", name="Nødtilgang nå")
+    expect(in_need).to_contain_text("Falt hos oss")
     assert_accessible(kari)
+
+    nils.get_by_role("button", name=re.compile(rf"^(Avslutt nå|End it now)\s*, {SOLVEIG}$")).click()
+    expect(banner).to_have_count(0)
+    expect(nils.get_by_role("button", name=NEED)).to_be_visible()
+    assert_accessible(nils)
+    expect(in_need).to_have_count(0)
 
     expect(anne.get_by_role("link", name="Personer")).to_contain_text("1")
     anne.get_by_role("link", name="Personer").click()

@@ -158,10 +158,14 @@ def test_a_trial_under_way_shows_how_far_it_has_come_and_one_that_failed_says_wh
     expect(anne.locator(".notice")).to_contain_text("there are no readings in the last 14 days of who follows 'copd'")
     shown(anne, "failed")
 
+    theirs = {"state": "running", "done": 42, "of": 100, "by": "Berit Aas", "problem": ""}
+
     def half_way(route: Route) -> None:
         """What a colleague's long trial looks like: a real one is over before axe has looked."""
+        if route.request.method == "POST":
+            route.fulfill(status=409, json={"detail": "another what-if is under way", "who": "Berit Aas"})
+            return
         found = route.fetch()
-        theirs = {"state": "running", "done": 42, "of": 100, "by": "Berit Aas", "problem": ""}
         route.fulfill(response=found, json=found.json() | theirs)
 
     anne.route("**/api/whatif", half_way)
@@ -172,6 +176,13 @@ def test_a_trial_under_way_shows_how_far_it_has_come_and_one_that_failed_says_wh
     expect(anne.get_by_text("copd 9, Berit Aas: 42 %")).to_be_visible()
     expect(anne.get_by_role("button", name="Stopp")).to_be_visible()
     shown(anne, "running")
+    anne.get_by_role("button", name="Stopp").click()
+    theirs["state"] = "stopped"
+    expect(anne.get_by_text("Stoppet.", exact=True)).to_be_visible()
+    shown(anne, "stopped")
+    anne.get_by_role("button", name="Prøv", exact=True).click()
+    expect(anne.locator(".notice")).to_contain_text("Berit Aas prøver en utgave nå")
+    shown(anne, "another-first")
 
 
 def test_nobody_but_an_administrator_finds_the_page(ward: Ward, signed_in: SignIn) -> None:

@@ -3,9 +3,10 @@
 import pytest
 from playwright.sync_api import expect
 
+from server.access.store import lock
 from server.oncall.store import newest_of
 
-from .conftest import SignIn, Ward, assert_accessible
+from .conftest import START_NS, SignIn, Ward, assert_accessible
 
 pytestmark = pytest.mark.chromium
 
@@ -22,12 +23,19 @@ def make_roster(page) -> None:
     page.get_by_role("button", name="Lagre").click()
 
 
-def test_a_roster_is_made_and_says_who_is_on_and_somebody_is_put_on_instead(ward: Ward, signed_in: SignIn) -> None:
+def test_a_roster_is_made_and_says_who_is_on_and_who_is_locked_out_is_replaced(ward: Ward, signed_in: SignIn) -> None:
     anne = signed_in("anne")
     make_roster(anne)
     roster = anne.get_by_role("region", name="Sykepleiere")
     expect(roster).to_contain_text("Kari Berg")
     expect(roster.get_by_role("table")).to_contain_text("Mona Dahl")
+    assert_accessible(anne)
+    with ward.server.db.write() as tx:
+        lock(tx, "kari", START_NS)
+    anne.reload()
+    expect(roster.locator(".locked")).to_contain_text("Kontoen er låst: Kari Berg.")
+    expect(roster.locator(".locked")).to_contain_text("kan verken logge inn eller svare. Sett inn noen annen")
+    expect(roster.locator(".gaps")).to_contain_text("Kontoen er låst: Kari Berg.")
     assert_accessible(anne)
     roster.get_by_role("button", name="Sett inn noen annen").click()
     dialog = anne.get_by_role("dialog")

@@ -1106,7 +1106,7 @@ export interface paths {
         };
         /**
          * Get Audit
-         * @description What was seen and done about the patient, newest first.
+         * @description What was seen and done about the patient, newest first. What carers wrote is for those who care.
          */
         get: operations["getAudit"];
         put?: never;
@@ -2200,8 +2200,12 @@ export interface components {
         /**
          * Answers
          * @description Who answers for a role now. `rostered` False: nobody keeps a roster for it, so everybody who has it does.
+         *
+         *     `locked`: those of `names` whose account is locked.
          */
         Answers: {
+            /** Locked */
+            locked: string[];
             /** Names */
             names: string[];
             /**
@@ -2255,6 +2259,8 @@ export interface components {
         /**
          * AuditRow
          * @description One entry. `who` is a name, `what` the server's word (`see readings`, `acknowledge`), `detail` more of it.
+         *
+         *     `withheld`: the detail is left out: it may hold clinical text, and whoever asks does not care for the patient.
          */
         AuditRow: {
             /** Detail */
@@ -2269,6 +2275,8 @@ export interface components {
             what: string;
             /** Who */
             who: string;
+            /** Withheld */
+            withheld: boolean;
         };
         /**
          * Band
@@ -2697,11 +2705,14 @@ export interface components {
         };
         /**
          * GapView
-         * @description Nobody can be told then. `mute`: names of those who are on and cannot be reached.
+         * @description Nobody who can answer is told then. `mute`: names of those who are on and cannot be reached; `locked`: of those
+         *     who can, and whose account is locked.
          */
         GapView: {
             /** From Ms */
             from_ms: number;
+            /** Locked */
+            locked: string[];
             /** Mute */
             mute: string[];
             /** To Ms */
@@ -4666,11 +4677,13 @@ export interface components {
         };
         /**
          * StaffBrief
-         * @description `reachable`: the ladder has a way to them.
+         * @description `reachable`: the ladder has a way to them. `locked`: their account is, so they can answer nothing.
          */
         StaffBrief: {
             /** Id */
             id: string;
+            /** Locked */
+            locked: boolean;
             /** Name */
             name: string;
             /** Reachable */

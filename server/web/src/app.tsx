@@ -1,28 +1,32 @@
 /// Which page, in which language, for whom.
 import { useQuery } from "@tanstack/react-query";
-import { type ReactNode, Suspense, lazy } from "react";
+import { type ComponentType, type ReactNode, Suspense, lazy } from "react";
 import { Link, Route, Switch } from "wouter";
 import { Announcer } from "./announce";
-import { LanguageContext, useSpoken, useWords } from "./i18n";
+import { LanguageContext, fetchRoomWords, useSpoken, useWords } from "./i18n";
 import { FailedToLoad, useTitle } from "./parts";
 import { aboutQuery, sessionQuery } from "./queries";
 import { Shell } from "./shell/shell";
 import { SignIn } from "./signin/signin";
 import { WorklistPage } from "./worklist/page";
 
+/// A room beside the list and the patient's page: it comes with its words.
+const room = <Props extends object>(load: () => Promise<{ default: ComponentType<Props> }>) =>
+  lazy(async () => (await Promise.all([load(), fetchRoomWords()]))[0]);
+
 const PatientPage = lazy(() => import("./patient/page"));
 const PhonePage = lazy(() => import("./phone/page"));
-const PeoplePage = lazy(() => import("./access/people"));
-const SecurityPage = lazy(() => import("./access/security"));
-const CasesPage = lazy(() => import("./cases/page"));
-const FleetPage = lazy(() => import("./fleet/page"));
-const OnCallPage = lazy(() => import("./oncall/page"));
-const RosterEditor = lazy(() => import("./oncall/editor"));
-const HandoverPage = lazy(() => import("./handover/page"));
-const LaddersPage = lazy(() => import("./ladders/page"));
-const ProgrammesPage = lazy(() => import("./programmes/page"));
-const ReportsPage = lazy(() => import("./reports/page"));
-const MePage = lazy(() => import("./me/page"));
+const PeoplePage = room(() => import("./access/people"));
+const SecurityPage = room(() => import("./access/security"));
+const CasesPage = room(() => import("./cases/page"));
+const FleetPage = room(() => import("./fleet/page"));
+const OnCallPage = room(() => import("./oncall/page"));
+const RosterEditor = room(() => import("./oncall/editor"));
+const HandoverPage = room(() => import("./handover/page"));
+const LaddersPage = room(() => import("./ladders/page"));
+const ProgrammesPage = room(() => import("./programmes/page"));
+const ReportsPage = room(() => import("./reports/page"));
+const MePage = room(() => import("./me/page"));
 
 export function App() {
   const spoken = useSpoken();

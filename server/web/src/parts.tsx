@@ -4,7 +4,7 @@ import { Button } from "@navikt/ds-react";
 import type { ReactNode } from "react";
 import { useEffect } from "react";
 import { explain } from "./acts";
-import type { AlarmBrief, News2, Priority, Value } from "./api";
+import { type AlarmBrief, type News2, type Priority, type Value, withheld } from "./api";
 import * as format from "./format";
 import { useSay, useWords } from "./i18n";
 
@@ -173,6 +173,26 @@ export function NotRenewed({ query }: { query: { error: unknown; refetch: () => 
       <FailedToLoad error={query.error} retry={() => void query.refetch()} />
     </div>
   );
+}
+
+/// What was asked of the server, in its place: on its way, not to be had, or there, and then with a word over it when it
+/// could not be fetched anew. What is withheld now is not shown as it was.
+export function Fetched<T>({ query, children }: FetchedProps<T>) {
+  const words = useWords();
+  if (query.data !== undefined && !withheld(query.error))
+    return (
+      <>
+        <NotRenewed query={query} />
+        {children(query.data)}
+      </>
+    );
+  if (query.error) return <FailedToLoad error={query.error} retry={() => void query.refetch()} />;
+  return <p className="loading">{words.shell.loading}</p>;
+}
+
+interface FetchedProps<T> {
+  query: { data: T | undefined; error: unknown; refetch: () => unknown };
+  children: (data: T) => ReactNode;
 }
 
 /// The page's name in the browser's tab and history.

@@ -18,7 +18,7 @@ export const queryClient = new QueryClient({
 
 /// What is shown and could not be fetched anew is asked for again until it can: nobody tells of it a second time.
 const AGAIN_MS = 10_000;
-const untilFetched = {
+export const untilFetched = {
   refetchInterval: ({ state }: Pick<Query, "state">) =>
     state.status === "error" && !withheld(state.error) && AGAIN_MS,
 };
@@ -59,7 +59,7 @@ export const patientQuery = (id: string) =>
   queryOptions({ queryKey: ["patient", id], queryFn: () => api.patient(id), ...untilFetched });
 
 /// What waits for whoever is signed in, and what they have sent on. The stream renews it when an alarm has changed.
-export const casesQuery = queryOptions({ queryKey: ["cases"], queryFn: api.cases });
+export const casesQuery = queryOptions({ queryKey: ["cases"], queryFn: api.cases, ...untilFetched });
 
 export const myWaysQuery = queryOptions({ queryKey: ["my ways"], queryFn: api.myWays });
 

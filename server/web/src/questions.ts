@@ -1,10 +1,10 @@
 /// What a nurse says to a question: whose are the readings that are held?
-import { useMutation, useQueryClient } from "@tanstack/react-query";
-import { say } from "./announce";
+import { useQueryClient } from "@tanstack/react-query";
 import { explain } from "./acts";
 import { type HeldValue, type PatientPage, type Question, Refused, api } from "./api";
 import { type Words, useWords } from "./i18n";
 import * as format from "./format";
+import { useSaying } from "./saying";
 
 export type Said = NonNullable<Question["said"]>;
 export const SAID: readonly Said[] = ["hers", "not_hers", "unknown"];
@@ -53,28 +53,12 @@ export function refused(error: unknown, words: Words): string {
 export function useAnswer(patient: string) {
   const queries = useQueryClient();
   const words = useWords();
-  const anew = () => {
-    void queries.invalidateQueries({ queryKey: ["patient", patient] });
-    void queries.invalidateQueries({ queryKey: ["worklist"] });
-  };
-  return useMutation({
-    mutationFn: ({ question, said }: { question: Question; said: Said }) =>
-      api.answer(question.id, { said, version: question.version }),
-    networkMode: "always",
-    onSuccess: (answered) => {
-      queries.setQueryData<PatientPage>(
-        ["patient", patient],
-        (page) =>
-          page && { ...page, questions: page.questions.map((old) => (old.id === answered.id ? answered : old)) },
-      );
-      say("polite", words.question.stored);
-      void queries.invalidateQueries({ queryKey: ["curves", patient] });
-      anew();
-    },
-    onError: (error) => {
-      if (!(error instanceof Refused)) return;
-      anew();
-      if (error.status === 401) void queries.invalidateQueries({ queryKey: ["session"] });
-    },
+  const send = ({ question, said }: { question: Question; said: Said }) =>
+    api.answer(question.id, { said, version: question.version });
+  return useSaying(patient, send, words.question.stored, (answered) => {
+    queries.setQueryData<PatientPage>(
+      ["patient", patient],
+      (page) => page && { ...page, questions: page.questions.map((old) => (old.id === answered.id ? answered : old)) },
+    );
   });
 }

@@ -214,3 +214,19 @@ async def test_the_page_says_who_saw_and_did_what(ill: Region, comes: Comes) -> 
     assert page["more"] is False
     older = (await ingrid.get(f"/api/patients/solveig/audit?before={page['rows'][0]['id']}")).json()
     assert json.dumps(page["rows"][1]) in json.dumps(older["rows"])
+
+
+async def test_what_carers_wrote_beside_a_deed_is_not_for_the_office(ill: Region, comes: Comes) -> None:
+    odd, ingrid = await comes("odd"), await comes("ingrid")
+    now_ns = ill.clock.now_ns()
+    with ill.write() as tx:
+        write(tx, now_ns, "kari", "close", "solveig", "alarm 1")
+        write(tx, now_ns, "kari", "invalidate reading", "solveig", "correction 1: weight 71.2; she was drunk")
+        write(tx, now_ns, "kari", "break glass", "solveig", "60 min: fell at the shop")
+    seen = {}
+    for name, client in (("odd", odd), ("ingrid", ingrid)):
+        rows = (await client.get("/api/patients/solveig/audit")).json()["rows"]
+        seen[name] = [(one["what"], one["detail"], one["withheld"]) for one in rows if one["who"] == "Kari Olsen"]
+    glass, alarm = ("break glass", "60 min: fell at the shop", False), ("close", "alarm 1", False)
+    assert seen["odd"] == [glass, ("invalidate reading", "", True), alarm]
+    assert seen["ingrid"] == [glass, ("invalidate reading", "correction 1: weight 71.2; she was drunk", False), alarm]

@@ -109,6 +109,19 @@ def test_gaps_say_whether_nobody_is_on_or_nobody_can_be_reached():
     ]
 
 
+def test_whoever_is_alone_on_with_a_locked_account_is_a_gap_and_a_colleague_beside_them_closes_it():
+    anna, berit = Person("anna", "Anna", "nurse", "1", locked=True), Person("berit", "Berit", "nurse", "2")
+    week = (ns("2026-03-02T08:00"), ns("2026-03-09T08:00"))
+    both = [
+        Pattern(name, (name,), date(2026, 3, 2), time(8), time(8), 7, (0,), last=last)
+        for name, last in (("anna", date(2026, 3, 9)), ("berit", date(2026, 3, 2)))
+    ]
+    found = gaps(kept(*both), {"anna": anna, "berit": berit}, week[0], ns("2026-03-16T08:00"))
+    assert [(one.since_ns, one.until_ns, one.mute, one.locked) for one in found] == [
+        (week[1], ns("2026-03-16T08:00"), (), ("Anna",))
+    ]
+
+
 def slow(plan: Kept, t_ns: int) -> set[str] | None:
     """Second opinion: by the clock on the wall at t, walking every day since the pattern began."""
     in_force = [each for since_ns, each in plan.versions if since_ns <= t_ns]

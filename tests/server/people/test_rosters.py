@@ -65,8 +65,8 @@ async def test_a_roster_that_is_saved_says_who_is_told_from_then_on(ward, signed
     [roster] = page["rosters"]
     assert (roster["now"], roster["next"]["staff"]) == (["kari"], ["per"])
     assert roster["next"]["from_ms"] == ms("2026-11-23T08:00")
-    assert page["roles"][0] == {"role": "nurse", "names": ["Kari Olsen"], "rostered": True}
-    assert page["roles"][1] == {"role": "doctor", "names": ["Ingrid Dahl"], "rostered": False}
+    assert page["roles"][0] == {"role": "nurse", "names": ["Kari Olsen"], "locked": [], "rostered": True}
+    assert page["roles"][1] == {"role": "doctor", "names": ["Ingrid Dahl"], "locked": [], "rostered": False}
     ward.hear(Level.HIGH)
     assert [text.split(":")[0] for text in ward.phones()] == ["Kari Olsen"]
     ward.later(hours=72)

@@ -81,6 +81,7 @@ function Row({ row }: { row: AuditRow; now: number }) {
       <td>
         {words.access.deed(row.what)}
         {row.detail && <span className="detail">{row.detail}</span>}
+        {row.withheld && <span className="detail">{words.access.withheld}</span>}
       </td>
     </tr>
   );

@@ -7,7 +7,7 @@ import { say } from "../announce";
 import type { User } from "../api";
 import { useNow } from "../clock";
 import * as format from "../format";
-import { useWords } from "../i18n";
+import { useRoomWords } from "../i18n";
 import { FailedToLoad, Notice, useTitle } from "../parts";
 import { Frame, text } from "../patient/dialogs";
 import "./access.css";
@@ -23,7 +23,7 @@ import {
 } from "./api";
 
 export default function PeoplePage({ user }: { user: User }) {
-  const words = useWords();
+  const words = useRoomWords();
   useTitle(words.access.people);
   return (
     <div className="page people">
@@ -34,7 +34,7 @@ export default function PeoplePage({ user }: { user: User }) {
 }
 
 function Kept({ user }: { user: User }) {
-  const words = useWords();
+  const words = useRoomWords();
   const people = useQuery(peopleQuery);
   const glass = useQuery(reviewQuery);
   const now = useNow();
@@ -50,7 +50,7 @@ function Kept({ user }: { user: User }) {
         return (
           <section key={one.id} className="card" aria-labelledby={`org-${one.id}`}>
             <h2 id={`org-${one.id}`}>
-              {one.name} <span className="kind">{words.access.kind[one.kind]}</span>
+              {one.name} <span className="kind">{words.people.kind[one.kind]}</span>
             </h2>
             <Staff people={staff} me={user.id} label={one.name} now={now} />
           </section>
@@ -62,13 +62,13 @@ function Kept({ user }: { user: User }) {
 }
 
 function Staff({ people, me, label, now }: { people: PersonView[]; me: string; label: string; now: number }) {
-  const words = useWords();
+  const words = useRoomWords();
   const queries = useQueryClient();
   const act = useMutation({
     mutationFn: ({ person, deed }: { person: PersonView; deed: PersonDeed }) => access.person(person.id, deed),
     networkMode: "always",
     onSuccess: (_, { person, deed }) => {
-      say("polite", words.access.done[deed](person.name));
+      say("polite", words.people.done[deed](person.name));
       void queries.invalidateQueries({ queryKey: ["people"] });
     },
   });
@@ -83,13 +83,13 @@ function Staff({ people, me, label, now }: { people: PersonView[]; me: string; l
         <table className="plain">
           <thead>
             <tr>
-              <th scope="col">{words.access.name}</th>
-              <th scope="col">{words.access.roleOf}</th>
+              <th scope="col">{words.people.name}</th>
+              <th scope="col">{words.people.roleOf}</th>
               <th scope="col">{words.patient.phone}</th>
-              <th scope="col">{words.access.keys}</th>
-              <th scope="col">{words.access.signedIn}</th>
+              <th scope="col">{words.people.keys}</th>
+              <th scope="col">{words.people.signedIn}</th>
               <th scope="col">
-                <span className="aksel-sr-only">{words.access.deeds}</span>
+                <span className="aksel-sr-only">{words.people.deeds}</span>
               </th>
             </tr>
           </thead>
@@ -115,7 +115,7 @@ function Staff({ people, me, label, now }: { people: PersonView[]; me: string; l
                         loading={act.isPending && act.variables.person.id === person.id && act.variables.deed === deed}
                         onClick={() => act.mutate({ person, deed })}
                       >
-                        {words.access.deedOf[deed]}
+                        {words.people.deedOf[deed]}
                         <span className="aksel-sr-only"> {person.name}</span>
                       </Button>
                     ))}
@@ -140,12 +140,12 @@ function deedsFor(person: PersonView, me: string): PersonDeed[] {
 }
 
 function Keys({ person }: { person: PersonView; now: number }) {
-  const words = useWords();
+  const words = useRoomWords();
   return (
     <span className="tags">
       {person.locked_ms !== null && (
         <Tag size="small" variant="warning">
-          {words.access.locked}
+          {words.people.locked}
         </Tag>
       )}
       {person.password && (
@@ -155,12 +155,12 @@ function Keys({ person }: { person: PersonView; now: number }) {
       )}
       {person.second_step && (
         <Tag size="small" variant="neutral">
-          {words.access.secondStep}
+          {words.people.secondStep}
         </Tag>
       )}
       {person.provider && (
         <Tag size="small" variant="neutral">
-          {words.access.provider}
+          {words.people.provider}
         </Tag>
       )}
     </span>
@@ -168,14 +168,14 @@ function Keys({ person }: { person: PersonView; now: number }) {
 }
 
 function Relations({ page, now }: { page: Page; now: number }) {
-  const words = useWords();
+  const words = useRoomWords();
   const queries = useQueryClient();
   const [adding, add] = useState(false);
   const end = useMutation({
     mutationFn: access.endRelation,
     networkMode: "always",
     onSuccess: () => {
-      say("polite", words.access.relationEnded);
+      say("polite", words.people.relationEnded);
       void queries.invalidateQueries({ queryKey: ["people"] });
     },
   });
@@ -186,31 +186,31 @@ function Relations({ page, now }: { page: Page; now: number }) {
   return (
     <section className="card" aria-labelledby="relations">
       <div className="audit-head">
-        <h2 id="relations">{words.access.relations}</h2>
+        <h2 id="relations">{words.people.relations}</h2>
         <Button size="small" variant="secondary" onClick={() => add(true)}>
-          {words.access.addRelation}
+          {words.people.addRelation}
         </Button>
       </div>
-      <p className="lead">{words.access.relationsWhat}</p>
+      <p className="lead">{words.people.relationsWhat}</p>
       {end.isError && (
         <Notice>
           <p>{explain(end.error, words)}</p>
         </Notice>
       )}
       {page.relations.length === 0 ? (
-        <p className="none">{words.access.relationsNone}</p>
+        <p className="none">{words.people.relationsNone}</p>
       ) : (
-        <div className="scroll" role="group" aria-label={words.access.relations} tabIndex={0}>
+        <div className="scroll" role="group" aria-label={words.people.relations} tabIndex={0}>
           <table className="plain">
             <thead>
               <tr>
                 <th scope="col">{words.worklist.patient}</th>
-                <th scope="col">{words.access.withWhom}</th>
-                <th scope="col">{words.access.purposeOf}</th>
-                <th scope="col">{words.access.until}</th>
-                <th scope="col">{words.access.madeBy}</th>
+                <th scope="col">{words.people.withWhom}</th>
+                <th scope="col">{words.people.purposeOf}</th>
+                <th scope="col">{words.people.until}</th>
+                <th scope="col">{words.people.madeBy}</th>
                 <th scope="col">
-                  <span className="aksel-sr-only">{words.access.deeds}</span>
+                  <span className="aksel-sr-only">{words.people.deeds}</span>
                 </th>
               </tr>
             </thead>
@@ -219,13 +219,13 @@ function Relations({ page, now }: { page: Page; now: number }) {
                 <tr key={one.id}>
                   <th scope="row">{one.patient.name}</th>
                   <td>{whom(one.organisation, one.staff)}</td>
-                  <td>{words.access.purpose[one.purpose]}</td>
-                  <td className="num">{one.until_ms === null ? words.access.untilEnded : format.when(one.until_ms, now)}</td>
+                  <td>{words.people.purpose[one.purpose]}</td>
+                  <td className="num">{one.until_ms === null ? words.people.untilEnded : format.when(one.until_ms, now)}</td>
                   <td>{one.made_by}</td>
                   <td>
                     {one.made_by !== "municipality.toml" && (
                       <Button size="small" variant="tertiary" loading={end.isPending} onClick={() => end.mutate(one.id)}>
-                        {words.access.endRelation}
+                        {words.people.endRelation}
                         <span className="aksel-sr-only">
                           {" "}
                           {one.patient.name}, {whom(one.organisation, one.staff)}
@@ -247,7 +247,7 @@ function Relations({ page, now }: { page: Page; now: number }) {
 const DAY_MS = 86_400_000;
 
 function RelationDialog({ page, now, done }: { page: Page; now: number; done: () => void }) {
-  const words = useWords();
+  const words = useRoomWords();
   const queries = useQueryClient();
   const act = useMutation({
     mutationFn: (body: RelationNew) => access.relate(body),
@@ -270,10 +270,10 @@ function RelationDialog({ page, now, done }: { page: Page; now: number; done: ()
   };
   return (
     <Frame
-      title={words.access.addRelation}
+      title={words.people.addRelation}
       error={act.error}
       busy={act.isPending}
-      submit={words.access.addRelationDo}
+      submit={words.people.addRelationDo}
       onSubmit={send}
       done={done}
     >
@@ -284,7 +284,7 @@ function RelationDialog({ page, now, done }: { page: Page; now: number; done: ()
           </option>
         ))}
       </Select>
-      <Select size="small" name="whom" label={words.access.withWhom}>
+      <Select size="small" name="whom" label={words.people.withWhom}>
         {page.organisations.map((one) => (
           <option key={one.id} value={`org/${one.id}`}>
             {one.name}
@@ -298,33 +298,33 @@ function RelationDialog({ page, now, done }: { page: Page; now: number; done: ()
             </option>
           ))}
       </Select>
-      <Select size="small" name="purpose" label={words.access.purposeOf}>
+      <Select size="small" name="purpose" label={words.people.purposeOf}>
         {(["treatment", "consultation", "response"] as const).map((one) => (
           <option key={one} value={one}>
-            {words.access.purpose[one]}
+            {words.people.purpose[one]}
           </option>
         ))}
       </Select>
-      <Select size="small" name="days" label={words.access.until} defaultValue="30">
+      <Select size="small" name="days" label={words.people.until} defaultValue="30">
         {[1, 7, 30, 90, 365].map((days) => (
           <option key={days} value={days}>
-            {words.access.days(days)}
+            {words.people.days(days)}
           </option>
         ))}
-        <option value="">{words.access.untilEnded}</option>
+        <option value="">{words.people.untilEnded}</option>
       </Select>
     </Frame>
   );
 }
 
 function Reviews({ found, page, now }: { found: GlassView[]; page: Page; now: number }) {
-  const words = useWords();
+  const words = useRoomWords();
   const [reviewing, review] = useState<GlassView | null>(null);
   if (found.length === 0) return null;
   const where = (id: string) => page.organisations.find((one) => one.id === id)?.name ?? id;
   return (
     <section className="card" aria-labelledby="glass">
-      <h2 id="glass">{words.access.reviews}</h2>
+      <h2 id="glass">{words.people.reviews}</h2>
       <ul className="reviews">
         {found.map((one) => (
           <li key={one.id} className={one.reviewed_by === null ? "is-waiting" : undefined}>
@@ -335,21 +335,21 @@ function Reviews({ found, page, now }: { found: GlassView[]; page: Page; now: nu
               </span>
               <p>«{one.reason}»</p>
               {one.told.length > 0 && (
-                <ul className="detail told" aria-label={words.access.toldAbout}>
+                <ul className="detail told" aria-label={words.people.toldAbout}>
                   {one.told.map((each) => (
-                    <li key={each.name}>{words.access.told[each.state](each.name, words.me.channel[each.channel])}</li>
+                    <li key={each.name}>{words.people.told[each.state](each.name, words.me.channel[each.channel])}</li>
                   ))}
                 </ul>
               )}
               {one.reviewed_by !== null && one.verdict !== null && (
                 <p className="detail">
-                  {words.access.verdict[one.verdict]} – {one.reviewed_by} {one.note && `«${one.note}»`}
+                  {words.people.verdict[one.verdict]} – {one.reviewed_by} {one.note && `«${one.note}»`}
                 </p>
               )}
             </div>
             {one.reviewed_by === null && (
               <Button size="small" variant="secondary" onClick={() => review(one)}>
-                {words.access.review}
+                {words.people.review}
                 <span className="aksel-sr-only"> {one.patient.name}</span>
               </Button>
             )}
@@ -362,7 +362,7 @@ function Reviews({ found, page, now }: { found: GlassView[]; page: Page; now: nu
 }
 
 function ReviewDialog({ one, done }: { one: GlassView; done: () => void }) {
-  const words = useWords();
+  const words = useRoomWords();
   const queries = useQueryClient();
   const [missing, setMissing] = useState(false);
   const act = useMutation({
@@ -380,19 +380,19 @@ function ReviewDialog({ one, done }: { one: GlassView; done: () => void }) {
   };
   return (
     <Frame
-      title={words.access.reviewTitle(one.by, one.patient.name)}
+      title={words.people.reviewTitle(one.by, one.patient.name)}
       error={act.error}
       busy={act.isPending}
-      submit={words.access.reviewDo}
+      submit={words.people.reviewDo}
       onSubmit={send}
       done={done}
     >
       <p>«{one.reason}»</p>
-      <RadioGroup size="small" legend={words.access.wasRight} name="verdict" error={missing && words.access.sayWhich}>
-        <Radio value="justified">{words.access.verdict.justified}</Radio>
-        <Radio value="unjustified">{words.access.verdict.unjustified}</Radio>
+      <RadioGroup size="small" legend={words.people.wasRight} name="verdict" error={missing && words.people.sayWhich}>
+        <Radio value="justified">{words.people.verdict.justified}</Radio>
+        <Radio value="unjustified">{words.people.verdict.unjustified}</Radio>
       </RadioGroup>
-      <Textarea size="small" name="note" label={words.access.note} />
+      <Textarea size="small" name="note" label={words.people.note} />
     </Frame>
   );
 }

@@ -5,14 +5,14 @@ import { type FormEvent, useState } from "react";
 import { explain } from "../acts";
 import { say } from "../announce";
 import * as format from "../format";
-import { useWords } from "../i18n";
+import { useRoomWords } from "../i18n";
 import { FailedToLoad, Notice, useTitle } from "../parts";
 import { Frame, text } from "../patient/dialogs";
 import "./access.css";
 import { type Enrolment, type Security, type SessionView, access, securityQuery } from "./api";
 
 export default function SecurityPage() {
-  const words = useWords();
+  const words = useRoomWords();
   useTitle(words.access.security);
   const security = useQuery(securityQuery);
   return (
@@ -30,28 +30,28 @@ export default function SecurityPage() {
 }
 
 function SecondStep({ security }: { security: Security }) {
-  const words = useWords();
+  const words = useRoomWords();
   const [dialog, open] = useState<"begin" | "remove" | null>(null);
   const [enrolment, setEnrolment] = useState<Enrolment | null>(null);
   const [codes, setCodes] = useState<string[] | null>(null);
   return (
     <section className="card" aria-labelledby="second">
-      <h2 id="second">{words.access.secondStep}</h2>
+      <h2 id="second">{words.people.secondStep}</h2>
       {!security.password ? (
-        <p>{words.access.atProvider}</p>
+        <p>{words.people.atProvider}</p>
       ) : security.second_step ? (
         <>
-          <p>{words.access.secondOn(security.recovery_left)}</p>
+          <p>{words.people.secondOn(security.recovery_left)}</p>
           <Button size="small" variant="tertiary" onClick={() => open("remove")}>
-            {words.access.secondRemove}
+            {words.people.secondRemove}
           </Button>
         </>
       ) : (
         <>
-          <p>{words.access.secondOff}</p>
+          <p>{words.people.secondOff}</p>
           {!enrolment && (
             <Button size="small" onClick={() => open("begin")}>
-              {words.access.secondAdd}
+              {words.people.secondAdd}
             </Button>
           )}
         </>
@@ -81,18 +81,18 @@ function SecondStep({ security }: { security: Security }) {
 }
 
 function BeginDialog({ begun, done }: { begun: (made: Enrolment) => void; done: () => void }) {
-  const words = useWords();
+  const words = useRoomWords();
   const act = useMutation({ mutationFn: access.beginSecondStep, networkMode: "always", gcTime: 0, onSuccess: begun });
   return (
     <Frame
-      title={words.access.secondAdd}
+      title={words.people.secondAdd}
       error={act.error}
       busy={act.isPending}
-      submit={words.access.goOn}
+      submit={words.people.goOn}
       onSubmit={(form) => act.mutate(text(form, "password"))}
       done={done}
     >
-      <p>{words.access.itIsYou}</p>
+      <p>{words.people.itIsYou}</p>
       <TextField
         size="small"
         name="password"
@@ -105,7 +105,7 @@ function BeginDialog({ begun, done }: { begun: (made: Enrolment) => void; done: 
 }
 
 function Enrol({ enrolment, done }: { enrolment: Enrolment; done: (codes: string[]) => void }) {
-  const words = useWords();
+  const words = useRoomWords();
   const queries = useQueryClient();
   const act = useMutation({
     mutationFn: access.confirmSecondStep,
@@ -127,11 +127,11 @@ function Enrol({ enrolment, done }: { enrolment: Enrolment; done: (codes: string
       <div
         className="square"
         role="img"
-        aria-label={words.access.square}
+        aria-label={words.people.square}
         dangerouslySetInnerHTML={{ __html: enrolment.square }}
       />
       <div>
-        <p>{words.access.scan}</p>
+        <p>{words.people.scan}</p>
         <p className="secret">
           <code>{enrolment.secret.replaceAll(/(.{4})/g, "$1 ").trim()}</code>
         </p>
@@ -139,17 +139,17 @@ function Enrol({ enrolment, done }: { enrolment: Enrolment; done: (codes: string
           <TextField
             size="small"
             name="code"
-            label={words.access.firstCode}
+            label={words.people.firstCode}
             autoComplete="one-time-code"
             inputMode="numeric"
           />
           {act.isError && (
             <Notice>
-              <p>{words.access.notTheCode}</p>
+              <p>{words.people.notTheCode}</p>
             </Notice>
           )}
           <Button size="small" type="submit" loading={act.isPending}>
-            {words.access.confirm}
+            {words.people.confirm}
           </Button>
         </form>
       </div>
@@ -158,11 +158,11 @@ function Enrol({ enrolment, done }: { enrolment: Enrolment; done: (codes: string
 }
 
 function Recovery({ codes }: { codes: string[] }) {
-  const words = useWords();
+  const words = useRoomWords();
   return (
     <div className="recovery" role="status">
-      <h3>{words.access.recovery}</h3>
-      <p>{words.access.recoveryWhat}</p>
+      <h3>{words.people.recovery}</h3>
+      <p>{words.people.recoveryWhat}</p>
       <ol>
         {codes.map((code) => (
           <li key={code}>
@@ -175,7 +175,7 @@ function Recovery({ codes }: { codes: string[] }) {
 }
 
 function RemoveDialog({ done }: { done: () => void }) {
-  const words = useWords();
+  const words = useRoomWords();
   const queries = useQueryClient();
   const act = useMutation({
     mutationFn: ({ password, code }: { password: string; code: string }) => access.removeSecondStep(password, code),
@@ -187,10 +187,10 @@ function RemoveDialog({ done }: { done: () => void }) {
   });
   return (
     <Frame
-      title={words.access.secondRemove}
+      title={words.people.secondRemove}
       error={act.error}
       busy={act.isPending}
-      submit={words.access.secondRemove}
+      submit={words.people.secondRemove}
       onSubmit={(form) => act.mutate({ password: text(form, "password"), code: text(form, "code").trim() })}
       done={done}
     >
@@ -207,23 +207,23 @@ function RemoveDialog({ done }: { done: () => void }) {
 }
 
 function Sessions({ sessions }: { sessions: SessionView[] }) {
-  const words = useWords();
+  const words = useRoomWords();
   const queries = useQueryClient();
   const end = useMutation({
     mutationFn: (name: string | null) => (name === null ? access.endOthers() : access.endSession(name)),
     networkMode: "always",
     onSuccess: () => {
-      say("polite", words.access.sessionEnded);
+      say("polite", words.people.sessionEnded);
       void queries.invalidateQueries({ queryKey: ["security"] });
     },
   });
   return (
     <section className="card" aria-labelledby="sessions">
       <div className="audit-head">
-        <h2 id="sessions">{words.access.whereSignedIn}</h2>
+        <h2 id="sessions">{words.people.whereSignedIn}</h2>
         {sessions.length > 1 && (
           <Button size="small" variant="secondary" loading={end.isPending} onClick={() => end.mutate(null)}>
-            {words.access.endOthers}
+            {words.people.endOthers}
           </Button>
         )}
       </div>
@@ -237,9 +237,9 @@ function Sessions({ sessions }: { sessions: SessionView[] }) {
           <li key={one.name}>
             <div>
               <b>{browser(one.browser) || words.unknown}</b>
-              {one.mine && <span className="mine">{words.access.thisOne}</span>}
+              {one.mine && <span className="mine">{words.people.thisOne}</span>}
               <span className="detail">
-                {words.access.way[one.way]} {format.dateTime(one.began_ms)} · {words.access.lastUsed}{" "}
+                {words.people.way[one.way]} {format.dateTime(one.began_ms)} · {words.people.lastUsed}{" "}
                 {format.dateTime(one.used_ms)}
               </span>
             </div>

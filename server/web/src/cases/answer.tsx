@@ -5,15 +5,15 @@ import { type FormEvent, useState } from "react";
 import { explain } from "../acts";
 import { say } from "../announce";
 import { type CaseView, type ReplyBody, Refused, api } from "../api";
-import { useSay, useWords } from "../i18n";
+import { useRoomWords, useSay } from "../i18n";
 import { text } from "../patient/dialogs";
 import { Notice } from "../parts";
 
 type Answer = ReplyBody["answer"];
 
 export function Reply({ one }: { one: CaseView }) {
-  const words = useWords();
-  const { cases } = words.life;
+  const words = useRoomWords();
+  const { cases } = words;
   const inWords = useSay();
   const queries = useQueryClient();
   const [answer, choose] = useState<Answer | "">("");

@@ -11,8 +11,8 @@ import { useNow } from "../clock";
 import { SBAR } from "../deeds/send";
 import { SetAside, recipient } from "../deeds/state";
 import * as format from "../format";
-import { useLanguage, useSay, useWords } from "../i18n";
-import { FailedToLoad, Notice, PriorityTag, Values, useTitle } from "../parts";
+import { useLanguage, useRoomWords, useSay } from "../i18n";
+import { Fetched, Notice, PriorityTag, Values, useTitle } from "../parts";
 import { casesQuery } from "../queries";
 import { waits } from "../worklist/order";
 import { Waiting } from "../worklist/row";
@@ -20,9 +20,8 @@ import { Reply } from "./answer";
 import "./cases.css";
 
 export default function CasesPage({ id }: { id: string | undefined }) {
-  const words = useWords().life.cases;
+  const words = useRoomWords().cases;
   useTitle(words.title);
-  const { loading } = useWords().shell;
   const cases = useQuery(casesQuery);
   return (
     <div className="page cases">
@@ -30,15 +29,13 @@ export default function CasesPage({ id }: { id: string | undefined }) {
         <h1>{words.title}</h1>
         <p className="lead">{words.lead}</p>
       </div>
-      {cases.data && <Lists cases={cases.data} open={id} />}
-      {!cases.data && cases.isError && <FailedToLoad error={cases.error} retry={() => void cases.refetch()} />}
-      {!cases.data && !cases.isError && <p className="loading">{loading}</p>}
+      <Fetched query={cases}>{(data) => <Lists cases={data} open={id} />}</Fetched>
     </div>
   );
 }
 
 function Lists({ cases, open }: { cases: Cases; open: string | undefined }) {
-  const words = useWords().life.cases;
+  const words = useRoomWords().cases;
   const now = useNow();
   const shown = [...cases.to_me, ...cases.sent, ...cases.answered].find((one) => one.id === open);
   return (
@@ -93,8 +90,8 @@ function Section({ title, none, count, children }: SectionProps) {
 }
 
 function Line({ one, now, open }: { one: CaseView; now: number; open: boolean }) {
-  const words = useWords();
-  const { cases } = words.life;
+  const words = useRoomWords();
+  const { cases } = words;
   const inWords = useSay();
   const to = one.to ?? words.role[one.to_role];
   return (
@@ -126,8 +123,8 @@ function Line({ one, now, open }: { one: CaseView; now: number; open: boolean })
 
 /// Whether it was opened, by whom and when, and what happens next.
 function Receipt({ one, now }: { one: CaseView; now: number }) {
-  const words = useWords();
-  const { cases } = words.life;
+  const words = useRoomWords();
+  const { cases } = words;
   const parts = [
     one.opened_ms === null
       ? cases.notOpened
@@ -140,7 +137,7 @@ function Receipt({ one, now }: { one: CaseView; now: number }) {
 }
 
 function HandedLine({ one, now, mine }: { one: Cases["handed"][number]; now: number; mine: boolean }) {
-  const words = useWords();
+  const words = useRoomWords();
   const act = useAct();
   const inWords = useSay();
   const { alarm, patient } = one;
@@ -152,7 +149,7 @@ function HandedLine({ one, now, mine }: { one: Cases["handed"][number]; now: num
         <Link className="name" href={`/patient/${patient.id}`}>
           {patient.name}
         </Link>
-        <span className="case-state">{words.life.cases.handedTo(to)}</span>
+        <span className="case-state">{words.cases.handedTo(to)}</span>
       </div>
       <p>{alarm.reasons.map((reason) => inWords(reason.text)).join(" · ")}</p>
       {alarm.parked && <SetAside parked={alarm.parked} now={now} />}
@@ -178,8 +175,9 @@ function HandedLine({ one, now, mine }: { one: Cases["handed"][number]; now: num
 
 /// One case in full: the note, the alarm and the values as they are now, and the answer.
 function Case({ one, now }: { one: CaseView; now: number }) {
-  const words = useWords();
-  const { cases, sbar } = words.life;
+  const words = useRoomWords();
+  const { cases } = words;
+  const { sbar } = words.life;
   const { said: language } = useLanguage();
   const inWords = useSay();
   const queries = useQueryClient();
@@ -260,8 +258,8 @@ function Case({ one, now }: { one: CaseView; now: number }) {
 }
 
 function Read({ one }: { one: CaseView }) {
-  const words = useWords();
-  const { cases } = words.life;
+  const words = useRoomWords();
+  const { cases } = words;
   const queries = useQueryClient();
   const [, go] = useLocation();
   const read = useMutation({

@@ -1,5 +1,5 @@
 /// Setting an alarm aside: snooze, hand over, assess, open again. Each says what follows before it is done.
-import { Radio, RadioGroup, Select, TextField, Textarea } from "@navikt/ds-react";
+import { Radio, RadioGroup, Select, TextField } from "@navikt/ds-react";
 import { useQuery } from "@tanstack/react-query";
 import { useState } from "react";
 import { useAct } from "../acts";
@@ -7,7 +7,7 @@ import { type AlarmBrief, type AssessBody, type PatientBrief, type Recipients, a
 import { useNow } from "../clock";
 import * as format from "../format";
 import { type Words, useWords } from "../i18n";
-import { CloseDialog, Frame, ReasonDialog, text } from "../patient/dialogs";
+import { CloseDialog, Frame, Note, ReasonDialog, text } from "../patient/dialogs";
 import "./deeds.css";
 import type { Deed } from "./may";
 import { EscalateDialog } from "./send";
@@ -118,7 +118,7 @@ function HandOverDialog({ alarm, patient, done }: DeedProps) {
         value={to}
         onChange={choose}
       />
-      <Textarea size="small" name="note" label={life.note} description={life.noteWhat} maxLength={2000} minRows={2} />
+      <Note />
     </Frame>
   );
 }
@@ -151,7 +151,7 @@ function AssessDialog({ alarm, patient, done }: DeedProps) {
           </Radio>
         ))}
       </RadioGroup>
-      <Textarea size="small" name="note" label={life.note} description={life.noteWhat} maxLength={2000} minRows={2} />
+      <Note />
     </Frame>
   );
 }

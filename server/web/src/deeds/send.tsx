@@ -5,7 +5,7 @@ import { useState } from "react";
 import { useAct } from "../acts";
 import { type SbarNote, api } from "../api";
 import { useLanguage, useWords } from "../i18n";
-import { Frame, text } from "../patient/dialogs";
+import { Frame, Note, text } from "../patient/dialogs";
 import { type DeedProps, RecipientChoice, addressed } from "./dialogs";
 
 export const SBAR = ["situation", "background", "assessment", "recommendation"] as const;
@@ -59,14 +59,7 @@ export function EscalateDialog({ alarm, patient, done }: DeedProps) {
         {to === LADDER && (
           <>
             <p>{life.ladderWhat}</p>
-            <Textarea
-              size="small"
-              name="note"
-              label={life.note}
-              description={life.noteWhat}
-              maxLength={2000}
-              minRows={2}
-            />
+            <Note />
           </>
         )}
         {to !== LADDER && draft.data && (

@@ -6,7 +6,7 @@ import { say } from "../announce";
 import { type Follows, type Holder, api } from "../api";
 import { nowMs } from "../clock";
 import * as format from "../format";
-import { useWords } from "../i18n";
+import { useRoomWords } from "../i18n";
 import { Frame, text } from "../patient/dialogs";
 import { worklistQuery } from "../queries";
 
@@ -47,7 +47,7 @@ interface StepsProps {
 
 /// The two steps, alike for both deeds.
 function Steps({ title, device, deed, send, sure, patients, done }: StepsProps) {
-  const words = useWords().screens.holders;
+  const words = useRoomWords().holders;
   const queries = useQueryClient();
   const [wrong, setWrong] = useState<ReadonlySet<Field>>(new Set());
   const [filled, fill] = useState<Filled | null>(null);
@@ -128,7 +128,7 @@ function Steps({ title, device, deed, send, sure, patients, done }: StepsProps) 
 }
 
 function When({ error }: { error: string | undefined }) {
-  const words = useWords().screens.holders;
+  const words = useRoomWords().holders;
   const [when, setWhen] = useState("now");
   return (
     <>
@@ -144,7 +144,7 @@ function When({ error }: { error: string | undefined }) {
 }
 
 function WhatFollows({ says, follows }: { says: string; follows: Follows }) {
-  const words = useWords().screens.holders;
+  const words = useRoomWords().holders;
   return (
     <div className="follows">
       <p>
@@ -160,7 +160,7 @@ function WhatFollows({ says, follows }: { says: string; follows: Follows }) {
 }
 
 export function GiveDialog({ device, done }: { device: string; done: () => void }) {
-  const words = useWords().screens.holders;
+  const words = useRoomWords().holders;
   const { data: list } = useQuery(worklistQuery);
   const patients = (list?.rows ?? [])
     .map(({ patient }) => ({ id: patient.id, name: patient.name, shown: `${patient.name}, ${patient.birth_year}, ${patient.place}` }))
@@ -182,7 +182,7 @@ export function GiveDialog({ device, done }: { device: string; done: () => void 
 }
 
 export function TakeBackDialog({ holder, done }: { holder: Holder; done: () => void }) {
-  const words = useWords().screens.holders;
+  const words = useRoomWords().holders;
   const { device, name } = holder;
   return (
     <Steps

@@ -7,7 +7,7 @@ import { queryOptions, useQuery } from "@tanstack/react-query";
 import { useState } from "react";
 import { type DeviceView, type Holder, api } from "../api";
 import * as format from "../format";
-import { useWords } from "../i18n";
+import { type AllWords, useRoomWords } from "../i18n";
 import { FailedToLoad } from "../parts";
 import { GiveDialog, TakeBackDialog } from "./giving";
 
@@ -49,7 +49,7 @@ interface DeviceProps {
 }
 
 function Device({ device, holder, mayGive, now }: DeviceProps) {
-  const words = useWords().screens.holders;
+  const words = useRoomWords().holders;
   const [asking, ask] = useState<"give" | "takeBack" | null>(null);
   const done = () => ask(null);
   return (
@@ -79,19 +79,19 @@ function Device({ device, holder, mayGive, now }: DeviceProps) {
 
 /// Who had it when; asked for when somebody opens it.
 function History({ device, now }: { device: string; now: number }) {
-  const words = useWords();
+  const words = useRoomWords();
   const [open, setOpen] = useState(false);
   const history = useQuery({ ...historyQuery(device), enabled: open });
   return (
     <details className="holder-history" onToggle={(event) => setOpen(event.currentTarget.open)}>
       <summary>
-        {words.screens.holders.history}
-        <span className="aksel-sr-only">{words.screens.holders.forDevice(device)}</span>
+        {words.holders.history}
+        <span className="aksel-sr-only">{words.holders.forDevice(device)}</span>
       </summary>
       {history.isError && <FailedToLoad error={history.error} retry={() => void history.refetch()} />}
-      {history.data?.length === 0 && <p className="none">{words.screens.holders.never}</p>}
+      {history.data?.length === 0 && <p className="none">{words.holders.never}</p>}
       {history.data && history.data.length > 0 && (
-        <ol aria-label={words.screens.holders.historyOf(device)}>
+        <ol aria-label={words.holders.historyOf(device)}>
           {history.data.map((one) => (
             <li key={one.from_ms}>
               <b>{one.name}</b> {spanOf(one, now, words)} <span className="holder-by">{saidBy(one, words)}</span>
@@ -103,17 +103,15 @@ function History({ device, now }: { device: string; now: number }) {
   );
 }
 
-type AllWords = ReturnType<typeof useWords>;
-
 export function spanOf(one: Holder, now: number, words: AllWords): string {
   const from = format.when(one.from_ms, now);
   return one.to_ms === null
-    ? words.screens.holders.since(from)
-    : words.screens.holders.span(from, format.when(one.to_ms, now));
+    ? words.holders.since(from)
+    : words.holders.span(from, format.when(one.to_ms, now));
 }
 
 function saidBy(one: Holder, words: AllWords): string {
-  const { given, ended, byFile } = words.screens.holders;
+  const { given, ended, byFile } = words.holders;
   const said = [one.given_by === null ? byFile : given(one.given_by), one.ended_by === null ? "" : ended(one.ended_by)];
   return [...said, one.why ?? ""].filter((part) => part !== "").join(" · ");
 }

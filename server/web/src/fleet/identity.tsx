@@ -6,7 +6,7 @@ import { explain } from "../acts";
 import { say } from "../announce";
 import { type GatewayView, api } from "../api";
 import * as format from "../format";
-import { useWords } from "../i18n";
+import { useRoomWords } from "../i18n";
 import { Notice } from "../parts";
 import { ReasonDialog } from "../patient/dialogs";
 
@@ -14,7 +14,7 @@ const LEAST_REASON = 3;
 
 /// `certificates`: the server can give codes; where it cannot, a hub comes in by its password.
 export function Identity({ gateway, now, certificates }: { gateway: GatewayView; now: number; certificates: boolean }) {
-  const words = useWords();
+  const words = useRoomWords();
   const [revoking, revoke] = useState(false);
   const code = useMutation({
     mutationFn: () => api.claimCode(gateway.id),
@@ -63,7 +63,7 @@ export function Identity({ gateway, now, certificates }: { gateway: GatewayView;
 }
 
 function RevokeDialog({ gateway, done }: { gateway: string; done: () => void }) {
-  const words = useWords();
+  const words = useRoomWords();
   const queries = useQueryClient();
   const act = useMutation({
     mutationFn: (reason: string) => api.revoke(gateway, reason),

@@ -6,7 +6,7 @@ import type { GatewayView, Holder, User } from "../api";
 import { useNow } from "../clock";
 import { Devices } from "../devices";
 import * as format from "../format";
-import { useWords } from "../i18n";
+import { useRoomWords } from "../i18n";
 import { FailedToLoad, useTitle } from "../parts";
 import { aboutQuery, fleetQuery, quarantineQuery } from "../queries";
 import { Holders, holdersQuery } from "./holders";
@@ -17,7 +17,7 @@ import "./holders.css";
 const AT_ONCE = 60;
 
 export default function FleetPage({ user }: { user: User }) {
-  const words = useWords();
+  const words = useRoomWords();
   const now = useNow();
   const fleet = useQuery(fleetQuery);
   useTitle(words.fleet.title);
@@ -38,17 +38,17 @@ export default function FleetPage({ user }: { user: User }) {
         <input
           type="search"
           className="filter-search"
-          aria-label={words.screens.holders.search}
-          placeholder={words.screens.holders.search}
+          aria-label={words.holders.search}
+          placeholder={words.holders.search}
           value={text}
           onInput={(event) => search(event.currentTarget.value)}
         />
         <label>
           <input type="checkbox" checked={trouble} onChange={(event) => onlyTrouble(event.currentTarget.checked)} />
-          {words.screens.holders.trouble}
+          {words.holders.trouble}
         </label>
         <span className="hint" role="status">
-          {words.screens.holders.shown(Math.min(most, all.length), fleet.data?.length ?? 0)}
+          {words.holders.shown(Math.min(most, all.length), fleet.data?.length ?? 0)}
         </span>
       </div>
       {fleet.data?.length === 0 && <p className="none">{words.fleet.none}</p>}
@@ -60,7 +60,7 @@ export default function FleetPage({ user }: { user: User }) {
       {all.length > most && (
         <p className="draw-all">
           <Button size="small" variant="secondary" data-color="neutral" onClick={() => show(most + AT_ONCE)}>
-            {words.screens.holders.more}
+            {words.holders.more}
           </Button>
         </p>
       )}
@@ -77,7 +77,7 @@ interface GatewayProps {
 }
 
 function Gateway({ gateway, holders, now, user }: GatewayProps) {
-  const words = useWords();
+  const words = useRoomWords();
   const certificates = useQuery(aboutQuery).data?.certificates ?? false;
   return (
     <section className="card" aria-label={`${words.fleet.gateway} ${gateway.id}`}>
@@ -146,7 +146,7 @@ function Gateway({ gateway, holders, now, user }: GatewayProps) {
 }
 
 function Quarantine({ now }: { now: number }) {
-  const words = useWords();
+  const words = useRoomWords();
   const rows = useQuery(quarantineQuery);
   return (
     <section aria-labelledby="quarantine">

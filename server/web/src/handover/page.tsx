@@ -6,16 +6,16 @@ import { type FormEvent, useState } from "react";
 import { Link, useLocation } from "wouter";
 import { useNow } from "../clock";
 import * as format from "../format";
-import { useSay, useWords } from "../i18n";
+import { useRoomWords, useSay } from "../i18n";
 import { type Handover, type HandoverAlarm, ask, useDo, useRole, whyNot } from "../oncall/asks";
 import "../oncall/rota.css";
-import { FailedToLoad, Notice, PriorityTag, useTitle } from "../parts";
+import { Fetched, Notice, PriorityTag, useTitle } from "../parts";
 import { sessionQuery } from "../queries";
 
 const RENEW_MS = 30_000;
 
 export default function HandoverPage({ roster }: { roster: string | null }) {
-  const words = useWords();
+  const words = useRoomWords();
   const [at, setAt] = useState<number | null>(null);
   const user = useQuery(sessionQuery).data;
   const id = roster ?? (user && user.role !== "administrator" ? user.role : "nurse");
@@ -28,14 +28,10 @@ export default function HandoverPage({ roster }: { roster: string | null }) {
   useTitle(words.rota.handover.title);
   return (
     <div className="page rota handover">
-      {page.isError && !page.data && (
-        <>
-          <h1>{words.rota.handover.title}</h1>
-          <FailedToLoad error={page.error} retry={() => void page.refetch()} />
-        </>
-      )}
-      {!page.data && !page.isError && <p className="loading">{words.shell.loading}</p>}
-      {page.data && <Shift page={page.data} go={setAt} past={at !== null} name={user?.name ?? ""} />}
+      {!page.data && <h1>{words.rota.handover.title}</h1>}
+      <Fetched query={page}>
+        {(data) => <Shift page={data} go={setAt} past={at !== null} name={user?.name ?? ""} />}
+      </Fetched>
     </div>
   );
 }
@@ -52,7 +48,7 @@ const isAside = (one: HandoverAlarm): boolean =>
   one.aside !== null || !["raised", "notified", "acknowledged", "assessed"].includes(one.state);
 
 function Shift({ page, go, past, name }: ShiftProps) {
-  const words = useWords();
+  const words = useRoomWords();
   const H = words.rota.handover;
   const role = useRole();
   const [, visit] = useLocation();
@@ -116,7 +112,7 @@ function Shift({ page, go, past, name }: ShiftProps) {
 }
 
 function Open({ id, title, none, alarms }: { id: string; title: string; none: string; alarms: HandoverAlarm[] }) {
-  const words = useWords();
+  const words = useRoomWords();
   const H = words.rota.handover;
   const say = useSay();
   const now = useNow(60_000);
@@ -167,7 +163,7 @@ function Open({ id, title, none, alarms }: { id: string; title: string; none: st
 }
 
 function Ended({ id, title, alarms, closed }: { id: string; title: string; alarms: HandoverAlarm[]; closed: boolean }) {
-  const words = useWords();
+  const words = useRoomWords();
   const H = words.rota.handover;
   const say = useSay();
   const now = useNow(60_000);
@@ -199,7 +195,7 @@ function Ended({ id, title, alarms, closed }: { id: string; title: string; alarm
 }
 
 function Deeds({ page }: { page: Handover }) {
-  const words = useWords();
+  const words = useRoomWords();
   const H = words.rota.handover;
   const say = useSay();
   const now = useNow(60_000);
@@ -219,7 +215,7 @@ function Deeds({ page }: { page: Handover }) {
 }
 
 function Notes({ page, name, past }: { page: Handover; name: string; past: boolean }) {
-  const words = useWords();
+  const words = useRoomWords();
   const H = words.rota.handover;
   const now = useNow(60_000);
   const [text, setText] = useState("");

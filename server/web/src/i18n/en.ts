@@ -2,10 +2,7 @@
 import type { Span } from "../format";
 import { accessEn } from "./access.en";
 import { life } from "./life.en";
-import { me } from "./me.en";
 import type { Words } from "./nb";
-import { programmes } from "./programmes.en";
-import { rota } from "./rota.en";
 import { screens } from "./screens.en";
 import { status } from "./status.en";
 
@@ -13,7 +10,6 @@ const units = { s: "s", min: "min", h: "h", d: "days" };
 const length = ([count, unit]: Span) => `${count} ${units[unit]}`;
 
 export const en: Words = {
-  me,
   length,
   ago: (s) => (s[1] === "s" ? "just now" : `${length(s)} ago`),
   in: (s) => (s[1] === "s" ? "now" : `in ${length(s)}`),
@@ -40,7 +36,14 @@ export const en: Words = {
     worklist: "Worklist",
     phones: "Phones",
     cases: "Cases",
+    waitingCases: (n) => `${n} cases wait for you`,
     fleet: "Equipment",
+    oncall: "On call",
+    handover: "Hand-over",
+    ladders: "Alerting",
+    reports: "Reports",
+    programmes: "Programmes",
+    me: (name) => `${name}: how you are reached`,
     language: "Language",
     serverTime: "The server's clock",
     signOut: "Sign out",
@@ -261,6 +264,7 @@ export const en: Words = {
     phone: "Phone",
     programme: "Programme",
     call: (number) => `Call ${number}`,
+    gateway: "Gateway",
     gatewayOnline: "The gateway in the home is online",
     gatewayOffline: "The gateway in the home does not answer",
     gatewayNone: "No gateway in the home",
@@ -437,45 +441,6 @@ export const en: Words = {
     messages: (n) => (n === 1 ? "1 message" : `${n} messages`),
     channel: { sms: "SMS", call: "Call", push: "Push", email: "E-mail", webhook: "Webhook" },
   },
-  fleet: {
-    title: "Equipment",
-    gateways: "Gateways in the homes",
-    none: "No gateways are enrolled.",
-    gateway: "Gateway",
-    online: "Online",
-    offline: "Not answering",
-    lastHeard: "Last heard",
-    queued: "Queued",
-    software: "Software",
-    config: "Configuration",
-    configState: { applied: "applied", waiting: "waiting", refused: "refused" },
-    configRefused: "The gateway refuses its new configuration and keeps the old one",
-    devices: "Devices",
-    notes: "The gateway says",
-    strangers: "Strange devices nearby",
-    strangersWhat: "Seen on the radio but assigned to nobody. Their readings are not stored.",
-    quarantine: "Quarantine",
-    quarantineWhat: "Could not be filed under a patient. The bytes are kept.",
-    quarantineNone: "Nothing in quarantine.",
-    reason: "Reason",
-    bytes: "Bytes",
-    explanation: "Explanation",
-  },
-  identity: {
-    none: "Has no certificate.",
-    until: (when) => `Its certificate lasts until ${when} and renews itself.`,
-    revoked: "Revoked: nothing of it is taken in until it is claimed anew.",
-    code: "Make a claim code",
-    write: (hours) => `Write the code down now. It is shown only here, and is good once within the next ${hours} hours.`,
-    revoke: "Revoke",
-    title: (gateway) => `Revoke ${gateway}`,
-    what: "The gateway is cut off at once, and what it still sends is put into quarantine. It comes back only with a new code.",
-    why: "Why? It is written into the log.",
-    whyShort: "Say why, in three characters or more.",
-    done: (gateway) => `${gateway} is revoked.`,
-  },
-  rota,
-  programmes,
   news: {
     raised: (priority, name, why) => `${priority} alarm: ${name}. ${why}`,
     worse: (priority, name, why) => `The alarm is now ${priority}: ${name}. ${why}`,

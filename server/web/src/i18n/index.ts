@@ -4,8 +4,10 @@ import type { Text } from "../api";
 import { useRemembered } from "../remember";
 import { LANGUAGES, OURS, type Speech, speech } from "./language";
 import type { Words } from "./nb";
+import type { RoomWords } from "./rooms.nb";
 
 export type { Words };
+export type AllWords = Words & RoomWords;
 
 interface Spoken extends Speech {
   choose: (language: string) => void;
@@ -15,18 +17,40 @@ export const LanguageContext = createContext<Spoken>({ ...OURS, choose: () => un
 
 export const useLanguage = () => useContext(LanguageContext);
 
+/// What is spoken now, and with the rooms' words by language where those have come.
+let now: Speech = OURS;
+const whole = new Map<string, AllWords>();
+let wanted = false;
+
+async function fetchInto(speech: Speech): Promise<void> {
+  if (!whole.has(speech.language)) whole.set(speech.language, { ...speech.words, ...(await speech.rooms()) });
+}
+
+/// A room is on its way: its words come beside it, and from then on with each language that is chosen.
+export function fetchRoomWords(): Promise<void> {
+  wanted = true;
+  return fetchInto(now);
+}
+
 /// The language somebody chose; until it has come the one before it, and null before the first.
 export function useSpoken(): Spoken | null {
   const [language, choose] = useRemembered("hjemvakt.language", LANGUAGES.map((one) => one.code), OURS.language);
   const [spoken, speak] = useState<Speech | null>(language === OURS.language ? OURS : null);
   useEffect(() => {
-    let wanted = true;
-    speech(language).then(
-      (next) => wanted && speak(next),
-      () => wanted && speak((now) => now ?? OURS),
-    );
+    let current = true;
+    const turn = (next: Speech) => {
+      if (!current) return;
+      now = next;
+      speak(next);
+    };
+    const come = async () => {
+      const next = await speech(language);
+      if (wanted) await fetchInto(next);
+      return next;
+    };
+    come().then(turn, () => turn(now));
     return () => {
-      wanted = false;
+      current = false;
     };
   }, [language]);
   useEffect(() => {
@@ -35,8 +59,16 @@ export function useSpoken(): Spoken | null {
   return spoken && { ...spoken, choose };
 }
 
-/// The page's own words.
+/// The words that every page may want.
 export const useWords = (): Words => useLanguage().words;
+
+/// With those of the rooms; for what `room` in `app.tsx` brings.
+export function useRoomWords(): AllWords {
+  const { language } = useLanguage();
+  const words = whole.get(language);
+  if (!words) throw new Error("the words of the rooms are not here: load this page by `room`, in app.tsx");
+  return words;
+}
 
 /// Picks the sentence the server sent in both languages.
 export function useSay(): (text: Text) => string {

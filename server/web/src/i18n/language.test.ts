@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { LANGUAGES, complete, speech } from "./language";
+import { LANGUAGES, OURS, complete, speech } from "./language";
 import { nb } from "./nb";
 
 describe("a language", () => {
@@ -20,12 +20,14 @@ describe("a language", () => {
   });
 
   it("that is complete is nowhere marked", async () => {
-    expect(JSON.stringify((await speech("en")).words)).not.toContain("[nb]");
+    const english = await speech("en");
+    expect(JSON.stringify([english.words, await english.rooms()])).not.toContain("[nb]");
   });
 
   it("keeps a list a list, its own or a marked one", async () => {
-    expect((await speech("en")).words.rota.weekdays.map((day) => day.slice(0, 2))).toContain("Mo");
-    expect(complete({}, nb).rota.weekdays.map((day) => day)).toContain("mandag [nb]");
+    const { weekdays } = (await (await speech("en")).rooms()).rota;
+    expect(weekdays.map((day) => day.slice(0, 2))).toContain("Mo");
+    expect(complete({}, await OURS.rooms()).rota.weekdays.map((day) => day)).toContain("mandag [nb]");
   });
 
   it("that is nowhere is refused by name", async () => {

@@ -1,17 +1,20 @@
 /// A language is one file in `languages/`, named by its code and by what it calls itself: `nn.Nynorsk.ts`. It is fetched
-/// when somebody chooses it, so a tenth one costs nobody anything.
+/// when somebody chooses it, so a tenth one costs nobody anything. The words of the rooms beside the list and the patient's
+/// page (`rooms.nb.ts`) come apart from the others, with the first such room.
 ///
 /// Bokmål and English are complete: a string that is missing there fails the build (`Words`). Another language may grow
 /// string by string; what it lacks is shown in Bokmål with `[nb]` behind it, so that it is seen and still understood.
 /// Numbers and dates are Norwegian in all of them (`format.ts`), and what the server says comes in two languages only:
 /// `said` chooses which.
 import { type Words, nb } from "./nb";
+import type { RoomWords } from "./rooms.nb";
 
 type Growing<T> = T extends string | ((...given: never[]) => unknown) ? T : { [K in keyof T]?: Growing<T[K]> };
 
 export interface LanguageFile {
   said: "nb" | "en";
   words: Growing<Words>;
+  rooms: () => Promise<Growing<RoomWords>>;
 }
 
 /// What a page speaks.
@@ -19,9 +22,16 @@ export interface Speech {
   language: string;
   said: "nb" | "en";
   words: Words;
+  /// Fetches what only the rooms beside the list and the patient's page say.
+  rooms: () => Promise<RoomWords>;
 }
 
-export const OURS: Speech = { language: "nb", said: "nb", words: nb };
+export const OURS: Speech = {
+  language: "nb",
+  said: "nb",
+  words: nb,
+  rooms: async () => (await import("./rooms.nb")).rooms,
+};
 
 const files = import.meta.glob<{ default: LanguageFile }>("./languages/*.ts");
 
@@ -38,8 +48,16 @@ export async function speech(language: string): Promise<Speech> {
   const path = Object.keys(files).find((one) => parts(one)[0] === language);
   const load = path === undefined ? undefined : files[path];
   if (!load) throw new Error(`there is no language ${language} in i18n/languages`);
-  const { said, words } = (await load()).default;
-  return { language, said, words: complete<Words>(words, nb) };
+  const { said, words, rooms } = (await load()).default;
+  return {
+    language,
+    said,
+    words: complete<Words>(words, nb),
+    rooms: async () => {
+      const [own, whole] = await Promise.all([rooms(), OURS.rooms()]);
+      return complete<RoomWords>(own, whole);
+    },
+  };
 }
 
 /// `growing` with what it lacks from `whole`, marked. A list (the days of the week) is one thing, there or lacking.

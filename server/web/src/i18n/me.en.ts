@@ -3,7 +3,6 @@ import type { me as nb } from "./me.nb";
 
 export const me: typeof nb = {
   title: "How you are reached",
-  link: (name) => `${name}: how you are reached`,
   lead: "When an alarm is yours, these are used from the top until you or somebody else answers.",
   channel: { sms: "Text message", email: "E-mail", push: "Browser", voice: "Phone call", webhook: "Other system" },
   address: { sms: "Phone number", email: "E-mail address", push: "", voice: "Phone number", webhook: "Name in it" },

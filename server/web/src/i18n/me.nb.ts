@@ -1,7 +1,6 @@
 /// Words of the page where a person says how they are reached.
 export const me = {
   title: "Slik nås du",
-  link: (name: string) => `${name}: slik nås du`,
   lead: "Når en alarm er din, brukes dette ovenfra og ned til du eller en annen svarer.",
   channel: { sms: "Tekstmelding", email: "E-post", push: "Nettleser", voice: "Oppringing", webhook: "Annet system" },
   address: { sms: "Telefonnummer", email: "E-postadresse", push: "", voice: "Telefonnummer", webhook: "Navn i systemet" },

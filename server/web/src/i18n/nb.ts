@@ -2,9 +2,6 @@
 import type { Span } from "../format";
 import { accessNb } from "./access.nb";
 import { life } from "./life.nb";
-import { me } from "./me.nb";
-import { programmes } from "./programmes.nb";
-import { rota } from "./rota.nb";
 import { screens } from "./screens.nb";
 import { status } from "./status.nb";
 
@@ -12,7 +9,6 @@ const units = { s: "s", min: "min", h: "t", d: "døgn" };
 const length = ([count, unit]: Span) => `${count} ${units[unit]}`;
 
 export const nb = {
-  me,
   length,
   ago: (s: Span) => (s[1] === "s" ? "nå nettopp" : `for ${length(s)} siden`),
   in: (s: Span) => (s[1] === "s" ? "nå" : `om ${length(s)}`),
@@ -30,7 +26,14 @@ export const nb = {
     worklist: "Arbeidsliste",
     phones: "Telefoner",
     cases: "Saker",
+    waitingCases: (n: number) => `${n} saker venter på deg`,
     fleet: "Utstyr",
+    oncall: "Vakt",
+    handover: "Vaktskifte",
+    ladders: "Varsling",
+    reports: "Rapporter",
+    programmes: "Programmer",
+    me: (name: string) => `${name}: slik nås du`,
     language: "Språk",
     serverTime: "Serverens klokke",
     signOut: "Logg ut",
@@ -252,6 +255,7 @@ export const nb = {
     phone: "Telefon",
     programme: "Program",
     call: (number: string) => `Ring ${number}`,
+    gateway: "Boks",
     gatewayOnline: "Boksen i hjemmet er på nett",
     gatewayOffline: "Boksen i hjemmet svarer ikke",
     gatewayNone: "Ingen boks i hjemmet",
@@ -429,45 +433,6 @@ export const nb = {
     messages: (n: number) => (n === 1 ? "1 melding" : `${n} meldinger`),
     channel: { sms: "SMS", call: "Anrop", push: "Push", email: "E-post", webhook: "Webhook" } as Record<string, string>,
   },
-  fleet: {
-    title: "Utstyr",
-    gateways: "Bokser i hjemmene",
-    none: "Ingen bokser er meldt inn.",
-    gateway: "Boks",
-    online: "På nett",
-    offline: "Svarer ikke",
-    lastHeard: "Sist hørt",
-    queued: "I kø",
-    software: "Programvare",
-    config: "Oppsett",
-    configState: { applied: "tatt i bruk", waiting: "venter", refused: "avvist" },
-    configRefused: "Boksen avviser det nye oppsettet og beholder det gamle",
-    devices: "Enheter",
-    notes: "Gatewayen melder",
-    strangers: "Fremmede enheter i nærheten",
-    strangersWhat: "Sett på radioen, men ikke tildelt noen. Målingene deres lagres ikke.",
-    quarantine: "Karantene",
-    quarantineWhat: "Kunne ikke knyttes til en pasient. Bytene er tatt vare på.",
-    quarantineNone: "Ingenting i karantene.",
-    reason: "Årsak",
-    bytes: "Byte",
-    explanation: "Forklaring",
-  },
-  identity: {
-    none: "Har ikke sertifikat.",
-    until: (when: string) => `Sertifikatet varer til ${when} og fornyes av seg selv.`,
-    revoked: "Trukket tilbake: ingenting fra den tas imot før den er meldt inn på nytt.",
-    code: "Lag kode for innmelding",
-    write: (hours: number) => `Skriv av koden nå. Den vises bare her, og kan brukes én gang de neste ${hours} timene.`,
-    revoke: "Trekk tilbake",
-    title: (gateway: string) => `Trekk tilbake ${gateway}`,
-    what: "Boksen kobles fra med én gang, og det den fortsatt sender, legges i karantene. Den kommer bare inn igjen med en ny kode.",
-    why: "Hvorfor? Det skrives i loggen.",
-    whyShort: "Skriv hvorfor, med minst tre tegn.",
-    done: (gateway: string) => `${gateway} er trukket tilbake.`,
-  },
-  rota,
-  programmes,
   news: {
     raised: (priority: string, name: string, why: string) => `${priority} alarm: ${name}. ${why}`,
     worse: (priority: string, name: string, why: string) => `Alarmen er nå ${priority}: ${name}. ${why}`,

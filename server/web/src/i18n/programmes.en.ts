@@ -1,11 +1,10 @@
 /// The page of programmes.
-import type { Words } from "./nb";
+import type { RoomWords } from "./rooms.nb";
 
 const people = (n: number) => (n === 1 ? "1 patient" : `${n} patients`);
 const alarms = (n: number) => (n === 1 ? "1 alarm" : `${n} alarms`);
 
-export const programmes: Words["programmes"] = {
-  menu: "Programmes",
+export const programmes: RoomWords["programmes"] = {
   title: "Programmes",
   lead: "Which rules and limits watch over whom. A new version is for everybody who follows the programme.",
   name: "Name",

@@ -3,7 +3,6 @@ const people = (n: number) => (n === 1 ? "1 pasient" : `${n} pasienter`);
 const alarms = (n: number) => (n === 1 ? "1 alarm" : `${n} alarmer`);
 
 export const programmes = {
-  menu: "Programmer",
   title: "Programmer",
   lead: "Hvilke regler og grenser som våker over hvem. En ny utgave gjelder alle som følger programmet.",
   name: "Navn",

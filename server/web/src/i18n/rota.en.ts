@@ -2,7 +2,6 @@
 import type { RotaWords } from "./rota.nb";
 
 export const rota: RotaWords = {
-  menu: { oncall: "On call", handover: "Hand-over", ladders: "Alerting", reports: "Reports" },
   roles: { nurse: "Nurse", doctor: "Doctor", specialist: "Specialist", administrator: "Administrator" },
   weekdays: ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"],
   nobody: "Nobody",
@@ -35,6 +34,9 @@ export const rota: RotaWords = {
     gaps: "Gaps in the roster",
     gap: (from, to) => `${from} – ${to}`,
     mute: (names) => `${names} cannot be reached`,
+    locked: (names) => `The account is locked: ${names}.`,
+    lockedWhat:
+      "They are told, and can neither sign in nor answer. Put somebody else on, or ask an administrator to unlock the account.",
     override: "Put somebody else on",
     overrideTitle: (roster) => `Put somebody else on: ${roster}`,
     out: "Taken off",
@@ -91,6 +93,7 @@ export const rota: RotaWords = {
     people: "In turn",
     addPerson: "Add a person",
     unreachable: "cannot be reached",
+    locked: "account locked",
     addShift: "Add a shift",
     removeShift: "Remove the shift",
     fixed: "Single shifts",
@@ -216,18 +219,5 @@ export const rota: RotaWords = {
     none: "No alarms in the period.",
     noneMissed: "None is marked.",
     noPatients: "Patients are shown to nurses and doctors only.",
-  },
-  missed: {
-    title: "Missed deterioration",
-    what: "Did the patient get worse without an alarm? Mark when it was, so that the rules can get better.",
-    mark: "Mark a missed deterioration",
-    when: "When was it?",
-    note: "What happened?",
-    short: "Say what happened, in three characters or more.",
-    marked: "Marked.",
-    undo: "Take back",
-    undoWhy: "Why is it taken back?",
-    by: (name, when) => `Marked by ${name}, ${when}`,
-    undone: (name, why) => `Taken back by ${name}: ${why}`,
   },
 };

@@ -1,6 +1,5 @@
 /// Who is told: on call, rosters, ladders, hand-over and reports.
 export const rota = {
-  menu: { oncall: "Vakt", handover: "Vaktskifte", ladders: "Varsling", reports: "Rapporter" },
   roles: { nurse: "Sykepleier", doctor: "Lege", specialist: "Spesialist", administrator: "Administrator" } as Record<string, string>,
   weekdays: ["mandag", "tirsdag", "onsdag", "torsdag", "fredag", "lørdag", "søndag"],
   nobody: "Ingen",
@@ -33,6 +32,9 @@ export const rota = {
     gaps: "Hull i vaktlisten",
     gap: (from: string, to: string) => `${from} – ${to}`,
     mute: (names: string) => `${names} kan ikke nås`,
+    locked: (names: string) => `Kontoen er låst: ${names}.`,
+    lockedWhat:
+      "De får varsler, men kan verken logge inn eller svare. Sett inn noen annen, eller be en administrator oppheve sperringen.",
     override: "Sett inn noen annen",
     overrideTitle: (roster: string) => `Sett inn noen annen: ${roster}`,
     out: "Tas av vakt",
@@ -89,6 +91,7 @@ export const rota = {
     people: "I tur og orden",
     addPerson: "Legg til person",
     unreachable: "kan ikke nås",
+    locked: "kontoen er låst",
     addShift: "Legg til en vakt",
     removeShift: "Fjern vakten",
     fixed: "Enkeltvakter",
@@ -214,19 +217,6 @@ export const rota = {
     none: "Ingen alarmer i perioden.",
     noneMissed: "Ingen er merket.",
     noPatients: "Pasienter vises bare for sykepleiere og leger.",
-  },
-  missed: {
-    title: "Oversett forverring",
-    what: "Ble pasienten dårligere uten at en alarm sa fra? Merk når det var, så reglene kan bli bedre.",
-    mark: "Merk en oversett forverring",
-    when: "Når var det?",
-    note: "Hva skjedde?",
-    short: "Skriv hva som skjedde, med minst tre tegn.",
-    marked: "Merket.",
-    undo: "Ta tilbake",
-    undoWhy: "Hvorfor tas det tilbake?",
-    by: (name: string, when: string) => `Merket av ${name}, ${when}`,
-    undone: (name: string, why: string) => `Tatt tilbake av ${name}: ${why}`,
   },
 };
 

@@ -1,6 +1,6 @@
 /// One ladder as a form.
 import { Button, Select, TextField } from "@navikt/ds-react";
-import { useSay, useWords } from "../i18n";
+import { useRoomWords, useSay } from "../i18n";
 import type { Ladder, Ladders } from "../oncall/asks";
 import { moved } from "../oncall/inorder";
 
@@ -22,7 +22,7 @@ const ended = (ladder: Ladder, steps: Ladder["steps"]): Ladder => ({
 });
 
 export function LadderForm({ book, ladder, put, remove }: Props) {
-  const words = useWords();
+  const words = useRoomWords();
   const say = useSay();
   const set = (more: Partial<Ladder>) => put({ ...ladder, ...more });
   const step = (n: number, more: Partial<Ladder["steps"][number]>) =>

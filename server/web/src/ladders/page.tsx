@@ -3,15 +3,15 @@ import { Button, Select, TextField } from "@navikt/ds-react";
 import { useQuery } from "@tanstack/react-query";
 import { useState } from "react";
 import * as format from "../format";
-import { useSay, useWords } from "../i18n";
+import { useRoomWords, useSay } from "../i18n";
 import { type Ladder, type Ladders, type LaddersSave, ask, laddersQuery, useDo, useRole, whyNot } from "../oncall/asks";
 import "../oncall/rota.css";
-import { FailedToLoad, Notice, PriorityTag, useTitle } from "../parts";
+import { Fetched, Notice, PriorityTag, useTitle } from "../parts";
 import { LadderForm } from "./form";
 import { Preview } from "./preview";
 
 export default function LaddersPage() {
-  const words = useWords();
+  const words = useRoomWords();
   const book = useQuery(laddersQuery);
   useTitle(words.rota.ladders.title);
   return (
@@ -20,9 +20,7 @@ export default function LaddersPage() {
         <h1>{words.rota.ladders.title}</h1>
         <p className="lead">{words.rota.ladders.lead}</p>
       </div>
-      {book.isError && !book.data && <FailedToLoad error={book.error} retry={() => void book.refetch()} />}
-      {!book.data && !book.isError && <p className="loading">{words.shell.loading}</p>}
-      {book.data && <Editor key={book.data.version} book={book.data} may={book.data.may_save} />}
+      <Fetched query={book}>{(data) => <Editor key={data.version} book={data} may={data.may_save} />}</Fetched>
     </div>
   );
 }
@@ -30,7 +28,7 @@ export default function LaddersPage() {
 const DAY = 7;
 
 function Editor({ book, may }: { book: Ladders; may: boolean }) {
-  const words = useWords();
+  const words = useRoomWords();
   const [said, setSaid] = useState<LaddersSave>({ version: book.version, ladders: book.ladders, office: book.office, note: "" });
   const [chosen, choose] = useState(0);
   const save = useDo(ask.saveLadders, ["ladders"], words.rota.saved);
@@ -118,7 +116,7 @@ function Editor({ book, may }: { book: Ladders; may: boolean }) {
 
 /// What a ladder is for, beyond kind and priority.
 function Narrow({ ladder, book }: { ladder: Ladder; book: Ladders }) {
-  const words = useWords();
+  const words = useRoomWords();
   const say = useSay();
   const title = book.programmes.find((one) => one.id === ladder.programme)?.title;
   const parts = [
@@ -131,7 +129,7 @@ function Narrow({ ladder, book }: { ladder: Ladder; book: Ladders }) {
 }
 
 function Shown({ ladder, book }: { ladder: Ladder; book: Ladders }) {
-  const words = useWords();
+  const words = useRoomWords();
   const role = useRole();
   return (
     <section className="card" aria-label={ladder.name}>
@@ -151,7 +149,7 @@ function Shown({ ladder, book }: { ladder: Ladder; book: Ladders }) {
 }
 
 function Office({ said, put }: { said: LaddersSave; put: (office: LaddersSave["office"]) => void }) {
-  const words = useWords();
+  const words = useRoomWords();
   const { office } = said;
   return (
     <section className="card" aria-labelledby="office">
@@ -177,7 +175,7 @@ function Office({ said, put }: { said: LaddersSave; put: (office: LaddersSave["o
 }
 
 function History({ newest }: { newest: number }) {
-  const words = useWords();
+  const words = useRoomWords();
   const history = useQuery({ queryKey: ["ladders", "history"], queryFn: ask.ladderHistory });
   return (
     <section className="card" aria-labelledby="history">

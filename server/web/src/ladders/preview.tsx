@@ -4,13 +4,13 @@ import { useMutation } from "@tanstack/react-query";
 import { type FormEvent, useState } from "react";
 import { useNow } from "../clock";
 import * as format from "../format";
-import { useSay, useWords } from "../i18n";
+import { useRoomWords, useSay } from "../i18n";
 import { type Ladder, type Ladders, type LaddersSave, ask, fromInput, toInput, whyNot } from "../oncall/asks";
 import { Notice } from "../parts";
 import { WhenField } from "../oncall/when";
 
 export function Preview({ book, draft, ladder }: { book: Ladders; draft: LaddersSave; ladder: Ladder }) {
-  const words = useWords();
+  const words = useRoomWords();
   const say = useSay();
   const now = useNow(60_000);
   const [programme, setProgramme] = useState(ladder.programme ?? "");

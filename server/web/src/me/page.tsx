@@ -6,7 +6,7 @@ import { type FormEvent, type ReactNode, useEffect, useState } from "react";
 import { explain } from "../acts";
 import { say } from "../announce";
 import { type MyWays, type Way, Refused, api } from "../api";
-import { type Words, useLanguage, useWords } from "../i18n";
+import { type AllWords, useLanguage, useRoomWords } from "../i18n";
 import { FailedToLoad, Notice, useTitle } from "../parts";
 import { myWaysQuery } from "../queries";
 import "./me.css";
@@ -16,7 +16,7 @@ import { offered } from "./waits";
 const ICONS = { sms: MobileIcon, voice: PhoneIcon, email: EnvelopeClosedIcon, push: BellIcon, webhook: WrenchIcon };
 
 export default function MePage() {
-  const words = useWords();
+  const words = useRoomWords();
   const mine = useQuery(myWaysQuery);
   useTitle(words.me.title);
   return (
@@ -41,7 +41,7 @@ export default function MePage() {
 }
 
 function Ways({ mine }: { mine: MyWays }) {
-  const words = useWords();
+  const words = useRoomWords();
   const counts = mine.ways.some((way) => way.confirmed);
   return (
     <section aria-label={words.me.title}>
@@ -72,10 +72,10 @@ function Ways({ mine }: { mine: MyWays }) {
 }
 
 /// What its owner knows it by.
-const nameOf = (way: Way, words: Words): string => way.address || way.name || words.me.channel[way.channel];
+const nameOf = (way: Way, words: AllWords): string => way.address || way.name || words.me.channel[way.channel];
 
 function WayRow({ way, offers }: { way: Way; offers: number[] }) {
-  const words = useWords();
+  const words = useRoomWords();
   const { said: language } = useLanguage();
   const act = useWayAct();
   const Icon = ICONS[way.channel];
@@ -141,7 +141,7 @@ function WayRow({ way, offers }: { way: Way; offers: number[] }) {
 }
 
 function CodeForm({ way, name }: { way: Way; name: string }) {
-  const words = useWords();
+  const words = useRoomWords();
   const { said: language } = useLanguage();
   const act = useWayAct();
   const send = (event: FormEvent<HTMLFormElement>) => {
@@ -179,7 +179,7 @@ function CodeForm({ way, name }: { way: Way; name: string }) {
 }
 
 function ThisBrowser({ pushKey, ways }: { pushKey: string; ways: Way[] }) {
-  const words = useWords();
+  const words = useRoomWords();
   const act = useWayAct();
   const [now, setNow] = useState<Push | null>(null);
   useEffect(() => {
@@ -215,7 +215,7 @@ function ThisBrowser({ pushKey, ways }: { pushKey: string; ways: Way[] }) {
 }
 
 function AddWay({ channels, minutes }: { channels: Way["channel"][]; minutes: number[] }) {
-  const words = useWords();
+  const words = useRoomWords();
   const { said: language } = useLanguage();
   const act = useWayAct();
   const [channel, choose] = useState<Way["channel"]>(channels[0] ?? "sms");
@@ -288,7 +288,7 @@ function useWayAct() {
 
 /// What went wrong, in the page's language: the server's own sentence is for programs.
 function Failed({ error, conflict }: { error: unknown; conflict?: Conflict }): ReactNode {
-  const words = useWords();
+  const words = useRoomWords();
   if (!error) return null;
   return (
     <Notice>
@@ -297,7 +297,7 @@ function Failed({ error, conflict }: { error: unknown; conflict?: Conflict }): R
   );
 }
 
-function sentence(error: unknown, words: Words, conflict?: Conflict): string {
+function sentence(error: unknown, words: AllWords, conflict?: Conflict): string {
   const status = error instanceof Refused ? error.status : 0;
   if (status === 409 && conflict === "code") return words.me.wrongCode;
   if (status === 409 && conflict === "full") return words.me.full;

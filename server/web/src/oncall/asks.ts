@@ -4,7 +4,7 @@ import { explain } from "../acts";
 import { say } from "../announce";
 import { Refused, answer, client } from "../api";
 import type { components } from "../api.gen";
-import { type Words, useWords } from "../i18n";
+import { type AllWords, useRoomWords } from "../i18n";
 
 type Schemas = components["schemas"];
 export type OnCall = Schemas["OnCall"];
@@ -98,7 +98,7 @@ export function useDo<T>(act: (what: T) => Promise<unknown>, changed: string[], 
 }
 
 /// Whoever saved first is named; all else is the server's own sentence.
-export const whyNot = (error: unknown, words: Words): string =>
+export const whyNot = (error: unknown, words: AllWords): string =>
   error instanceof Refused && error.conflict?.who ? words.rota.overtaken(error.conflict.who) : explain(error, words);
 
 /// A moment as `<input type="datetime-local">` has it, by the browser's clock.
@@ -113,6 +113,6 @@ export const fromInput = (text: string): number => new Date(text).getTime();
 export const dayOf = (t_ms: number): string => toInput(t_ms).slice(0, 10);
 
 export function useRole(): (role: string) => string {
-  const words = useWords();
+  const words = useRoomWords();
   return (role) => words.rota.roles[role] ?? role;
 }

@@ -1,6 +1,6 @@
 /// The weeks ahead of one roster: a strip a week, cut where who is on changes. A hole is drawn and named.
 import * as format from "../format";
-import { useWords } from "../i18n";
+import { useRoomWords } from "../i18n";
 import type { Stretch } from "./asks";
 
 const DAY = 86_400_000;
@@ -28,7 +28,7 @@ interface Props {
 }
 
 export function Calendar({ label, stretches, called, from, to }: Props) {
-  const words = useWords();
+  const words = useRoomWords();
   const people = [...new Set(stretches.flatMap((one) => one.staff))].sort();
   const tint = (staff: string[]) => people.indexOf(staff[0] ?? "") % TINTS;
   const weeks: number[] = [];

@@ -3,7 +3,7 @@ import { Select, TextField, Textarea } from "@navikt/ds-react";
 import { useState } from "react";
 import type { User } from "../api";
 import * as format from "../format";
-import { useWords } from "../i18n";
+import { useRoomWords } from "../i18n";
 import { Frame, text } from "../patient/dialogs";
 import { type OnCall, type RosterView, type Stretch, ask, fromInput, toInput, useDo } from "./asks";
 import { WhenField } from "./when";
@@ -22,7 +22,7 @@ const onPlan = (roster: RosterView): string[] => [
 ];
 
 export function OverrideDialog({ page, roster, done }: DialogProps) {
-  const words = useWords();
+  const words = useRoomWords();
   const act = useDo((body: Parameters<typeof ask.override>[1]) => ask.override(roster.id, body), ["oncall"], words.rota.saved);
   const send = (form: FormData) =>
     act.mutate(
@@ -56,7 +56,7 @@ export function OverrideDialog({ page, roster, done }: DialogProps) {
         <Select size="small" name="into" label={words.rota.oncall.into} defaultValue="">
           <option value="">{words.rota.nobody}</option>
           {page.people
-            .filter((one) => one.reachable)
+            .filter((one) => one.reachable && !one.locked)
             .map((one) => (
               <option key={one.id} value={one.id}>
                 {one.name}
@@ -78,7 +78,7 @@ export function OverrideDialog({ page, roster, done }: DialogProps) {
 }
 
 export function SwapDialog({ page, roster, shift, user, done }: DialogProps & { shift: Stretch; user: User }) {
-  const words = useWords();
+  const words = useRoomWords();
   const colleagues = onPlan(roster).filter((id) => id !== user.id);
   const [of, setOf] = useState(colleagues[0] ?? "");
   const act = useDo((body: Parameters<typeof ask.swap>[1]) => ask.swap(roster.id, body), ["oncall"], words.rota.oncall.asked);

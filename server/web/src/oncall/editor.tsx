@@ -4,7 +4,7 @@ import { useQuery } from "@tanstack/react-query";
 import { type FormEvent, useState } from "react";
 import { Link, useLocation } from "wouter";
 import * as format from "../format";
-import { useWords } from "../i18n";
+import { useRoomWords } from "../i18n";
 import { FailedToLoad, Notice, useTitle } from "../parts";
 import { type OnCall, type Pattern, type RosterSave, type RosterView, ask, dayOf, onCallQuery, useDo, whyNot } from "./asks";
 import { InOrder } from "./inorder";
@@ -14,7 +14,7 @@ import { WhenField } from "./when";
 const NEW = "new";
 
 export default function RosterEditor({ id }: { id: string }) {
-  const words = useWords();
+  const words = useRoomWords();
   const page = useQuery(onCallQuery);
   const roster = page.data?.rosters.find((one) => one.id === id);
   const title = roster ? words.rota.editor.title(roster.name) : words.rota.editor.titleNew;
@@ -45,7 +45,7 @@ const blank = (now: number, name: string): Pattern => ({
 });
 
 function Form({ page, roster }: { page: OnCall; roster: RosterView | null }) {
-  const words = useWords();
+  const words = useRoomWords();
   const [, go] = useLocation();
   const [id, setId] = useState(roster?.id ?? "");
   const [said, setSaid] = useState<RosterSave>({
@@ -175,7 +175,7 @@ interface ShiftProps {
 }
 
 function Shift({ page, pattern, put, remove }: ShiftProps) {
-  const words = useWords();
+  const words = useRoomWords();
   const called = (id: string) => page.called[id] ?? page.people.find((one) => one.id === id)?.name ?? id;
   return (
     <fieldset className="card shift">
@@ -232,7 +232,8 @@ function Shift({ page, pattern, put, remove }: ShiftProps) {
           .map((one) => (
             <option key={one.id} value={one.id}>
               {one.name} ({words.role[one.role]}
-              {one.reachable ? "" : `, ${words.rota.editor.unreachable}`})
+              {one.reachable ? "" : `, ${words.rota.editor.unreachable}`}
+              {one.locked && `, ${words.rota.editor.locked}`})
             </option>
           ))}
       </Select>
@@ -245,7 +246,7 @@ function Shift({ page, pattern, put, remove }: ShiftProps) {
 }
 
 function History({ id }: { id: string }) {
-  const words = useWords();
+  const words = useRoomWords();
   const history = useQuery({ queryKey: ["roster", id], queryFn: () => ask.rosterHistory(id) });
   return (
     <section className="card" aria-labelledby="history">

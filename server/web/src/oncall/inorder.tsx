@@ -1,6 +1,6 @@
 /// Things in an order that somebody chooses, by buttons, so that a keyboard is enough.
 import { Button } from "@navikt/ds-react";
-import { useWords } from "../i18n";
+import { useRoomWords } from "../i18n";
 
 interface Props {
   label: string;
@@ -16,7 +16,7 @@ export function moved<T>(items: T[], from: number, to: number): T[] {
 }
 
 export function InOrder({ label, items, called, put }: Props) {
-  const words = useWords();
+  const words = useRoomWords();
   return (
     <div>
       <p className="label">{label}</p>

@@ -6,16 +6,17 @@ import { Link } from "wouter";
 import type { User } from "../api";
 import { useNow } from "../clock";
 import * as format from "../format";
-import { useWords } from "../i18n";
-import { FailedToLoad, Notice, useTitle } from "../parts";
+import { useRoomWords } from "../i18n";
+import { Fetched, Notice, useTitle } from "../parts";
 import { DAYS, type OnCall, type RosterView, ask, fromInput, onCallQuery, toInput, useDo, useRole, whyNot } from "./asks";
 import { Calendar } from "./calendar";
 import { OverrideDialog, SwapDialog } from "./dialogs";
+import { Locked } from "./locked";
 import "./rota.css";
 import { WhenField } from "./when";
 
 export default function OnCallPage({ user }: { user: User }) {
-  const words = useWords();
+  const words = useRoomWords();
   const page = useQuery(onCallQuery);
   useTitle(words.rota.oncall.title);
   return (
@@ -24,15 +25,13 @@ export default function OnCallPage({ user }: { user: User }) {
         <h1>{words.rota.oncall.title}</h1>
         {user.role === "administrator" && <Link href="/oncall/new/edit">{words.rota.oncall.make}</Link>}
       </div>
-      {page.isError && !page.data && <FailedToLoad error={page.error} retry={() => void page.refetch()} />}
-      {!page.data && !page.isError && <p className="loading">{words.shell.loading}</p>}
-      {page.data && <Body page={page.data} user={user} />}
+      <Fetched query={page}>{(data) => <Body page={data} user={user} />}</Fetched>
     </div>
   );
 }
 
 function Body({ page, user }: { page: OnCall; user: User }) {
-  const words = useWords();
+  const words = useRoomWords();
   const role = useRole();
   return (
     <>
@@ -45,6 +44,7 @@ function Body({ page, user }: { page: OnCall; user: User }) {
               <dd>
                 <b>{one.names.join(", ") || (one.rostered ? words.rota.oncall.hole : words.rota.nobody)}</b>
                 {!one.rostered && one.names.length > 0 && <span className="hint">{words.rota.oncall.everybody}</span>}
+                <Locked names={one.locked} />
               </dd>
             </div>
           ))}
@@ -65,10 +65,12 @@ function Body({ page, user }: { page: OnCall; user: User }) {
 }
 
 function Roster({ page, roster, user }: { page: OnCall; roster: RosterView; user: User }) {
-  const words = useWords();
+  const words = useRoomWords();
   const now = useNow();
   const [overriding, override] = useState(false);
   const names = (ids: string[]) => ids.map((id) => page.called[id] ?? id).join(", ");
+  const on = [...roster.now, ...(roster.next?.staff ?? [])];
+  const locked = page.people.filter((one) => one.locked && on.includes(one.id)).map((one) => one.name);
   const span = (from: number, to: number) => words.rota.oncall.gap(format.when(from, now), format.when(to, now));
   return (
     <section className="card roster" aria-label={roster.name}>
@@ -85,6 +87,7 @@ function Roster({ page, roster, user }: { page: OnCall; roster: RosterView; user
             {words.rota.oncall.next}: <b>{names(roster.next.staff) || words.rota.oncall.hole}</b>
           </p>
         )}
+        <Locked names={locked} />
         <p className="actions">
           {roster.may_change && (
             <Button size="small" variant="secondary" onClick={() => override(true)}>
@@ -111,6 +114,7 @@ function Roster({ page, roster, user }: { page: OnCall; roster: RosterView; user
               <li key={one.from_ms}>
                 <b>{span(one.from_ms, one.to_ms)}</b>
                 {one.mute.length > 0 && ` – ${words.rota.oncall.mute(one.mute.join(", "))}`}
+                {one.locked.length > 0 && ` – ${words.rota.oncall.locked(one.locked.join(", "))}`}
               </li>
             ))}
           </ul>
@@ -131,7 +135,7 @@ interface Lines {
 }
 
 function Changes({ roster, names, span }: Lines) {
-  const words = useWords();
+  const words = useRoomWords();
   const end = useDo((id: string) => ask.endOverride(roster.id, id), ["oncall"], words.rota.saved);
   const standing = roster.changes.filter((one) => one.ended_by === null);
   if (standing.length === 0) return null;
@@ -163,7 +167,7 @@ function Changes({ roster, names, span }: Lines) {
 
 /// My shifts that are still to come; only those can be swapped.
 function Mine({ page, roster, user, span }: { page: OnCall; user: User } & Omit<Lines, "names">) {
-  const words = useWords();
+  const words = useRoomWords();
   const [swapping, swap] = useState<number | null>(null);
   const mine = roster.stretches.filter((one) => one.staff.includes(user.id) && one.from_ms > page.now_ms);
   if (mine.length === 0) return null;
@@ -188,7 +192,7 @@ function Mine({ page, roster, user, span }: { page: OnCall; user: User } & Omit<
 }
 
 function Swaps({ roster, user, names, span }: { user: User } & Lines) {
-  const words = useWords();
+  const words = useRoomWords();
   const said = useDo(
     ({ id, what }: { id: string; what: "accepted" | "declined" | "withdrawn" }) => ask.answerSwap(roster.id, id, what),
     ["oncall"],
@@ -237,7 +241,7 @@ function Swaps({ roster, user, names, span }: { user: User } & Lines) {
 
 /// Who was, is or will be on at a moment that somebody types.
 function Then() {
-  const words = useWords();
+  const words = useRoomWords();
   const now = useNow(60_000);
   const [at, setAt] = useState(() => toInput(now));
   const t_ms = fromInput(at);

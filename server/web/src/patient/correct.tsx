@@ -1,12 +1,11 @@
 /// The two acts on a reading: that it is wrong, and that it is not after all.
 import { Radio, RadioGroup, Textarea } from "@navikt/ds-react";
-import { useMutation, useQueryClient } from "@tanstack/react-query";
 import { useState } from "react";
-import { say as announce } from "../announce";
-import { type InvalidateBody, type LatestReadings, type Measured, Refused, type Wrong, api } from "../api";
+import { type InvalidateBody, type LatestReadings, type Measured, type Wrong, api } from "../api";
 import { useSay, useWords } from "../i18n";
 import { shown } from "../questions";
-import { Frame, text } from "./dialogs";
+import { useSaying } from "../saying";
+import { Frame, ReasonDialog, text } from "./dialogs";
 import { named, value } from "./reading";
 
 const LEAST_WHY = 3;
@@ -23,7 +22,7 @@ export function InvalidDialog({ one, of, patient, now, done }: DialogProps) {
   const words = useWords();
   const say = useSay();
   const [missing, setMissing] = useState<"reason" | "note" | null>(null);
-  const act = useCorrection(patient, (body: InvalidateBody) => api.invalidate(patient, body), words.latest.done, done);
+  const act = useSaying(patient, (body: InvalidateBody) => api.invalidate(patient, body), words.latest.done, done);
   const mine = `${say(of.label)} ${value(one, of)}`;
   const all = [mine, ...one.also.map((other) => `${say(other.label)} ${shown(other)}`)].join(", ");
   const send = (form: FormData) => {
@@ -78,63 +77,27 @@ export function InvalidDialog({ one, of, patient, now, done }: DialogProps) {
 export function UndoDialog({ one, of, patient, now, done }: DialogProps) {
   const words = useWords();
   const say = useSay();
-  const [missing, setMissing] = useState(false);
   const correction = one.invalid?.correction ?? "";
-  const act = useCorrection(
+  const act = useSaying(
     patient,
     (why: string) => api.reinstate(patient, correction, why),
     words.latest.undone,
     done,
   );
-  const send = (form: FormData) => {
-    const why = text(form, "why").trim();
-    setMissing(why.length < LEAST_WHY);
-    if (why.length >= LEAST_WHY) act.mutate(why);
-  };
+  const also = one.also.map((other) => `${say(other.label)} ${shown(other)}`).join(", ");
   return (
-    <Frame
+    <ReasonDialog
       title={words.latest.undoDialog(named(one, of, now))}
+      what={also && words.latest.also(also)}
+      label={words.latest.why}
+      hint={words.latest.whyWhat}
+      least={LEAST_WHY}
+      tooShort={words.latest.whyMissing}
       error={act.error}
       busy={act.isPending}
       submit={words.latest.undoDo}
-      onSubmit={send}
+      give={act.mutate}
       done={done}
-    >
-      {one.also.length > 0 && (
-        <p>{words.latest.also(one.also.map((other) => `${say(other.label)} ${shown(other)}`).join(", "))}</p>
-      )}
-      <Textarea
-        size="small"
-        name="why"
-        label={words.latest.why}
-        description={words.latest.whyWhat}
-        error={missing ? words.latest.whyMissing : undefined}
-        maxLength={500}
-        minRows={2}
-      />
-    </Frame>
+    />
   );
-}
-
-/// Says it to the server, and has everything that it may have changed asked for again, also where it was refused.
-function useCorrection<Said>(patient: string, send: (said: Said) => Promise<unknown>, news: string, done: () => void) {
-  const queries = useQueryClient();
-  const anew = () => {
-    for (const queryKey of [["curves", patient], ["patient", patient], ["worklist"]])
-      void queries.invalidateQueries({ queryKey });
-  };
-  return useMutation({
-    mutationFn: send,
-    networkMode: "always",
-    onSuccess: () => {
-      announce("polite", news);
-      anew();
-      done();
-    },
-    onError: (error) => {
-      if (!(error instanceof Refused)) return;
-      anew();
-      if (error.status === 401) void queries.invalidateQueries({ queryKey: ["session"] });
-    },
-  });
 }

@@ -75,6 +75,12 @@ export function Frame({ title, error, busy, submit, onSubmit, done, back, width,
 
 export const text = (form: FormData, name: string): string => String(form.get(name) ?? "");
 
+/// What one wants to add, for colleagues.
+export function Note() {
+  const { act } = useWords();
+  return <Textarea size="small" name="note" label={act.note} description={act.noteWhat} maxLength={2000} minRows={2} />;
+}
+
 export function CloseDialog({ alarm, patient, done }: DialogProps) {
   const words = useWords();
   const act = useAct();
@@ -120,14 +126,7 @@ export function CloseDialog({ alarm, patient, done }: DialogProps) {
           </Radio>
         ))}
       </RadioGroup>
-      <Textarea
-        size="small"
-        name="note"
-        label={words.act.note}
-        description={words.act.noteWhat}
-        maxLength={2000}
-        minRows={2}
-      />
+      <Note />
     </Frame>
   );
 }
@@ -154,6 +153,7 @@ function Choice({ name, label, options, error }: ChoiceProps) {
 }
 
 interface ReasonProps extends Omit<FrameProps, "onSubmit" | "children"> {
+  /// What follows, where there is something to say.
   what: string;
   label: string;
   hint?: string;
@@ -173,7 +173,7 @@ export function ReasonDialog({ what, label, hint, least, tooShort, give, ...fram
   };
   return (
     <Frame {...frame} onSubmit={send}>
-      <p>{what}</p>
+      {what && <p>{what}</p>}
       <Textarea
         size="small"
         name="reason"

@@ -1,36 +1,15 @@
 /// Giving an order, and settling one that nobody knows the end of.
 import { Radio, RadioGroup, Select, TextField, Textarea } from "@navikt/ds-react";
-import { type QueryClient, useMutation, useQueryClient } from "@tanstack/react-query";
 import { useState } from "react";
-import { say } from "../announce";
-import { type OrderLook, type OrderNew, type OrderView, type PatientPage, Refused, api } from "../api";
+import { type OrderLook, type OrderNew, type OrderView, type PatientPage, api } from "../api";
 import * as format from "../format";
 import { useWords } from "../i18n";
-import { Frame, text } from "./dialogs";
+import { useSaying } from "../saying";
+import { Frame, Note, text } from "./dialogs";
 import { GIVEN, type Given, asked } from "./order";
 
 const MOST_COMPARTMENTS = 254;
 const LEAST_WHY = 3;
-
-function useOrder<T>(id: string, send: (said: T) => Promise<OrderView>, done: () => void, told: string) {
-  const queries = useQueryClient();
-  return useMutation({
-    mutationFn: send,
-    networkMode: "always",
-    onSuccess: () => {
-      say("polite", told);
-      done();
-      renew(queries, id);
-    },
-    onError: (error) => {
-      if (!(error instanceof Refused)) return;
-      renew(queries, id);
-      if (error.status === 401) void queries.invalidateQueries({ queryKey: ["session"] });
-    },
-  });
-}
-
-const renew = (queries: QueryClient, id: string) => void queries.invalidateQueries({ queryKey: ["patient", id] });
 
 interface GiveProps {
   order: string;
@@ -43,7 +22,7 @@ interface GiveProps {
 export function GiveDialog({ order, page, takers, done }: GiveProps) {
   const words = useWords();
   const { id, name } = page.patient;
-  const act = useOrder(id, (said: OrderNew) => api.order(id, said), done, words.orders.given);
+  const act = useSaying(id, (said: OrderNew) => api.order(id, said), words.orders.given, done);
   const [device, setDevice] = useState(takers.length === 1 ? (takers[0]?.id ?? "") : "");
   const [kind, setKind] = useState<Given | "">("");
   const [compartment, setCompartment] = useState("");
@@ -165,7 +144,7 @@ export function LookDialog({ order, page, done }: { order: OrderView; page: Pati
   const words = useWords();
   const { id, name } = page.patient;
   const [missing, setMissing] = useState(false);
-  const act = useOrder(id, (said: OrderLook) => api.lookedAtOrder(id, order.id, said), done, words.orders.settled);
+  const act = useSaying(id, (said: OrderLook) => api.lookedAtOrder(id, order.id, said), words.orders.settled, done);
   const send = (form: FormData) => {
     const found = text(form, "found");
     setMissing(!found);
@@ -196,14 +175,7 @@ export function LookDialog({ order, page, done }: { order: OrderView; page: Pati
           </Radio>
         ))}
       </RadioGroup>
-      <Textarea
-        size="small"
-        name="note"
-        label={words.act.note}
-        description={words.act.noteWhat}
-        maxLength={2000}
-        minRows={2}
-      />
+      <Note />
     </Frame>
   );
 }

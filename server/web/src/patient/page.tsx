@@ -22,6 +22,7 @@ import { useFilteredRows } from "../worklist/filtering";
 import { nextPatient } from "../worklist/order";
 import { Alarm, ClosedAlarm } from "./alarm";
 import { Chart } from "./chart";
+import { useCurves } from "./curves";
 import { Dispenser } from "./dispenser";
 import { Latest } from "./latest";
 import { Orders } from "./orders";
@@ -160,7 +161,7 @@ function Head({ page, now }: { page: Page; now: number }) {
           </div>
         )}
         <div>
-          <dt className="aksel-sr-only">{words.fleet.gateway}</dt>
+          <dt className="aksel-sr-only">{words.patient.gateway}</dt>
           <dd className={page.gateway_online === false ? "gateway-down" : undefined}>
             {gateway[`${page.gateway_online}`]}
           </dd>
@@ -197,6 +198,7 @@ function Trends({ page, now }: { page: Page; now: number }) {
   const say = useSay();
   const [range, setRange] = useState<Range>("h24");
   const range_ms = RANGES[range];
+  const curves = useCurves(page.patient.id);
   return (
     <div className="patient-trends">
       <section className="card" aria-labelledby="trends">
@@ -215,6 +217,7 @@ function Trends({ page, now }: { page: Page; now: number }) {
             ))}
           </ToggleGroup>
         </div>
+        <NotRenewed query={curves} />
         {page.news2 && <News2Line news2={page.news2} />}
         {page.latest.length === 0 && <p className="none">{words.worklist.noReading}</p>}
         {page.latest.map((value) => (

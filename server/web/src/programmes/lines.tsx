@@ -2,7 +2,7 @@
 import type { ReactNode } from "react";
 import type { Text } from "../api";
 import * as format from "../format";
-import { type Words, useSay, useWords } from "../i18n";
+import { type AllWords, useRoomWords, useSay } from "../i18n";
 import { PriorityTag } from "../parts";
 import type { Version } from "./asks";
 
@@ -21,7 +21,7 @@ interface Line {
 
 type Say = (text: Text) => string;
 
-function linesOf(version: Version, words: Words, say: Say): Line[] {
+function linesOf(version: Version, words: AllWords, say: Say): Line[] {
   const P = words.programmes;
   const every = (seconds: number) => P.every(words.length(format.span(seconds * 1000)));
   const line = (section: Section, key: string, label: ReactNode, text: string, more: Partial<Line> = {}): Line => ({
@@ -54,7 +54,7 @@ function linesOf(version: Version, words: Words, say: Say): Line[] {
 
 function Action({ action }: { action: Version["actions"][number] }) {
   const say = useSay();
-  const { screens } = useWords();
+  const { screens } = useRoomWords();
   return (
     <>
       <b>{say(action.do)}</b>
@@ -72,7 +72,7 @@ function Action({ action }: { action: Version["actions"][number] }) {
 
 /// One version, whole; what it leaves to the rules is folded away.
 export function VersionLines({ version }: { version: Version }) {
-  const words = useWords();
+  const words = useRoomWords();
   const say = useSay();
   const P = words.programmes;
   const lines = linesOf(version, words, say);
@@ -113,7 +113,7 @@ function Plain({ lines }: { lines: Line[] }) {
 
 /// Two versions side by side: only what is not the same. What a rule brings or takes along is not said besides.
 export function Changes({ before, after }: { before: Version; after: Version }) {
-  const words = useWords();
+  const words = useRoomWords();
   const say = useSay();
   const P = words.programmes;
   const [old, young] = [linesOf(before, words, say), linesOf(after, words, say)];

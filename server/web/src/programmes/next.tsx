@@ -3,7 +3,7 @@ import { Button, TextField, Textarea } from "@navikt/ds-react";
 import { useMutation, useQueryClient } from "@tanstack/react-query";
 import { useState } from "react";
 import { say as speak } from "../announce";
-import { useWords } from "../i18n";
+import { useRoomWords } from "../i18n";
 import { Notice } from "../parts";
 import { type Checked, type ProgrammePage, type Version, type Which, ask, programmeQuery, whyNot } from "./asks";
 import { Changes } from "./lines";
@@ -21,7 +21,7 @@ interface WriteProps {
 /// By its text: what is in force, changed, or a file from somewhere. What was checked is no longer what stands here once
 /// that is changed, and is let go of.
 export function Write({ page, now, chosen, changed }: WriteProps) {
-  const words = useWords();
+  const words = useRoomWords();
   const P = words.programmes;
   const [text, setText] = useState(now.text ?? "");
   const check = useMutation({
@@ -84,7 +84,7 @@ export interface Candidate {
 
 /// What is to come in force: nothing is until the last button.
 export function Next({ page, now, candidate, done }: { page: ProgrammePage; now: Version; candidate: Candidate; done: () => void }) {
-  const words = useWords();
+  const words = useRoomWords();
   const P = words.programmes;
   const queries = useQueryClient();
   const { version, which } = candidate;

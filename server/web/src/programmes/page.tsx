@@ -4,7 +4,7 @@ import { useQuery } from "@tanstack/react-query";
 import { useEffect, useRef, useState } from "react";
 import { Link } from "wouter";
 import * as format from "../format";
-import { useSay, useWords } from "../i18n";
+import { useRoomWords, useSay } from "../i18n";
 import { FailedToLoad, useTitle } from "../parts";
 import { type ProgrammePage, programmeQuery, programmesQuery } from "./asks";
 import { Changes, VersionLines } from "./lines";
@@ -16,7 +16,7 @@ export default function ProgrammesPage({ name }: { name: string | null }) {
 }
 
 function All() {
-  const words = useWords();
+  const words = useRoomWords();
   const say = useSay();
   const P = words.programmes;
   const all = useQuery(programmesQuery);
@@ -73,7 +73,7 @@ function All() {
 }
 
 function One({ name }: { name: string }) {
-  const words = useWords();
+  const words = useRoomWords();
   const say = useSay();
   const P = words.programmes;
   const page = useQuery(programmeQuery(name));
@@ -103,7 +103,7 @@ type Doing = "look" | "write" | Candidate;
 
 /// Looking at what there is; writing what might come; what is to come in force.
 function Work({ page }: { page: ProgrammePage }) {
-  const P = useWords().programmes;
+  const P = useRoomWords().programmes;
   const [doing, setDoing] = useState<Doing>("look");
   const top = useRef<HTMLDivElement>(null);
   const [now] = page.versions.filter((one) => one.digest === page.digest);
@@ -154,7 +154,7 @@ function Work({ page }: { page: ProgrammePage }) {
 }
 
 function Look({ page, choose }: { page: ProgrammePage; choose: (candidate: Candidate) => void }) {
-  const P = useWords().programmes;
+  const P = useRoomWords().programmes;
   const [shown, show] = useState(page.digest);
   const [other, against] = useState("");
   const version = page.versions.find((one) => one.digest === shown);

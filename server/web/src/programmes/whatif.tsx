@@ -5,14 +5,14 @@ import { useEffect, useRef, useState } from "react";
 import { Link } from "wouter";
 import { say as speak } from "../announce";
 import * as format from "../format";
-import { useSay, useWords } from "../i18n";
+import { useRoomWords, useSay } from "../i18n";
 import { Notice, PriorityTag } from "../parts";
 import { type Outcome, type Version, type WhatIf, type Which, ask, underWay, whatIfQuery, whyNot } from "./asks";
 
 const DAYS = ["7", "14", "30", "90"];
 
 export function TryOut({ name, now, version, which }: { name: string; now: Version; version: Version; which: Which }) {
-  const words = useWords();
+  const words = useRoomWords();
   const P = words.programmes;
   const queries = useQueryClient();
   const [days, setDays] = useState("14");
@@ -68,7 +68,7 @@ export function TryOut({ name, now, version, which }: { name: string; now: Versi
 
 /// That it is over is spoken, once.
 function useSpoken(one: WhatIf | null): void {
-  const { programmes } = useWords();
+  const { programmes } = useRoomWords();
   const before = useRef(one?.state);
   useEffect(() => {
     if (underWay({ state: before.current } as WhatIf) && one && !underWay(one)) speak("polite", programmes.whatif.over[one.state] ?? "");
@@ -77,7 +77,7 @@ function useSpoken(one: WhatIf | null): void {
 }
 
 function Progress({ one }: { one: WhatIf }) {
-  const P = useWords().programmes;
+  const P = useRoomWords().programmes;
   const share = one.of > 0 ? Math.floor((100 * one.done) / one.of) : null;
   return (
     <div className="whatif-progress">
@@ -90,7 +90,7 @@ function Progress({ one }: { one: WhatIf }) {
 }
 
 function Found({ one, outcome, versions }: { one: WhatIf; outcome: Outcome; versions: Version[] }) {
-  const words = useWords();
+  const words = useRoomWords();
   const say = useSay();
   const P = words.programmes;
   const { before, after } = outcome;
@@ -138,7 +138,7 @@ function Found({ one, outcome, versions }: { one: WhatIf; outcome: Outcome; vers
 }
 
 function Alarms({ title, found, of }: { title: string; found: Outcome["come"]; of: number }) {
-  const words = useWords();
+  const words = useRoomWords();
   const say = useSay();
   const P = words.programmes;
   return (

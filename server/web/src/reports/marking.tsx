@@ -11,7 +11,7 @@ const LEAST = 3;
 export function MarkDialog({ patient, now, done }: { patient: string; now: number; done: () => void }) {
   const words = useWords();
   const [short, setShort] = useState(false);
-  const act = useDo((body: { t_ms: number; note: string }) => ask.markMissed(patient, body), ["missed"], words.rota.missed.marked);
+  const act = useDo((body: { t_ms: number; note: string }) => ask.markMissed(patient, body), ["missed"], words.screens.missed.marked);
   const send = (form: FormData) => {
     const note = text(form, "note").trim();
     setShort(note.length < LEAST);
@@ -19,32 +19,32 @@ export function MarkDialog({ patient, now, done }: { patient: string; now: numbe
   };
   return (
     <Frame
-      title={words.rota.missed.mark}
+      title={words.screens.missed.mark}
       error={act.error}
       busy={act.isPending}
-      submit={words.rota.save}
+      submit={words.screens.missed.save}
       onSubmit={send}
       done={done}
     >
-      <WhenField type="datetime-local" name="at" label={words.rota.missed.when} defaultValue={toInput(now)} />
-      <Textarea size="small" name="note" label={words.rota.missed.note} maxLength={1000} error={short && words.rota.missed.short} />
+      <WhenField type="datetime-local" name="at" label={words.screens.missed.when} defaultValue={toInput(now)} />
+      <Textarea size="small" name="note" label={words.screens.missed.note} maxLength={1000} error={short && words.screens.missed.short} />
     </Frame>
   );
 }
 
 export function UndoDialog({ patient, id, done }: { patient: string; id: string; done: () => void }) {
   const words = useWords();
-  const act = useDo((why: string) => ask.undoMissed(patient, id, why), ["missed"], words.rota.saved);
+  const act = useDo((why: string) => ask.undoMissed(patient, id, why), ["missed"], words.screens.missed.taken);
   return (
     <Frame
-      title={words.rota.missed.undo}
+      title={words.screens.missed.undo}
       error={act.error}
       busy={act.isPending}
-      submit={words.rota.missed.undo}
+      submit={words.screens.missed.undo}
       onSubmit={(form) => act.mutate(text(form, "why"), { onSuccess: done })}
       done={done}
     >
-      <Textarea size="small" name="why" label={words.rota.missed.undoWhy} maxLength={500} />
+      <Textarea size="small" name="why" label={words.screens.missed.undoWhy} maxLength={500} />
     </Frame>
   );
 }

@@ -17,9 +17,9 @@ export function Missed({ patient, now }: { patient: string; now: number }) {
   const [undoing, undo] = useState<string | null>(null);
   return (
     <section aria-labelledby="missed">
-      <h2 id="missed">{words.rota.missed.title}</h2>
+      <h2 id="missed">{words.screens.missed.title}</h2>
       <div className="card">
-        <p className="hint">{words.rota.missed.what}</p>
+        <p className="hint">{words.screens.missed.what}</p>
         <ul className="lines">
           {marks.data?.map((one) => (
             <li key={one.id}>
@@ -27,12 +27,12 @@ export function Missed({ patient, now }: { patient: string; now: number }) {
               {one.undone_by === null ? <span>{one.note}</span> : <s>{one.note}</s>}
               <span className="hint">
                 {one.undone_by === null
-                  ? words.rota.missed.by(one.marked_by, format.when(one.marked_ms, now))
-                  : words.rota.missed.undone(one.undone_by, one.undone_why ?? "")}
+                  ? words.screens.missed.by(one.marked_by, format.when(one.marked_ms, now))
+                  : words.screens.missed.undone(one.undone_by, one.undone_why ?? "")}
               </span>
               {one.undone_by === null && (
                 <Button size="xsmall" variant="tertiary" onClick={() => undo(one.id)}>
-                  {words.rota.missed.undo}
+                  {words.screens.missed.undo}
                   <span className="aksel-sr-only">: {format.dateTime(one.t_ms)}</span>
                 </Button>
               )}
@@ -40,7 +40,7 @@ export function Missed({ patient, now }: { patient: string; now: number }) {
           ))}
         </ul>
         <Button size="small" variant="secondary" onClick={() => mark(true)}>
-          {words.rota.missed.mark}
+          {words.screens.missed.mark}
         </Button>
       </div>
       {marking && <MarkDialog patient={patient} now={now} done={() => mark(false)} />}

@@ -4,23 +4,24 @@ import { useQuery } from "@tanstack/react-query";
 import { useState } from "react";
 import { useNow } from "../clock";
 import * as format from "../format";
-import { useLanguage, useSay, useWords } from "../i18n";
+import { useLanguage, useRoomWords, useSay } from "../i18n";
 import { type Report, type Spread, ask } from "../oncall/asks";
 import "../oncall/rota.css";
-import { FailedToLoad, PriorityTag, useTitle } from "../parts";
+import { Fetched, PriorityTag, useTitle } from "../parts";
+import { untilFetched } from "../queries";
 
 const DAY = 86_400_000;
 const HOUR = 3_600_000;
 
 export default function ReportsPage() {
-  const words = useWords();
+  const words = useRoomWords();
   const R = words.rota.reports;
   const now = useNow(60_000);
   const [days, setDays] = useState("30");
   // To the end of this hour, so that the same question is asked for an hour.
   const to = Math.ceil(now / HOUR) * HOUR;
   const from = to - Number(days) * DAY;
-  const report = useQuery({ queryKey: ["report", days, to], queryFn: () => ask.report(from, to) });
+  const report = useQuery({ queryKey: ["report", days, to], queryFn: () => ask.report(from, to), ...untilFetched });
   useTitle(R.title);
   return (
     <div className="page rota reports">
@@ -37,21 +38,19 @@ export default function ReportsPage() {
           {format.date(from)} – {format.date(now)}
         </p>
       </div>
-      {report.isError && !report.data && <FailedToLoad error={report.error} retry={() => void report.refetch()} />}
-      {!report.data && !report.isError && <p className="loading">{words.shell.loading}</p>}
-      {report.data && <Figures report={report.data} />}
+      <Fetched query={report}>{(data) => <Figures report={data} />}</Fetched>
     </div>
   );
 }
 
 /// So long, as a person says it.
 function useLength(): (seconds: number | null) => string {
-  const words = useWords();
+  const words = useRoomWords();
   return (seconds) => (seconds === null ? "–" : words.length(format.span(seconds * 1000)));
 }
 
 function Figures({ report }: { report: Report }) {
-  const words = useWords();
+  const words = useRoomWords();
   const R = words.rota.reports;
   const { burden } = report;
   const facts: [string, string][] = [
@@ -87,7 +86,7 @@ function Figures({ report }: { report: Report }) {
 }
 
 function Download({ name, report, label }: { name: string; report: Report; label: string }) {
-  const words = useWords();
+  const words = useRoomWords();
   const { language } = useLanguage();
   const query = `from_ms=${report.from_ms}&to_ms=${report.to_ms}&language=${language}`;
   return (
@@ -100,7 +99,7 @@ function Download({ name, report, label }: { name: string; report: Report; label
 }
 
 function Fast({ report }: { report: Report }) {
-  const words = useWords();
+  const words = useRoomWords();
   const R = words.rota.reports;
   const length = useLength();
   const cells = (one: Spread) => (
@@ -157,7 +156,7 @@ function Fast({ report }: { report: Report }) {
 }
 
 function Rules({ report }: { report: Report }) {
-  const R = useWords().rota.reports;
+  const R = useRoomWords().rota.reports;
   const say = useSay();
   return (
     <section aria-labelledby="rules">
@@ -195,7 +194,7 @@ function Rules({ report }: { report: Report }) {
 }
 
 function Patients({ report }: { report: Report }) {
-  const R = useWords().rota.reports;
+  const R = useRoomWords().rota.reports;
   return (
     <section aria-labelledby="patients">
       <h2 id="patients">{R.patients}</h2>
@@ -232,7 +231,7 @@ function Patients({ report }: { report: Report }) {
 }
 
 function Missed({ report }: { report: Report }) {
-  const words = useWords();
+  const words = useRoomWords();
   const R = words.rota.reports;
   return (
     <section aria-labelledby="missed">
@@ -244,7 +243,7 @@ function Missed({ report }: { report: Report }) {
             {report.missed_list.map((one) => (
               <li key={one.id}>
                 <time>{format.dateTime(one.t_ms)}</time> <b>{one.name}</b> <span>{one.note}</span>
-                <span className="hint">{words.rota.missed.by(one.marked_by, format.dateTime(one.marked_ms))}</span>
+                <span className="hint">{words.screens.missed.by(one.marked_by, format.dateTime(one.marked_ms))}</span>
               </li>
             ))}
           </ul>

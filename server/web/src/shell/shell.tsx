@@ -83,11 +83,11 @@ function Menu({ phones, user }: { phones: boolean; user: User }) {
         )}
       </MenuLink>
       {user.role !== "administrator" && <CasesLink />}
-      <MenuLink href="/oncall">{words.rota.menu.oncall}</MenuLink>
-      {user.role !== "administrator" && <MenuLink href="/handover">{words.rota.menu.handover}</MenuLink>}
-      {user.role === "administrator" && <MenuLink href="/ladders">{words.rota.menu.ladders}</MenuLink>}
-      {user.role === "administrator" && <MenuLink href="/programmes">{words.programmes.menu}</MenuLink>}
-      <MenuLink href="/reports">{words.rota.menu.reports}</MenuLink>
+      <MenuLink href="/oncall">{words.shell.oncall}</MenuLink>
+      {user.role !== "administrator" && <MenuLink href="/handover">{words.shell.handover}</MenuLink>}
+      {user.role === "administrator" && <MenuLink href="/ladders">{words.shell.ladders}</MenuLink>}
+      {user.role === "administrator" && <MenuLink href="/programmes">{words.shell.programmes}</MenuLink>}
+      <MenuLink href="/reports">{words.shell.reports}</MenuLink>
       {phones && <MenuLink href="/phone">{words.shell.phones}</MenuLink>}
       <MenuLink href="/fleet">{words.shell.fleet}</MenuLink>
       {user.role === "administrator" && (
@@ -111,7 +111,7 @@ function CasesLink() {
       {waiting > 0 && (
         <span className="count">
           <span aria-hidden="true">{waiting}</span>
-          <span className="aksel-sr-only">, {words.life.cases.waiting(waiting)}</span>
+          <span className="aksel-sr-only">, {words.shell.waitingCases(waiting)}</span>
         </span>
       )}
     </MenuLink>
@@ -173,7 +173,7 @@ function Person({ user, provider }: { user: User; provider: boolean }) {
   return (
     <div className="person">
       <span>
-        <Link href="/me" aria-label={words.me.link(user.name)}>
+        <Link href="/me" aria-label={words.shell.me(user.name)}>
           <b>{user.name}</b>
         </Link>{" "}
         <span className="role">{words.role[user.role]}</span>{" "}

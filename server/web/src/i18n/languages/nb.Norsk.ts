@@ -1,4 +1,4 @@
 import type { LanguageFile } from "../language";
 import { nb } from "../nb";
 
-export default { said: "nb", words: nb } satisfies LanguageFile;
+export default { said: "nb", words: nb, rooms: async () => (await import("../rooms.nb")).rooms } satisfies LanguageFile;
