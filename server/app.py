@@ -193,21 +193,26 @@ class Server:
     def tick(self, now_ns: int) -> None:
         """Do everything that is due. One part that fails is a problem in `health`, and the others still run."""
         self.decide(now_ns)
+        self.climb(now_ns)
         self.deliver(now_ns)
         self.call(now_ns)
         self.fold(now_ns)
 
     def decide(self, now_ns: int) -> None:
-        """Look at people, climb ladders and ask homes: what must be said is queued."""
+        """Look at people and ask homes: what must be said is queued."""
         if self.keeper:
             self._part("identity", self.keeper.turn)
         self._part("orders", lambda: self._turn_orders(now_ns))
         self._part("configurations", lambda: self._send_configurations(now_ns))
         self._part("watch", lambda: self._look_around(now_ns))
-        self._part("escalation", lambda: self._climb(now_ns))
         self._part("wishes", lambda: self._send_wishes(now_ns))
         self._part("start-ups", lambda: self._learn(now_ns))
         self._part("questions", lambda: self._ask(now_ns))
+
+    def climb(self, now_ns: int) -> None:
+        """Climb the ladders that are due: what must be said is queued. It has an engine of its own: no step waits for a
+        look at everybody."""
+        self._part("escalation", lambda: self._climb(now_ns))
 
     def deliver(self, now_ns: int, but: Collection[str] = ()) -> None:
         """Send what is queued, by all channels but these. It may take as long as the slowest provider, so each channel

@@ -80,6 +80,7 @@ async def run(config: Config, *, standby: bool = False) -> None:
         stack.callback(inbox.stop)
         meter = server.meter
         engine = Engine(server.decide, server.clock, config.tick_s, took=meter.rounds_of("engine"))
+        climbing = Engine(server.climb, server.clock, config.tick_s, name="ladder", took=meter.rounds_of("ladder"))
         folding = Engine(server.fold, server.clock, 1.0, name="fold", took=meter.rounds_of("fold"))
         cleaning = Engine(_clean, server.clock, GARBAGE_S, name="garbage")
         cleaning.start()
@@ -89,20 +90,20 @@ async def run(config: Config, *, standby: bool = False) -> None:
         stack.callback(heads.stop)
         calling = Engine(server.call, server.clock, 1.0, name="emergency", took=meter.rounds_of("emergency"))
         posts = _posts(server, stack)
-        for name, one in {"engine": engine, "fold": folding, "emergency": calling, **posts}.items():
+        turns = {"engine": engine, "ladder": climbing, "fold": folding, "emergency": calling, **posts}
+        for name, one in turns.items():
             one.start()
             stack.callback(one.stop)
             meter.watch(name, one.age_s)
         stack.callback(server.leave)  # before they are waited for
-        turning = [one.problem for one in (engine, *posts.values())]
+        turning = [one.problem for one in (engine, climbing, *posts.values())]
         heart = Heart(config.notify.heartbeat, lambda: not any(ask() for ask in turning), server.calls)
         beating = Engine(heart.beat, server.clock, LOOK_S, name="heart")
         beating.start()
         stack.callback(beating.stop)
         stack.callback(heart.tell, "STOPPING=1")
         server.broker_name, server.tick_age_s = running.name, engine.age_s
-        server.watches += [running.problem, inbox.problem, engine.problem, folding.problem, heart.problem]
-        server.watches += [calling.problem, *(one.problem for one in posts.values())]
+        server.watches += [running.problem, inbox.problem, heart.problem, *(one.problem for one in turns.values())]
         if reigning is not None:
             reigning.on_lost = partial(os.kill, os.getpid(), signal.SIGTERM)
             keeping = Engine(reigning.look, server.clock, reign.LOOK_S, name="reign")

@@ -33,7 +33,7 @@ REASONS = frozenset(
 )  # fmt: skip
 """Why things are set aside: the words of the drivers' faults, of `vitals.wire`, `vitals.seal` and `server.ingest`."""
 
-ENGINES = ("engine", "post", "fold", "emergency")
+ENGINES = ("engine", "ladder", "post", "fold", "emergency")
 
 _QUICK_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 15)
 _LONG_S = (0.1, 0.25, 0.5, 1, 2, 5, 15, 60, 300, 900, 3600, 6 * 3600, 24 * 3600)

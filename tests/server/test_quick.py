@@ -4,7 +4,7 @@ import pytest
 import sqlalchemy as sa
 
 from server.patients.store import patients, patients_of
-from server.quick import Quick, in_parts
+from server.quick import Among, Quick, in_parts
 from tests.server.conftest import Town
 
 NAMED = Quick(sa.select(patients.c.name, patients.c.id).where(patients.c.id == sa.bindparam("who")))
@@ -30,3 +30,12 @@ def test_more_names_than_a_question_takes_are_asked_in_parts(town: Town, monkeyp
     with town.server.db.read() as tx:
         for names, found in ((None, ["eva", "odd"]), ([], []), (["x", "odd", "a", "eva", "b"], ["eva", "odd"])):
             assert [one for (one,) in in_parts(tx, query, patients.c.id, names)] == found
+
+
+def test_names_are_asked_for_as_they_are_and_one_that_no_text_can_hold_is_nobodys(town: Town) -> None:
+    among = Among(sa.select(patients.c.id), patients.c.id)
+    with town.server.db.read() as tx:
+        for names, found in (
+            (None, {"eva", "odd"}), ([], set()), (["eva", "x"], {"eva"}), (["odd\0", "eva\0x", '"eva"', "EVA"], set()),
+        ):  # fmt: skip
+            assert {one for (one,) in among.rows(tx, names)} == found
