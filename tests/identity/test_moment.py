@@ -1,6 +1,7 @@
 """A hub in 1970 comes in by certificates, through a real broker and TLS 1.3, and believes none that has ended."""
 
 import asyncio
+import ssl
 import subprocess
 import time
 from datetime import UTC, datetime, timedelta
@@ -13,6 +14,7 @@ from gateway.hubclock import HubClock
 from gateway.identity import held
 from server.identity.authority import LASTS
 from tests.identity.place import Place, home
+from tests.waiting import until
 from vitals.clock import RunningClock
 
 UNSET = datetime(1970, 1, 1, 0, 0, 40, tzinfo=UTC)
@@ -23,6 +25,11 @@ MANY_S = 20
 def unset() -> HubClock:
     """Of a hub without a battery, and without anybody who tells it the time."""
     return HubClock(RunningClock(start_ns=time.time_ns()))
+
+
+def shown(place: Place) -> bytes:
+    """The certificate that the broker shows now."""
+    return ssl.get_server_certificate(("127.0.0.1", place.tls.port)).encode()
 
 
 async def test_openssl_of_1970_shakes_hands_with_the_broker(place: Place) -> None:
@@ -65,6 +72,7 @@ async def test_a_certificate_that_has_ended_by_what_the_hub_knows_is_none(
     names, now = list(place.tls.names), datetime.now(UTC)
     keeper._certificate, keeper._key = keeper._authority.issue_broker(names, now + DAY - LASTS)
     place.broker.renew(keeper._papers())
+    await asyncio.to_thread(until, lambda: shown(place) == keeper._certificate)
     async with home(config, told=lambda: now + 2 * DAY) as hub:
         await hub.until(lambda: "the server's certificate has ended on" in caplog.text)
         assert hub.uplink.connections == 0

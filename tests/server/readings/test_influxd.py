@@ -47,7 +47,8 @@ def test_a_build_that_fails_leaves_nothing_and_says_why(tmp_path: Path) -> None:
     failing = building(tmp_path, "echo cannot fetch it >&2; exit 1")
     out, err = failing.communicate(timeout=60)
     assert (failing.returncode, out) == (1, "")
-    assert err == "error: InfluxDB cannot be built (cannot fetch it): see that Go's modules can be fetched\n"
+    mend = "see that Go's modules and cargo's can be fetched"
+    assert err == f"error: InfluxDB cannot be built (cannot fetch it): {mend}\n"
     assert [path.suffix for path in (tmp_path / "hjemvakt").iterdir()] == [".lock"]
 
 
