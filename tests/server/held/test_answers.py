@@ -178,7 +178,7 @@ def test_a_message_that_could_not_be_sent_in_the_evening_is_not_tried_at_night(b
                 tried.append(at_home(bathroom).hour)
             raise SendError("the line is down", "wait")
 
-    bathroom.server.senders = {"sms": Line()}
+    bathroom.server.senders["sms"] = Line()
     bathroom.mornings(74.0, 74.0)
     bathroom.tick(hours=11, minutes=50)
     bathroom.weigh(54.2)
