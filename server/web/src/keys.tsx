@@ -1,7 +1,7 @@
 /// Single-letter shortcuts. They rest while somebody writes, while a dialog is open, with a modifier held, and when
 /// they are switched off (WCAG 2.1.4).
 import { Button } from "@navikt/ds-react";
-import { useEffect, useRef } from "react";
+import { useLayoutEffect, useRef } from "react";
 import { useWords } from "./i18n";
 import { useRemembered } from "./remember";
 
@@ -30,7 +30,8 @@ const writes = (target: EventTarget | null): boolean =>
 export function useKeys(keys: Keys): void {
   const latest = useRef(keys);
   latest.current = keys;
-  useEffect(() => {
+  // From the moment on that the page is seen, not a little later.
+  useLayoutEffect(() => {
     const pressed = (event: KeyboardEvent) => {
       if (!enabled || event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented) return;
       if (writes(event.target) || document.querySelector("dialog[open]")) return;
