@@ -179,13 +179,17 @@ def signed_in(fresh: Callable[[], BrowserContext]) -> SignIn:
 
 
 SETTLED = """async () => {
+  const idle = () => new Promise((nothing) => requestIdleCallback(nothing, { timeout: 1000 }));
   const frame = () => new Promise((drawn) => requestAnimationFrame(() => requestAnimationFrame(drawn)));
-  for (;;) {
+  for (let still = 0; still < 2; ) { // once is not enough: what was pressed may only now become a dialog
+    await idle();
     await frame(); // what has just come begins to move with the next
-    if (document.querySelector("[data-coming]")) continue; // a dialog is being fetched
-    if (document.getAnimations().length === 0) return true;
-    await Promise.allSettled(document.getAnimations().map((one) => one.finished));
+    const coming = document.querySelector("[data-coming]"); // a dialog is being fetched
+    const moving = document.getAnimations();
+    await Promise.allSettled(moving.map((one) => one.finished));
+    still = coming || moving.length ? 0 : still + 1;
   }
+  return true;
 }"""
 
 

@@ -73,6 +73,7 @@ def test_who_sees_a_patient_in_need_is_reminded_of_it_and_looked_at_afterwards(w
     nils.get_by_role("button", name="Norsk").click()
     nils.get_by_role("button", name="Nødtilgang").click()
     dialog = nils.get_by_role("dialog", name="Nødtilgang til pasient p-1")
+    expect(dialog).to_be_visible()
     assert_accessible(nils)
     dialog.get_by_role("textbox", name="Hvorfor").fill("Falt hos oss, er bevisstløs")
     dialog.get_by_role("button", name="Åpne med nødtilgang").click()

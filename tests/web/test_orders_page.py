@@ -60,6 +60,7 @@ def test_an_order_is_given_in_two_steps_and_what_is_missing_is_said(
     assert_accessible(page)
     orders(page).get_by_role("button", name="Gi en ordre").click()
     dialog = page.get_by_role("dialog", name="Ordre til dispenseren til Solveig Nilsen")
+    expect(dialog).to_be_visible()
     assert_accessible(page)
     expect(dialog.get_by_role("radio")).to_have_count(3)
     dialog.get_by_role("button", name="Gå videre").click()
