@@ -3,6 +3,7 @@
 import asyncio
 from datetime import datetime
 from pathlib import Path
+from typing import TypeVar
 from zoneinfo import ZoneInfo
 
 import msgspec
@@ -86,12 +87,18 @@ class Hub:
         ]
 
 
-@pytest.fixture
-async def hub(spool: Spool, tmp_path: Path) -> Hub:
-    hub = Hub(spool, tmp_path)
+H = TypeVar("H", bound=Hub)
+
+
+async def opened(hub: H) -> H:
     await hub.local.open()
     await hub.home.open()
     return hub
+
+
+@pytest.fixture
+async def hub(spool: Spool, tmp_path: Path) -> Hub:
+    return await opened(Hub(spool, tmp_path))
 
 
 def asks(channel: str = "bp_sys", start: str = "12:00", end: str = "14:00", **more: object) -> Request:
@@ -344,10 +351,7 @@ def stricter(**other: object) -> dict[str, object]:
 
 @pytest.fixture
 async def claimed(spool: Spool, tmp_path: Path) -> Claimed:
-    hub = Claimed(spool, tmp_path)
-    await hub.local.open()
-    await hub.home.open()
-    return hub
+    return await opened(Claimed(spool, tmp_path))
 
 
 async def low(hub: Claimed) -> None:
