@@ -24,11 +24,12 @@ import paho.mqtt.client as mqtt
 import psutil
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 
-from gateway.boot import steady_ns
+from gateway.clock.hub import HubClock
+from gateway.clock.steady import steady_ns
 from gateway.config import UplinkConfig
-from gateway.hubclock import HubClock
-from gateway.spool import Heard, Spool
-from gateway.uplink import Uplink
+from gateway.spool.rows import Heard
+from gateway.spool.store import Spool
+from gateway.uplink.sending import Uplink
 from server.broker import mosquitto
 from tests.ports import free_port
 from vitals import wire

@@ -8,10 +8,10 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from gateway.app import run
-from gateway.claim import claim
 from gateway.config import load
-from gateway.identity import summary
-from gateway.seals import Seals
+from gateway.identity.claim import claim
+from gateway.identity.held import summary
+from gateway.identity.seals import Seals
 from vitals.errors import HjemvaktError
 
 
@@ -29,7 +29,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         if arguments.command == "check":
             Seals(Path(config.data))
             if config.local:
-                from gateway.judge import made  # a running hub loads the rules when it needs them
+                from gateway.home.judge import made  # a running hub loads the rules when it needs them
 
                 made(config.local.programme, config.local.limits)
             print(f"{arguments.config}: ok: {config.summary()}{summary(config)}")

@@ -1,7 +1,7 @@
 """The wiring: which parts there are, who knows whom, and in what order they end.
 
-Everything long-lived is a task of the TaskGroup here, or of the devices' own (`gateway.devices`), which alone is ended
-and begun anew when a configuration comes from afar. On SIGTERM or SIGINT they are all cancelled; the uplink says
+Everything long-lived is a task of the TaskGroup here, or of the devices' own (`gateway.visits.devices`), which alone is
+ended and begun anew when a configuration comes from afar. On SIGTERM or SIGINT they are all cancelled; the uplink says
 goodbye to the broker on its way out, each connection to a device is closed, and the spool, which the others write to
 until the last moment, is closed after them.
 """
@@ -18,24 +18,24 @@ from typing import TYPE_CHECKING, Any
 
 from drivers.catalogue import find
 from gateway import VERSION
-from gateway.afar import Afar
+from gateway.afar.configuration import Afar
+from gateway.clock.hub import HubClock, is_set
 from gateway.config import Config, Find
-from gateway.devices import Devices
-from gateway.hubclock import HubClock, is_set
-from gateway.identity import needed, secure
-from gateway.identity import notes as identity_notes
-from gateway.moment import wall
-from gateway.orders import Orders
-from gateway.renewal import Renewals
-from gateway.seals import Seals
-from gateway.spool import Spool
+from gateway.identity.held import needed, secure
+from gateway.identity.held import notes as identity_notes
+from gateway.identity.moment import wall
+from gateway.identity.renewal import Renewals
+from gateway.identity.seals import Seals
+from gateway.spool.store import Spool
 from gateway.tasks import ended
-from gateway.uplink import Uplink
+from gateway.uplink.sending import Uplink
+from gateway.visits.devices import Devices
+from gateway.visits.orders import Orders
 from vitals.wire import SPOOL_FULL, Health
 
 if TYPE_CHECKING:
-    from gateway.home import Home
-    from gateway.local import Local
+    from gateway.home.local import Local
+    from gateway.home.sheet import Home
 
 SPOOL_FILE = "spool.sqlite"
 
@@ -126,9 +126,9 @@ async def _opened_home(
     """Who watches over the home while the server is away, and asks it what the server wishes, where that is wanted."""
     if config.local is None:
         return None
-    from gateway.home import Home
-    from gateway.local import Local
-    from gateway.tell import Voice
+    from gateway.home.local import Local
+    from gateway.home.sheet import Home
+    from gateway.home.tell import Voice
 
     voices = [Voice(config.local.tell)] if config.local.tell else []
     local = Local(config.local, spool, clock, silent_s, voices)
@@ -141,7 +141,7 @@ async def _opened_home(
 def _started_home(config: Config, home: "Home | None", parts: asyncio.TaskGroup) -> list[asyncio.Task[None]]:
     if config.local is None or home is None:
         return []
-    from gateway.page import Page
+    from gateway.home.page import Page
 
     tasks = [parts.create_task(home.local.run(), name="local"), parts.create_task(home.run(), name="home")]
     at = config.local.address()

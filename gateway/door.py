@@ -1,8 +1,8 @@
 """The smallest HTTP there is: one question, one answer, and the connection is closed.
 
-A hub answers a monitor (`gateway.metrics`) and shows a page to the home (`gateway.page`). A server of some library's
-would bring threads to the loop's data, and a stop that waits for them. Whoever asks slowly or says too much is hung up
-on; more than MOST_AT_ONCE are not heard.
+A hub answers a monitor (`gateway.metrics`) and shows a page to the home (`gateway.home.page`). A server of some
+library's would bring threads to the loop's data, and a stop that waits for them. Whoever asks slowly or says too much
+is hung up on; more than MOST_AT_ONCE are not heard.
 
 A port that is taken must not keep a hub from its devices: it is said in the log, and tried again.
 """

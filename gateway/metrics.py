@@ -19,9 +19,10 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
 from gateway import VERSION, door
-from gateway.session import Session
-from gateway.spool import Room, Spool
-from gateway.uplink import Uplink
+from gateway.spool.rows import Room
+from gateway.spool.store import Spool
+from gateway.uplink.sending import Uplink
+from gateway.visits.session import Session
 from vitals.clock import NS, Clock
 from vitals.events import FAULTS
 

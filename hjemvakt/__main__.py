@@ -113,19 +113,19 @@ def _decode() -> Command:
 
 
 def _scan() -> Command:
-    from gateway.links.scan import main
+    from gateway.commands.scan import main
 
     return main
 
 
 def _pair() -> Command:
-    from gateway.links.pair import main
+    from gateway.commands.pair import main
 
     return main
 
 
 def _capture() -> Command:
-    from gateway.capture import main
+    from gateway.commands.capture import main
 
     return main
 

@@ -1,1 +1,11 @@
-"""The links, each the sole user of its hardware library, and loaded only where the configuration asks for it."""
+"""The radio and the ports: each link the sole user of its hardware library, loaded only where it is asked for.
+
+contract.py         what a session may expect of a connection
+ble.py              Bluetooth LE through bleak: one scanner, a visit when a device wakes
+radios.py           which radio: BlueZ, or a controller of our own
+bluez.py            what BlueZ must be asked beside bleak
+bumble_backend.py   bleak over Bumble, and bumble_bonds.py its bonds in a file
+slots.py            the few connections of an adapter, and who is next
+recovery.py         what a failed connection says about a bond; pure
+serial.py           ports that may vanish and come back
+"""

@@ -47,8 +47,8 @@ from bleak.exc import BleakError
 from drivers.catalogue import short_uuid, takes
 from drivers.contract import Card, Link, Rx
 from gateway.backoff import Backoff
-from gateway.boot import steady_ns
-from gateway.link import Connection, Inbox, NoPipe, Visit
+from gateway.clock.steady import steady_ns
+from gateway.links.contract import Connection, Inbox, NoPipe, Visit
 from gateway.links.recovery import BondHistory, Remedy
 from gateway.links.slots import Slots
 from vitals.clock import Clock

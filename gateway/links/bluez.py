@@ -31,7 +31,7 @@ from dbus_fast.aio import MessageBus
 
 from drivers.catalogue import short_uuid
 from gateway.backoff import Backoff
-from gateway.link import Ask
+from gateway.links.contract import Ask
 from gateway.tasks import ended
 
 NAME = "org.bluez"

@@ -41,8 +41,8 @@ from bumble.transport import open_transport
 from bumble.transport.common import Transport
 
 from gateway.backoff import Backoff
-from gateway.link import Ask
 from gateway.links.bumble_bonds import BondFile, Person, own_address
+from gateway.links.contract import Ask
 
 RETRY_MOST_S = 10.0
 POWER_ON_S = 10.0

@@ -15,7 +15,7 @@ from bumble import hci
 from bumble.keys import JsonKeyStore
 from bumble.pairing import PairingDelegate
 
-from gateway.link import Ask
+from gateway.links.contract import Ask
 from vitals.errors import ConfigError
 
 BONDS_FILE = "bonds.json"

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any
 from gateway.config import RadioConfig
 
 if TYPE_CHECKING:
-    from gateway.link import Ask
     from gateway.links.ble import Bonds
     from gateway.links.bluez import BlueZ
     from gateway.links.bumble_backend import BumbleHost
+    from gateway.links.contract import Ask
 
 
 @dataclass(frozen=True)

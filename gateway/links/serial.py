@@ -16,8 +16,8 @@ from serial_asyncio_fast import SerialTransport
 
 from drivers.contract import Card, Rx, Serial
 from gateway.backoff import Backoff
-from gateway.boot import steady_ns
-from gateway.link import Connection, Inbox, Visit
+from gateway.clock.steady import steady_ns
+from gateway.links.contract import Connection, Inbox, Visit
 from vitals.clock import Clock
 from vitals.errors import LinkError
 

@@ -16,7 +16,7 @@ import pytest
 
 from gateway import app
 from gateway.config import load
-from gateway.spool import Spool
+from gateway.spool.store import Spool
 from tests.ports import free_port
 from vitals.block import Block
 from vitals.wire import Row

@@ -19,8 +19,8 @@ import time
 from pathlib import Path
 
 from gateway.backoff import Backoff
-from gateway.broker import CONNECT_S, KEEPALIVE_S
-from gateway.uplink import STABLE_S
+from gateway.uplink.broker import CONNECT_S, KEEPALIVE_S
+from gateway.uplink.sending import STABLE_S
 from vitals import wire
 from vitals.wire import Health
 

@@ -31,11 +31,11 @@ from firmware_sim.device import Battery
 from firmware_sim.devices._log import Log
 from firmware_sim.devices.dispenser import Dispenser, Memory
 from firmware_sim.scenario import Scenario
-from gateway import spool as spools
-from gateway.link import Connection
-from gateway.orders import LEARN_S, Orders
-from gateway.session import Session
-from gateway.spool import Spool
+from gateway.links.contract import Connection
+from gateway.spool import store as spools
+from gateway.spool.store import Spool
+from gateway.visits.orders import LEARN_S, Orders
+from gateway.visits.session import Session
 from tests.faults.ledger import Count
 from tests.faults.report import Result
 from vitals.clock import NS, ManualClock

@@ -39,11 +39,12 @@ import sqlalchemy as sa
 import tomli_w
 from aiosmtpd.controller import Controller
 
+from gateway.clock.hub import HubClock
 from gateway.config import UplinkConfig
-from gateway.hubclock import HubClock
-from gateway.spool import Heard, Spool
+from gateway.spool.rows import Heard
+from gateway.spool.store import Spool
 from gateway.tasks import ended
-from gateway.uplink import Uplink
+from gateway.uplink.sending import Uplink
 from server.alarms.table import alarms
 from server.alarms.timeline import timeline
 from server.broker import accounts

@@ -27,7 +27,7 @@ from pathlib import Path
 
 import msgspec
 
-from gateway.spool import Spool
+from gateway.spool.store import Spool
 from tests.faults.disk import Change, Disk, record
 from tests.faults.ledger import Count, compare, looking_into, promised_readings, shown_readings, sound
 from tests.faults.power_load import (

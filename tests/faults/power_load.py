@@ -18,7 +18,8 @@ from unittest import mock
 import msgspec
 
 import server.db
-from gateway.spool import Heard, Spool
+from gateway.spool.rows import Heard
+from gateway.spool.store import Spool
 from server.app import Server
 from server.config import load
 from tests.faults.disk import SAID

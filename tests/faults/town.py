@@ -20,7 +20,7 @@ from typing import Any
 import tomli_w
 from argon2 import PasswordHasher
 
-from gateway.seals import BATCH_KEY, FOLDER
+from gateway.identity.seals import BATCH_KEY, FOLDER
 from server.broker import accounts
 from server.db import Database
 from server.fleet.seals import give_key

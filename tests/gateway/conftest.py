@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from gateway.spool import Spool
-from tests.gateway.broker import Broker, Server
-from tests.gateway.scripted import Scripted
+from gateway.spool.store import Spool
+from tests.gateway.uplink.broker import Broker, Server
+from tests.gateway.visits.scripted import Scripted
 from vitals.clock import RunningClock
 
 

@@ -18,10 +18,12 @@ import httpx
 import pytest
 
 import gateway
-from gateway import app, devices
-from gateway.boot import steady_ns
-from gateway.spool import Heard, Spool
-from tests.gateway.broker import PASSWORD, Broker, Server
+from gateway import app
+from gateway.clock.steady import steady_ns
+from gateway.spool.rows import Heard
+from gateway.spool.store import Spool
+from gateway.visits import devices
+from tests.gateway.uplink.broker import PASSWORD, Broker, Server
 from tests.ports import free_port
 from vitals.block import Block
 from vitals.clock import NS, ManualClock

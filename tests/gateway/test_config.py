@@ -9,7 +9,7 @@ from drivers import catalogue
 from drivers.contract import Driver, Serial
 from gateway.__main__ import main
 from gateway.config import load
-from tests.gateway.scripted import DRIVERS
+from tests.gateway.visits.scripted import DRIVERS
 from vitals.errors import ConfigError
 
 ROOT = Path(__file__).parents[2]

@@ -16,17 +16,17 @@ from prometheus_client.parser import text_string_to_metric_families as read_text
 
 from drivers.contract import Rx
 from gateway import VERSION, door, metrics
+from gateway.clock.hub import HubClock
 from gateway.config import UplinkConfig, load
-from gateway.hubclock import HubClock
 from gateway.metrics import Parts, serve
-from gateway.raw import Bytes
-from gateway.session import Session
-from gateway.spool import Spool
+from gateway.spool.raw import Bytes
+from gateway.spool.store import Spool
 from gateway.tasks import ended
-from gateway.uplink import Uplink
-from tests.gateway.broker import PASSWORD, Broker, Server
-from tests.gateway.scripted import T0_NS, InMemory, Scripted
+from gateway.uplink.sending import Uplink
+from gateway.visits.session import Session
 from tests.gateway.test_app import ROOT, configuration, process
+from tests.gateway.uplink.broker import PASSWORD, Broker, Server
+from tests.gateway.visits.scripted import T0_NS, InMemory, Scripted
 from tests.metrics_page import section, told
 from tests.ports import free_port
 from vitals.clock import ManualClock

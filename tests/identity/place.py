@@ -9,17 +9,18 @@ from pathlib import Path
 
 import tomli_w
 
-from gateway.claim import claim
+from gateway.clock.hub import HubClock
 from gateway.config import Config as HubConfig
 from gateway.config import load
-from gateway.hubclock import HubClock
-from gateway.identity import secure
-from gateway.moment import Told, nobody
-from gateway.renewal import Renewals
-from gateway.seals import Seals
-from gateway.spool import Heard, Spool
+from gateway.identity.claim import claim
+from gateway.identity.held import secure
+from gateway.identity.moment import Told, nobody
+from gateway.identity.renewal import Renewals
+from gateway.identity.seals import Seals
+from gateway.spool.rows import Heard
+from gateway.spool.store import Spool
 from gateway.tasks import ended
-from gateway.uplink import Uplink
+from gateway.uplink.sending import Uplink
 from server import broker
 from server.app import Server
 from server.broker.mosquitto import Mosquitto

@@ -15,12 +15,13 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding
 from msgspec.structs import replace
 
-from gateway import claim as claiming
-from gateway.claim import claim
 from gateway.config import Config as HubConfig
 from gateway.config import Tls
-from gateway.identity import draft, held
-from gateway.spool import Heard, Spool
+from gateway.identity import claim as claiming
+from gateway.identity.claim import claim
+from gateway.identity.held import draft, held
+from gateway.spool.rows import Heard
+from gateway.spool.store import Spool
 from server.config import BrokerTls
 from server.fleet.seals import batch_key
 from server.identity.authority import Authority

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from gateway.hubclock import HubClock
-from gateway.identity import held
+from gateway.clock.hub import HubClock
+from gateway.identity.held import held
 from server.identity.authority import LASTS
 from tests.identity.place import Place, home
 from tests.waiting import until

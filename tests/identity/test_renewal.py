@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.identity import draft, due, held, notes, secure
+from gateway.identity.held import draft, due, held, notes, secure
 from server.fleet.seals import keyrings
 from server.identity import store
 from server.identity.authority import Authority

@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 from paho.mqtt.reasoncodes import ReasonCode
 
-from gateway.moment import Socket
+from gateway.identity.moment import Socket
 from tests.mqtt import end
 
 WAIT_S = 15.0

@@ -19,7 +19,7 @@ import pytest
 import tomli_w
 from paho.mqtt.enums import CallbackAPIVersion
 
-from gateway.afar import FILE
+from gateway.afar.configuration import FILE
 from server.access.passwords import hash_password
 from server.broker.accounts import hash_password as hash_gateway_password
 from server.db import Database

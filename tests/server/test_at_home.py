@@ -7,8 +7,9 @@ import pytest
 import sqlalchemy as sa
 
 from gateway.config import LocalConfig
-from gateway.local import Local
-from gateway.spool import Heard, Spool
+from gateway.home.local import Local
+from gateway.spool.rows import Heard
+from gateway.spool.store import Spool
 from server.alarms.table import alarms
 from server.alarms.timeline import timeline
 from server.patients.programmes import OURS

@@ -18,11 +18,12 @@ import httpx
 import pytest
 import sqlalchemy as sa
 
-from gateway import window
+from gateway.clock.hub import HubClock
 from gateway.config import UplinkConfig
-from gateway.hubclock import HubClock
-from gateway.spool import Heard, Spool
-from gateway.uplink import Uplink
+from gateway.spool.rows import Heard
+from gateway.spool.store import Spool
+from gateway.uplink import window
+from gateway.uplink.sending import Uplink
 from server.broker import mosquitto
 from server.config import Database as DatabaseConfig
 from server.db import Database

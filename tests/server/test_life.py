@@ -5,7 +5,7 @@ The hub here has a real seal, and says of the server's answers what the uplink s
 
 import pytest
 
-from gateway.answered import Answered
+from gateway.uplink.answered import Answered
 from server.fleet.life import AHEAD_S, Sign, sign
 from server.fleet.seals import gateway_keys, give_key
 from server.fleet.store import heard, pulses

@@ -11,9 +11,9 @@ import pytest
 
 from firmware_sim.body import Truth
 from gateway.config import LocalConfig
-from gateway.home import Home as Sheets
-from gateway.local import Local
-from gateway.seals import Seals
+from gateway.home.local import Local
+from gateway.home.sheet import Home as Sheets
+from gateway.identity.seals import Seals
 from server.wishes import store
 from server.wishes.store import Asked
 from tests.stories.conftest import Build

@@ -22,10 +22,10 @@ from firmware_sim.device import Happening
 from firmware_sim.devices._spot import SpotDevice
 from firmware_sim.devices.dispenser import Dispenser
 from firmware_sim.household import Household
-from gateway.link import Connection
-from gateway.orders import Orders
-from gateway.session import Session
-from gateway.spool import Spool
+from gateway.links.contract import Connection
+from gateway.spool.store import Spool
+from gateway.visits.orders import Orders
+from gateway.visits.session import Session
 from server.alarms import store as alarms
 from server.alarms import table
 from server.alarms.model import Alarm

@@ -17,10 +17,11 @@ from typing import Any
 
 import msgspec
 
-from gateway import hubclock
+from gateway.clock import hub
 from gateway.config import UplinkConfig
-from gateway.spool import Heard, Spool
-from gateway.uplink import Uplink
+from gateway.spool.rows import Heard
+from gateway.spool.store import Spool
+from gateway.uplink.sending import Uplink
 from tests.swarm.bodies import Device, Naming, Record
 from vitals.block import Block
 from vitals.clock import Clock
@@ -87,7 +88,7 @@ class Home:
         self._dead, self.cut = False, None
         self.spool = await Spool.open(self._path, max_bytes)
         self._watch_commits()
-        clock = hubclock.HubClock(self.clock)
+        clock = hub.HubClock(self.clock)
         uplink = Uplink(self.name, UplinkConfig(protocol=5), self.spool, clock, self._heartbeat_s, self._health)
         self._do(uplink.run())
         self.up = True

@@ -70,7 +70,7 @@ class Broker:
         heard: Callable[[], None],
         *more: object,
     ) -> "Link":
-        """In the place of `gateway.broker.Broker`; no gateway here has been claimed, so nothing is sealed."""
+        """In the place of `gateway.uplink.broker.Broker`; no gateway here has been claimed, so nothing is sealed."""
         return Link(self, name, hears, clock, heard)
 
     def crash(self) -> None:

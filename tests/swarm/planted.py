@@ -15,10 +15,10 @@ import server.held.store as held
 import server.ingest.filing as filing
 import server.ingest.store as ingest_store
 import triage.programme
-from gateway.reserve import Reserve
-from gateway.spoolfile import File
-from gateway.uplink import Uplink
-from gateway.window import as_ranges
+from gateway.spool.file import File
+from gateway.spool.reserve import Reserve
+from gateway.uplink.sending import Uplink
+from gateway.uplink.window import as_ranges
 from server.app import Server
 from server.fleet.store import Pulse
 from server.ingest.store import Message

@@ -20,8 +20,8 @@ from functools import partial
 from pathlib import Path
 from unittest import mock
 
-from gateway import batch, uplink, window
-from gateway.spool import Heard
+from gateway.spool.rows import Heard
+from gateway.uplink import batch, sending, window
 from tests.swarm import home as homes
 from tests.swarm.acts import ROOM, Acts
 from tests.swarm.alarms import Alarms
@@ -281,8 +281,8 @@ def run(seed: int, steps: int, folder: Path) -> Done:
             world = World(seed, folder, loop)
             loop.set_exception_handler(world.unheard)
             steady = partial(_steady_ns, loop)
-            clocks = (mock.patch.object(module, "steady_ns", steady) for module in (uplink, batch))
-            with mock.patch.object(uplink, "Broker", world.broker.connect), next(clocks), next(clocks):
+            clocks = (mock.patch.object(module, "steady_ns", steady) for module in (sending, batch))
+            with mock.patch.object(sending, "Broker", world.broker.connect), next(clocks), next(clocks):
                 return loop.run_until_complete(world.run(steps))
     finally:
         loop.close()

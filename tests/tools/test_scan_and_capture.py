@@ -23,8 +23,8 @@ from drivers.capture import differences, parse
 from drivers.catalogue import find
 from drivers.contract import Rx
 from firmware_sim.app import load, run
-from gateway.capture import Tape, taped
-from gateway.spool import Spool
+from gateway.commands.capture import Tape, taped
+from gateway.spool.store import Spool
 from hjemvakt.__main__ import main
 from vitals.block import Block
 from vitals.wire import Row

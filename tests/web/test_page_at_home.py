@@ -13,10 +13,10 @@ from typing import Any, TypeVar
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
-from gateway.page import Page as HomePage
-from gateway.spool import Spool
+from gateway.home.page import Page as HomePage
+from gateway.spool.store import Spool
 from gateway.tasks import ended
-from tests.gateway.test_home import ASKS, Hub, asks
+from tests.gateway.home.test_sheet import ASKS, Hub, asks
 from tests.ports import free_port
 from tests.waiting import until
 from tests.web.conftest import assert_accessible

@@ -1,0 +1,9 @@
+"""The conversations with the devices, from connection to connection, and the orders to them.
+
+A link brings bytes, a driver says what they mean, and a session stands between: it keeps each burst on disk before the
+driver sees it, and tells the device to forget a record only when that is stored.
+
+devices.py   which devices there are, and the visits to them
+session.py   one device: the driver's contract, carried out to the letter
+orders.py    what the server asks of a device: on disk before each step, done at most once
+"""
