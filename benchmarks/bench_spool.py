@@ -14,9 +14,9 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from drivers.contract import Rx
-from gateway.spool.raw import Bytes, Reading
 from gateway.spool.rows import Heard
 from gateway.spool.store import Spool
+from gateway.visits.packets import Bytes, Reading
 from vitals.block import Block
 
 START_NS = 1_795_248_000 * 10**9

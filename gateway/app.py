@@ -26,7 +26,7 @@ from gateway.identity.held import notes as identity_notes
 from gateway.identity.moment import wall
 from gateway.identity.renewal import Renewals
 from gateway.identity.seals import Seals
-from gateway.spool.store import Spool
+from gateway.spool.store import SPOOL_FILE, Spool
 from gateway.tasks import ended
 from gateway.uplink.sending import Uplink
 from gateway.visits.devices import Devices
@@ -36,8 +36,6 @@ from vitals.wire import SPOOL_FULL, Health
 if TYPE_CHECKING:
     from gateway.home.local import Local
     from gateway.home.sheet import Home
-
-SPOOL_FILE = "spool.sqlite"
 
 log = logging.getLogger(__name__)
 

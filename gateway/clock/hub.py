@@ -13,7 +13,7 @@ an answer has another number, and who cannot seal cannot answer: without a key t
 
 *A better answer* (a quicker one) replaces the one before, and after MOST_S any does, since no two clocks go at one
 rate. The step between two is below ROUND_S, and so never taken for a clock that was set
-(`gateway.clock.steady.JUMP_S`).
+(`gateway.visits.frame.JUMP_S`).
 """
 
 import secrets

@@ -23,11 +23,11 @@ import msgspec
 from drivers import capture
 from drivers.catalogue import find
 from drivers.contract import Card, Driver, Link, Out, Rx, Tx
-from gateway.app import SPOOL_FILE
-from gateway.commands.scan import reached, seconds
+from gateway.commands.scan import seconds
 from gateway.config import Config, DeviceConfig, configured, load
 from gateway.links.contract import Connection, Open
-from gateway.spool.store import Spool
+from gateway.links.radios import reached
+from gateway.spool.store import SPOOL_FILE, Spool
 from gateway.tasks import ended
 from gateway.visits.session import Session
 from vitals.block import Block

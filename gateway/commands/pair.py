@@ -16,24 +16,17 @@ import threading
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
-from bleak import BleakClient, BleakScanner
-from bleak.backends.device import BLEDevice
-from bleak.exc import BleakError
-
 from drivers.catalogue import find
 from drivers.contract import Card, Link
-from gateway.app import SPOOL_FILE
-from gateway.commands.scan import reached, seconds
+from gateway.commands.scan import seconds
 from gateway.config import Config, DeviceConfig, configured, load
-from gateway.links.ble import CONNECT_S, Bonds
-from gateway.links.radios import Chosen
-from gateway.spool.store import Spool
+from gateway.links.bonding import TROUBLE, bond, bonds_of, found
+from gateway.links.radios import Chosen, reached
+from gateway.spool.store import SPOOL_FILE, Spool
 from vitals.errors import ConfigError, LinkError
 
 READY_S = 10.0
-BOND_S = 60.0
 _DIGITS = 6
-_TROUBLE = (BleakError, TimeoutError, OSError, EOFError)
 
 _NEXT = "the gateway reads it from now on, whenever it advertises; start the gateway if it does not run"
 
@@ -43,20 +36,19 @@ async def pair(config: Config, device: DeviceConfig, for_s: float) -> str:
     card = _card(device)
     address = device.address or ""
     async with _radio(config, device, card) as radio:
-        bonds = _bonds(radio)
-        if await bonds.bonded(address):
+        if await bonds_of(radio).bonded(address):
             return f"{device.id} is paired already; to do it anew: hjemvakt pair {device.id} --forget, then once more"
         _say(f"put {device.id} ({card.maker} {card.model}) into its pairing mode now; waiting {for_s:.0f} s for it")
-        found = await _found(radio, address, for_s)
-        if found is None:
+        heard = await found(radio, address, for_s)
+        if heard is None:
             raise LinkError(
                 f"{device.id} ({address}) did not advertise",
                 "put it into its pairing mode, closer to the hub; `hjemvakt scan` shows who advertises",
             )
         _say(f"{device.id} is there; pairing")
         try:
-            await _bond(radio, found, address)
-        except _TROUBLE as error:
+            await bond(radio, heard)
+        except TROUBLE as error:
             raise LinkError(f"{device.id} did not pair ({error or type(error).__name__})", _mend(card)) from error
     return f"{device.id} is paired: {_NEXT}"
 
@@ -64,7 +56,7 @@ async def pair(config: Config, device: DeviceConfig, for_s: float) -> str:
 async def forget(config: Config, device: DeviceConfig) -> str:
     """Throw our half of the bond away; what to tell the person."""
     async with _radio(config, device, _card(device)) as radio:
-        known = await _bonds(radio).forget(device.address or "")
+        known = await bonds_of(radio).forget(device.address or "")
     if not known:
         return f"{device.id} was not paired"
     return f"{device.id} is forgotten; make the device forget us too if it can, then: hjemvakt pair {device.id}"
@@ -92,37 +84,6 @@ async def _radio(config: Config, device: DeviceConfig, card: Card) -> AsyncItera
                 f"{where} is not reached", "see that it is there; over BlueZ, that bluetoothd runs"
             ) from None
         yield radio
-
-
-def _bonds(radio: Chosen) -> Bonds:
-    if radio.bonds is None:
-        raise ConfigError("this system keeps its bonds itself", "pair the device in its Bluetooth settings")
-    return radio.bonds
-
-
-async def _found(radio: Chosen, address: str, for_s: float) -> BLEDevice | None:
-    try:
-        return await BleakScanner.find_device_by_address(address, for_s, **radio.scanner)
-    except _TROUBLE as error:
-        raise LinkError(
-            f"the radio does not scan ({error})", "see that the adapter is there and switched on"
-        ) from error
-
-
-async def _bond(radio: Chosen, found: BLEDevice, address: str) -> None:
-    """Bumble wants a connection for it; BlueZ makes its own."""
-    bonds = _bonds(radio)
-    client = BleakClient(found, timeout=CONNECT_S, **radio.client)
-    async with asyncio.timeout(BOND_S):
-        try:
-            if radio.host:
-                await client.connect()
-            await bonds.bond(address, client)
-        finally:
-            if radio.bluez:
-                await radio.bluez.let_go(address)
-            else:
-                await client.disconnect()
 
 
 def _mend(card: Card) -> str:

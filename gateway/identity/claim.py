@@ -18,11 +18,10 @@ from typing import NamedTuple, TypeVar
 
 import msgspec
 
-from gateway.app import SPOOL_FILE
 from gateway.config import Config
 from gateway.identity.held import Held, draft, held, needed
 from gateway.spool.schema import wipe
-from gateway.spool.store import Spool
+from gateway.spool.store import SPOOL_FILE, Spool
 from vitals.errors import ConfigError, LinkError, WireError
 from vitals.identity import MOST_BYTES, Claim, Code, Identity, decode, encode, mark, read_code, readings
 

@@ -14,11 +14,11 @@ import random
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
+from typing import Protocol
 
 from gateway.config import Config
 from gateway.identity.held import Held, draft, due, held
 from gateway.identity.moment import wall
-from gateway.uplink.sending import Uplink
 from vitals.errors import HjemvaktError
 from vitals.identity import Renewed, decode, encode
 
@@ -29,6 +29,16 @@ AGAIN_S = 60.0
 log = logging.getLogger(__name__)
 
 
+class Way(Protocol):
+    """The connection to the server, see `gateway.uplink.sending.Uplink`."""
+
+    connected: asyncio.Event
+
+    def hear(self, what: str, call: Callable[[bytes], None]) -> None: ...
+    def say(self, what: str, payload: bytes) -> None: ...
+    def connect_anew(self) -> None: ...
+
+
 class Renewals:
     """`run()` for ever. `now` is the wall's time, or the server's where the wall's clock was never set; a test has
     its own, and other waits."""
@@ -36,7 +46,7 @@ class Renewals:
     def __init__(
         self,
         config: Config,
-        uplink: Uplink,
+        uplink: Way,
         now: Callable[[], datetime] = wall,
         look_s: float = LOOK_S,
         again_s: float = AGAIN_S,

@@ -5,6 +5,7 @@ ble.py              Bluetooth LE through bleak: one scanner, a visit when a devi
 radios.py           which radio: BlueZ, or a controller of our own
 bluez.py            what BlueZ must be asked beside bleak
 bumble_backend.py   bleak over Bumble, and bumble_bonds.py its bonds in a file
+sightings.py        who advertises here, for a person who looks; bonding.py makes a bond that one asks for
 slots.py            the few connections of an adapter, and who is next
 recovery.py         what a failed connection says about a bond; pure
 serial.py           ports that may vanish and come back

@@ -3,14 +3,17 @@
 A hub with BlueZ never loads Bumble, and the other way round.
 """
 
+import asyncio
+import contextlib
 import platform
 import sys
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gateway.config import RadioConfig
+from gateway.tasks import ended
 
 if TYPE_CHECKING:
     from gateway.links.ble import Bonds
@@ -58,6 +61,17 @@ def chosen(radio: RadioConfig, data: Path | None = None, ask: "Ask | None" = Non
     from gateway.links.bluez import BlueZ
 
     return Chosen(adapter, adapter, bluez=BlueZ(radio.adapter, ask))
+
+
+@contextlib.asynccontextmanager
+async def reached(radio: RadioConfig, data: Path | None = None, ask: "Ask | None" = None) -> AsyncIterator[Chosen]:
+    """What bleak is made with for this radio, alive meanwhile; the arguments are those of `chosen`."""
+    made_with = chosen(radio, data, ask)
+    running = asyncio.create_task(made_with.run())
+    try:
+        yield made_with
+    finally:
+        await ended([running])
 
 
 def _spare_cryptography() -> None:

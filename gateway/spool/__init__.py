@@ -9,6 +9,7 @@ file.py      its rows in their file, in the spool's one thread
 rows.py      what is handed in and out
 schema.py    the tables, and what SQLite's errors mean
 ledger.py    the table of orders
+boots.py     the table of boots: in which of them a row was received
 raw.py       the table of bytes that nobody has understood yet
 reserve.py   room on the disk, taken in advance
 shed.py      what goes first when a spool runs full

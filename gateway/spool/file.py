@@ -11,8 +11,7 @@ from pathlib import Path
 
 import msgspec
 
-from gateway.clock import steady
-from gateway.spool import ledger, raw, shed
+from gateway.spool import boots, ledger, raw, shed
 from gateway.spool.reserve import PAGE_BYTES, Reserve
 from gateway.spool.rows import Heard, Put, Ranges, Room, Status, Stored
 from gateway.spool.schema import connected, number, store_error
@@ -45,7 +44,7 @@ class File:
         self._last_seq = number(db, "SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'row'")
         self._queued = number(db, "SELECT count(*) FROM row")
         self._urgent_seq = number(db, f"SELECT coalesce(max(seq), 0) FROM row WHERE rank = {shed.URGENT}")
-        self.boots = steady.prepare(db, self._last_seq + 1)
+        self.boots = boots.prepare(db, self._last_seq + 1)
 
     def write(self, puts: Sequence[Put], ranges: Ranges) -> tuple[list[StoreError | None], Status]:
         """All in one transaction; where that fails, each put in its own, so that each learns its own fate.

@@ -4,32 +4,21 @@ A packet that a Bluetooth stack has confirmed is gone from the device, whatever 
 burst here before it feeds the driver, and what the burst meant is stored in the same transaction that forgets it.
 What is found here at a start was interrupted between the two: it is fed to a fresh driver, once.
 
-*A packet that told nothing yet* (the first half of a record) is forgotten with the packet that completes it: a
-driver's memory does not survive a crash, so what it remembers must still be here.
-
 *A packet on which a driver failed* is set aside under the version of the software that failed, with those before it
 that had told nothing yet, and with how much it had told when the driver failed, so that nothing is told twice. Each
 later version tries it once. Of these only the newest SET_ASIDE_BYTES of a device are kept: they are a hope, and must
 not fill the disk.
 """
 
-import asyncio
-import contextlib
 import sqlite3
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from drivers.contract import Rx
 from gateway import VERSION
 from gateway.clock.steady import BOOT
-from vitals.errors import StoreError
-
-if TYPE_CHECKING:
-    from gateway.spool.store import Spool
 
 SET_ASIDE_BYTES = 256 << 10
-MOST_UNTOLD = 256
-"""Packets kept of a device that sends and tells nothing."""
 _ROW_BYTES = 64
 """What a packet takes beside its bytes."""
 
@@ -120,73 +109,3 @@ def last(db: sqlite3.Connection, device: str) -> int:
 def size(db: sqlite3.Connection) -> int:
     """The bytes of all packets, of every device."""
     return int(db.execute("SELECT coalesce(sum(length(data)), 0) FROM raw").fetchone()[0])
-
-
-class Bytes:
-    """One device's packets, as its session keeps them. `left` first: it learns which numbers are taken."""
-
-    def __init__(self, spool: "Spool", device: str) -> None:
-        self._spool = spool
-        self._device = device
-        self._last_n = 0
-        self._soon: asyncio.Future[None] | None = None
-        self.any_left = True
-        """Whether there may be packets that nobody tried yet."""
-
-    async def left(self) -> list[Kept]:
-        """What is to be fed again: those a driver of another version failed on, or else those nobody tried yet."""
-        if self._soon:
-            with contextlib.suppress(StoreError):
-                await asyncio.shield(self._soon)
-        found, last_n = await self._spool.raw_left(self._device)
-        self._last_n = max(self._last_n, last_n)
-        self.any_left = bool(found)
-        return [one for one in found if one.tried is not None] or found
-
-    async def keep(self, burst: Sequence[Rx]) -> list[Kept]:
-        """The packets with their numbers, now on disk; raises StoreError."""
-        kept = self._numbered(burst)
-        await self._spool.put((), packets=Change(self._device, kept))
-        return kept
-
-    def keep_soon(self, burst: Sequence[Rx]) -> None:
-        """On disk with the next commit, for whoever cannot wait: the session ends. They are left for the next."""
-        if burst:
-            self._soon = self._spool.put_soon(Change(self._device, self._numbered(burst)))
-            self.any_left = True
-
-    def forget_soon(self, change: Change | None) -> None:
-        if change:
-            self._soon = self._spool.put_soon(change)
-
-    def _numbered(self, burst: Sequence[Rx]) -> list[Kept]:
-        kept = [Kept(n, rx) for n, rx in enumerate(burst, self._last_n + 1)]
-        self._last_n += len(kept)
-        return kept
-
-
-class Reading:
-    """How far one driver has come with a device's packets: which of them have told all they had to tell."""
-
-    def __init__(self, device: str) -> None:
-        self._device = device
-        self._untold: Range | None = None
-
-    def done(self, first: int, last: int, told: int | None) -> Change | None:
-        """The driver was fed `first` to `last`; the last that told something was `told`. What may be forgotten."""
-        first = self._untold[0] if self._untold else first
-        up_to = max(told or 0, last - MOST_UNTOLD)
-        self._untold = (max(first, up_to + 1), last) if up_to < last else None
-        return Change(self._device, forgotten=(first, up_to)) if up_to >= first else None
-
-    def failed(self, first: int, told: int | None, at: int, so_far: int) -> Change:
-        """It failed on packet `at`, which had told `so_far` things. What is forgotten, and what is set aside."""
-        first = self._untold[0] if self._untold else first
-        self._untold = None
-        forgotten = (first, told) if told else None
-        return Change(self._device, forgotten=forgotten, set_aside=((told or first - 1) + 1, at), told=so_far)
-
-    def over(self) -> Change | None:
-        """The driver is gone, and with it what it remembered: nothing can come of the rest."""
-        untold, self._untold = self._untold, None
-        return Change(self._device, forgotten=untold) if untold else None

@@ -40,11 +40,10 @@ from typing import TypeVar
 from gateway.spool import ledger, raw
 from gateway.spool.file import File, opened
 from gateway.spool.rows import Heard, Put, Ranges, Room, Status, Stored
-from gateway.spool.schema import wipe
 from vitals.events import Fault
 
-__all__ = ["FAULTS_PER_HOUR", "GATHER_S", "Heard", "Room", "Spool", "Status", "Stored", "wipe"]
-
+SPOOL_FILE = "spool.sqlite"
+"""In the data folder."""
 GATHER_S = 0.01
 FAULTS_PER_HOUR = 60
 

@@ -5,5 +5,7 @@ driver sees it, and tells the device to forget a record only when that is stored
 
 devices.py   which devices there are, and the visits to them
 session.py   one device: the driver's contract, carried out to the letter
+packets.py   its packets on disk, and how far its driver has come with them
+frame.py     its time, though the hub's clock may jump
 orders.py    what the server asks of a device: on disk before each step, done at most once
 """

@@ -21,7 +21,7 @@ nothing than bursts that did, the next is gathered for STREAM_GATHER_S.
 *Orders* (`gateway.visits.orders`) are handed to a driver that takes them once the device has said something sensible in
 this connection, each when it is on disk as sent; one that an earlier connection sent is recalled instead.
 
-*When the hub's clock is set* meanwhile, what came is told in the time of before (`gateway.clock.steady.Frame`), and the
+*When the hub's clock is set* meanwhile, what came is told in the time of before (`gateway.visits.frame`), and the
 connection ends: the next begins with the new time.
 
 A driver that raises has a bug. Its bytes are kept as a fault, and in full for a mended driver; the connection ends and
@@ -34,12 +34,13 @@ import math
 from collections import Counter
 
 from drivers.contract import Bookmark, Driver, Link, Obedient, Out, Rx, Tx
-from gateway.clock.steady import Frame
 from gateway.links.contract import Connection, NoPipe, Open
-from gateway.spool.raw import Bytes, Change, Kept, Reading
+from gateway.spool.raw import Change, Kept
 from gateway.spool.rows import Heard
 from gateway.spool.store import Spool
+from gateway.visits.frame import Frame
 from gateway.visits.orders import Orders, as_order
+from gateway.visits.packets import Bytes, Reading
 from vitals.block import Block
 from vitals.clock import Clock
 from vitals.errors import HjemvaktError, LinkError, StoreError

@@ -17,10 +17,9 @@ from pathlib import Path
 
 import psutil
 
-from gateway.app import SPOOL_FILE
 from gateway.clock.steady import steady_ns
 from gateway.spool.rows import Heard
-from gateway.spool.store import Spool
+from gateway.spool.store import SPOOL_FILE, Spool
 from gateway.tasks import ended
 from tests.faults.kills import GIVE_UP_S, loaded, until_stored
 from tests.faults.ledger import Ledger, compare, looking_into, shown_readings, sound, stored

@@ -19,10 +19,10 @@ from gateway import VERSION, door, metrics
 from gateway.clock.hub import HubClock
 from gateway.config import UplinkConfig, load
 from gateway.metrics import Parts, serve
-from gateway.spool.raw import Bytes
 from gateway.spool.store import Spool
 from gateway.tasks import ended
 from gateway.uplink.sending import Uplink
+from gateway.visits.packets import Bytes
 from gateway.visits.session import Session
 from tests.gateway.test_app import ROOT, configuration, process
 from tests.gateway.uplink.broker import PASSWORD, Broker, Server

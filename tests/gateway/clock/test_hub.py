@@ -3,7 +3,7 @@
 import pytest
 
 from gateway.clock.hub import MOST_S, ROUND_S, SET_SINCE_NS, HubClock, is_set
-from gateway.clock.steady import JUMP_S
+from gateway.visits.frame import JUMP_S
 from vitals.clock import MS, NS, ManualClock
 
 NOW_NS = 1_790_000_000 * NS

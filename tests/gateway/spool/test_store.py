@@ -16,8 +16,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateway.clock import steady as boot_module
 from gateway.clock.steady import BOOT
+from gateway.spool import boots
 from gateway.spool.ledger import Entry
 from gateway.spool.rows import Heard, Stored
 from gateway.spool.schema import wipe
@@ -407,7 +407,7 @@ async def test_it_remembers_which_rows_are_of_which_boot_for_as_long_as_there_ar
 ) -> None:
     path = tmp_path / "spool.sqlite"
     for number, boot in enumerate(("first", "first", "second", "idle", "third"), 1):
-        monkeypatch.setattr(boot_module.prepare, "__defaults__", (boot,))
+        monkeypatch.setattr(boots.prepare, "__defaults__", (boot,))
         spool = await Spool.open(path)
         if boot != "idle":
             await spool.put([heard(number)])

@@ -13,10 +13,11 @@ from hypothesis import strategies as st
 from drivers.contract import Out, Rx
 from gateway.links.contract import Connection, Open
 from gateway.spool import raw
-from gateway.spool.raw import Bytes
 from gateway.spool.store import Spool
 from gateway.tasks import ended
+from gateway.visits import packets as packets_module
 from gateway.visits import session as session_module
+from gateway.visits.packets import Bytes
 from gateway.visits.session import Session
 from tests.gateway.visits.scripted import T0_NS, InMemory, Scripted, pulse
 from vitals.block import Block
@@ -117,7 +118,7 @@ async def test_the_first_half_of_a_record_is_kept_until_the_second_is_told(tmp_p
 async def test_a_device_that_sends_and_tells_nothing_fills_no_disk(
     spool: Spool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(raw, "MOST_UNTOLD", 3)
+    monkeypatch.setattr(packets_module, "MOST_UNTOLD", 3)
     seen = asyncio.Event()
 
     class Silent(Scripted):
