@@ -26,7 +26,7 @@ from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 
 from gateway.clock.hub import HubClock
 from gateway.clock.steady import steady_ns
-from gateway.config import UplinkConfig
+from gateway.config.model import UplinkConfig
 from gateway.spool.rows import Heard
 from gateway.spool.store import Spool
 from gateway.uplink.sending import Uplink

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from gateway.app import run
-from gateway.config import load
+from gateway.config.file import load
 from gateway.identity.claim import claim
 from gateway.identity.held import summary
 from gateway.identity.seals import Seals

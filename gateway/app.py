@@ -20,12 +20,13 @@ from drivers.catalogue import find
 from gateway import VERSION
 from gateway.afar.configuration import Afar
 from gateway.clock.hub import HubClock, is_set
-from gateway.config import Config, Find
-from gateway.identity.held import needed, secure
+from gateway.config.model import Config, Find
+from gateway.identity.held import needed
 from gateway.identity.held import notes as identity_notes
 from gateway.identity.moment import wall
 from gateway.identity.renewal import Renewals
 from gateway.identity.seals import Seals
+from gateway.identity.secure import secure
 from gateway.spool.store import SPOOL_FILE, Spool
 from gateway.tasks import ended
 from gateway.uplink.sending import Uplink

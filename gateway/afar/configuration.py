@@ -23,7 +23,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from drivers.catalogue import find
-from gateway.config import Config, Find, desired
+from gateway.config.file import desired
+from gateway.config.model import Config, Find
 from gateway.files import store
 from gateway.identity.seals import Seals
 from gateway.tasks import ended

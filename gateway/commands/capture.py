@@ -24,7 +24,8 @@ from drivers import capture
 from drivers.catalogue import find
 from drivers.contract import Card, Driver, Link, Out, Rx, Tx
 from gateway.commands.scan import seconds
-from gateway.config import Config, DeviceConfig, configured, load
+from gateway.config.file import configured, load
+from gateway.config.model import Config, DeviceConfig
 from gateway.links.contract import Connection, Open
 from gateway.links.radios import reached
 from gateway.spool.store import SPOOL_FILE, Spool

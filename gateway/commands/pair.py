@@ -19,7 +19,8 @@ from pathlib import Path
 from drivers.catalogue import find
 from drivers.contract import Card, Link
 from gateway.commands.scan import seconds
-from gateway.config import Config, DeviceConfig, configured, load
+from gateway.config.file import configured, load
+from gateway.config.model import Config, DeviceConfig
 from gateway.links.bonding import TROUBLE, bond, bonds_of, found
 from gateway.links.radios import Chosen, reached
 from gateway.spool.store import SPOOL_FILE, Spool

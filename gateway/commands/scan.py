@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 
 from msgspec.structs import asdict
 
-from gateway.config import RadioConfig
+from gateway.config.model import RadioConfig
 from gateway.links.sightings import Sighting, listen
 from vitals.errors import ConfigError
 

@@ -36,7 +36,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from gateway.clock.steady import BOOT, steady_ns
-from gateway.config import LocalConfig
+from gateway.config.model import LocalConfig
 from gateway.home import words
 from gateway.home.recent import Recent
 from gateway.spool.rows import Heard

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from gateway.afar.wishes import Wished
 from gateway.clock.hub import is_set
-from gateway.config import LocalConfig
+from gateway.config.model import LocalConfig
 from gateway.home import words
 from gateway.home.asking import Questions, Ready, Said
 from gateway.home.local import Local

@@ -3,7 +3,9 @@
 A hub makes its own key, redeems a code for a certificate, and comes in by that; what it sends is sealed, and what it is
 told is believed only with the server's seal or signature.
 
-held.py      the identity on disk, and the next one in the making
+held.py      the identity on disk
+draft.py     another in the making, and how it becomes the hub's
+secure.py    the connection to the broker, made safe by it
 claim.py     `hjemvakt gateway claim CODE`: become one of the server's gateways
 renewal.py   the next certificate, asked for in time
 moment.py    what time it is at least, for certificates

@@ -18,8 +18,9 @@ from typing import NamedTuple, TypeVar
 
 import msgspec
 
-from gateway.config import Config
-from gateway.identity.held import Held, draft, held, needed
+from gateway.config.model import Config
+from gateway.identity.draft import draft
+from gateway.identity.held import Held, held, needed
 from gateway.spool.schema import wipe
 from gateway.spool.store import SPOOL_FILE, Spool
 from vitals.errors import ConfigError, LinkError, WireError

@@ -16,8 +16,9 @@ from datetime import datetime
 from pathlib import Path
 from typing import Protocol
 
-from gateway.config import Config
-from gateway.identity.held import Held, draft, due, held
+from gateway.config.model import Config
+from gateway.identity.draft import draft
+from gateway.identity.held import Held, due, held
 from gateway.identity.moment import wall
 from vitals.errors import HjemvaktError
 from vitals.identity import Renewed, decode, encode

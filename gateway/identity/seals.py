@@ -18,13 +18,13 @@ import stat
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from gateway.identity.held import FOLDER
 from vitals.errors import ConfigError, WireError
 from vitals.seal import Key, bound, is_signed, split_signed, unseal
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-FOLDER = "identity"
 BATCH_KEY = "batch.key"
 SERVER_KEY = "server.pub"
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gateway.config import RadioConfig
+from gateway.config.model import RadioConfig
 from gateway.tasks import ended
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from bleak.exc import BleakError
 from msgspec import Struct
 
 from drivers.catalogue import catalogue, short_uuid, takes
-from gateway.config import RadioConfig
+from gateway.config.model import RadioConfig
 from gateway.links.radios import reached
 from vitals.errors import LinkError
 

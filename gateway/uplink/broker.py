@@ -24,9 +24,9 @@ from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
-from gateway.config import UplinkConfig
-from gateway.identity.held import Secure
+from gateway.config.model import UplinkConfig
 from gateway.identity.seals import Seals
+from gateway.identity.secure import Secure
 from vitals import wire
 from vitals.clock import Clock
 from vitals.errors import LinkError

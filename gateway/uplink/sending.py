@@ -36,9 +36,9 @@ from paho.mqtt.enums import MQTTProtocolVersion
 from gateway.backoff import Backoff
 from gateway.clock.hub import HubClock
 from gateway.clock.steady import steady_ns
-from gateway.config import UplinkConfig
-from gateway.identity.held import Secure
+from gateway.config.model import UplinkConfig
 from gateway.identity.seals import Seals
+from gateway.identity.secure import Secure
 from gateway.spool.rows import Stored
 from gateway.spool.store import Spool
 from gateway.uplink.answered import Answered

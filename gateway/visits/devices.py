@@ -18,7 +18,7 @@ from msgspec.structs import replace
 from drivers.catalogue import catalogue, find
 from drivers.contract import Driver, Link
 from gateway.clock.hub import is_set
-from gateway.config import Config, DeviceConfig, Find
+from gateway.config.model import Config, DeviceConfig, Find
 from gateway.spool.store import Spool
 from gateway.tasks import ended
 from gateway.visits.orders import Orders

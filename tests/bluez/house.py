@@ -15,7 +15,7 @@ import msgspec
 import pytest
 
 from gateway import app
-from gateway.config import load
+from gateway.config.file import load
 from gateway.spool.store import Spool
 from tests.ports import free_port
 from vitals.block import Block

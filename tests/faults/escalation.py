@@ -40,7 +40,7 @@ import tomli_w
 from aiosmtpd.controller import Controller
 
 from gateway.clock.hub import HubClock
-from gateway.config import UplinkConfig
+from gateway.config.model import UplinkConfig
 from gateway.spool.rows import Heard
 from gateway.spool.store import Spool
 from gateway.tasks import ended

@@ -20,7 +20,8 @@ from typing import Any
 import tomli_w
 from argon2 import PasswordHasher
 
-from gateway.identity.seals import BATCH_KEY, FOLDER
+from gateway.identity.held import FOLDER
+from gateway.identity.seals import BATCH_KEY
 from server.broker import accounts
 from server.db import Database
 from server.fleet.seals import give_key

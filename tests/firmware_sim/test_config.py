@@ -9,7 +9,7 @@ import pytest
 from firmware_sim.__main__ import main
 from firmware_sim.config import home_name, load
 from firmware_sim.kinds import kinds
-from gateway.config import load as load_gateway
+from gateway.config.file import load as load_gateway
 from vitals.errors import ConfigError
 
 ROOT = Path(__file__).parents[2]

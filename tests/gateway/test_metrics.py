@@ -17,7 +17,8 @@ from prometheus_client.parser import text_string_to_metric_families as read_text
 from drivers.contract import Rx
 from gateway import VERSION, door, metrics
 from gateway.clock.hub import HubClock
-from gateway.config import UplinkConfig, load
+from gateway.config.file import load
+from gateway.config.model import UplinkConfig
 from gateway.metrics import Parts, serve
 from gateway.spool.store import Spool
 from gateway.tasks import ended

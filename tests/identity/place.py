@@ -10,13 +10,13 @@ from pathlib import Path
 import tomli_w
 
 from gateway.clock.hub import HubClock
-from gateway.config import Config as HubConfig
-from gateway.config import load
+from gateway.config.file import load
+from gateway.config.model import Config as HubConfig
 from gateway.identity.claim import claim
-from gateway.identity.held import secure
 from gateway.identity.moment import Told, nobody
 from gateway.identity.renewal import Renewals
 from gateway.identity.seals import Seals
+from gateway.identity.secure import secure
 from gateway.spool.rows import Heard
 from gateway.spool.store import Spool
 from gateway.tasks import ended

@@ -15,11 +15,12 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding
 from msgspec.structs import replace
 
-from gateway.config import Config as HubConfig
-from gateway.config import Tls
+from gateway.config.model import Config as HubConfig
+from gateway.config.model import Tls
 from gateway.identity import claim as claiming
 from gateway.identity.claim import claim
-from gateway.identity.held import draft, held
+from gateway.identity.draft import draft
+from gateway.identity.held import held
 from gateway.spool.rows import Heard
 from gateway.spool.store import Spool
 from server.config import BrokerTls

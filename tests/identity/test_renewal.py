@@ -11,7 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from gateway.identity.held import draft, due, held, notes, secure
+from gateway.identity.draft import draft
+from gateway.identity.held import due, held, notes
+from gateway.identity.secure import secure
 from server.fleet.seals import keyrings
 from server.identity import store
 from server.identity.authority import Authority

@@ -10,7 +10,7 @@ import pytest
 from msgspec.structs import replace
 
 from gateway import backoff
-from gateway.config import Config as HubConfig
+from gateway.config.model import Config as HubConfig
 from server.identity.authority import Authority
 from tests.identity.place import Place, home
 from tests.identity.visitor import Papers, Visitor, context

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from firmware_sim.config import load as load_homes
-from gateway.config import load as load_gateway
+from gateway.config.file import load as load_gateway
 from hjemvakt.demo.story import PLOTS, Step, missing, speaks_of, steps
 from hjemvakt.demo.town import CAST, Wishes, build
 from server.app import checked_municipality

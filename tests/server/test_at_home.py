@@ -6,7 +6,7 @@ import msgspec
 import pytest
 import sqlalchemy as sa
 
-from gateway.config import LocalConfig
+from gateway.config.model import LocalConfig
 from gateway.home.local import Local
 from gateway.spool.rows import Heard
 from gateway.spool.store import Spool

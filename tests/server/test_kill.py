@@ -19,7 +19,7 @@ import pytest
 import sqlalchemy as sa
 
 from gateway.clock.hub import HubClock
-from gateway.config import UplinkConfig
+from gateway.config.model import UplinkConfig
 from gateway.spool.rows import Heard
 from gateway.spool.store import Spool
 from gateway.uplink import window

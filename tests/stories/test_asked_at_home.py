@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from firmware_sim.body import Truth
-from gateway.config import LocalConfig
+from gateway.config.model import LocalConfig
 from gateway.home.local import Local
 from gateway.home.sheet import Home as Sheets
 from gateway.identity.seals import Seals

@@ -18,7 +18,7 @@ from typing import Any
 import msgspec
 
 from gateway.clock import hub
-from gateway.config import UplinkConfig
+from gateway.config.model import UplinkConfig
 from gateway.spool.rows import Heard
 from gateway.spool.store import Spool
 from gateway.uplink.sending import Uplink

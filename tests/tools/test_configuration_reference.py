@@ -9,7 +9,7 @@ from typing import Any, Union, get_args, get_origin, get_type_hints
 import msgspec
 import pytest
 
-from gateway.config import Config as GatewayConfig
+from gateway.config.model import Config as GatewayConfig
 from server.config import Config as ServerConfig
 from server.sentry import Watch
 from server.sentry import load as load_watch

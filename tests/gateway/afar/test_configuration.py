@@ -16,20 +16,20 @@ from hypothesis import strategies as st
 
 from gateway.afar import configuration as module
 from gateway.afar.configuration import FILE, Afar
-from gateway.config import Config, DeviceConfig, RadioConfig, UplinkConfig
+from gateway.config.model import Config, DeviceConfig, RadioConfig, UplinkConfig
 from gateway.identity.seals import Seals
 from gateway.spool.rows import Heard
 from gateway.spool.store import Spool
 from gateway.tasks import ended
 from gateway.visits.devices import Devices
 from gateway.visits.orders import Orders
+from tests.gateway.config.test_file import find
 from tests.gateway.identity.claimed import Claimed
 from tests.gateway.identity.test_seals import SealedServer
 from tests.gateway.links.test_bluetooth import ADDRESS, STRANGER, LocalLink, Peripheral, Socket, blocks
 from tests.gateway.links.test_bluetooth import link as link  # a fixture
 from tests.gateway.links.test_bluetooth import socket as socket
 from tests.gateway.test_app import configuration, process
-from tests.gateway.test_config import find
 from tests.gateway.uplink.broker import Broker
 from tests.gateway.visits.scripted import T0_NS, pulse
 from vitals import wire

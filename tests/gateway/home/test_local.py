@@ -12,7 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.clock.steady import steady_ns
-from gateway.config import LocalConfig, load
+from gateway.config.file import load
+from gateway.config.model import LocalConfig
 from gateway.home import local as local_module
 from gateway.home.judge import Judge, made
 from gateway.home.local import KNOWN_S, REPEAT_S, Local

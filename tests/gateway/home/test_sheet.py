@@ -12,11 +12,12 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from gateway.afar.wishes import FILE
-from gateway.config import LocalConfig
+from gateway.config.model import LocalConfig
 from gateway.home.asking import ASIDE_S
 from gateway.home.local import Local
 from gateway.home.sheet import Home
-from gateway.identity.seals import FOLDER, SERVER_KEY, Seals
+from gateway.identity.held import FOLDER
+from gateway.identity.seals import SERVER_KEY, Seals
 from gateway.spool.rows import Heard
 from gateway.spool.store import Spool
 from tests.gateway.identity.claimed import Claimed as Keys

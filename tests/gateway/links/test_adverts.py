@@ -18,7 +18,7 @@ from bumble.transport.common import AsyncPipeSink
 
 from drivers.contract import Driver, Link
 from drivers.xiaomi_scale import MiScale
-from gateway.config import load
+from gateway.config.file import load
 from gateway.links.ble import Overheard, Radio, Target
 from gateway.links.bumble_backend import BumbleClient, BumbleHost, BumbleScanner
 from gateway.links.contract import MOST_WAITING

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from gateway.clock.hub import HubClock
 from gateway.clock.steady import BOOT, steady_ns
-from gateway.config import UplinkConfig
+from gateway.config.model import UplinkConfig
 from gateway.identity.seals import Seals
 from gateway.spool.rows import Heard, Status, Stored
 from gateway.spool.store import Spool

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from gateway.clock.hub import HubClock
-from gateway.config import UplinkConfig
+from gateway.config.model import UplinkConfig
 from gateway.spool.store import Spool
 from gateway.uplink import broker as broker_module
 from gateway.uplink.broker import Silence, is_silence, knock

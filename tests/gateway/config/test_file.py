@@ -8,11 +8,11 @@ import pytest
 from drivers import catalogue
 from drivers.contract import Driver, Serial
 from gateway.__main__ import main
-from gateway.config import load
+from gateway.config.file import load
 from tests.gateway.visits.scripted import DRIVERS
 from vitals.errors import ConfigError
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 
 GOOD = """
 name = "home-01"
