@@ -92,7 +92,7 @@ class Parts:
                       {link: links[link] for link in LINKS})  # fmt: skip
         faults: Counter[str] = Counter()
         for session in self._sessions():
-            for code, count in session.faults.items():
+            for code, count in session.account.faults.items():
                 faults[code if code in FAULTS else OTHER] += count
         yield _counts(CounterMetricFamily("hjemvakt_hub_faults", "Faults since the start", labels=["code"]), faults)
         yield _counts(

@@ -109,7 +109,7 @@ async def test_faults_are_told_by_their_code_and_a_code_that_nobody_knows_is_oth
     hub = Hub(spool)
     await hub.visited("fsecret fmore")
     await hub.visited("fagain", 1)
-    hub.sessions[0].faults["the patient's name"] += 1
+    hub.sessions[0].account.faults["the patient's name"] += 1
     told = await hub.samples()
     assert {key[1]: value for key, value in told.items() if key[0] == "hjemvakt_hub_faults_total"} == {
         "short packet": 3,

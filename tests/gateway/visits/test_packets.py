@@ -16,9 +16,10 @@ from gateway.spool import raw
 from gateway.spool.store import Spool
 from gateway.tasks import ended
 from gateway.visits import packets as packets_module
-from gateway.visits import session as session_module
+from gateway.visits import talk as talk_module
 from gateway.visits.packets import Bytes
 from gateway.visits.session import Session
+from gateway.visits.talk import Talk
 from tests.gateway.visits.scripted import T0_NS, InMemory, Scripted, pulse
 from vitals.block import Block
 from vitals.clock import ManualClock
@@ -234,9 +235,9 @@ async def test_a_stream_is_gathered(spool: Spool, monkeypatch: pytest.MonkeyPatc
         speed = 1000.0
 
     session = Session("oxi-1", Stream, spool, Fast(T0_NS))
-    gather_s = session.gather_s
-    assert gather_s == session_module.STREAM_GATHER_S / 1000
-    monkeypatch.setattr(Session, "gather_s", property(lambda _: pauses.append(gather_s) or 0.0))
+    gather_s = Talk(session.account, InMemory()).gather_s
+    assert gather_s == talk_module.STREAM_GATHER_S / 1000
+    monkeypatch.setattr(Talk, "gather_s", property(lambda _: pauses.append(gather_s) or 0.0))
     connection = InMemory()
     visit = asyncio.create_task(session.visit(opens(connection)))
     when = []
@@ -251,7 +252,7 @@ async def test_a_stream_is_gathered(spool: Spool, monkeypatch: pytest.MonkeyPatc
 
 
 async def test_a_conversation_is_not_held_up(spool: Spool, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(session_module, "STREAM_GATHER_S", 60.0)
+    monkeypatch.setattr(talk_module, "STREAM_GATHER_S", 60.0)
     connection = InMemory()
     said: list[str] = []
 

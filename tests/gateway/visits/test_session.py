@@ -10,7 +10,7 @@ from drivers.contract import Bookmark, Out, Rx, Tx
 from gateway.clock.steady import steady_ns
 from gateway.links.contract import Connection, NoPipe, Open
 from gateway.spool.store import Spool
-from gateway.visits import session as session_module
+from gateway.visits import talk as talk_module
 from gateway.visits.session import Session
 from tests.gateway.visits.scripted import T0_NS, InMemory, OnSerial, Scripted, pulse
 from vitals.block import Block
@@ -181,7 +181,7 @@ async def test_a_device_that_cannot_be_reached_is_lost(spool: Spool) -> None:
 async def test_a_serial_device_is_greeted_until_it_says_something_sensible(
     spool: Spool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(session_module, "HELLO_AGAIN_S", 0.02)
+    monkeypatch.setattr(talk_module, "HELLO_AGAIN_S", 0.02)
     connection = InMemory()
     answered = asyncio.Event()
 
@@ -197,7 +197,7 @@ async def test_a_serial_device_is_greeted_until_it_says_something_sensible(
     visit = asyncio.create_task(Session("disp-1", OnSerial, spool, CLOCK).visit(opens(connection)))
     async with asyncio.timeout(5):
         await answered.wait()
-    monkeypatch.setattr(session_module, "HELLO_AGAIN_S", 0)
+    monkeypatch.setattr(talk_module, "HELLO_AGAIN_S", 0)
     connection.drop()
     await visit
     assert connection.sent == ["hello\n"] * 3 + ["thanks"], "a fault is not an answer, a pulse is"
