@@ -127,7 +127,7 @@ async def _opened_home(
         return None
     from gateway.home.local import Local
     from gateway.home.sheet import Home
-    from gateway.home.tell import Voice
+    from gateway.home.voice import Voice
 
     voices = [Voice(config.local.tell)] if config.local.tell else []
     local = Local(config.local, spool, clock, silent_s, voices)

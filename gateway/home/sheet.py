@@ -29,7 +29,7 @@ from vitals.clock import NS, Clock
 from vitals.wire import Request
 
 if TYPE_CHECKING:
-    from gateway.home.tell import Teller
+    from gateway.home.voice import Teller
 
 LOOK_S = 5.0
 """How often it is looked whether something has become due, in the clock's seconds."""

@@ -153,7 +153,7 @@ async def test_her_answer_is_a_reading_of_hers_whenever_the_server_hears_of_it(l
     assert await sheets.answer(ready.id, "3") == "kept"
     assert sheets.sheet().note == "Thank you. Your answer is stored. The next question comes tomorrow at 8:00."
     await living.home.restart()
-    living.local._spool = sheets._questions._spool = living.home.spool
+    living.local._telling._spool = sheets._questions._spool = living.home.spool
     town.start_server()
     await living.spend(10)
     assert town.stored("Kari", "breathlessness") == [3.0]

@@ -16,8 +16,9 @@ from gateway.config.file import load
 from gateway.config.model import LocalConfig
 from gateway.home import local as local_module
 from gateway.home.judge import Judge, made
-from gateway.home.local import KNOWN_S, REPEAT_S, Local
+from gateway.home.local import KNOWN_S, Local
 from gateway.home.recent import HELD_S, KEEP, MOST, Recent
+from gateway.home.telling import REPEAT_S
 from gateway.spool.rows import Heard
 from gateway.spool.store import Spool
 from server.readings.store import recent

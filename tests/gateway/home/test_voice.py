@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from gateway.home import tell as tell_module
+from gateway.home import voice as tell_module
 from gateway.home import words
-from gateway.home.tell import Voice, speakable
+from gateway.home.voice import Voice, speakable
 from vitals.alarm import Level
 
 SPEAKS = "import sys, pathlib; pathlib.Path(sys.argv[1]).write_text(repr(sys.argv[2:]))"
