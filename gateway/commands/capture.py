@@ -157,7 +157,8 @@ async def _on_port(config: Config, device: DeviceConfig, session: Session, tape:
 
 async def _over_the_air(config: Config, device: DeviceConfig, session: Session, tape: Tape) -> None:
     """The first visit in which anything happened; connections that fail before that are tried again."""
-    from gateway.links.ble import Radio, Target
+    from gateway.links.ble import Radio
+    from gateway.links.target import Target
 
     done = asyncio.Event()
 

@@ -21,7 +21,8 @@ from drivers.contract import Card, Link
 from gateway.commands.scan import seconds
 from gateway.config.file import configured, load
 from gateway.config.model import Config, DeviceConfig
-from gateway.links.bonding import TROUBLE, bond, bonds_of, found
+from gateway.links.bonding import bond, bonds_of, found
+from gateway.links.gatt import NO_ANSWER
 from gateway.links.radios import Chosen, reached
 from gateway.spool.store import SPOOL_FILE, Spool
 from vitals.errors import ConfigError, LinkError
@@ -49,7 +50,7 @@ async def pair(config: Config, device: DeviceConfig, for_s: float) -> str:
         _say(f"{device.id} is there; pairing")
         try:
             await bond(radio, heard)
-        except TROUBLE as error:
+        except NO_ANSWER as error:
             raise LinkError(f"{device.id} did not pair ({error or type(error).__name__})", _mend(card)) from error
     return f"{device.id} is paired: {_NEXT}"
 

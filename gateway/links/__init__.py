@@ -2,6 +2,8 @@
 
 contract.py         what a session may expect of a connection
 ble.py              Bluetooth LE through bleak: one scanner, a visit when a device wakes
+target.py           a configured device, and what it told that nobody has taken yet
+gatt.py             a device that is connected to, and its pipes
 radios.py           which radio: BlueZ, or a controller of our own
 bluez.py            what BlueZ must be asked beside bleak
 bumble_backend.py   bleak over Bumble, and bumble_bonds.py its bonds in a file

@@ -7,15 +7,12 @@ import asyncio
 
 from bleak import BleakClient, BleakScanner
 from bleak.backends.device import BLEDevice
-from bleak.exc import BleakError
 
-from gateway.links.ble import CONNECT_S, Bonds
+from gateway.links.gatt import CONNECT_S, NO_ANSWER, Bonds
 from gateway.links.radios import Chosen
 from vitals.errors import ConfigError, LinkError
 
 BOND_S = 60.0
-TROUBLE = (BleakError, TimeoutError, OSError, EOFError)
-"""What the radios raise when a bond does not come about."""
 
 
 def bonds_of(radio: Chosen) -> Bonds:
@@ -29,14 +26,14 @@ async def found(radio: Chosen, address: str, for_s: float) -> BLEDevice | None:
     """The device, if it advertises within `for_s` seconds of the wall; raises LinkError."""
     try:
         return await BleakScanner.find_device_by_address(address, for_s, **radio.scanner)
-    except TROUBLE as error:
+    except NO_ANSWER as error:
         raise LinkError(
             f"the radio does not scan ({error})", "see that the adapter is there and switched on"
         ) from error
 
 
 async def bond(radio: Chosen, device: BLEDevice) -> None:
-    """Bumble wants a connection for it; BlueZ makes its own. Raises one of TROUBLE."""
+    """Bumble wants a connection for it; BlueZ makes its own. Raises one of NO_ANSWER."""
     bonds, address = bonds_of(radio), device.address.upper()
     client = BleakClient(device, timeout=CONNECT_S, **radio.client)
     async with asyncio.timeout(BOND_S):

@@ -16,10 +16,10 @@ from gateway.config.model import RadioConfig
 from gateway.tasks import ended
 
 if TYPE_CHECKING:
-    from gateway.links.ble import Bonds
     from gateway.links.bluez import BlueZ
     from gateway.links.bumble_backend import BumbleHost
     from gateway.links.contract import Ask
+    from gateway.links.gatt import Bonds
 
 
 @dataclass(frozen=True)

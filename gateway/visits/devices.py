@@ -105,8 +105,9 @@ async def when_set(clock: Clock, visits: Callable[[], Awaitable[None]]) -> None:
 def _start_radio(config: Config, wired: Sequence[Wired], clock: Clock, start: Start) -> "Radio | None":
     if config.radio.kind == "none":
         return None
-    from gateway.links.ble import Radio, Target
+    from gateway.links.ble import Radio
     from gateway.links.radios import chosen
+    from gateway.links.target import Target
 
     made_with = chosen(config.radio, Path(config.data))
     targets = [

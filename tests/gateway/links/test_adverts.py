@@ -19,9 +19,10 @@ from bumble.transport.common import AsyncPipeSink
 from drivers.contract import Driver, Link
 from drivers.xiaomi_scale import MiScale
 from gateway.config.file import load
-from gateway.links.ble import Overheard, Radio, Target
+from gateway.links.ble import Radio
 from gateway.links.bumble_backend import BumbleClient, BumbleHost, BumbleScanner
 from gateway.links.contract import MOST_WAITING
+from gateway.links.target import Overheard, Target
 from gateway.spool.store import Spool
 from gateway.tasks import ended
 from gateway.visits.session import Session

@@ -28,9 +28,10 @@ from bumble.transport.common import AsyncPipeSink, StreamPacketSink, StreamPacke
 
 from drivers.contract import Card
 from gateway.links import ble
-from gateway.links.ble import Radio, Target
+from gateway.links.ble import Radio
 from gateway.links.bumble_backend import BumbleClient, BumbleHost, BumbleScanner, _as_bleak
 from gateway.links.contract import Open
+from gateway.links.target import Target
 from gateway.spool.store import Spool
 from gateway.tasks import ended
 from gateway.visits.session import Session

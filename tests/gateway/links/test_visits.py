@@ -14,10 +14,12 @@ from bleak.exc import BleakError
 from bumble.link import LocalLink
 
 from gateway.links import ble
-from gateway.links.ble import BleConnection, Gone, Radio, Target
+from gateway.links.ble import Radio
 from gateway.links.bumble_backend import BumbleClient, BumbleHost
 from gateway.links.contract import Open
+from gateway.links.gatt import BleConnection
 from gateway.links.recovery import LOST_AFTER
+from gateway.links.target import Gone, Target
 from gateway.spool.store import Spool
 from gateway.tasks import ended
 from gateway.visits.session import Session
