@@ -14,7 +14,7 @@ The rooms, from the top; each stands on those below it, never on one above (`imp
     identity/   who this hub is, and whom it believes
     spool/      what the devices told, on disk until the server has it
     clock/      what time it is
-    config      what stands in gateway.toml
+    config/     what stands in gateway.toml
 
 `app` puts them together. `metrics` tells a monitor how they are. `door`, `files`, `tasks` and `backoff` are what many
 of them need: a question over HTTP, a file that is whole, a task that has ended, a wait that grows.
