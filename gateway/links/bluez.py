@@ -2,9 +2,7 @@
 
 bleak opens a connection to D-Bus for each visit and closes it again. Three things need one that stays:
 
-*Pairing.* BlueZ asks an agent, and without one every pairing ends in AuthenticationFailed. Ours answers for configured
-devices alone, and with six digits only where somebody is there to read them from the device (`hjemvakt pair`): a
-running gateway has no such person, and takes no bond with such a device that was made without the digits.
+*Pairing.* BlueZ asks an agent (`gateway.links.bluez_agent`).
 
 *Listening between visits.* BlueZ confirms an indication as soon as it has arrived, whether or not anybody has
 subscribed. A bonded device knows that it was subscribed to once, sends within milliseconds of connecting, takes the
@@ -23,7 +21,7 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 from bleak.exc import BleakDBusError, BleakError
 from dbus_fast import BusType, DBusFastError, Message, MessageType, Variant, unpack_variants
@@ -31,15 +29,12 @@ from dbus_fast.aio import MessageBus
 
 from drivers.catalogue import short_uuid
 from gateway.backoff import Backoff
+from gateway.links.bluez_agent import AGENT, AGENT_PATH, Agent, rejected
+from gateway.links.bluez_objects import ADAPTER, DEVICE, PIPE, Objects, device_of
 from gateway.links.contract import Ask
 from gateway.tasks import ended
 
 NAME = "org.bluez"
-AGENT_PATH = "/hjemvakt/agent"
-ADAPTER = "org.bluez.Adapter1"
-DEVICE = "org.bluez.Device1"
-PIPE = "org.bluez.GattCharacteristic1"
-AGENT = "org.bluez.Agent1"
 MANAGER = "org.bluez.AgentManager1"
 
 CALL_S = 10.0
@@ -63,7 +58,6 @@ _RULES = (
 _ALREADY = ("org.bluez.Error.InProgress", "org.bluez.Error.AlreadyExists")
 _AWAY = "org.freedesktop.DBus.Error.NameHasNoOwner"
 
-Capability = Literal["NoInputNoOutput", "KeyboardOnly"]
 Hear = Callable[[str, bytes], None]
 
 log = logging.getLogger(__name__)
@@ -84,20 +78,14 @@ class BlueZ:
     """
 
     def __init__(self, adapter: str | None = None, ask: Ask | None = None, bus: str | None = None) -> None:
-        self._adapter = f"/org/bluez/{adapter}" if adapter else None
-        self._ask = ask
+        self._agent = Agent(ask, self._reply, self._task)
+        self._objects = Objects(adapter)
         self._address = bus
         self._bus: MessageBus | None = None
         self._owner = ""
         self._watched: dict[str, Watched] = {}
-        self._adapters: dict[str, dict[str, Any]] = {}
-        self._devices: dict[str, str] = {}
-        """Address by path, of all that BlueZ knows."""
-        self._pipes: dict[str, str] = {}
-        """UUID by path, of all characteristics that BlueZ knows."""
         self._standing: dict[str, asyncio.Task[None]] = {}
         """By path of the characteristic: done when BlueZ has taken the subscription."""
-        self._typing: asyncio.Task[None] | None = None
         self._tasks: set[asyncio.Task[Any]] = set()
         self._changed = asyncio.Event()
         self.ready = asyncio.Event()
@@ -116,7 +104,7 @@ class BlueZ:
             return ["the system bus is not reached: no Bluetooth until it is"]
         if not self._owner:
             return ["bluetoothd does not run: no Bluetooth until it does"]
-        adapter = self._adapters.get(self._adapter_path() or "")
+        adapter = self._objects.adapters.get(self._objects.adapter() or "")
         if adapter is None:
             return ["there is no Bluetooth adapter: plug it in"]
         return [] if adapter.get("Powered", True) else ["the Bluetooth adapter is switched off"]
@@ -168,16 +156,15 @@ class BlueZ:
             return  # the bus will tell when it comes
         (objects,) = await self._call(NAME, "/", _OBJECTS, "GetManagedObjects")
         for path, interfaces in objects.items():
-            self._added(path, unpack_variants(interfaces))
+            self._objects.added(path, unpack_variants(interfaces))
         await self._register_agent()
         self.ready.set()
-        for path in list(self._pipes):
+        for path in self._objects.pipes():
             await self._stand(path)
 
     async def _register_agent(self) -> None:
-        capability: Capability = "KeyboardOnly" if self._ask else "NoInputNoOutput"
         for member, signature, body in (
-            ("RegisterAgent", "os", (AGENT_PATH, capability)),
+            ("RegisterAgent", "os", (AGENT_PATH, self._agent.capability)),
             # A device may ask for a bond by itself; BlueZ then turns to the agent that is the default.
             ("RequestDefaultAgent", "o", (AGENT_PATH,)),
         ):
@@ -193,8 +180,8 @@ class BlueZ:
         self._owner = ""
         for task in self._standing.values():
             task.cancel()
-        for known in (self._adapters, self._devices, self._pipes, self._standing):
-            known.clear()
+        self._standing.clear()
+        self._objects.clear()
         for call in list(self.gone):
             call()
 
@@ -245,49 +232,36 @@ class BlueZ:
         return None
 
     def _on_added(self, path: str, interfaces: Mapping[str, dict[str, Any]]) -> None:
-        self._added(path, interfaces)
+        self._objects.added(path, interfaces)
         if ADAPTER in interfaces:
             self.renewed.set()
         if PIPE in interfaces and self.ready.is_set():
             self._task(self._stand(path))
 
-    def _added(self, path: str, interfaces: Mapping[str, dict[str, Any]]) -> None:
-        if adapter := interfaces.get(ADAPTER):
-            self._adapters[path] = adapter
-        if device := interfaces.get(DEVICE):
-            self._devices[path] = str(device.get("Address", "")).upper()
-        if pipe := interfaces.get(PIPE):
-            self._pipes[path] = str(pipe.get("UUID", ""))
-
     def _on_removed(self, path: str, interfaces: Sequence[str]) -> None:
-        for interface, known in ((ADAPTER, self._adapters), (DEVICE, self._devices), (PIPE, self._pipes)):
-            if interface in interfaces:
-                known.pop(path, None)
+        self._objects.removed(path, interfaces)
         if PIPE in interfaces and (task := self._standing.pop(path, None)):
             task.cancel()
 
     def _on_properties(self, path: str, interface: str, changed: Mapping[str, Variant]) -> None:
-        if interface == ADAPTER and path in self._adapters:
-            self._adapters[path] |= unpack_variants(changed)
+        if interface == ADAPTER and path in self._objects.adapters:
+            self._objects.adapters[path] |= unpack_variants(changed)
         elif path in self._standing and "Value" in changed and (watched := self._watcher(path)):
             log.debug("BlueZ: %d bytes on %s", len(changed["Value"].value), path)
-            watched.hear(self._pipe(path), bytes(changed["Value"].value))
+            watched.hear(self._objects.pipe(path), bytes(changed["Value"].value))
 
     def _watcher(self, path: str) -> Watched | None:
-        return self._watched.get(self._devices.get(_device_of(path), ""))
-
-    def _pipe(self, path: str) -> str:
-        return short_uuid(self._pipes.get(path, ""))
+        return self._watched.get(self._objects.address(device_of(path)))
 
     # Standing subscriptions
 
     async def _stand(self, path: str) -> None:
         """Subscribe to a pipe of a bonded device, if it is one of ours; whoever visits sees whether that worked."""
         watched = self._watcher(path)
-        if watched is None or self._pipe(path) not in watched.pipes or path in self._standing:
+        if watched is None or self._objects.pipe(path) not in watched.pipes or path in self._standing:
             return
         with contextlib.suppress(BleakError, TimeoutError):
-            if await self._bonded(_device_of(path)):
+            if await self._bonded(device_of(path)):
                 await asyncio.shield(self._subscription(path))
 
     def _subscription(self, path: str) -> asyncio.Task[None]:
@@ -310,14 +284,16 @@ class BlueZ:
 
         Raises BleakError when BlueZ refuses a subscription.
         """
-        device = self._path(address)
+        device = self._objects.device(address)
         if device is None or not await self._bonded(device):
             return set()
         wanted = self._watched[address].pipes
-        paths = [path for path in self._pipes if _device_of(path) == device and self._pipe(path) in wanted]
+        paths = [
+            path for path in self._objects.pipes() if device_of(path) == device and self._objects.pipe(path) in wanted
+        ]
         for path in paths:
             await asyncio.shield(self._subscription(path))
-        return {self._pipe(path) for path in paths}
+        return {self._objects.pipe(path) for path in paths}
 
     # Connections
 
@@ -340,7 +316,7 @@ class BlueZ:
 
     async def bonded(self, address: str) -> bool:
         """Whether BlueZ holds a bond with the device; raises BleakError."""
-        path = self._path(address)
+        path = self._objects.device(address)
         return path is not None and await self._bonded(path)
 
     async def bond(self, address: str, client: object = None) -> None:
@@ -372,7 +348,7 @@ class BlueZ:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(CALL_S):
                 await self.ready.wait()
-        path = self._path(address)
+        path = self._objects.device(address)
         if path is None:
             return False
         with contextlib.suppress(BleakDBusError):  # it has gone by itself
@@ -390,50 +366,22 @@ class BlueZ:
         """The path of a device that advertises: bleak may have heard of it a moment before us; raises BleakError."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(SEEN_S):
-                while (path := self._path(address)) is None:  # noqa: ASYNC110 - a matter of milliseconds
+                while (path := self._objects.device(address)) is None:  # noqa: ASYNC110 - a matter of milliseconds
                     await asyncio.sleep(LOOK_S)
                 return path
         raise BleakError(f"BlueZ has not seen {address}")
-
-    def _path(self, address: str) -> str | None:
-        """The device's path, on our adapter where one is named."""
-        paths = [path for path, known in self._devices.items() if known == address]
-        ours = [path for path in paths if self._adapter is None or path.startswith(self._adapter + "/")]
-        return ours[0] if ours else None
 
     # The agent
 
     def _asked(self, call: Message) -> bool | Message:
         """BlueZ asks our agent; True: the answer comes later."""
         if call.interface != AGENT or call.sender != self._owner:
-            return Message.new_error(call, "org.bluez.Error.Rejected", "this agent is BlueZ's alone")
-        if call.member in ("Release", "Cancel"):
-            if self._typing:
-                self._typing.cancel()
-            return Message.new_method_return(call)
-        address = self._devices.get(str(call.body[0]), "")
+            return rejected(call, "this agent is BlueZ's alone")
+        address = self._objects.address(str(call.body[0])) if call.body else ""
         watched = self._watched.get(address)
-        answer = _ANSWERS.get(call.member or "")
-        if watched is None or answer is None:
-            log.warning("%s asked to be paired (%s) and was refused", address or "a device", call.member)
-            return _rejected(call, "it is not configured" if watched is None else "we cannot do that")
-        return answer(self, call, watched)
+        return self._agent.asked(call, address, watched.passkey if watched else None)
 
-    def _consent(self, call: Message, watched: Watched) -> Message:
-        """A bond without digits: for whom the card allows it."""
-        if watched.passkey:
-            return _rejected(call, "a bond with it needs the digits it shows")
-        return Message.new_method_return(call)
-
-    def _digits(self, call: Message, watched: Watched) -> bool | Message:
-        if self._ask is None:
-            return _rejected(call, "nobody is here to read the digits it shows")
-        self._typing = self._task(self._typed(call, self._ask))
-        return True
-
-    async def _typed(self, call: Message, ask: Ask) -> None:
-        digits = await ask()
-        answer = Message.new_method_return(call, "u", [digits]) if digits is not None else _rejected(call, "no digits")
+    async def _reply(self, answer: Message) -> None:
         if self._bus:
             await self._bus.send(answer)
 
@@ -441,7 +389,7 @@ class BlueZ:
 
     async def connected(self, address: str) -> bool:
         """Whether BlueZ says so; raises BleakError."""
-        path = self._path(address)
+        path = self._objects.device(address)
         return path is not None and await self._connected(path)
 
     async def let_go(self, address: str) -> bool:
@@ -449,7 +397,7 @@ class BlueZ:
 
         Raises BleakError, TimeoutError.
         """
-        path = self._path(address)
+        path = self._objects.device(address)
         if path is None or not await self._connected(path):
             return True
         await self._call(NAME, path, DEVICE, "Disconnect")
@@ -481,30 +429,7 @@ class BlueZ:
             await self._power(True)
 
     async def _power(self, on: bool) -> None:
-        path = self._adapter_path()
+        path = self._objects.adapter()
         if path is None:
             raise BleakError("there is no Bluetooth adapter")
         await self._call(NAME, path, _PROPERTIES, "Set", "ssv", ADAPTER, "Powered", Variant("b", on))
-
-    def _adapter_path(self) -> str | None:
-        if self._adapter:
-            return self._adapter if self._adapter in self._adapters else None
-        return min(self._adapters, default=None)
-
-
-_ANSWERS: Mapping[str, Callable[[BlueZ, Message, Watched], bool | Message]] = {
-    "RequestConfirmation": BlueZ._consent,
-    "RequestAuthorization": BlueZ._consent,
-    "AuthorizeService": lambda _, call, __: Message.new_method_return(call),
-    "RequestPasskey": BlueZ._digits,
-}
-"""What our agent can be asked. PIN codes are of classic Bluetooth, and showing digits needs a display."""
-
-
-def _rejected(call: Message, why: str) -> Message:
-    return Message.new_error(call, "org.bluez.Error.Rejected", why)
-
-
-def _device_of(path: str) -> str:
-    """The device's path in that of its characteristic, …/dev_X/serviceY/charZ."""
-    return path.rsplit("/", 2)[0]

@@ -1,24 +1,13 @@
 """bleak over Bumble: a Bluetooth host in Python, for a virtual radio or a controller that BlueZ does not own.
 
 bleak takes its backend as a class; `BumbleScanner` and `BumbleClient` are those classes, so everything above speaks
-bleak's public API and cannot tell the difference. Both are made with `host=`, the `BumbleHost` they share.
-
-The host outlives its controller: when the HCI transport dies, every connection is reported as lost, the transport is
-opened again with growing pauses, and whoever was scanning is scanning again.
-
-The host's own address is random, on purpose: Bumble's virtual link always stamps the random address on data packets,
-so a controller known by its public address never gets an answer. Where bonds are kept (`gateway.links.bumble_bonds`)
-it stays the same for as long as they do.
+bleak's public API and cannot tell the difference. Both are made with `host=`, the host they share
+(`gateway.links.bumble_host`).
 """
 
 import asyncio
-import contextlib
-import logging
-from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
-from bleak import BleakClient
 from bleak.args import SizedBuffer
 from bleak.assigned_numbers import gatt_char_props_to_strs
 from bleak.backends.characteristic import BleakGATTCharacteristic
@@ -30,175 +19,12 @@ from bleak.backends.service import BleakGATTService, BleakGATTServiceCollection
 from bleak.exc import BleakError
 from bleak.uuids import normalize_uuid_str
 from bumble import hci
-from bumble.att import ATT_Error
-from bumble.core import UUID, AdvertisingData, BaseBumbleError
-from bumble.core import TimeoutError as BumbleTimeout
-from bumble.device import Advertisement, Connection, Device, DeviceConfiguration, Peer
-from bumble.host import Host
-from bumble.keys import KeyStore
-from bumble.pairing import PairingConfig
-from bumble.transport import open_transport
-from bumble.transport.common import Transport
+from bumble.core import UUID, AdvertisingData
+from bumble.device import Advertisement, Connection, Peer
 
-from gateway.backoff import Backoff
-from gateway.links.bumble_bonds import BondFile, Person, own_address
-from gateway.links.contract import Ask
+from gateway.links.bumble_host import MOST_SEEN, BumbleHost, as_bleak
 
-RETRY_MOST_S = 10.0
-POWER_ON_S = 10.0
-READY_S = 5.0
-MOST_SEEN = 256
 LE_MTU = 247
-
-log = logging.getLogger(__name__)
-
-
-class BumbleHost:
-    """A Bumble host over a transport that may die; `run()` keeps it alive.
-
-    `bonds`: the file it keeps its bonds in; without, they last as long as the transport. `ask`: gives the digits that
-    a device shows, where there is a person to read them. Raises ConfigError when the file is damaged.
-    """
-
-    def __init__(self, transport: str, bonds: Path | None = None, ask: Ask | None = None) -> None:
-        self._spec = transport
-        self._bonds = bonds
-        self._ask = ask
-        self._address = own_address(bonds)
-        self._device: Device | None = None
-        self._scanners: list[BumbleScanner] = []
-        self.ready = asyncio.Event()
-        self.connecting = asyncio.Lock()
-        """Bumble takes one pending connection at a time."""
-
-    async def run(self) -> None:
-        """Open the transport, and again whenever it dies, for ever."""
-        backoff = Backoff(RETRY_MOST_S)
-        while True:
-            try:
-                async with contextlib.AsyncExitStack() as stack:
-                    transport = await open_transport(self._spec)
-                    stack.push_async_callback(_closed, transport)
-                    await self._power_on(transport)
-                    stack.callback(self._power_lost)
-                    backoff.reset()
-                    await transport.source.terminated
-            except (OSError, BaseBumbleError, BleakError) as error:
-                log.debug("HCI transport: %s", error)
-            log.warning("the radio at %s is gone: tried again", self._spec)
-            await asyncio.sleep(backoff.next_s())
-
-    @property
-    def device(self) -> Device:
-        """The host's Bumble device; raises BleakError while the transport is down."""
-        if self._device is None:
-            raise BleakError(f"the radio at {self._spec} is not there")
-        return self._device
-
-    async def bonded(self, address: str) -> bool:
-        """Whether we hold a bond with the device."""
-        return bool(await self._bonds_with(address))
-
-    async def bond(self, address: str, client: BleakClient) -> None:
-        """Make a bond with the device `client` is connected to, or encrypt the link with the one there is."""
-        await client.pair()
-
-    async def forget(self, address: str) -> bool:
-        """Throw our half of the bond away; False when there was none."""
-        names = await self._bonds_with(address)
-        for name in names:
-            await self._keys().delete(name)
-        return bool(names)
-
-    async def _bonds_with(self, address: str) -> list[str]:
-        """Bumble's names for the device: its address and, for one that is not random, what kind it is."""
-        return [name for name, _ in await self._keys().get_all() if name.partition("/")[0].upper() == address]
-
-    def _keys(self) -> KeyStore:
-        keys = self.device.keystore
-        assert keys is not None, "a host that is powered on has a key store"
-        return keys
-
-    async def add(self, scanner: "BumbleScanner") -> None:
-        """Scan for this scanner too; waits READY_S for a radio that is on its way, then raises BleakError."""
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(READY_S):
-                await self.ready.wait()
-        device = self.device
-        if not self._scanners:
-            await _scan(device)
-        self._scanners.append(scanner)
-
-    async def remove(self, scanner: "BumbleScanner") -> None:
-        if scanner in self._scanners:
-            self._scanners.remove(scanner)
-            if not self._scanners and self._device is not None:
-                async with _as_bleak():
-                    await self._device.stop_scanning()
-
-    async def _power_on(self, transport: Transport) -> None:
-        config = DeviceConfiguration(name="hjemvakt", address=self._address)
-        device = Device(config=config, host=Host(transport.source, transport.sink))
-        if self._bonds:
-            device.keystore = BondFile(str(self._address), str(self._bonds))
-        if ask := self._ask:
-            device.pairing_config_factory = lambda _: PairingConfig(delegate=Person(ask))
-        async with asyncio.timeout(POWER_ON_S):
-            async with _as_bleak():
-                await device.power_on()
-            device.on(Device.EVENT_ADVERTISEMENT, self._on_advertisement)
-            if self._scanners:
-                await _scan(device)
-        self._device = device
-        self.ready.set()
-
-    def _power_lost(self) -> None:
-        self.ready.clear()
-        device, self._device = self._device, None
-        if device is not None:
-            for connection in list(device.connections.values()):
-                connection.emit(Connection.EVENT_DISCONNECTION, 0)
-
-    def _on_advertisement(self, advertisement: Advertisement) -> None:
-        if self._device is not None and len(self._device.advertisement_accumulators) > MOST_SEEN:
-            self._device.advertisement_accumulators.clear()
-        for scanner in list(self._scanners):
-            scanner.on_advertisement(advertisement)
-
-
-async def _closed(transport: Transport) -> None:
-    with contextlib.suppress(OSError, BaseBumbleError):
-        await transport.close()
-
-
-async def _scan(device: Device) -> None:
-    async with _as_bleak():
-        await device.start_scanning(filter_duplicates=False)
-
-
-@contextlib.asynccontextmanager
-async def _as_bleak() -> AsyncIterator[None]:
-    """Bumble's errors as bleak's, and cancellation as it was meant.
-
-    When a connection breaks, Bumble cancels the future of the request under way: a cancellation that nobody asked of
-    this task, which becomes an error. And it waits with `asyncio.wait_for`, which in Python 3.11 swallows a
-    cancellation that comes in the instant its future is done: one that was asked for is raised again here, or the
-    gateway would not stop.
-    """
-    task = asyncio.current_task()
-    asked_before = task.cancelling() if task else 0
-    try:
-        yield
-    except BumbleTimeout as error:
-        raise TimeoutError(str(error)) from error
-    except (BaseBumbleError, ATT_Error) as error:
-        raise BleakError(f"{type(error).__name__}: {error}") from error
-    except asyncio.CancelledError as error:
-        if task and task.cancelling() > asked_before:
-            raise
-        raise BleakError("the connection broke") from error
-    if task and task.cancelling() > asked_before:
-        raise asyncio.CancelledError
 
 
 class BumbleScanner(BaseBleakScanner):
@@ -218,12 +44,12 @@ class BumbleScanner(BaseBleakScanner):
 
     async def start(self) -> None:
         self.seen_devices = {}
-        await self._host.add(self)
+        await self._host.add(self._on_advertisement)
 
     async def stop(self) -> None:
-        await self._host.remove(self)
+        await self._host.remove(self._on_advertisement)
 
-    def on_advertisement(self, advertisement: Advertisement) -> None:
+    def _on_advertisement(self, advertisement: Advertisement) -> None:
         advert = _advert(advertisement)
         if not self.is_allowed_uuid(advert.service_uuids):
             return
@@ -282,7 +108,7 @@ class BumbleClient(BaseBleakClient):
         return self._connection is not None
 
     async def connect(self, pair: bool, **kwargs: Any) -> None:
-        async with _as_bleak():
+        async with as_bleak():
             async with self._host.connecting:
                 connection = await self._host.device.connect_le(self._peer_address, timeout=self._timeout)
             self._connection = connection
@@ -301,7 +127,7 @@ class BumbleClient(BaseBleakClient):
     async def disconnect(self) -> None:
         if self._connection is None:
             return
-        async with _as_bleak():
+        async with as_bleak():
             await self._connection.disconnect()
             await self._gone.wait()
 
@@ -309,7 +135,7 @@ class BumbleClient(BaseBleakClient):
         """Encrypt the link with the bond there is; else make one."""
         connection = self._connected
         bonded = await self._host.bonded(self.address.upper())
-        async with _as_bleak():
+        async with as_bleak():
             await (connection.encrypt() if bonded else connection.pair())
 
     async def unpair(self) -> None:
@@ -326,11 +152,11 @@ class BumbleClient(BaseBleakClient):
         return await self._read(descriptor.handle)
 
     async def write_gatt_char(self, characteristic: BleakGATTCharacteristic, data: SizedBuffer, response: bool) -> None:
-        async with _as_bleak():
+        async with as_bleak():
             await self._client.write_value(characteristic.handle, bytes(data), response)
 
     async def write_gatt_descriptor(self, descriptor: BleakGATTDescriptor, data: SizedBuffer) -> None:
-        async with _as_bleak():
+        async with as_bleak():
             await self._client.write_value(descriptor.handle, bytes(data), True)
 
     async def start_notify(
@@ -339,15 +165,15 @@ class BumbleClient(BaseBleakClient):
         def on_value(value: bytes) -> None:
             callback(bytearray(value))
 
-        async with _as_bleak():
+        async with as_bleak():
             await self._client.subscribe(characteristic.obj, on_value)
 
     async def stop_notify(self, characteristic: BleakGATTCharacteristic) -> None:
-        async with _as_bleak():
+        async with as_bleak():
             await self._client.unsubscribe(characteristic.obj)
 
     async def _read(self, handle: int) -> bytearray:
-        async with _as_bleak():
+        async with as_bleak():
             return bytearray(await self._client.read_value(handle))
 
     @property

@@ -17,7 +17,7 @@ from gateway.tasks import ended
 
 if TYPE_CHECKING:
     from gateway.links.bluez import BlueZ
-    from gateway.links.bumble_backend import BumbleHost
+    from gateway.links.bumble_host import BumbleHost
     from gateway.links.contract import Ask
     from gateway.links.gatt import Bonds
 
@@ -50,8 +50,9 @@ def chosen(radio: RadioConfig, data: Path | None = None, ask: "Ask | None" = Non
     """What to reach `radio` with. `data`: the folder for bonds, without which none are made; `ask`: for the digits."""
     if radio.kind == "bumble":
         _spare_cryptography()
-        from gateway.links.bumble_backend import BumbleClient, BumbleHost, BumbleScanner
+        from gateway.links.bumble_backend import BumbleClient, BumbleScanner
         from gateway.links.bumble_bonds import BONDS_FILE
+        from gateway.links.bumble_host import BumbleHost
 
         host = BumbleHost(radio.transport or "", data / BONDS_FILE if data else None, ask)
         return Chosen({"backend": BumbleScanner, "host": host}, {"backend": BumbleClient, "host": host}, host)

@@ -236,6 +236,6 @@ def test_what_cannot_be_done_is_told_in_one_line_and_leaves_no_file(
 def test_a_radio_that_is_not_there_is_told_in_one_line(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("gateway.links.bumble_backend.READY_S", 0.1)
+    monkeypatch.setattr("gateway.links.bumble_host.READY_S", 0.1)
     assert main(["scan", "--radio", "bumble", "--transport", f"unix:{tmp_path}/nothing"]) == 2
     assert "does not scan" in capsys.readouterr().err

@@ -11,6 +11,7 @@ from typing import Any
 from dbus_fast import Message, MessageType, Variant
 
 from gateway.links import bluez as module
+from gateway.links import bluez_agent, bluez_objects
 
 ADDRESS = "F0:00:00:00:00:01"
 ADAPTER = "/org/bluez/hci0"
@@ -48,9 +49,9 @@ class FakeBlueZ:
         self.agents.clear()
         self.subscribed.clear()
         self.objects = {
-            ADAPTER: {module.ADAPTER: {"Powered": True}},
-            CUFF: {module.DEVICE: {"Address": ADDRESS, "Paired": bonded, "Connected": False}},
-            STRANGER: {module.DEVICE: {"Address": "F0:00:00:00:00:02", "Paired": False, "Connected": False}},
+            ADAPTER: {bluez_objects.ADAPTER: {"Powered": True}},
+            CUFF: {bluez_objects.DEVICE: {"Address": ADDRESS, "Paired": bonded, "Connected": False}},
+            STRANGER: {bluez_objects.DEVICE: {"Address": "F0:00:00:00:00:02", "Paired": False, "Connected": False}},
         }
         if pipes:
             self.objects |= self._pipes()
@@ -71,14 +72,20 @@ class FakeBlueZ:
     def value(self, path: str, data: bytes) -> None:
         """A value arrived: it is told once for each subscription."""
         for _ in range(self.subscribed.count(path)):
-            body = [module.PIPE, {"Value": Variant("ay", data)}, []]
+            body = [bluez_objects.PIPE, {"Value": Variant("ay", data)}, []]
             self._tell("PropertiesChanged", "sa{sv}as", body, path=path)
 
     async def ask(self, member: str, device: str = CUFF, sender: str | None = None) -> Message:
         """Ask the agent something, as BlueZ does; its answer."""
         signature, body = ("ou", [device, 123456]) if member == "RequestConfirmation" else ("o", [device])
         call = Message(
-            ":1.0", module.AGENT_PATH, module.AGENT, member, MessageType.METHOD_CALL, signature=signature, body=body
+            ":1.0",
+            bluez_agent.AGENT_PATH,
+            bluez_agent.AGENT,
+            member,
+            MessageType.METHOD_CALL,
+            signature=signature,
+            body=body,
         )
         call.sender = self.owner if sender is None else sender
         self._serial += 1
@@ -139,7 +146,7 @@ class FakeBlueZ:
             case "GetManagedObjects":
                 return "a{oa{sa{sv}}}", [{path: _packed(interfaces) for path, interfaces in self.objects.items()}]
             case "GetAll":
-                return "a{sv}", [_variants(self.objects[path][module.DEVICE])]
+                return "a{sv}", [_variants(self.objects[path][bluez_objects.DEVICE])]
             case "RegisterAgent":
                 self.agents.append(message.body[1])
             case "StartNotify":
@@ -151,7 +158,7 @@ class FakeBlueZ:
                 await self._pair(path)
             case "Connect" | "Disconnect":
                 if not self.holds_on:
-                    self.objects[path][module.DEVICE]["Connected"] = member == "Connect"
+                    self.objects[path][bluez_objects.DEVICE]["Connected"] = member == "Connect"
             case "RemoveDevice":
                 self.remove(message.body[0])
         return "", []
@@ -159,7 +166,7 @@ class FakeBlueZ:
     async def _pair(self, path: str) -> None:
         answer = await self.ask("RequestConfirmation", path)
         assert answer.message_type is MessageType.METHOD_RETURN
-        self.objects[path][module.DEVICE]["Paired"] = True
+        self.objects[path][bluez_objects.DEVICE]["Paired"] = True
 
     def remove(self, device: str) -> None:
         for path in [path for path in self.objects if path.startswith(device)]:
@@ -168,7 +175,8 @@ class FakeBlueZ:
     def _pipes(self) -> dict[str, dict[str, dict[str, Any]]]:
         uuid = "0000{}-0000-1000-8000-00805f9b34fb"
         return {
-            path: {module.PIPE: {"UUID": uuid.format(pipe)}} for path, pipe in ((PIPE, "2a35"), (OTHER_PIPE, "2a08"))
+            path: {bluez_objects.PIPE: {"UUID": uuid.format(pipe)}}
+            for path, pipe in ((PIPE, "2a35"), (OTHER_PIPE, "2a08"))
         }
 
     def _tell(self, member: str, signature: str, body: list[Any], sender: str = "", path: str = "/") -> None:

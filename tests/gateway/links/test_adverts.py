@@ -20,7 +20,8 @@ from drivers.contract import Driver, Link
 from drivers.xiaomi_scale import MiScale
 from gateway.config.file import load
 from gateway.links.ble import Radio
-from gateway.links.bumble_backend import BumbleClient, BumbleHost, BumbleScanner
+from gateway.links.bumble_backend import BumbleClient, BumbleScanner
+from gateway.links.bumble_host import BumbleHost
 from gateway.links.contract import MOST_WAITING
 from gateway.links.target import Overheard, Target
 from gateway.spool.store import Spool

@@ -29,7 +29,8 @@ from bumble.transport.common import AsyncPipeSink, StreamPacketSink, StreamPacke
 from drivers.contract import Card
 from gateway.links import ble
 from gateway.links.ble import Radio
-from gateway.links.bumble_backend import BumbleClient, BumbleHost, BumbleScanner, _as_bleak
+from gateway.links.bumble_backend import BumbleClient, BumbleScanner
+from gateway.links.bumble_host import BumbleHost, as_bleak
 from gateway.links.contract import Open
 from gateway.links.target import Target
 from gateway.spool.store import Spool
@@ -175,7 +176,7 @@ async def socket(link: LocalLink, tmp_path: Path) -> AsyncIterator[Socket]:
 
 @pytest.fixture
 async def host(socket: Socket, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[BumbleHost]:
-    monkeypatch.setattr("gateway.links.bumble_backend.RETRY_MOST_S", 0.1)
+    monkeypatch.setattr("gateway.links.bumble_host.RETRY_MOST_S", 0.1)
     host = BumbleHost(socket.spec)
     task = asyncio.create_task(host.run())
     async with asyncio.timeout(5):
@@ -269,7 +270,7 @@ async def test_a_cancellation_that_was_swallowed_below_still_ends_the_task() -> 
     waiting = asyncio.Event()
 
     async def swallows() -> None:
-        async with _as_bleak():
+        async with as_bleak():
             waiting.set()
             with contextlib.suppress(asyncio.CancelledError):
                 await asyncio.get_running_loop().create_future()
@@ -285,7 +286,7 @@ async def test_a_cancellation_nobody_asked_for_is_a_broken_connection() -> None:
     request = asyncio.get_running_loop().create_future()
     asyncio.get_running_loop().call_soon(request.cancel)
     with pytest.raises(BleakError, match="the connection broke"):
-        async with _as_bleak():
+        async with as_bleak():
             await request
 
 

@@ -17,8 +17,9 @@ from bumble.pairing import PairingConfig, PairingDelegate
 
 from gateway.links import ble, bumble_bonds
 from gateway.links.ble import Radio
-from gateway.links.bumble_backend import BumbleClient, BumbleHost, BumbleScanner
+from gateway.links.bumble_backend import BumbleClient, BumbleScanner
 from gateway.links.bumble_bonds import BONDS_FILE
+from gateway.links.bumble_host import BumbleHost
 from gateway.links.target import Target
 from gateway.spool.store import Spool
 from gateway.tasks import ended

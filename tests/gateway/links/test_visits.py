@@ -15,7 +15,8 @@ from bumble.link import LocalLink
 
 from gateway.links import ble
 from gateway.links.ble import Radio
-from gateway.links.bumble_backend import BumbleClient, BumbleHost
+from gateway.links.bumble_backend import BumbleClient
+from gateway.links.bumble_host import BumbleHost
 from gateway.links.contract import Open
 from gateway.links.gatt import BleConnection
 from gateway.links.recovery import LOST_AFTER
