@@ -27,6 +27,8 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 import server.app
+import server.ingest.come
+import server.ingest.pile
 import server.ingest.store
 import server.readings.shelf
 import server.watch
@@ -114,7 +116,7 @@ def inside(folder: Path, people: int, messages: int, *, stages: bool) -> None:
     house.receive_many(made[:1])
     gc.collect()
     gc.freeze()
-    gc.set_threshold(GARBAGE)
+    gc.set_threshold(*GARBAGE)
     with _timed() if stages else contextlib.nullcontext({}) as spent:
         wall_s, core_s = time.perf_counter(), time.process_time()
         for start in range(1, len(made), GATHERED):
@@ -152,9 +154,9 @@ def _least(folder: Path, made: list[tuple[str, bytes]]) -> float:
 
 STAGES: dict[str, tuple[Any, str]] = {
     "decoding": (server.ingest.store, "open_parcel"),
-    "filing in columns": (server.ingest.store, "ordinary"),
-    "dedupe, journal, memory": (server.ingest.store, "keep"),
-    "what has come, by gateway": (server.ingest.store, "_remember"),
+    "filing in columns": (server.ingest.pile, "ordinary"),
+    "dedupe, journal, memory": (server.ingest.pile, "keep"),
+    "what has come, by gateway": (server.ingest.come.Come, "remember"),
     "rules and alarms": (server.watch.Watch, "look"),
 }
 

@@ -13,7 +13,7 @@ import sqlalchemy as sa
 import server.alarms.store as alarm_store
 import server.held.store as held
 import server.ingest.filing as filing
-import server.ingest.store as ingest_store
+import server.ingest.pile as ingest_pile
 import triage.programme
 from gateway.reserve import Reserve
 from gateway.spoolfile import File
@@ -92,7 +92,7 @@ def known_only_by_its_row(stack: ExitStack) -> None:
 
 def _row_by_row(stack: ExitStack) -> None:
     """Nothing takes the ordinary lane: what is planted in `server.ingest.filing` is for all rows."""
-    _in_place_of(stack, ingest_store, "ordinary", lambda *_: None)
+    _in_place_of(stack, ingest_pile, "ordinary", lambda *_: None)
 
 
 def the_patient_of_the_hour(stack: ExitStack) -> None:
