@@ -6,6 +6,7 @@ whose rows have all come before adds nothing to either.
 Nothing here is acknowledged. The acknowledgements are returned, and the caller sends them after the commit.
 """
 
+import operator
 from collections import deque
 from collections.abc import Container, Iterator, Sequence
 from typing import NamedTuple
@@ -38,6 +39,11 @@ class Early(NamedTuple):
 
     messages: Sequence[Message]
     sections: Sequence[Section]
+
+    def begins(self, messages: Sequence[Message], place: int) -> bool:
+        """Whether it is of the messages from that place on, all of them."""
+        there = messages[place : place + len(self.messages)]
+        return len(there) == len(self.messages) and all(map(operator.is_, there, self.messages))
 
 
 class Taken(msgspec.Struct):
@@ -92,7 +98,7 @@ def _portions(
     waiting = deque(early)
     start = place = size = 0
     while place < len(messages):
-        read = waiting[0] if waiting and messages[place] is waiting[0].messages[0] else None
+        read = waiting[0] if waiting and waiting[0].begins(messages, place) else None
         more = len(messages[place][1])
         if start < place and (read or size + more > PORTION_BYTES):
             yield messages[start:place], ()

@@ -10,7 +10,8 @@ from paho.mqtt.enums import CallbackAPIVersion
 from server import broker
 from server.broker import Endpoint, Running
 from server.config import Broker as BrokerConfig
-from server.ingest.inbox import Inbox, _Heard
+from server.ingest.inbox import Inbox
+from server.ingest.waiting import Heard
 from tests.mqtt import end
 from tests.server.conftest import START_NS, Town, acknowledged, spo2
 from vitals.clock import NS
@@ -104,7 +105,7 @@ def test_while_the_database_cannot_take_it_nothing_is_acknowledged_and_then_all_
     full, tried = threading.Event(), threading.Event()
     full.set()
 
-    def receive(messages: Sequence[tuple[str, bytes]]) -> list[tuple[str, bytes]]:
+    def receive(messages: Sequence[tuple[str, bytes]], _: object) -> list[tuple[str, bytes]]:
         if full.is_set():
             tried.set()
             raise OSError("disk full")
@@ -130,7 +131,7 @@ def test_a_server_that_is_killed_before_it_stored_gets_the_message_again(town: T
     server, and there the gateway sends again what nobody has acknowledged."""
     tried = threading.Event()
 
-    def dies(_: Sequence[tuple[str, bytes]]) -> list[tuple[str, bytes]]:
+    def dies(*_: object) -> list[tuple[str, bytes]]:
         tried.set()
         raise OSError
 
@@ -158,7 +159,7 @@ def test_an_alarm_is_stored_before_all_that_came_before_it_and_answered_in_its_t
     answered: list[int] = []
     busy, come, done = threading.Event(), threading.Semaphore(0), threading.Event()
 
-    def receive(messages: Sequence[tuple[str, bytes]]) -> list[tuple[str, bytes]]:
+    def receive(messages: Sequence[tuple[str, bytes]], _: object) -> list[tuple[str, bytes]]:
         stored.extend(payload.decode() for _, payload in messages)
         busy.set()
         if "first" in stored[-1]:
@@ -191,11 +192,11 @@ def test_an_alarm_is_stored_before_all_that_came_before_it_and_answered_in_its_t
 def test_an_ear_whose_thread_has_ended_says_so() -> None:
     """Nothing would be stored any more, and the broker would still look well."""
 
-    def receive(_: Sequence[object]) -> list[tuple[str, bytes]]:
+    def receive(*_: object) -> list[tuple[str, bytes]]:
         raise SystemExit
 
     inbox = Inbox(Endpoint("127.0.0.1", 1, "server", "", mqtt5=True), receive)
-    inbox._heard.put(_Heard(1, 1, 0, 1, ("hjemvakt/1/gw-1/up/obs", b"{}")))
+    inbox._waiting.put(Heard(1, 0, 1, ("hjemvakt/1/gw-1/up/obs", b"{}")))
     inbox._thread.start()
     inbox._thread.join(WAIT_S)
     assert inbox.problem() == "the thread that stores readings has stopped"

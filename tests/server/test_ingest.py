@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from server.fleet.store import quarantine
 from server.ingest import pile, store
+from server.ingest.come import Come
 from server.ingest.parcel import Parcel
 from server.readings import journal
 from server.readings.store import events, latest
@@ -62,7 +63,7 @@ def test_where_the_database_cannot_take_it_nothing_is_acknowledged_and_later_it_
 ) -> None:
     message = town.batch(town.rows(spo2(94, START_NS)))
     with monkeypatch.context() as patch:
-        patch.setattr(store, "_remember", _disk_full)
+        patch.setattr(Come, "remember", _disk_full)
         with pytest.raises(sa.exc.OperationalError):
             town.server.receive(*message)
     assert town.values("eva") == []
