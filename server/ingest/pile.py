@@ -8,6 +8,7 @@ is set aside with its bytes.
 import logging
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from typing import NamedTuple
 
 import msgspec
@@ -25,7 +26,7 @@ from server.ingest.filing import Filed, Refused, file
 from server.ingest.lane import ordinary, owned, owners_of
 from server.ingest.parcel import Message, Parcel, Spoilt
 from server.ingest.ranges import runs
-from server.patients.store import Whose, whose
+from server.patients.store import Whose, assigned
 from server.readings.fresh import Fresh
 from server.readings.sheaf import Sheaf, join
 from server.readings.sheaf import sheaf as sheaf_of
@@ -74,6 +75,8 @@ class Pile:
         self.acknowledge: list[Message] = []
         self._moment = moment
         self._come = Come()
+        self._whose = Whose()
+        self._asked: set[str] = set()
         self._sheaves: list[Sheaf] = []
         self._events: list[Occurrence] = []
         self._aside: list[Unfiled] = []
@@ -82,11 +85,17 @@ class Pile:
         """Keep this with its bytes, unacknowledged."""
         self._aside.append(one)
 
+    def ask(self, tx: sa.Connection, devices: AbstractSet[str]) -> None:
+        """Learn whose these devices were. Many at once cost hardly more than one."""
+        if unknown := devices - self._asked:
+            self._whose.add(assigned(tx, unknown))
+            self._asked |= unknown
+
     def file(self, tx: sa.Connection, parcels: Sequence[Parcel]) -> None:
         """Pile up what is new in these, with an acknowledgement for each."""
         if not parcels:
             return
-        owners = whose(tx, set().union(*(parcel.devices() for parcel in parcels)))
+        self.ask(tx, set().union(*(parcel.devices() for parcel in parcels)))
         self._come.recall(tx, {(parcel.gateway, parcel.epoch) for parcel in parcels})
         fresh = []
         for parcel in parcels:
@@ -98,7 +107,7 @@ class Pile:
             if numbers := runs(parcel.numbers()):
                 ack = Ack(parcel.epoch, numbers, self._moment.now_ns)
                 self.acknowledge.append(acknowledgement(parcel.gateway, parcel.key, ack))
-        self._file_new(fresh, owners)
+        self._file_new(fresh)
 
     def file_early(self, tx: sa.Connection, sections: Sequence[Section], reads: Mapping[int, Read]) -> list[Read]:
         """The same of batches that were read early: those `reads` of the sections, by their place, that are believed.
@@ -109,9 +118,9 @@ class Pile:
         if not reads:
             return []
         letters = [read.letter for read in reads.values()]
-        owners = whose(tx, set().union(*(letter.devices for letter in letters)))
+        self.ask(tx, set().union(*(letter.devices for letter in letters)))
         self._come.recall(tx, {(letter.gateway, letter.epoch) for letter in letters})
-        return [read for section in sections for read in self._file_section(section, reads, owners)]
+        return [read for section in sections for read in self._file_section(section, reads)]
 
     def write(self, tx: sa.Connection) -> tuple[Fresh, set[str]]:
         """Write it all; returns what of it was filed now, and whose questions changed. What is held is stored, but not
@@ -128,11 +137,11 @@ class Pile:
 
     # --- read early
 
-    def _file_section(self, section: Section, reads: Mapping[int, Read], whose: Whose) -> list[Read]:
+    def _file_section(self, section: Section, reads: Mapping[int, Read]) -> list[Read]:
         """File what is ordinary; returns what is not."""
         owners: dict[str, str] = {}
         given = [reads.get(letter.place) for letter in section.letters]
-        chosen = [read is not None and self._is_ordinary(read, whose, owners) for read in given]
+        chosen = [read is not None and self._is_ordinary(read, owners) for read in given]
         if any(chosen):
             rows = np.repeat(np.array(chosen, np.bool_), [letter.rows for letter in section.letters])
             found = section.columns()
@@ -144,13 +153,13 @@ class Pile:
             self.acknowledge.append(acknowledgement(read.letter.gateway, read.key, ack))
         return [read for read, good in zip(given, chosen, strict=True) if read is not None and not good]
 
-    def _is_ordinary(self, read: Read, whose: Whose, owners: dict[str, str]) -> bool:
+    def _is_ordinary(self, read: Read, owners: dict[str, str]) -> bool:
         """Whether all of it can be filed in columns as it is; then its rows have come, and `owners` has whose they are.
 
         A device has one owner in all of a section.
         """
         letter, (now_ns, speed) = read.letter, self._moment
-        theirs = owners_of(letter.devices, letter.first_ns, letter.last_ns, whose, now_ns)
+        theirs = owners_of(letter.devices, letter.first_ns, letter.last_ns, self._whose, now_ns)
         if theirs is None or not letter.reckoned.surely_right(read.sent, now_ns, speed):
             return False
         if any(owners.get(device, patient) != patient for device, patient in theirs.items()):
@@ -174,30 +183,30 @@ class Pile:
         rows = self._come.new(spool, parcel.rows)
         return parcel if rows is parcel.rows else msgspec.structs.replace(parcel, rows=rows)
 
-    def _file_new(self, parcels: Sequence[Parcel], owners: Whose) -> None:
+    def _file_new(self, parcels: Sequence[Parcel]) -> None:
         """File these, whose rows are all new, in the order in which they came."""
-        for one in in_columns(parcels, lambda some: self._ordinary(some, owners)):
+        for one in in_columns(parcels, self._ordinary):
             if isinstance(one, Parcel):
-                self._file_carefully(one, owners)
+                self._file_carefully(one)
             else:
                 self._put(one)
 
-    def _ordinary(self, parcels: Sequence[Parcel], owners: Whose) -> Sheaf | None:
+    def _ordinary(self, parcels: Sequence[Parcel]) -> Sheaf | None:
         """`ordinary`, but what it stumbles over goes the careful way, which finds the row."""
         try:
             if any(any_shifted(one.rows, one.sent, *self._moment) for one in parcels):
                 return None
-            return ordinary(parcels, owners, self._moment.now_ns)
+            return ordinary(parcels, self._whose, self._moment.now_ns)
         except Exception:
             if len(parcels) == 1:
                 log.exception("a batch could not be filed in columns and is filed row by row")
             return None
 
-    def _file_carefully(self, parcel: Parcel, owners: Whose) -> None:
+    def _file_carefully(self, parcel: Parcel) -> None:
         """Row by row: what cannot be filed is set aside, and its neighbours are not."""
         readings: list[Reading] = []
         for row in parcel.rows:
-            filed = self._filed(row, parcel, owners)
+            filed = self._filed(row, parcel)
             if isinstance(filed, Refused):
                 self.set_aside(_refused(parcel.gateway, row, filed))
             else:
@@ -206,14 +215,14 @@ class Pile:
         if readings:
             self._put(sheaf_of(readings, self._moment.now_ns))
 
-    def _filed(self, row: Row, parcel: Parcel, owners: Whose) -> Filed:
+    def _filed(self, row: Row, parcel: Parcel) -> Filed:
         """`file`, but a row that it stumbles over is set aside like any other that cannot be filed.
 
         It must not hold up the rows beside it; the journal and the quarantine have its bytes for whoever mends us.
         """
         try:
             shift = shift_ns(row, parcel.sent, *self._moment)
-            return file(row, parcel.gateway, parcel.epoch, owners, self._moment.now_ns, shift)
+            return file(row, parcel.gateway, parcel.epoch, self._whose, self._moment.now_ns, shift)
         except Exception as error:
             log.exception("a row could not be filed and is set aside")
             return Refused("server error", f"{type(error).__name__}: {error}")

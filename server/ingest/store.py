@@ -74,6 +74,7 @@ def take(
     """
     moment = Moment(now_ns, speed)
     pile, signs = Pile(moment), Signs(tx, {_claimed(topic) for topic, _ in messages}, moment)
+    pile.ask(tx, {device for one in early for section in one.sections for device in section.devices})
     for portion, sections in _portions(messages, early):
         _take_portion(tx, portion, sections, pile, signs)
     changed = signs.write(tx, fresh_s)
