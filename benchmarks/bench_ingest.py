@@ -2,9 +2,10 @@
 
 A real mosquitto, the real server as a process of its own, and a sender that does as little as it can, so that the two
 cores are the broker's and the server's: it sends messages made before, keeps a window open, and counts the rows that
-are acknowledged. All three share the machine, as they would in a small municipality. Beside it stands what each of them
-takes of a core for a reading, what each of the server's threads does (`benchmarks.threads`), and how many readings a
-second that leaves room for; then the same in a server that folds nothing.
+are acknowledged. All of them share the machine, as they would in a small municipality. Beside it stands what each of
+them takes of a core for a reading, the process that reads early (`server.ingest.reader`) by itself, what each of the
+server's threads does (`benchmarks.threads`), and how many readings a second that leaves room for; then the same in a
+server that folds nothing.
 
 Then the same inside one process, without a network: where the time goes, in seconds of one core, and what a reading
 costs with more and more patients. Beside it stands the least that any server must do with the same messages: decode
@@ -27,11 +28,13 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 import server.app
+import server.ingest.come
+import server.ingest.pile
 import server.ingest.store
 import server.readings.shelf
 import server.watch
 from benchmarks.crowd import batches, settle
-from benchmarks.house import cpu_s, running
+from benchmarks.house import children_s, cpu_s, running
 from benchmarks.sender import Sender
 from benchmarks.threads import EAR, FOLDING, STORING, taken_s
 from server.app import Server
@@ -75,32 +78,33 @@ def over_mqtt(folder: Path, people: int, messages: int, *, fold: bool = True) ->
         if house is None:
             return
         sender = Sender(house.mqtt_port)
-        before, broker_s = taken_s(house.server, told), cpu_s(house.broker)
+        before, broker_s, reader_s = taken_s(house.server, told), cpu_s(house.broker), children_s(house.server)
         wall_s, sender_s = time.perf_counter(), time.process_time()
         rows = sender.send(made, WINDOW)
         wall_s, sender_s = time.perf_counter() - wall_s, time.process_time() - sender_s
-        broker_s = cpu_s(house.broker) - broker_s
+        broker_s, reader_s = cpu_s(house.broker) - broker_s, children_s(house.server) - reader_s
         spent = {name: s - before.get(name, 0.0) for name, s in taken_s(house.server, told).items()}
         sender.close()
     print(
         f"MQTT -> stored, triaged, acknowledged{'' if fold else ', nothing folded'}, {people:,} patients, batches of"
-        f" {MAX_ROWS}: {rows / wall_s:,.0f} readings/s, the server at {spent[''] / wall_s:.2f} of a core"
+        f" {MAX_ROWS}: {rows / wall_s:,.0f} readings/s, the server at {spent[''] / wall_s:.2f} of a core and its reader"
+        f" at {reader_s / wall_s:.2f}"
     )
-    _say_limits(rows, sender_s, broker_s, spent)
+    _say_limits(rows, {"sender": sender_s, "broker": broker_s, "reader": reader_s}, spent)
 
 
-def _say_limits(rows: int, sender_s: float, broker_s: float, spent: dict[str, float]) -> None:
+def _say_limits(rows: int, others_s: dict[str, float], spent: dict[str, float]) -> None:
     """What each process takes of a core for a reading, and how many a second that leaves room for."""
     server_s, cores = spent[""], os.cpu_count() or 1
     own_s = spent[EAR] + spent[STORING]
-    us = {name: s / rows * 1e6 for name, s in (("sender", sender_s), ("broker", broker_s), ("server", server_s))}
+    us = {name: s / rows * 1e6 for name, s in {**others_s, "server": server_s}.items()}
     print("    " + ", ".join(f"{name} {each:.2f}" for name, each in us.items()) + " us of a core a reading")
     parts = {EAR: spent[EAR], STORING: spent[STORING], FOLDING: spent[FOLDING]}
     parts["all else"] = server_s - sum(parts.values())
     print("    of the server " + ", ".join(f"{name} {s / rows * 1e6:.2f}" for name, s in parts.items()) + " us")
     print(
         f"    sender and broker would take {(us['sender'] + us['broker']) * GOAL / 1e6:.2f} of {cores} cores at"
-        f" {GOAL:,}/s; at most {cores * 1e6 / sum(us.values()):,.0f}/s for all three on {cores} cores,"
+        f" {GOAL:,}/s; at most {cores * 1e6 / sum(us.values()):,.0f}/s for all of them on {cores} cores,"
         f" {rows / server_s:,.0f}/s for the server's one interpreter, {rows / own_s:,.0f}/s with nothing but ingest"
     )
 
@@ -114,7 +118,7 @@ def inside(folder: Path, people: int, messages: int, *, stages: bool) -> None:
     house.receive_many(made[:1])
     gc.collect()
     gc.freeze()
-    gc.set_threshold(GARBAGE)
+    gc.set_threshold(*GARBAGE)
     with _timed() if stages else contextlib.nullcontext({}) as spent:
         wall_s, core_s = time.perf_counter(), time.process_time()
         for start in range(1, len(made), GATHERED):
@@ -152,9 +156,9 @@ def _least(folder: Path, made: list[tuple[str, bytes]]) -> float:
 
 STAGES: dict[str, tuple[Any, str]] = {
     "decoding": (server.ingest.store, "open_parcel"),
-    "filing in columns": (server.ingest.store, "ordinary"),
-    "dedupe, journal, memory": (server.ingest.store, "keep"),
-    "what has come, by gateway": (server.ingest.store, "_remember"),
+    "filing in columns": (server.ingest.pile, "ordinary"),
+    "dedupe, journal, memory": (server.ingest.pile, "keep"),
+    "what has come, by gateway": (server.ingest.come.Come, "remember"),
     "rules and alarms": (server.watch.Watch, "look"),
 }
 

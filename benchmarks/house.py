@@ -61,6 +61,11 @@ def cpu_s(process: psutil.Process) -> float:
     return float(times.user + times.system)
 
 
+def children_s(process: psutil.Process) -> float:
+    """The same of the processes that it has begun and that are there."""
+    return sum(cpu_s(one) for one in process.children())
+
+
 @contextlib.contextmanager
 def _process(command: list[str]) -> Iterator[subprocess.Popen[bytes]]:
     child = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)

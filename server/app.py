@@ -42,7 +42,7 @@ from server.identity.authority import Authority
 from server.identity.desk import Desk as IdentityDesk
 from server.identity.desk import is_renewal
 from server.identity.keeper import Keeper
-from server.ingest.store import Message
+from server.ingest.store import Early, Message
 from server.keeping import AUTHORITY, refuse_half_restored
 from server.live import Hub
 from server.metrics.meter import Meter
@@ -171,14 +171,14 @@ class Server:
         """One message in; what to publish now that it is stored."""
         return self.receive_many([(topic, payload)])
 
-    def receive_many(self, messages: Sequence[Message]) -> list[Message]:
-        """Messages in, in one transaction; what to publish now that they are stored.
+    def receive_many(self, messages: Sequence[Message], early: Sequence[Early] = ()) -> list[Message]:
+        """Messages in, in one transaction; what to publish now that they are stored. `early`: what was read of some.
 
         Raises where the database cannot take them: then nothing is stored and nothing may be acknowledged. A message
         that the server stumbles over by itself is set aside, unacknowledged, so that it holds nobody up.
         """
         try:
-            return self._receive(messages)
+            return self._receive(messages, early)
         except Exception as error:
             if troubled(error):
                 raise
@@ -340,11 +340,11 @@ class Server:
         answers.assign(tx, self.programmes, now_ns)
         wishes.compose(tx, self.programmes, None, now_ns)
 
-    def _receive(self, messages: Sequence[Message]) -> list[Message]:
+    def _receive(self, messages: Sequence[Message], early: Sequence[Early]) -> list[Message]:
         now_ns, began_s = self.clock.now_ns(), time.monotonic()
         with self.db.write() as tx:
             messages, renewed = self._renew(tx, messages)
-            taken = ingest.take(tx, messages, now_ns, self.clock.speed, self.config.fleet.offline_after_s)
+            taken = ingest.take(tx, messages, now_ns, self.clock.speed, self.config.fleet.offline_after_s, early)
             ordered = heard(tx, taken.new.events)
             changed = taken.changed | taken.new.keys() | ordered
             if look := taken.new.keys() | ordered | taken.look:

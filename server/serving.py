@@ -19,6 +19,7 @@ from server.config import Config, Influx
 from server.engine import Engine
 from server.heart import LOOK_S, Heart
 from server.ingest.inbox import Inbox
+from server.ingest.reader import Reader
 from server.keeping import Taken
 from server.metrics.feeds import Feeds
 from vitals.errors import LinkError
@@ -73,7 +74,9 @@ async def run(config: Config, *, standby: bool = False) -> None:
         page = stack.enter_context(listen(config.web.host, config.web.port))
         running = _broker_for(server)
         stack.callback(running.stop)
-        inbox = Inbox(running.endpoint, server.receive_many)
+        reader = Reader(server.clock.speed)
+        stack.callback(reader.stop)
+        inbox = Inbox(running.endpoint, server.receive_many, reader)
         server.publish = inbox.publish
         server.hub.deaf = inbox.failing
         inbox.start()

@@ -105,8 +105,13 @@ def unseal(topic: str, payload: bytes, keys: Sequence[Key]) -> Opened:
         raise WireError("seal", "the message is not sealed, though there is a key", "seal what you send")
     for key in keys:
         if key.fits(topic, payload):
-            return Opened(payload[1 + TAG_BYTES :], key)
+            return Opened(body_of(payload), key)
     raise WireError("seal", "the seal does not fit the message", "it was damaged or forged, or the key is another")
+
+
+def body_of(payload: bytes) -> bytes:
+    """The body of what came, for a look at it before it is known whether the seal fits: nothing is believed of it."""
+    return payload[1 + TAG_BYTES :] if payload[:1] == _SEALED else payload
 
 
 def as_signed(signature: bytes, body: bytes) -> bytes:

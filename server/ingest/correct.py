@@ -88,19 +88,35 @@ def shift_ns(row: Row, sent: Sent, now_ns: int, speed: float = 1.0) -> int:
     return shift if abs(shift) >= JUMP_S * NS * max(1.0, speed) else 0
 
 
-def any_shifted(rows: Sequence[Row], sent: Sent, now_ns: int, speed: float = 1.0) -> bool:
-    """Whether `shift_ns` of any of these is not 0; mostly known at a glance."""
+class Reckoned(msgspec.Struct, frozen=True, array_like=True):
+    """When the rows of a batch were received by what they say, as the least and the most that must be added to the
+    moment when it was sent, to have by how much each row's time is wrong. None: no row says it."""
+
+    least_ns: float | None = None
+    most_ns: float | None = None
+
+    def surely_right(self, sent: Sent, now_ns: int, speed: float = 1.0) -> bool:
+        """Whether `shift_ns` of each of those rows is 0, known at a glance."""
+        if self.least_ns is None or self.most_ns is None or (at_ns := sent.at_ns(now_ns, speed)) is None:
+            return True
+        return max(abs(at_ns + self.least_ns), abs(at_ns + self.most_ns)) < JUMP_S * NS * max(1.0, speed) / 2
+
+
+def reckoned(rows: Sequence[Row], sent: Sent, speed: float = 1.0) -> Reckoned | None:
+    """Of these; None where only some of them say it."""
     said = [row.mono_ns for row in rows]
-    if said.count(None) == len(said):
+    if None in said:
+        return Reckoned() if said.count(None) == len(said) else None
+    before_ns = (sent.mono_ns - np.array(said, np.float64)) * speed
+    off_ns = -before_ns - np.array([row.received_ns for row in rows], np.float64)
+    return Reckoned(float(off_ns.min()), float(off_ns.max())) if len(off_ns) else Reckoned()
+
+
+def any_shifted(rows: Sequence[Row], sent: Sent, now_ns: int, speed: float = 1.0) -> bool:
+    """Whether `shift_ns` of any of these is not 0."""
+    all_of_them = reckoned(rows, sent, speed)
+    if all_of_them is not None and all_of_them.surely_right(sent, now_ns, speed):
         return False
-    at_ns = sent.at_ns(now_ns, speed)
-    if at_ns is None:
-        return False
-    if None not in said:
-        since = (sent.mono_ns - np.array(said, np.int64)) * speed
-        off_ns = at_ns - since - np.array([row.received_ns for row in rows], np.int64)
-        if (np.abs(off_ns) < JUMP_S * NS * max(1.0, speed) / 2).all():
-            return False
     return any(shift_ns(row, sent, now_ns, speed) for row in rows)
 
 

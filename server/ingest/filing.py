@@ -3,12 +3,12 @@
 What cannot be filed is set aside with its bytes; it is never dropped, and it never holds up its neighbours.
 """
 
-import hashlib
 from typing import cast
 
 import msgspec
 
 from server.ingest.correct import moved
+from server.ingest.identity import identity, known_by
 from server.patients.store import Whose
 from server.readings.store import Occurrence, Reading
 from triage.samples import samples_of
@@ -73,10 +73,10 @@ def _block(row: Row, block: Block, transport: str, whose: Whose, now_ns: int) ->
         patient = _patient(row.device, t_ns, whose, now_ns)
         if isinstance(patient, Refused):
             return patient
-        identity = _digest(row.device, by, block.channel, place, float(value))
+        name = identity(row.device, by, block.channel, place, float(value))
         readings.append(
             Reading(
-                patient, block.channel, t_ns, identity, value, block.decimals, block.status, row.device, block.record,
+                patient, block.channel, t_ns, name, value, block.decimals, block.status, row.device, block.record,
                 block.device_t_ns, row.received_ns,
             )
         )  # fmt: skip
@@ -104,11 +104,11 @@ def _event(row: Row, event: Event, transport: str, whose: Whose, now_ns: int) ->
     patient = _patient(row.device, event.t_ns, whose, now_ns)
     if isinstance(patient, Refused):
         return patient
-    identity = _digest(row.device, known_by(event, transport), event.kind, sorted(event.data.items()))
+    name = identity(row.device, known_by(event, transport), event.kind, sorted(event.data.items()))
     (sample,) = samples_of(event)
     return [
         Occurrence(
-            patient, event.t_ns, identity, event.kind, event.data, sample.channel, sample.value, row.device,
+            patient, event.t_ns, name, event.kind, event.data, sample.channel, sample.value, row.device,
             event.record, event.device_t_ns, row.received_ns,
         )
     ]  # fmt: skip
@@ -121,20 +121,3 @@ def _patient(device: str, t_ns: int, whose: Whose, now_ns: int) -> str | Refused
         return Refused("past", "taken before 2020: the device's clock was not set")
     patient = whose.patient_at(device, t_ns)
     return patient or Refused("no patient", f"device {device!r} belonged to nobody at that time")
-
-
-def known_by(what: Block | Event, transport: str) -> tuple[str, str | int]:
-    """What tells this measurement from any other of its device.
-
-    The time of a clock that was never set comes round again, so it tells nothing apart.
-    """
-    if what.record is not None:
-        return "record", what.record
-    unset = isinstance(what, Block) and "clock_unset" in what.status
-    if what.device_t_ns is not None and not unset:
-        return "time", what.device_t_ns
-    return "row", transport
-
-
-def _digest(*parts: object) -> bytes:
-    return hashlib.blake2b(msgspec.json.encode(parts), digest_size=16).digest()

@@ -8,19 +8,17 @@ Messages are gathered for a moment, since one commit and one look of the rules c
 one: for as long as the last of them took, so that homes that each tell of little do not take the processor from
 everything else. Under load whatever has come meanwhile is taken together: the more there is, the less each costs.
 
-What comes on the alarm lane is stored before everything that waits here, however many homes are telling of a long
-outage. The PUBACKs go out in the order in which the messages came all the same, as MQTT demands (4.6.0-2).
+What comes on the alarm lane is stored before everything that waits (`server.ingest.waiting`). The PUBACKs go out in the
+order in which the messages came all the same, as MQTT demands (4.6.0-2).
 """
 
-import contextlib
 import logging
-import queue
 import socket
 import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import paho.mqtt.client as mqtt
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
@@ -30,49 +28,34 @@ from paho.mqtt.reasoncodes import ReasonCode
 
 from server import trouble
 from server.broker import Endpoint
-from server.ingest.store import Message
-from vitals.wire import ROOT, Lane, retained
+from server.ingest.parcel import Message
+from server.ingest.reader import Reader
+from server.ingest.store import Early
+from server.ingest.waiting import Gathered, Heard, Waiting
+from vitals.wire import ROOT, retained
 
 log = logging.getLogger(__name__)
 
 TOPICS = [(f"{ROOT}/+/up/#", 1), (f"{ROOT}/+/state", 1)]
 GATHER_S = (0.005, 0.04)
 """So long at least and at most."""
-GATHER_BYTES = 4_000_000
-"""About twenty thousand rows: what is stored within a tenth of a second."""
 INFLIGHT = 1_000
-_FIRST = f"/up/{Lane.ALARM}"
 STOP_S = 10.0
 _FOREVER = 0xFFFF_FFFF
 _RETRY_S = (0.2, 5.0)
 
-Receive = Callable[[Sequence[Message]], list[Message]]
-
-
-class _Heard(NamedTuple):
-    """A message, its number, and the connection it came on: its packet id means nothing on another.
-
-    They sort by what is stored first. The end of all is a message without bytes.
-    """
-
-    rank: int
-    number: int
-    connection: int
-    packet_id: int
-    message: Message
-
-
-_END = _Heard(-1, 0, 0, 0, ("", b""))
+Receive = Callable[[Sequence[Message], Sequence[Early]], list[Message]]
 
 
 class Inbox:
-    """Hands what the gateways send to `receive`, and what `receive` returns back to them."""
+    """Hands what the gateways send to `receive`, with what `reader` has read of it, and what `receive` returns back to
+    them."""
 
-    def __init__(self, endpoint: Endpoint, receive: Receive) -> None:
+    def __init__(self, endpoint: Endpoint, receive: Receive, reader: Reader | None = None) -> None:
         self._receive = receive
         self._endpoint = endpoint
-        self._heard: queue.PriorityQueue[_Heard] = queue.PriorityQueue()
-        self._come: deque[_Heard] = deque()
+        self._waiting = Waiting(reader)
+        self._come: deque[Heard] = deque()
         """As they came: what is to be answered with a PUBACK next."""
         self._count = 0
         self._connection = 0
@@ -112,7 +95,7 @@ class Inbox:
     def stop(self) -> None:
         """Finish what is being stored; the rest stays with the broker."""
         self._stopping.set()
-        self._heard.put(_END)
+        self._waiting.close()
         if self._thread.is_alive():
             self._thread.join(STOP_S)
         self._client.disconnect()
@@ -145,44 +128,29 @@ class Inbox:
 
     def _on_message(self, _client: mqtt.Client, _userdata: object, message: mqtt.MQTTMessage) -> None:
         self._count += 1
-        rank = 0 if message.topic.endswith(_FIRST) else 1
-        one = _Heard(rank, self._count, self._connection, message.mid, (message.topic, bytes(message.payload)))
+        one = Heard(self._count, self._connection, message.mid, (message.topic, bytes(message.payload)))
         self._come.append(one)
-        self._heard.put(one)
+        self._waiting.put(one)
 
     def _work(self) -> None:
         stored: set[int] = set()
         while not self._stopping.is_set():
-            batch = self._gather()
-            if batch and self._store([one.message for one in batch]):
-                stored.update(one.number for one in batch)
+            batch = self._waiting.gather(min(max(GATHER_S[0], self._took_s), GATHER_S[1]))
+            if batch.heard and self._store(batch):
+                stored.update(one.number for one in batch.heard)
                 while self._come and self._come[0].number in stored:
                     one = self._come.popleft()
                     stored.remove(one.number)
                     if one.connection == self._connection:
                         self._client.ack(one.packet_id, 1)
 
-    def _gather(self) -> list[_Heard]:
-        """Wait for a message, and for others that come close behind it."""
-        batch: list[_Heard] = []
-        size, until = 0, 0.0
-        with contextlib.suppress(queue.Empty):
-            while size < GATHER_BYTES:
-                one = self._heard.get(timeout=max(0.0, until - time.monotonic()) if batch else None)
-                if one is _END:
-                    return []
-                until = until or time.monotonic() + min(max(GATHER_S[0], self._took_s), GATHER_S[1])
-                batch.append(one)
-                size += len(one.message[1])
-        return batch
-
-    def _store(self, messages: Sequence[Message]) -> bool:
+    def _store(self, batch: Gathered) -> bool:
         """Store them and answer, trying until it succeeds; False if we were stopped first."""
-        pause_s = _RETRY_S[0]
+        pause_s, messages = _RETRY_S[0], [one.message for one in batch.heard]
         while not self._stopping.is_set():
             began_s = time.monotonic()
             try:
-                answers = self._receive(messages)
+                answers = self._receive(messages, batch.early)
             except Exception as error:  # noqa: BLE001 - whatever it is, the readings must not be lost for it
                 self._failure = trouble.report(log, self._failure, error, f"storing {len(messages)} messages")
                 self._stopping.wait(pause_s)

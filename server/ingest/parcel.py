@@ -14,6 +14,9 @@ from vitals.errors import WireError
 from vitals.seal import Key, unseal
 from vitals.wire import MAX_BYTES, VERSION, Batch, Health, Lane, Row, State, decode, gateway_of
 
+Message = tuple[str, bytes]
+"""Topic and payload."""
+
 _LANES = frozenset(Lane)
 _SEQ = range(2**63)
 
@@ -87,7 +90,7 @@ def open_parcel(topic: str, payload: bytes, keys: Sequence[Key] = ()) -> Parcel 
     try:
         gateway = gateway_of(topic)
         opened = unseal(topic, payload, keys)
-        message = _read(topic.split("/")[3:], opened.body)
+        message = _read(topic, opened.body)
         if message.gateway != gateway:
             raise WireError(
                 "foreign gateway", f"topic of {gateway!r}, message of {message.gateway!r}", "send under your own name"
@@ -99,13 +102,20 @@ def open_parcel(topic: str, payload: bytes, keys: Sequence[Key] = ()) -> Parcel 
     return message
 
 
-def _read(rest: list[str], payload: bytes) -> Parcel | Health | State:
+def read_batch(topic: str, body: bytes) -> Parcel | None:
+    """The batch that an unsealed body is, None for what came under a topic of anything else; raises WireError."""
+    rest = topic.split("/")[3:]
+    return _batch(body) if len(rest) == 2 and rest[0] == "up" and rest[1] in _LANES else None
+
+
+def _read(topic: str, body: bytes) -> Parcel | Health | State:
+    rest = topic.split("/")[3:]
     if rest == ["state"]:
-        return decode(payload, State)
+        return decode(body, State)
     if rest == ["up", "health"]:
-        return decode(payload, Health)
-    if len(rest) == 2 and rest[0] == "up" and rest[1] in _LANES:
-        return _batch(payload)
+        return decode(body, Health)
+    if (parcel := read_batch(topic, body)) is not None:
+        return parcel
     raise WireError("topic", f"nothing is sent under {'/'.join(rest)!r}", "see vitals/wire.py")
 
 

@@ -73,11 +73,14 @@ class PatientRecord(msgspec.Struct, frozen=True):
 
 
 class Whose:
-    """Who had which device when: a lookup for one batch of readings."""
+    """Who had which device when: a lookup for the devices that it has been told of."""
 
-    def __init__(self, rows: Iterable[tuple[str, int, int | None, str]]) -> None:
-        """`rows`: (device, from_ns, to_ns or None, patient), in any order."""
+    def __init__(self, rows: Iterable[tuple[str, int, int | None, str]] = ()) -> None:
         self._spans: dict[str, list[tuple[int, int | None, str]]] = {}
+        self.add(rows)
+
+    def add(self, rows: Iterable[tuple[str, int, int | None, str]]) -> None:
+        """`rows`: (device, from_ns, to_ns or None, patient), in any order, all there are of each device."""
         for device, from_ns, to_ns, patient in sorted(rows, key=lambda row: row[:2]):
             self._spans.setdefault(device, []).append((from_ns, to_ns, patient))
 
@@ -121,9 +124,14 @@ def organisation_of(tx: sa.Connection, patient_id: str) -> str | None:
     return found
 
 
+def assigned(tx: sa.Connection, devices: Iterable[str]) -> list[tuple[str, int, int | None, str]]:
+    """The assignments of these devices, of all times, as `Whose` takes them."""
+    return [tuple(row) for row in _ASSIGNED.rows(tx, devices)]
+
+
 def whose(tx: sa.Connection, devices: Iterable[str]) -> Whose:
-    """The assignments of these devices, of all times."""
-    return Whose(tuple(row) for row in _ASSIGNED.rows(tx, devices))
+    """The same, to look it up."""
+    return Whose(assigned(tx, devices))
 
 
 def slot_at(tx: sa.Connection, device: str, t_ns: int) -> int | None:

@@ -176,10 +176,9 @@ def last_parts(tx: sa.Connection, weeks: Iterable[tuple[str, int]]) -> dict[tupl
 
 def known(tx: sa.Connection, device: str, wanted: set[bytes]) -> set[bytes]:
     """Those of `wanted`, identities of readings of `device`, that are in a chunk of anybody."""
-    query = sa.select(chunks.c.identities).join_from(chunks, sources, sources.c.patient_id == chunks.c.patient_id)
     halves = np.array([int.from_bytes(one[:8], "big") for one in wanted], np.uint64)
     found: set[bytes] = set()
-    for (data,) in tx.execute(query.where(sources.c.device == device)):
+    for (data,) in _OF_DEVICE.rows(tx, device=device):
         hi = np.frombuffer(data, ">u8")[::2]
         places = np.flatnonzero(np.isin(hi, halves)).tolist()
         found |= wanted.intersection(data[place * 16 : place * 16 + 16] for place in places)
@@ -235,3 +234,8 @@ _BETWEEN = _between()
 _BETWEEN_NAMED = _between(chunks.c.identities)
 _WHOLE = sa.select(chunks.c.patient_id, chunks.c.week, chunks.c.part, chunks.c.seen, chunks.c.identities, chunks.c.rest)
 _LAST = _last()
+_OF_DEVICE = Quick(
+    sa.select(chunks.c.identities)
+    .join_from(chunks, sources, sources.c.patient_id == chunks.c.patient_id)
+    .where(sources.c.device == sa.bindparam("device", type_=sa.Text))
+)

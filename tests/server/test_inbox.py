@@ -10,12 +10,16 @@ from paho.mqtt.enums import CallbackAPIVersion
 from server import broker
 from server.broker import Endpoint, Running
 from server.config import Broker as BrokerConfig
-from server.ingest.inbox import Inbox, _Heard
+from server.ingest.inbox import Inbox
+from server.ingest.reader import Reader
+from server.ingest.store import Early
+from server.ingest.waiting import Heard
 from tests.mqtt import end
 from tests.server.conftest import START_NS, Town, acknowledged, spo2
 from vitals.clock import NS
 
 WAIT_S = 20
+COUNT = 30
 
 
 @pytest.fixture(params=["mosquitto", "embedded"])
@@ -104,7 +108,7 @@ def test_while_the_database_cannot_take_it_nothing_is_acknowledged_and_then_all_
     full, tried = threading.Event(), threading.Event()
     full.set()
 
-    def receive(messages: Sequence[tuple[str, bytes]]) -> list[tuple[str, bytes]]:
+    def receive(messages: Sequence[tuple[str, bytes]], _: object) -> list[tuple[str, bytes]]:
         if full.is_set():
             tried.set()
             raise OSError("disk full")
@@ -130,7 +134,7 @@ def test_a_server_that_is_killed_before_it_stored_gets_the_message_again(town: T
     server, and there the gateway sends again what nobody has acknowledged."""
     tried = threading.Event()
 
-    def dies(_: Sequence[tuple[str, bytes]]) -> list[tuple[str, bytes]]:
+    def dies(*_: object) -> list[tuple[str, bytes]]:
         tried.set()
         raise OSError
 
@@ -158,7 +162,7 @@ def test_an_alarm_is_stored_before_all_that_came_before_it_and_answered_in_its_t
     answered: list[int] = []
     busy, come, done = threading.Event(), threading.Semaphore(0), threading.Event()
 
-    def receive(messages: Sequence[tuple[str, bytes]]) -> list[tuple[str, bytes]]:
+    def receive(messages: Sequence[tuple[str, bytes]], _: object) -> list[tuple[str, bytes]]:
         stored.extend(payload.decode() for _, payload in messages)
         busy.set()
         if "first" in stored[-1]:
@@ -187,15 +191,51 @@ def test_an_alarm_is_stored_before_all_that_came_before_it_and_answered_in_its_t
     assert len(answered) >= 41
 
 
+def test_what_waits_meanwhile_is_read_by_the_reader_and_stored_and_answered_all_the_same(
+    town: Town, running: Running
+) -> None:
+    """The server is busy with a first message while a hub tells of a long outage."""
+    busy, come = threading.Event(), threading.Semaphore(0)
+    early: list[int] = []
+
+    def receive(messages: Sequence[tuple[str, bytes]], read: Sequence[Early] = ()) -> list[tuple[str, bytes]]:
+        early.extend(len(section.letters) for one in read for section in one.sections)
+        if not busy.is_set():
+            busy.set()
+            for _ in range(COUNT):
+                assert come.acquire(timeout=WAIT_S)
+        return town.server.receive_many(messages, read)
+
+    reader = Reader()
+    assert reader.read([]) is None
+    assert reader.ready(WAIT_S)
+    inbox = Inbox(running.endpoint, receive, reader)
+    hear = inbox._client.on_message
+    inbox._client.on_message = lambda *heard: (hear(*heard), come.release())  # type: ignore[misc]
+    inbox.start()
+    assert inbox.wait_until_listening(WAIT_S)
+    with Gateway(running) as home:
+        home.publish(town.batch(town.rows(spo2(94, START_NS)), epoch="first"))
+        assert busy.wait(WAIT_S)
+        for first in range(0, 200 * COUNT, 200):
+            what = [spo2(70 + n % 20, START_NS - n * NS) for n in range(first, first + 200)]
+            home.publish(town.batch(town.rows(*what, first=first)))
+        home.wait_until_stored(set(range(200 * COUNT)))
+    inbox.stop()
+    reader.stop()
+    assert sum(early) > COUNT / 2
+    assert len(town.values("eva")) == 200 * COUNT + 1
+
+
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
 def test_an_ear_whose_thread_has_ended_says_so() -> None:
     """Nothing would be stored any more, and the broker would still look well."""
 
-    def receive(_: Sequence[object]) -> list[tuple[str, bytes]]:
+    def receive(*_: object) -> list[tuple[str, bytes]]:
         raise SystemExit
 
     inbox = Inbox(Endpoint("127.0.0.1", 1, "server", "", mqtt5=True), receive)
-    inbox._heard.put(_Heard(1, 1, 0, 1, ("hjemvakt/1/gw-1/up/obs", b"{}")))
+    inbox._waiting.put(Heard(1, 0, 1, ("hjemvakt/1/gw-1/up/obs", b"{}")))
     inbox._thread.start()
     inbox._thread.join(WAIT_S)
     assert inbox.problem() == "the thread that stores readings has stopped"

@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from server.fleet.store import quarantine
-from server.ingest import store
+from server.ingest import pile, store
+from server.ingest.come import Come
 from server.ingest.parcel import Parcel
 from server.readings import journal
 from server.readings.store import events, latest
@@ -62,7 +63,7 @@ def test_where_the_database_cannot_take_it_nothing_is_acknowledged_and_later_it_
 ) -> None:
     message = town.batch(town.rows(spo2(94, START_NS)))
     with monkeypatch.context() as patch:
-        patch.setattr(store, "_remember", _disk_full)
+        patch.setattr(Come, "remember", _disk_full)
         with pytest.raises(sa.exc.OperationalError):
             town.server.receive(*message)
     assert town.values("eva") == []
@@ -74,16 +75,16 @@ def test_a_row_the_server_stumbles_over_is_set_aside_and_its_neighbours_are_stor
     town: Town, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It is acknowledged, or it would keep a place of the gateway's window for ever."""
-    real = store.file
+    real = pile.file
 
     def stumbling(row: Row, *rest: object) -> object:
         if row.seq == 1:
             raise ZeroDivisionError
         return real(row, *rest)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(store, "file", stumbling)
+    monkeypatch.setattr(pile, "file", stumbling)
     monkeypatch.setattr(
-        store, "ordinary", lambda parcels, *rest: [stumbling(row, *rest) for one in parcels for row in one.rows]
+        pile, "ordinary", lambda parcels, *rest: [stumbling(row, *rest) for one in parcels for row in one.rows]
     )
     assert town.send(spo2(94, START_NS), spo2(66, START_NS), spo2(95, START_NS + NS)) == [(0, 2)]
     assert town.values("eva") == [94, 95]
@@ -96,14 +97,14 @@ def test_a_message_the_server_stumbles_over_holds_nobody_up(town: Town, monkeypa
     """Nothing of it is stored, so it is not acknowledged: the gateway keeps it until the server is mended."""
     good = town.batch(town.rows(spo2(94, START_NS)))
     bad = town.batch(town.rows(spo2(66, START_NS)), epoch="bad")
-    real = store._new
+    real = pile.Pile._new
 
-    def stumbling(parcel: Parcel, *rest: object) -> object:
+    def stumbling(self: pile.Pile, parcel: Parcel) -> object:
         if parcel.epoch == "bad":
             raise ZeroDivisionError
-        return real(parcel, *rest)  # type: ignore[arg-type]
+        return real(self, parcel)
 
-    monkeypatch.setattr(store, "_new", stumbling)
+    monkeypatch.setattr(pile.Pile, "_new", stumbling)
     assert len(town.server.receive_many([bad, good])) == 1
     assert town.values("eva") == [94]
     assert town.aside() == ["server error"]

@@ -186,7 +186,7 @@ async def test_what_is_rolled_back_is_not_counted(
         raise OSError("disk full")
 
     with monkeypatch.context() as broken:
-        broken.setattr("server.ingest.store.keep", full)
+        broken.setattr("server.ingest.pile.keep", full)
         assert town.send(spo2(94, START_NS)) == []
     async with served(town, Metrics(token_file)) as monitor:
         told = samples(await scraped(monitor))

@@ -9,13 +9,15 @@ import asyncio
 import random
 import sqlite3
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 import sqlalchemy as sa
 
 from server.app import Server
 from server.config import Config
+from server.ingest.early import read_early
+from server.ingest.store import Early
 from tests.lite import empty
 from tests.swarm.net import Broker, Message
 from vitals.clock import Clock
@@ -97,7 +99,7 @@ class Centre:
         answers: list[Message] | None = None
         with self._mortal():
             try:
-                answers = self.server.receive_many(messages)
+                answers = self.server.receive_many(messages, self._early(messages))
             except sa.exc.OperationalError:
                 self._counts["messages that could not be stored"] += len(messages)
         self.took(answers or [])
@@ -113,6 +115,11 @@ class Centre:
         for _ in messages:
             self._broker.waiting.popleft()
         self.wake()
+
+    def _early(self, messages: Sequence[Message]) -> list[Early]:
+        """At times so much waits that some of it, or all, is read before its turn."""
+        cut = self._draw.randrange(2 * len(messages)) - len(messages) + 1
+        return [Early(messages[:cut], read_early(messages[:cut], self._clock.speed))] if cut > 0 else []
 
     def _hear_later(self) -> None:
         """The same messages once more, after a while; until then nothing else is listened to."""

@@ -13,7 +13,7 @@ import sqlalchemy as sa
 import server.alarms.store as alarm_store
 import server.held.store as held
 import server.ingest.filing as filing
-import server.ingest.store as ingest_store
+import server.ingest.pile as ingest_pile
 import triage.programme
 from gateway.spool.file import File
 from gateway.spool.reserve import Reserve
@@ -21,7 +21,7 @@ from gateway.uplink.sending import Uplink
 from gateway.uplink.window import as_ranges
 from server.app import Server
 from server.fleet.store import Pulse
-from server.ingest.store import Message
+from server.ingest.store import Early, Message
 from server.patients.store import Whose
 from server.watch import New, Watch
 from tests.swarm.look import batch_of
@@ -42,9 +42,9 @@ def acknowledged_before_the_commit(stack: ExitStack) -> None:
     """The server answers although its disk refused."""
     real = Server.receive_many
 
-    def receive_many(self: Server, messages: Sequence[Message]) -> list[Message]:
+    def receive_many(self: Server, messages: Sequence[Message], early: Sequence[Early] = ()) -> list[Message]:
         try:
-            return real(self, messages)
+            return real(self, messages, early)
         except sa.exc.OperationalError:
             return [_ack(topic, payload) for topic, payload in messages if _ack(topic, payload)]  # type: ignore[misc]
 
@@ -92,7 +92,8 @@ def known_only_by_its_row(stack: ExitStack) -> None:
 
 def _row_by_row(stack: ExitStack) -> None:
     """Nothing takes the ordinary lane: what is planted in `server.ingest.filing` is for all rows."""
-    _in_place_of(stack, ingest_store, "ordinary", lambda *_: None)
+    _in_place_of(stack, ingest_pile, "ordinary", lambda *_: None)
+    _in_place_of(stack, ingest_pile.Pile, "_is_ordinary", lambda *_: False)
 
 
 def the_patient_of_the_hour(stack: ExitStack) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.home import voice as tell_module
+from gateway.home import voice as voice_module
 from gateway.home import words
 from gateway.home.voice import Voice, speakable
 from vitals.alarm import Level
@@ -40,7 +40,7 @@ async def test_a_voice_that_is_not_there_or_fails_is_said_in_the_log(caplog: pyt
 async def test_a_voice_that_does_not_come_to_its_end_is_stopped_and_the_next_sentence_is_said(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(tell_module, "SPEAK_S", 0.2)
+    monkeypatch.setattr(voice_module, "SPEAK_S", 0.2)
     await Voice([sys.executable, "-c", "import time; time.sleep(600)"]).tell("hello")
     assert "was stopped" in caplog.messages[0]
 

@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from server.ingest.columns import in_columns
 from server.ingest.filing import AHEAD_NS, EARLIEST_NS, file
-from server.ingest.lane import in_columns, ordinary
+from server.ingest.lane import ordinary
 from server.ingest.parcel import Parcel
 from server.patients.store import Whose
 from server.readings.model import Reading
