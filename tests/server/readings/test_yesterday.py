@@ -39,7 +39,7 @@ def looked_up(some: list[Reading], newest_ns: int) -> float | None:
 
 
 @given(readings, st.lists(st.integers(0, AHEAD_NS), max_size=5))
-def test_it_is_what_one_would_find_by_looking_for_an_hour(some, later_ns):
+def test_it_is_what_one_would_find_by_looking_for_an_hour(some: list[Reading], later_ns: list[int]) -> None:
     newest_ns = max((one[0] for one in some), default=0)
     told = yesterday(newest_ns, column(some, *span(newest_ns)))
     for t_ns in [newest_ns, *(newest_ns + more_ns for more_ns in later_ns), newest_ns + AHEAD_NS]:
@@ -48,7 +48,7 @@ def test_it_is_what_one_would_find_by_looking_for_an_hour(some, later_ns):
 
 
 @given(readings, readings, st.integers(0, 2 * AHEAD_NS))
-def test_what_comes_late_is_found_or_looked_for(some, more, after_ns):
+def test_what_comes_late_is_found_or_looked_for(some: list[Reading], more: list[Reading], after_ns: int) -> None:
     """Whatever is filed then: where it still holds, it still says what one would find."""
     newest_ns = max((one[0] for one in some), default=0)
     told = yesterday(newest_ns, column(some, *span(newest_ns)))
@@ -58,7 +58,7 @@ def test_what_comes_late_is_found_or_looked_for(some, more, after_ns):
         assert told.before(newest_now_ns) == looked_up(some + more, newest_now_ns)
 
 
-def test_it_ends_after_an_hour_and_with_what_came_too_late_for_it():
+def test_it_ends_after_an_hour_and_with_what_came_too_late_for_it() -> None:
     told = Yesterday(0, AHEAD_NS, ())
     assert told.holds(AHEAD_NS, AHEAD_NS)
     assert not told.holds(AHEAD_NS + 1, AHEAD_NS + 1)
