@@ -23,7 +23,7 @@ import msgspec
 import server.app
 from server.__main__ import main
 from server.ingest.inbox import Inbox
-from server.live import Hub
+from server.live.hub import Hub
 
 Span = tuple[float, float]
 

@@ -44,7 +44,7 @@ from server.identity.desk import is_renewal
 from server.identity.keeper import Keeper
 from server.ingest.store import Message
 from server.keeping import AUTHORITY, refuse_half_restored
-from server.live import Hub
+from server.live.hub import Hub
 from server.metrics.meter import Meter
 from server.metrics.standing import Standing
 from server.municipality import Municipality, load_municipality

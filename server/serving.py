@@ -75,7 +75,7 @@ async def run(config: Config, *, standby: bool = False) -> None:
         stack.callback(running.stop)
         inbox = Inbox(running.endpoint, server.receive_many)
         server.publish = inbox.publish
-        server.hub.deaf = inbox.failing
+        server.hub.screens.deaf = inbox.failing
         inbox.start()
         stack.callback(inbox.stop)
         meter = server.meter
