@@ -81,7 +81,11 @@ MOST_FAILURES = 64
 """So many times may the rules fail in one look before the rest waits for the next: enough to find five in thousands."""
 
 FOLD_S = 60.0
-"""What is filed becomes chunks after so long, in seconds of the wall, a piece in each round of the fold..."""
+"""What is filed becomes chunks after so long, in seconds of the wall, some pieces in each round of the fold..."""
+
+FOLD_PEOPLE, FOLD_PIECES = 250, 4
+"""A piece is of so many people, and so many pieces are in a round: a hundredth of a second of a core, in which the
+database is held for a fraction of that, and as long a rest."""
 
 FOLD_READINGS = 400_000
 """...or when there are so many: the more at once, the less each costs."""
@@ -96,8 +100,8 @@ LOG_COPIED_S = 5.0
 """How often the database's log is copied into its file, in seconds of the wall."""
 
 REST_S = 0.2
-"""A look at everybody rests between two pieces as long as a core worked for the last, but no longer than this: rows are
-told meanwhile, and readings taken in."""
+"""A look at everybody and a fold rest between two pieces as long as a core worked for the last, but no longer than
+this: rows are told meanwhile, and readings taken in."""
 
 
 class Server:
@@ -433,7 +437,10 @@ class Server:
             self._folded_ns = now_ns
             with self.db.read() as tx:
                 self._fold_until = last_seq(tx)
-        fold(self.db, up_to=self._fold_until)  # one piece: what is left waits for the next round, and nobody for it
+        for _ in range(FOLD_PIECES):  # what is left waits for the next round, and nobody for it
+            began_s = time.thread_time()
+            if not fold(self.db, up_to=self._fold_until, people=FOLD_PEOPLE) or not self._rested(began_s):
+                break
         while not self._leaving.is_set() and fold(self.db, at_least=FOLD_READINGS):
             pass
         return ()

@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from numpy.typing import NDArray
 
 from server.db import metadata
-from server.quick import Among, Quick
+from server.quick import Among, Put
 from server.readings import chunks
 from server.readings.chunks import WEEK_NS
 from server.readings.contract import Withdrawn
@@ -84,11 +84,11 @@ def looked_up(tx: sa.Connection, patient_id: str, names: Collection[str], new: S
     return found
 
 
-def write(tx: sa.Connection, changed: Mapping[str, Of], known: Collection[str] = ()) -> None:
-    """Keep these. `known`: of whom something was kept before."""
-    rows = [{"patient_id": patient, "of": _encoder.encode(list(of.values()))} for patient, of in changed.items()]
-    _ADD.many(tx, [row for row in rows if row["patient_id"] not in known])
-    _CHANGE.many(tx, [row for row in rows if row["patient_id"] in known])
+def write(tx: sa.Connection, changed: Mapping[str, Of]) -> None:
+    """Keep these."""
+    _PUT.many(
+        tx, [{"patient_id": patient, "of": _encoder.encode(list(of.values()))} for patient, of in changed.items()]
+    )
 
 
 def _newer(found: dict[str, Of], new: Sheaf) -> dict[str, set[str]]:
@@ -223,5 +223,4 @@ def _decoded(data: bytes) -> Of:
 _encoder = msgspec.msgpack.Encoder()
 _decoder = msgspec.msgpack.Decoder(list[Latest])
 _KEPT = Among(sa.select(newest.c.patient_id, newest.c.of), newest.c.patient_id)
-_ADD = Quick(newest.insert())
-_CHANGE = Quick(newest.update().where(newest.c.patient_id == sa.bindparam("patient_id")).values(of=sa.bindparam("of")))
+_PUT = Put(newest)

@@ -20,7 +20,7 @@ from server.readings.tail import Kept
 from server.readings.yesterday import Yesterday, span, yesterday
 
 
-class _Known(NamedTuple):
+class _Known(msgspec.Struct, frozen=True, gc=False):
     """Of one patient. `before`: of a channel what it is compared with, as far as that was looked up."""
 
     of: Of

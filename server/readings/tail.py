@@ -141,7 +141,8 @@ class Tail:
         old = [one for one in self.kept if one.seq <= up_to]
         self.kept = self.kept[len(old) :]
         self.floor = max(self.floor, up_to)
-        self._views.clear()
+        for patient in {patient for one in old for patient in one.patients}:
+            self._views.pop(patient, None)
         for patient in {patient for one in old for patient in one.spans}:
             self._of[patient] = [one for one in self._of[patient] if one.seq > up_to]
             if not self._of[patient]:
