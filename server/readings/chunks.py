@@ -189,7 +189,7 @@ def known(tx: sa.Connection, device: str, wanted: set[bytes]) -> set[bytes]:
 def every_identity(tx: sa.Connection) -> Iterator[NDArray[np.uint64]]:
     """The identities of all that is in chunks, as arrays [n, 2] of their halves."""
     # Of the statement: a connection's options are all its statements', to the end of the transaction.
-    for rows in tx.execute(sa.select(chunks.c.identities).execution_options(yield_per=2_000)).partitions():
+    for rows in tx.execute(sa.select(chunks.c.identities).execution_options(yield_per=500)).partitions():
         yield np.frombuffer(b"".join(row[0] for row in rows), ">u8").astype(np.uint64).reshape(-1, 2)
 
 
