@@ -18,7 +18,6 @@ from server.readings.filling import FEW, fill, fill_beside
 from server.readings.invalid import invalid
 from server.readings.journal import Filed
 from server.readings.model import Occurrence
-from server.readings.packing import NOWHERE
 from server.readings.sheaf import Sheaf, identities, join
 from server.readings.sieve import Sieve
 from server.readings.tail import Kept, Tail, View, also
@@ -285,19 +284,20 @@ class Shelf:
         return view, stored
 
 
-def _joined(view: View, stored: Iterable[Stored], channel: str, from_ns: int, to_ns: int) -> Values:
+def _joined(view: View, stored: Sequence[Stored], channel: str, from_ns: int, to_ns: int) -> Values:
     """One channel between two moments: of the parts, and of what has come since."""
-    cuts = [(one, where) for one in stored if (where := one.seen.of(channel, from_ns, to_ns)) is not NOWHERE]
     later = view.values(channel).between(from_ns, to_ns) if view.kept else NONE
     if not view.gone:
-        return together([(one.seen, where) for one, where in reversed(cuts)], later)
-    pieces = [*(_of_part(one, where, view) for one, where in cuts), later]
+        oldest_first = [one.seen for one in reversed(stored)]
+        return together([(one, *where) for one in oldest_first if (where := one.of(channel, from_ns, to_ns))], later)
+    cuts = [(one, *where) for one in stored if (where := one.seen.of(channel, from_ns, to_ns))]
+    pieces = [*(_of_part(one, start, stop, view) for one, start, stop in cuts), later]
     return merged([one for one in pieces if len(one.t_ns)])
 
 
-def _of_part(one: Stored, where: slice, view: View) -> Values:
-    values = one.seen.values(where)
-    names = one.identities[where.start * 16 : where.stop * 16]
+def _of_part(one: Stored, start: int, stop: int, view: View) -> Values:
+    values = one.seen.values(start, stop)
+    names = one.identities[start * 16 : stop * 16]
     still = [names[start : start + 16] not in view.gone for start in range(0, len(names), 16)]
     return values.only(np.array(still, np.bool_))
 
