@@ -116,6 +116,15 @@ def _explain(stages: Stages, came: Sequence[Came]) -> None:
         print(f"        {name:20} {every:7.1f} {last:8.1f}")
     late = sorted(came, key=lambda one: one.took_s)[-len(slowest) :]
     began_s = min(one.sent_s for one in came)
+    stored = [(one.committed_s - one.begun_s, one.worked_s) for one in stages.batches if one.begun_s > began_s]
+    told = [(one.ended_s - one.began_s, one.worked_s) for one in stages.rows if one.began_s > began_s]
+    for name, spent_s in (("stored", stored), ("built and told", told)):
+        passed_ms, worked_ms = (sorted(one[n] * 1e3 for one in spent_s) for n in (0, 1))
+        print(
+            f"        {len(spent_s)} times {name}: median {statistics.median(passed_ms):.1f} ms, of which a core worked"
+            f" {statistics.median(worked_ms):.1f}; 99 of 100 within {passed_ms[int(len(passed_ms) * 0.99)]:.0f} ms,"
+            f" {worked_ms[int(len(worked_ms) * 0.99)]:.0f} ms of a core"
+        )
     for name, every in stages.others.items():
         spans = [(a, b) for a, b in every if b > began_s]
         inside = [one for one in late if any(a < one.came_s and b > one.sent_s for a, b in spans)]

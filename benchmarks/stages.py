@@ -23,7 +23,7 @@ import msgspec
 import server.app
 from server.__main__ import main
 from server.ingest.inbox import Inbox
-from server.live import Hub
+from server.live.hub import Hub
 
 Span = tuple[float, float]
 
@@ -32,12 +32,22 @@ OTHERS = {"look": "_look_around", "fold": "_fold", "log": "_copy_log"}
 
 
 class Batch(msgspec.Struct, array_like=True):
-    """Messages that were stored together: how many, when they were taken up, had the lock, and were committed."""
+    """Messages that were stored together: how many, when they were taken up, had the lock, and were committed; and for
+    how long a core worked."""
 
     count: int
     taken_s: float
     begun_s: float
     committed_s: float
+    worked_s: float
+
+
+class Drain(msgspec.Struct, array_like=True):
+    """Rows that were built and told together: when it began and ended, and for how long a core worked."""
+
+    began_s: float
+    ended_s: float
+    worked_s: float
 
 
 class Stages(msgspec.Struct):
@@ -45,7 +55,7 @@ class Stages(msgspec.Struct):
 
     heard_s: list[float] = []
     batches: list[Batch] = []
-    rows: list[Span] = []
+    rows: list[Drain] = []
     others: dict[str, list[Span]] = {}
 
     def of(self, number: int, starts: list[int]) -> tuple[float, float, float, float, float] | None:
@@ -57,10 +67,10 @@ class Stages(msgspec.Struct):
         if number >= len(self.heard_s) or number >= starts[place] + self.batches[place].count:
             return None
         batch = self.batches[place]
-        row = bisect_left(self.rows, (batch.committed_s, 0.0))
+        row = bisect_left(self.rows, batch.committed_s, key=lambda one: one.began_s)
         if row == len(self.rows):
             return None
-        return self.heard_s[number], batch.taken_s, batch.begun_s, batch.committed_s, self.rows[row][1]
+        return self.heard_s[number], batch.taken_s, batch.begun_s, batch.committed_s, self.rows[row].ended_s
 
 
 _found = Stages()
@@ -98,17 +108,18 @@ def _watch(left_out: Collection[str]) -> None:
         return take(*given)
 
     def received(self: Any, messages: Any) -> Any:
-        taken_s = time.perf_counter()
+        taken_s, worked_s = time.perf_counter(), time.thread_time()
         answers = receive(self, messages)
-        _found.batches.append(Batch(len(messages), taken_s, begun.s, time.perf_counter()))
+        worked_s = time.thread_time() - worked_s
+        _found.batches.append(Batch(len(messages), taken_s, begun.s, time.perf_counter(), worked_s))
         return answers
 
     def drained(self: Hub, *given: Any, **named: Any) -> Any:
-        began_s = time.perf_counter()
+        began_s, worked_s = time.perf_counter(), time.thread_time()
         try:
             return drain(self, *given, **named)
         finally:
-            _found.rows.append((began_s, time.perf_counter()))
+            _found.rows.append(Drain(began_s, time.perf_counter(), time.thread_time() - worked_s))
 
     def collected(phase: str, _info: object) -> None:
         if phase == "start":

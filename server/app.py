@@ -44,7 +44,7 @@ from server.identity.desk import is_renewal
 from server.identity.keeper import Keeper
 from server.ingest.store import Early, Message
 from server.keeping import AUTHORITY, refuse_half_restored
-from server.live import Hub
+from server.live.hub import Hub
 from server.metrics.meter import Meter
 from server.metrics.standing import Standing
 from server.municipality import Municipality, load_municipality
@@ -81,7 +81,11 @@ MOST_FAILURES = 64
 """So many times may the rules fail in one look before the rest waits for the next: enough to find five in thousands."""
 
 FOLD_S = 60.0
-"""What is filed becomes chunks after so long, in seconds of the wall, a piece in each round of the fold..."""
+"""What is filed becomes chunks after so long, in seconds of the wall, some pieces in each round of the fold..."""
+
+FOLD_PEOPLE, FOLD_PIECES = 250, 4
+"""A piece is of so many people, and so many pieces are in a round: a hundredth of a second of a core each, of which the
+database is held for a fraction."""
 
 FOLD_READINGS = 400_000
 """...or when there are so many: the more at once, the less each costs."""
@@ -95,9 +99,10 @@ LOOKED_AT = 500
 LOG_COPIED_S = 5.0
 """How often the database's log is copied into its file, in seconds of the wall."""
 
-REST_S = 0.2
-"""A look at everybody rests between two pieces as long as a core worked for the last, but no longer than this: rows are
-told meanwhile, and readings taken in."""
+RESTS, REST_S = 2, 0.2
+"""A look at everybody and a fold rest between two pieces so many times as long as a core worked for the last, but no
+longer than this: rows are told meanwhile, and readings taken in. The less of the interpreter they take at a time, the
+less whoever was measured waits for it."""
 
 
 class Server:
@@ -433,7 +438,10 @@ class Server:
             self._folded_ns = now_ns
             with self.db.read() as tx:
                 self._fold_until = last_seq(tx)
-        fold(self.db, up_to=self._fold_until)  # one piece: what is left waits for the next round, and nobody for it
+        for _ in range(FOLD_PIECES):  # what is left waits for the next round, and nobody for it
+            began_s = time.thread_time()
+            if not fold(self.db, up_to=self._fold_until, people=FOLD_PEOPLE) or not self._rested(began_s):
+                break
         while not self._leaving.is_set() and fold(self.db, at_least=FOLD_READINGS):
             pass
         return ()
@@ -441,7 +449,7 @@ class Server:
     def _rested(self, began_s: float) -> bool:
         """Rest after a piece that this thread's core began at `began_s`; False: there is no next one, the server
         leaves."""
-        return not self._leaving.wait(min(time.thread_time() - began_s, REST_S))
+        return not self._leaving.wait(min(RESTS * (time.thread_time() - began_s), REST_S))
 
     def _copy_log(self) -> Iterable[str]:
         if time.monotonic() - self._copied_s >= LOG_COPIED_S:

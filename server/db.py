@@ -8,12 +8,14 @@ Tables are declared beside the code that owns them, on the one `metadata`. The s
 (`server/revisions`); a test holds the two against each other, on both.
 """
 
+import json
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import sqlalchemy as sa
 from sqlalchemy import event
 from sqlalchemy.dialects import postgresql, sqlite
@@ -171,10 +173,20 @@ def troubled(error: Exception) -> bool:
 
 
 def _engine(path: Path) -> sa.Engine:
-    engine = sa.create_engine(f"sqlite:///{path}", connect_args={"timeout": 30}, hide_parameters=True)
+    engine = sa.create_engine(
+        f"sqlite:///{path}", connect_args={"timeout": 30}, hide_parameters=True, json_deserializer=_decoded
+    )
     event.listen(engine, "connect", _prepare)
     event.listen(engine, "begin", _begin)
     return engine
+
+
+def _decoded(text: str) -> Any:
+    """What a column of JSON says; each look at everybody opens thousands of them, which are mostly empty."""
+    try:
+        return msgspec.json.decode(text)
+    except msgspec.DecodeError:  # Python writes infinity, which JSON does not have
+        return json.loads(text)
 
 
 def _prepare(connection: object, _record: object) -> None:

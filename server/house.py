@@ -15,7 +15,7 @@ from server.audit.store import Looks
 from server.config import Config
 from server.db import Database
 from server.identity.desk import Desk
-from server.live import Hub
+from server.live.hub import Hub
 from server.metrics.meter import Meter
 from server.notify.answers import Desk as Answers
 from server.notify.phone import FakePhone

@@ -30,7 +30,7 @@ from server.access.door import Door
 from server.access.scopes import Scope as Sight
 from server.audit.store import Looks
 from server.house import House
-from server.live import Shown
+from server.live.board import Shown
 from vitals.clock import NS
 
 KEPT_NS = NS

@@ -4,12 +4,12 @@ SQLAlchemy's own way is right wherever a statement is run now and then. Where on
 a chart, it costs ten times what the database itself needs for the answer.
 """
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import msgspec
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql
+from sqlalchemy.dialects import postgresql, sqlite
 
 AT_ONCE = 5_000
 """So many names in one question: SQLite itself allows 32,766."""
@@ -87,6 +87,48 @@ class Quick:
             compiled = self._statement.compile(dialect=tx.dialect)
             said = self._said[tx.dialect.name] = str(compiled), compiled.positiontup
         return said
+
+
+class Put:
+    """Puts rows into a table, each instead of the one of its primary key, if there is one.
+
+    So many at a time as one statement: between two of them the interpreter goes to another thread that waits for it,
+    and a thousand statements beside a busy one hold the database for a thousand of its turns.
+    """
+
+    _SIZES = 100, 10, 1
+
+    def __init__(self, table: sa.Table) -> None:
+        self._table = table
+        self._names = [column.name for column in table.columns]
+        self._key = [column.name for column in table.primary_key]
+        self._quick: dict[tuple[str, int], Quick] = {}
+
+    def many(self, tx: sa.Connection, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Put these; each has all columns."""
+        start = 0
+        for size in self._SIZES:
+            while len(rows) - start >= size:
+                some = rows[start : start + size]
+                start += size
+                given = {f"{name}_{n}": row[name] for n, row in enumerate(some) for name in self._names}
+                self._of(tx.dialect.name, size).many(tx, [given])
+
+    def _of(self, kind: str, size: int) -> Quick:
+        if (kind, size) not in self._quick:
+            places: list[dict[str, Any]] = [
+                {name: sa.bindparam(f"{name}_{n}") for name in self._names} for n in range(size)
+            ]
+            put = _INSERT[kind](self._table).values(places)
+            others = {name: put.excluded[name] for name in self._names if name not in self._key}
+            self._quick[kind, size] = Quick(put.on_conflict_do_update(index_elements=self._key, set_=others))
+        return self._quick[kind, size]
+
+
+_INSERT: Mapping[str, Callable[[sa.Table], sqlite.Insert | postgresql.Insert]] = {
+    "sqlite": sqlite.insert,
+    "postgresql": postgresql.insert,
+}
 
 
 def _given(order: Sequence[str] | None, values: Mapping[str, Any]) -> Any:

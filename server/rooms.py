@@ -96,7 +96,7 @@ async def stream(
     door: AtDoor,
     last_event_id: Annotated[str | None, Header()] = None,
 ) -> EventSourceResponse:
-    """Named events: hello, row, patient, glass, phone, viewed, viewing, beat, resync (see server/live.py)."""
+    """Named events: hello, row, patient, glass, phone, viewed, viewing, beat, resync (see server/live)."""
     scopes: Scopes = request.app.state.scopes
 
     def ask() -> Sight | None:

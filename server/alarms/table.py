@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from server.alarms.api import AlarmKind
 from server.alarms.model import HELD, Alarm, State
 from server.db import Number, metadata
+from server.quick import Among
 
 _OPEN = sa.text("state != 'closed'")
 
@@ -93,8 +94,7 @@ def last_closed(tx: sa.Connection, patient_id: str, kind: AlarmKind) -> Alarm | 
 
 def all_open(tx: sa.Connection, patient_ids: Sequence[str] | None = None) -> list[Alarm]:
     """Every open alarm, or those of some patients."""
-    query = sa.select(alarms).where(_is_open()).order_by(alarms.c.id)
-    return _many(tx, query if patient_ids is None else query.where(alarms.c.patient_id.in_(patient_ids)))
+    return _read(_STANDING.rows(tx, patient_ids))
 
 
 def of_patient(tx: sa.Connection, patient_id: str, kinds: Iterable[AlarmKind], closed: int) -> list[Alarm]:
@@ -153,7 +153,11 @@ def _one(tx: sa.Connection, *where: sa.ColumnElement[bool]) -> Alarm | None:
 
 
 def _many(tx: sa.Connection, query: sa.Select[Any]) -> list[Alarm]:
-    return [_alarm(row) for row in tx.execute(query).mappings()]
+    return _read(tx.execute(query))
+
+
+def _read(rows: Iterable[sa.Row[Any]]) -> list[Alarm]:
+    return [_alarm(row._mapping) for row in rows]
 
 
 def _row(alarm: Alarm) -> dict[str, Any]:
@@ -169,3 +173,7 @@ def _alarm(row: sa.RowMapping) -> Alarm:
     for name in _JSON:
         tree[name] = None if tree[name] is None else msgspec.json.decode(tree[name])
     return msgspec.convert(tree, Alarm)
+
+
+_STANDING = Among(sa.select(alarms).where(_OPEN).order_by(alarms.c.id), alarms.c.patient_id)
+"""In the words of the index of open alarms, so that a patient's closed ones are not gone through."""

@@ -16,7 +16,7 @@ from server.fleet.quarantine import Unfiled, quarantined
 from server.fleet.quarantine import quarantine as quarantine
 from server.municipality import Municipality
 from server.patients.store import assignments
-from server.quick import Among, Quick, in_parts
+from server.quick import Among, Quick
 from vitals.clock import NS
 from vitals.wire import SPOOL_FULL, Health
 
@@ -240,9 +240,7 @@ def pulses(tx: sa.Connection, started_ns: int, patient_ids: Collection[str] | No
 
 def online_of(tx: sa.Connection, patient_ids: Collection[str] | None) -> dict[str, bool]:
     """Whether the gateway of each of these patients (None: of everybody) who has one can be heard."""
-    columns = gateway_table.c
-    query = sa.select(columns.patient_id, columns.online).where(columns.patient_id.is_not(None)).order_by(columns.id)
-    rows = in_parts(tx, query, columns.patient_id, patient_ids)
+    rows = _ONLINE.rows(tx, patient_ids)
     return {patient_id: online for patient_id, online in rows}  # noqa: C416  rows are no pairs to mypy
 
 
@@ -300,6 +298,9 @@ _HEARD = Quick(
     gateway_table.update()
     .where(_IS.id == sa.bindparam("gateway"))
     .values(last_heard_ns=sa.bindparam("t_ns"), online=sa.bindparam("here"))
+)
+_ONLINE = Among(
+    sa.select(_IS.patient_id, _IS.online).where(_IS.patient_id.is_not(None)).order_by(_IS.id), _IS.patient_id
 )
 _PULSES = Among(
     sa.select(

@@ -36,6 +36,7 @@ from server.held.model import (
 )
 from server.notify import outbox
 from server.patients.store import slot_at
+from server.quick import Among
 from server.readings.invalid import INVALID
 from server.readings.sheaf import sheaf
 from server.readings.store import EVER_NS, Reading, file, known, series, stored_already, take_back
@@ -199,8 +200,7 @@ def get(tx: sa.Connection, question_id: int) -> Question | None:
 
 def all_open(tx: sa.Connection, patient_ids: Sequence[str] | None = None) -> list[Question]:
     """Every open question, or those of some patients; the longest waiting first."""
-    query = sa.select(held).where(held.c.said.is_(None)).order_by(held.c.opened_ns, held.c.id)
-    return _many(tx, query if patient_ids is None else query.where(held.c.patient_id.in_(patient_ids)))
+    return _read(_OPEN.rows(tx, patient_ids))
 
 
 def of_patient(tx: sa.Connection, patient_id: str) -> list[Question]:
@@ -383,10 +383,17 @@ def _refusal(question: Question) -> Refused:
 
 
 def _many(tx: sa.Connection, query: sa.Select[Any]) -> list[Question]:
-    rows = tx.execute(query).mappings()
-    return [msgspec.convert({name: row[name] for name in Question.__struct_fields__}, Question) for row in rows]
+    return _read(tx.execute(query))
+
+
+def _read(rows: Iterable[sa.Row[Any]]) -> list[Question]:
+    found = [row._mapping for row in rows]
+    return [msgspec.convert({name: one[name] for name in Question.__struct_fields__}, Question) for one in found]
 
 
 def _reading(row: sa.RowMapping) -> Reading:
     values = {name: row[name] for name in Reading.__struct_fields__}
     return Reading(**values | {"status": tuple(row["status"].split())})
+
+
+_OPEN = Among(sa.select(held).where(held.c.said.is_(None)).order_by(held.c.opened_ns, held.c.id), held.c.patient_id)

@@ -20,6 +20,8 @@ FIRST_SHOWN_S = 14 * 86_400
 
 def views(tx: sa.Connection, questions: Sequence[Question]) -> list[View]:
     """Questions with what is held under them, and what became of the message to the home."""
+    if not questions:
+        return []
     ids = [one.id for one in questions]
     held, sent = store.readings_of(tx, ids), question_states(tx, ids)
     return [_view(one, held[one.id], sent.get(one.id)) for one in questions]

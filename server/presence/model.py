@@ -4,8 +4,8 @@ It is known by the live stream, one for each tab of a browser: the page says ove
 and when the stream ends, for whatever reason, nobody looks any more. So there is nothing to expire and nothing to keep:
 a server that starts again knows of nobody, and each page tells it anew when its stream is back. No health data.
 
-Who looks at whom is itself about the patient: `server.live` tells it to carers who may see that patient, and a stream
-that may no longer see whom it looked at looks at nobody.
+Who looks at whom is itself about the patient: `server.live.screens` tells it to carers who may see that patient, and a
+stream that may no longer see whom it looked at looks at nobody.
 """
 
 import threading

@@ -12,6 +12,7 @@ the chunks: what is added to them from the journal's tail never overlaps, and ne
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
+import msgspec
 import numpy as np
 import sqlalchemy as sa
 from numpy.typing import NDArray
@@ -75,29 +76,32 @@ class Last(NamedTuple):
     data: tuple[bytes, bytes, bytes] | None
 
 
-class Stored(NamedTuple):
+class Stored(msgspec.Struct, frozen=True, gc=False):
     """A part as it is read for a chart. `identities` are there only where they were asked for."""
 
     seen: Seen
     identities: bytes
 
 
-def together(cuts: Sequence[tuple[Seen, slice]], later: Values = NONE) -> Values:
-    """These rows of these parts, and `later`, by time and value.
+Cut = tuple[Seen, int, int]
+"""The rows of a part from one to before another."""
+
+
+def together(cuts: Sequence[Cut], later: Values = NONE) -> Values:
+    """These rows of parts, and `later`, by time and value.
 
     Parts that come oldest first, and what is newer than all of them, are put behind each other at once.
     """
     if not cuts:
         return later
     if len(cuts) == 1 and not len(later.t_ns):
-        return cuts[0][0].values(cuts[0][1])
-    spans = [(seen, where.start, where.stop) for seen, where in cuts]
-    moments = b"".join([*[seen.t_ns[8 * start : 8 * stop] for seen, start, stop in spans], later.t_ns.data])
-    value = b"".join([*[seen.value[8 * start : 8 * stop] for seen, start, stop in spans], later.value.data])
-    flags = b"".join([*[seen.flags[start:stop] for seen, start, stop in spans], later.flags.data])
+        return cuts[0][0].values(cuts[0][1], cuts[0][2])
+    moments = b"".join([*[seen.t_ns[8 * start : 8 * stop] for seen, start, stop in cuts], later.t_ns.data])
+    value = b"".join([*[seen.value[8 * start : 8 * stop] for seen, start, stop in cuts], later.value.data])
+    flags = b"".join([*[seen.flags[start:stop] for seen, start, stop in cuts], later.flags.data])
     values = Values(np.frombuffer(moments, np.int64), np.frombuffer(value), np.frombuffer(flags, np.uint8))
     t_ns, end = memoryview(moments).cast("q"), 0
-    for _, start, stop in spans:
+    for _, start, stop in cuts:
         end += stop - start
         if end < len(t_ns) and t_ns[end - 1] >= t_ns[end]:
             return values.only(np.lexsort((values.value, values.t_ns)))
@@ -188,7 +192,7 @@ def known(tx: sa.Connection, device: str, wanted: set[bytes]) -> set[bytes]:
 def every_identity(tx: sa.Connection) -> Iterator[NDArray[np.uint64]]:
     """The identities of all that is in chunks, as arrays [n, 2] of their halves."""
     # Of the statement: a connection's options are all its statements', to the end of the transaction.
-    for rows in tx.execute(sa.select(chunks.c.identities).execution_options(yield_per=2_000)).partitions():
+    for rows in tx.execute(sa.select(chunks.c.identities).execution_options(yield_per=500)).partitions():
         yield np.frombuffer(b"".join(row[0] for row in rows), ">u8").astype(np.uint64).reshape(-1, 2)
 
 

@@ -5,7 +5,7 @@ rows never change. The transaction itself only writes: the chunks, whose devices
 new position.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from numpy.typing import NDArray
 
 from server.db import Database
-from server.quick import Among, Quick
+from server.quick import Among, Put, Quick
 from server.readings import chunks, journal, lately
 from server.readings.chunks import PART, STORE, WEEK_NS, positions, sources
 from server.readings.contract import Withdrawn
@@ -29,7 +29,8 @@ MOST = 400_000
 """So many readings in one fold: what it holds in memory, and how long its transaction takes."""
 
 PEOPLE = 1_000
-"""And of about so many people: each has a chunk that is written anew, whether for one reading or for hundreds."""
+"""And of about so many people, where nobody says fewer: each has a chunk that is written anew, whether for one reading
+or for hundreds."""
 
 WEEKS = 250
 """A patient's weeks that are put together at a time: what a fold has in memory, and how long a step of it takes."""
@@ -50,24 +51,21 @@ class _Weeks(NamedTuple):
 
 
 class Plan(NamedTuple):
-    """What a fold writes. `changed` and `added`: columns of chunks; `emptied`: the keys of chunks that are no more.
+    """What a fold writes. `changed`: columns of chunks; `emptied`: the keys of chunks that are no more.
 
-    `sources`: those that are new. `newest`: what is newest then, of all whom the rows say something of; something was
-    kept before of those who are `known`.
+    `sources`: those that are new. `newest`: what is newest then, of all whom the rows say something of.
     """
 
     up_to: int
     changed: list[dict[str, Any]]
-    added: list[dict[str, Any]]
     emptied: list[dict[str, Any]]
     sources: list[dict[str, Any]]
     newest: dict[str, lately.Of]
-    known: Set[str]
 
 
-def fold(db: Database, *, at_least: int = 1, up_to: int | None = None) -> int:
+def fold(db: Database, *, at_least: int = 1, up_to: int | None = None, people: int | None = None) -> int:
     """Fold the next piece of what is unfolded (up to that row of the journal), if so many readings at least are;
-    returns how many readings were folded."""
+    returns how many readings were folded. `people`: about so many of them at most (None: PEOPLE)."""
     with db.read() as tx:
         shelf = memory_of(tx).shelf
         rows, waiting = shelf.unfolded()
@@ -75,7 +73,7 @@ def fold(db: Database, *, at_least: int = 1, up_to: int | None = None) -> int:
             rows = [one for one in rows if one.seq <= up_to]
         if not rows or max(waiting, len(rows)) < at_least:
             return 0
-        rows = _first(rows)
+        rows = _first(rows, people or PEOPLE)
         plan = planned(tx, rows)
     with db.write() as tx:
         write(tx, plan)
@@ -100,12 +98,12 @@ def planned(tx: sa.Connection, rows: Sequence[Filed]) -> Plan:
     people = {counting.words[number] for number in np.unique(counting.rows["patient"]).tolist()}
     before = lately.load(tx, people | {one.patient_id for one in withdrawn})
     newest = lately.after(tx, before, counting, withdrawn)
-    plan = Plan(rows[-1].seq, [], [], [], _new_sources(tx, counting), newest, before.keys())
+    plan = Plan(rows[-1].seq, [], [], _new_sources(tx, counting), newest)
     lost = _without(tx, withdrawn, gone)
     for new in _some_weeks(counting):
-        for key, there, part in _filled(tx, new, gone):
+        for key, part in _filled(tx, new, gone):
             lost.pop(key, None)
-            (plan.changed if there else plan.added).append(_row(key, part))
+            plan.changed.append(_row(key, part))
     for key, left in lost.items():
         if len(left):
             plan.changed.append(_row(key, packed(left, [0])[0]))
@@ -116,21 +114,20 @@ def planned(tx: sa.Connection, rows: Sequence[Filed]) -> Plan:
 
 def write(tx: sa.Connection, plan: Plan) -> None:
     """Write it."""
-    _CHANGE.many(tx, plan.changed)
+    _PUT.many(tx, plan.changed)
     _EMPTY.many(tx, plan.emptied)
-    _ADD.many(tx, plan.added)
     _ADD_SOURCE.many(tx, plan.sources)
-    lately.write(tx, plan.newest, plan.known)
+    lately.write(tx, plan.newest)
     tx.execute(positions.update().where(positions.c.store == STORE).values(seq=plan.up_to))
 
 
-def _first(rows: list[Filed]) -> list[Filed]:
+def _first(rows: list[Filed], most: int) -> list[Filed]:
     count = 0
     people: set[str] = set()
     for place, one in enumerate(rows):
         count += len(one.sheaf)
         people.update(one.sheaf.words[number] for number in np.unique(one.sheaf.rows["patient"]).tolist())
-        if place and (count > MOST or len(people) > PEOPLE):
+        if place and (count > MOST or len(people) > most):
             return rows[:place]
     return rows
 
@@ -165,8 +162,8 @@ def _some_weeks(sheaf: Sheaf) -> Iterator[_Weeks]:
         yield _Weeks(list(zip(patients, numbers, strict=True)), sheaf.cut(start, stop), week[start:stop] - first)
 
 
-def _filled(tx: sa.Connection, new: _Weeks, gone: Mapping[bytes, int]) -> Iterator[tuple[_Key, bool, Packed]]:
-    """The parts that have them: its key, whether it was there, and what it becomes.
+def _filled(tx: sa.Connection, new: _Weeks, gone: Mapping[bytes, int]) -> Iterator[tuple[_Key, Packed]]:
+    """The parts that have them: its key, and what it becomes.
 
     A week's last part gets as much of the new as it has room for, and the rest goes into further ones.
     """
@@ -194,7 +191,7 @@ def _filled(tx: sa.Connection, new: _Weeks, gone: Mapping[bytes, int]) -> Iterat
     further = (part[starts] - part_0[of_week]).tolist()
     for n, more, one in zip(of_week.tolist(), further, packed(both, starts.tolist()), strict=True):
         known = last.get(new.names[n])
-        yield (*new.names[n], (known.part if known else -1) + more), not more, one
+        yield (*new.names[n], (known.part if known else -1) + more), one
 
 
 def _order(sheaf: Sheaf, part: NDArray[np.int64]) -> NDArray[np.intp]:
@@ -252,10 +249,7 @@ def _key(key: _Key) -> dict[str, Any]:
 
 _KEY_COLUMNS = ("patient_id", "week", "part")
 _THIS = sa.and_(*(chunks.chunks.c[name] == sa.bindparam(name) for name in _KEY_COLUMNS))
-_CHANGE = Quick(
-    chunks.chunks.update().where(_THIS).values({name: sa.bindparam(name) for name in Packed.__struct_fields__})
-)
 _EMPTY = Quick(chunks.chunks.delete().where(_THIS))
-_ADD = Quick(chunks.chunks.insert())
+_PUT = Put(chunks.chunks)
 _ADD_SOURCE = Quick(sources.insert())
 _KNOWN_SOURCES = Among(sa.select(sources.c.device, sources.c.patient_id), sources.c.device)

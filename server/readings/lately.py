@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from numpy.typing import NDArray
 
 from server.db import metadata
-from server.quick import Quick, in_parts
+from server.quick import Among, Put
 from server.readings import chunks
 from server.readings.chunks import WEEK_NS
 from server.readings.contract import Withdrawn
@@ -23,10 +23,7 @@ from server.readings.model import Latest, rank
 from server.readings.packing import Seen
 from server.readings.sheaf import Sheaf, join
 from server.readings.values import good
-from vitals.clock import NS
-
-BEFORE_NS = 20 * 3600 * NS, 36 * 3600 * NS
-"""The value of a day before is the newest that the device trusts, measured so long before: from and to."""
+from server.readings.yesterday import BEFORE_NS
 
 Of = dict[str, Latest]
 """By channel."""
@@ -41,8 +38,7 @@ newest = sa.Table(
 
 def load(tx: sa.Connection, patient_ids: Collection[str]) -> dict[str, Of]:
     """What is kept of these patients. Those of whom the chunks have nothing are left out."""
-    query = sa.select(newest.c.patient_id, newest.c.of)
-    return {patient: _decoded(data) for patient, data in in_parts(tx, query, newest.c.patient_id, patient_ids)}
+    return {patient: _decoded(data) for patient, data in _KEPT.rows(tx, patient_ids)}
 
 
 def after(tx: sa.Connection, before: Mapping[str, Of], new: Sheaf, withdrawn: Sequence[Withdrawn]) -> dict[str, Of]:
@@ -88,11 +84,11 @@ def looked_up(tx: sa.Connection, patient_id: str, names: Collection[str], new: S
     return found
 
 
-def write(tx: sa.Connection, changed: Mapping[str, Of], known: Collection[str] = ()) -> None:
-    """Keep these. `known`: of whom something was kept before."""
-    rows = [{"patient_id": patient, "of": _encoder.encode(list(of.values()))} for patient, of in changed.items()]
-    _ADD.many(tx, [row for row in rows if row["patient_id"] not in known])
-    _CHANGE.many(tx, [row for row in rows if row["patient_id"] in known])
+def write(tx: sa.Connection, changed: Mapping[str, Of]) -> None:
+    """Keep these."""
+    _PUT.many(
+        tx, [{"patient_id": patient, "of": _encoder.encode(list(of.values()))} for patient, of in changed.items()]
+    )
 
 
 def _newer(found: dict[str, Of], new: Sheaf) -> dict[str, set[str]]:
@@ -226,5 +222,5 @@ def _decoded(data: bytes) -> Of:
 
 _encoder = msgspec.msgpack.Encoder()
 _decoder = msgspec.msgpack.Decoder(list[Latest])
-_ADD = Quick(newest.insert())
-_CHANGE = Quick(newest.update().where(newest.c.patient_id == sa.bindparam("patient_id")).values(of=sa.bindparam("of")))
+_KEPT = Among(sa.select(newest.c.patient_id, newest.c.of), newest.c.patient_id)
+_PUT = Put(newest)

@@ -18,7 +18,7 @@ def is_late(t_ns: int, stored_ns: int) -> bool:
     return stored_ns - t_ns > LATE_S * NS
 
 
-class Reading(msgspec.Struct, frozen=True):
+class Reading(msgspec.Struct, frozen=True, gc=False):
     """One value of one patient, as it is kept. `status`: words of `vitals.block.STATUS`.
 
     It is known by its `identity`, a digest of (device, the device's record or its own time, channel, place in the
@@ -63,7 +63,7 @@ class Occurrence(msgspec.Struct, frozen=True):
     shift_ns: int = 0
 
 
-class Latest(msgspec.Struct, frozen=True, array_like=True):
+class Latest(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """The newest reading of a channel. `before_value`: the newest one 20 to 36 hours older than it."""
 
     channel: str

@@ -6,18 +6,32 @@ only what has come since.
 
 import threading
 from collections.abc import Iterable, Sequence
+from typing import NamedTuple
 
 import msgspec
-import numpy as np
 import sqlalchemy as sa
 
 from server.patients.store import ids
 from server.readings import chunks, lately
-from server.readings.lately import BEFORE_NS, Of
+from server.readings.lately import Of
 from server.readings.model import EVER_NS, Latest, rank
 from server.readings.shelf import Shelf
 from server.readings.tail import Kept
-from server.readings.values import good
+from server.readings.yesterday import Yesterday, span, yesterday
+
+
+class _Known(msgspec.Struct, frozen=True, gc=False):
+    """Of one patient. `before`: of a channel what it is compared with, as far as that was looked up."""
+
+    of: Of
+    before: dict[str, Yesterday]
+
+
+class _Grown(NamedTuple):
+    """What has been filed of a channel: the newest, without the value of a day before, and when the first is of."""
+
+    newest: Latest
+    first_ns: int
 
 
 class Newest:
@@ -27,9 +41,9 @@ class Newest:
         self._shelf = shelf
         self._asking = threading.Lock()
         self._lock = threading.Lock()
-        self._found: dict[str, Of] = {}
-        self._grown: dict[str, Of] = {}
-        """What has been filed since, by patient: the newest of each channel, without the value of a day before."""
+        self._found: dict[str, _Known] = {}
+        self._grown: dict[str, dict[str, _Grown]] = {}
+        """What has been filed since, by patient and channel."""
         self._lost: set[str] = set()
         """Of whom something was withdrawn."""
         self._making: set[str] = set()
@@ -42,7 +56,7 @@ class Newest:
         else:
             with self._asking:
                 every = self._kept(tx, people)
-        return {patient: every[patient] for patient in people if every[patient]}
+        return {patient: every[patient].of for patient in people if every[patient].of}
 
     def ended(self, kept: Sequence[Kept], committed: bool) -> None:
         """A transaction that filed these rows is over."""
@@ -55,8 +69,8 @@ class Newest:
                     if patient in self._found or patient in self._making:
                         _grow(self._grown.setdefault(patient, {}), patient, [one])
 
-    def _kept(self, tx: sa.Connection, people: Iterable[str]) -> dict[str, Of]:
-        every: dict[str, Of] = {}
+    def _kept(self, tx: sa.Connection, people: Iterable[str]) -> dict[str, _Known]:
+        every: dict[str, _Known] = {}
         unknown: list[str] = []
         for patient in people:
             found = self._found.get(patient)
@@ -68,7 +82,7 @@ class Newest:
             every |= self._renewed(tx, unknown)
         return every
 
-    def _renewed(self, tx: sa.Connection, people: Sequence[str]) -> dict[str, Of]:
+    def _renewed(self, tx: sa.Connection, people: Sequence[str]) -> dict[str, _Known]:
         with self._lock:
             grown = {patient: self._grown.pop(patient, {}) for patient in people}
             lost = self._lost.intersection(people)
@@ -86,54 +100,64 @@ class Newest:
                 self._making.difference_update(people)
         return every
 
-    def _made(self, tx: sa.Connection, people: Sequence[str]) -> dict[str, Of]:
+    def _made(self, tx: sa.Connection, people: Sequence[str]) -> dict[str, _Known]:
         """From the database, with what this transaction has filed."""
-        seq, every = chunks.position(tx), lately.load(tx, people)
+        seq, loaded = chunks.position(tx), lately.load(tx, people)
+        every: dict[str, _Known] = {}
         for patient in people:
-            since = self._shelf.since(tx, patient, seq)
+            found, since = _Known(loaded.get(patient, _NOTHING), {}), self._shelf.since(tx, patient, seq)
             if since.gone:
-                every[patient] = self._looked_up(tx, patient)
+                found = self._looked_up(tx, patient)
             elif since.kept:
-                grown: Of = {}
+                grown: dict[str, _Grown] = {}
                 _grow(grown, patient, since.kept)
-                every[patient] = self._newer(tx, patient, every.get(patient, {}), grown)
-        return dict.fromkeys(people, _NOTHING) | every
+                found = self._newer(tx, patient, found, grown)
+            every[patient] = found
+        return every
 
-    def _newer(self, tx: sa.Connection, patient_id: str, found: Of, grown: Of) -> Of:
+    def _newer(self, tx: sa.Connection, patient_id: str, found: _Known, grown: dict[str, _Grown]) -> _Known:
         """`found`, with what is newest of the channels that have grown; a day before, something may have come late."""
-        newest = {name: max(one, found.get(name, one), key=rank) for name, one in grown.items()}
-        return found | {name: self._with_the_day_before(tx, patient_id, one) for name, one in newest.items()}
+        of, before = dict(found.of), dict(found.before)
+        for name, (newest, first_ns) in grown.items():
+            newest = max(newest, of.get(name, newest), key=rank)
+            known = before.get(name)
+            if known is None or not known.holds(newest.t_ns, first_ns):
+                known = before[name] = self._yesterday(tx, patient_id, newest)
+            of[name] = msgspec.structs.replace(newest, before_value=known.before(newest.t_ns))
+        return _Known(of, before)
 
-    def _looked_up(self, tx: sa.Connection, patient_id: str) -> Of:
+    def _looked_up(self, tx: sa.Connection, patient_id: str) -> _Known:
         every = self._shelf.everything(tx, patient_id, *EVER_NS)
         return self._told(tx, patient_id, {name: int(values.t_ns[-1]) for name, values in every.items()})
 
-    def _told(self, tx: sa.Connection, patient_id: str, newest_ns: dict[str, int]) -> Of:
+    def _told(self, tx: sa.Connection, patient_id: str, newest_ns: dict[str, int]) -> _Known:
         """What is to be told of these channels, given when each was measured last."""
-        found: Of = {}
+        found: dict[str, _Grown] = {}
         for t_ns in set(newest_ns.values()):
             sheaf = self._shelf.at(tx, patient_id, t_ns)
             for one, stored_ns in zip(sheaf.readings(), sheaf.rows["stored_ns"].tolist(), strict=True):
                 if newest_ns.get(one.channel) == t_ns:
                     told = Latest(one.channel, t_ns, one.value, one.decimals, one.status, stored_ns, None)
-                    found[one.channel] = max(told, found.get(one.channel, told), key=rank)
-        return {name: self._with_the_day_before(tx, patient_id, one) for name, one in found.items()}
+                    _note(found, told, t_ns)
+        return self._newer(tx, patient_id, _Known(_NOTHING, {}), found)
 
-    def _with_the_day_before(self, tx: sa.Connection, patient_id: str, one: Latest) -> Latest:
-        span_ns = one.t_ns - BEFORE_NS[1], one.t_ns - BEFORE_NS[0]
-        before = self._shelf.values(tx, patient_id, one.channel, *span_ns)
-        trusted = np.flatnonzero(good(before.flags))
-        value = float(before.value[trusted[-1]]) if len(trusted) else None
-        return msgspec.structs.replace(one, before_value=value)
+    def _yesterday(self, tx: sa.Connection, patient_id: str, one: Latest) -> Yesterday:
+        return yesterday(one.t_ns, self._shelf.values(tx, patient_id, one.channel, *span(one.t_ns)))
 
 
-def _grow(grown: Of, patient_id: str, rows: Iterable[Kept]) -> None:
-    """Note the newest of each channel in these rows."""
+def _grow(grown: dict[str, _Grown], patient_id: str, rows: Iterable[Kept]) -> None:
+    """Note what these rows have of each channel."""
     for one in rows:
-        for newest in one.newest(patient_id):
-            known = grown.get(newest.channel)
-            if known is None or rank(known) < rank(newest):
-                grown[newest.channel] = newest
+        for newest, first_ns in one.newest(patient_id):
+            _note(grown, newest, first_ns)
+
+
+def _note(grown: dict[str, _Grown], newest: Latest, first_ns: int) -> None:
+    known = grown.get(newest.channel)
+    if known is None:
+        grown[newest.channel] = _Grown(newest, first_ns)
+    else:
+        grown[newest.channel] = _Grown(max(known.newest, newest, key=rank), min(known.first_ns, first_ns))
 
 
 _NOTHING: Of = {}

@@ -18,13 +18,12 @@ from numpy.typing import NDArray
 from server.readings.sheaf import ROW, Sheaf, identity_bytes
 from server.readings.values import Values, decimals, flags, good
 
-NOWHERE = slice(0, 0)
 _SMALL = 8_192
 """Bytes. zlib asks for a quarter of a megabyte before it packs the first one, which takes twenty times as long as
 packing a hundred; so what is small is packed with a small window. Anybody's zlib unpacks either."""
 
 
-class Seen(msgspec.Struct, array_like=True):
+class Seen(msgspec.Struct, array_like=True, gc=False):
     """What a chart needs of a part. The rows of `channels[n]` end before `stops[n]`."""
 
     channels: list[str]
@@ -33,24 +32,25 @@ class Seen(msgspec.Struct, array_like=True):
     value: bytes
     flags: bytes
 
-    def of(self, channel: str, from_ns: int, to_ns: int) -> slice:
-        """Where the rows of one channel between two moments are, both inclusive."""
+    def of(self, channel: str, from_ns: int, to_ns: int) -> tuple[int, int] | None:
+        """From which row to before which the rows of one channel between two moments are, both inclusive; None: there
+        are none."""
         if channel not in self.channels:
-            return NOWHERE
+            return None
         place = self.channels.index(channel)
         start, stop = self.stops[place - 1] if place else 0, self.stops[place]
         t_ns = memoryview(self.t_ns).cast("q")  # a search in so few of them costs numpy more than Python
         first = start if t_ns[start] >= from_ns else bisect_left(t_ns, from_ns, start, stop)
         after = stop if t_ns[stop - 1] <= to_ns else bisect_right(t_ns, to_ns, first, stop)
-        return slice(first, after) if first < after else NOWHERE
+        return (first, after) if first < after else None
 
     def has(self, t_ns: int) -> bool:
         """Whether anything was measured at that moment."""
         return bool((np.frombuffer(self.t_ns, np.int64) == t_ns).any())
 
-    def values(self, rows: slice) -> Values:
-        """Those rows; nothing is copied."""
-        start, count = rows.start, rows.stop - rows.start
+    def values(self, start: int, stop: int) -> Values:
+        """The rows from `start` to before `stop`; nothing is copied."""
+        count = stop - start
         return Values(
             np.frombuffer(self.t_ns, np.int64, count, 8 * start),
             np.frombuffer(self.value, np.float64, count, 8 * start),

@@ -4,7 +4,6 @@ It is made from the database, so it holds nothing that the database does not. Wh
 at once, and by everybody else, whole, when it is committed. If it is not, it never was.
 """
 
-import itertools
 import threading
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -15,10 +14,10 @@ import sqlalchemy as sa
 from server.readings import chunks, journal
 from server.readings.chunks import WEEK_NS, Stored, together
 from server.readings.contract import Withdrawn
-from server.readings.invalid import every_invalid, invalid
+from server.readings.filling import FEW, fill, fill_beside
+from server.readings.invalid import invalid
 from server.readings.journal import Filed
 from server.readings.model import Occurrence
-from server.readings.packing import NOWHERE
 from server.readings.sheaf import Sheaf, identities, join
 from server.readings.sieve import Sieve
 from server.readings.tail import Kept, Tail, View, also
@@ -45,9 +44,12 @@ class Shelf:
         self._pending: _Pending | None = None
         self._ended: list[Any] = []
         self._early: tuple[tuple[int, int], list[Kept]] = (0, 0), []
-        self._sieve = Sieve(expected=chunks.stored(tx) * 5 // 4)
-        for halves in itertools.chain(chunks.every_identity(tx), every_invalid(tx)):
-            self._sieve.add(halves[:, 0], halves[:, 1])
+        stored = chunks.stored(tx)
+        self.sieve = Sieve(expected=stored * 5 // 4)
+        if stored > FEW:
+            fill_beside(tx.engine, self.sieve)
+        else:
+            fill(tx, self.sieve)
         self._tail, self._folded, self._names = self._load(tx)
 
     def filed(
@@ -70,14 +72,14 @@ class Shelf:
                 names = sheaf.identities()
                 pending.names += names
                 self._names.update(names)
-                self._sieve.add(sheaf.rows["hi"], sheaf.rows["lo"])
+                self.sieve.add(sheaf.rows["hi"], sheaf.rows["lo"])
         return kept
 
     def new(self, tx: sa.Connection, sheaf: Sheaf) -> Sheaf:
         """Those that are stored nowhere yet, each once: the first of each identity."""
         self._settle(tx)
         rows = sheaf.rows
-        perhaps = self._sieve.perhaps(rows["hi"], rows["lo"])
+        perhaps = self.sieve.perhaps(rows["hi"], rows["lo"])
         doubtful = np.flatnonzero(perhaps | _alike(rows["hi"]))
         if not len(doubtful):
             return sheaf
@@ -156,7 +158,7 @@ class Shelf:
 
     def learn(self, sheaf: Sheaf) -> None:
         """These came into the chunks from elsewhere than the journal."""
-        self._sieve.add(sheaf.rows["hi"], sheaf.rows["lo"])
+        self.sieve.add(sheaf.rows["hi"], sheaf.rows["lo"])
 
     def when_ended(self, tell: Any) -> None:
         """`tell(kept, committed)` is called when a transaction that filed something is over."""
@@ -200,7 +202,7 @@ class Shelf:
         tail = Tail(chunks.position(tx))
         for filed in journal.filed(tx, tail.floor):
             tail.add(Kept(filed))
-            self._sieve.add(filed.sheaf.rows["hi"], filed.sheaf.rows["lo"])
+            self.sieve.add(filed.sheaf.rows["hi"], filed.sheaf.rows["lo"])
         return tail, tail.floor, _counting(tail.kept)
 
     def _settle(self, tx: sa.Connection) -> None:
@@ -229,7 +231,7 @@ class Shelf:
         with self._lock:
             self._tail, self._folded, self._names = loaded
             for one in rows:
-                self._sieve.add(one.sheaf.rows["hi"], one.sheaf.rows["lo"])
+                self.sieve.add(one.sheaf.rows["hi"], one.sheaf.rows["lo"])
         for tell in self._ended:
             tell(rows, True)
 
@@ -282,19 +284,20 @@ class Shelf:
         return view, stored
 
 
-def _joined(view: View, stored: Iterable[Stored], channel: str, from_ns: int, to_ns: int) -> Values:
+def _joined(view: View, stored: Sequence[Stored], channel: str, from_ns: int, to_ns: int) -> Values:
     """One channel between two moments: of the parts, and of what has come since."""
-    cuts = [(one, where) for one in stored if (where := one.seen.of(channel, from_ns, to_ns)) is not NOWHERE]
     later = view.values(channel).between(from_ns, to_ns) if view.kept else NONE
     if not view.gone:
-        return together([(one.seen, where) for one, where in reversed(cuts)], later)
-    pieces = [*(_of_part(one, where, view) for one, where in cuts), later]
+        oldest_first = [one.seen for one in reversed(stored)]
+        return together([(one, *where) for one in oldest_first if (where := one.of(channel, from_ns, to_ns))], later)
+    cuts = [(one, *where) for one in stored if (where := one.seen.of(channel, from_ns, to_ns))]
+    pieces = [*(_of_part(one, start, stop, view) for one, start, stop in cuts), later]
     return merged([one for one in pieces if len(one.t_ns)])
 
 
-def _of_part(one: Stored, where: slice, view: View) -> Values:
-    values = one.seen.values(where)
-    names = one.identities[where.start * 16 : where.stop * 16]
+def _of_part(one: Stored, start: int, stop: int, view: View) -> Values:
+    values = one.seen.values(start, stop)
+    names = one.identities[start * 16 : stop * 16]
     still = [names[start : start + 16] not in view.gone for start in range(0, len(names), 16)]
     return values.only(np.array(still, np.bool_))
 

@@ -6,7 +6,12 @@ known exactly (`server.readings.chunks`). So it decides nothing, and spares a se
 Each identity sets five bits in one 64-bit word, so that a question costs one look into memory. A word has two
 identities on average when a layer is full; then about one new identity in 3,000 is looked up for nothing. A full layer
 is left as it is and one of twice its size put beside it. It takes 4 to 8 bytes an identity.
+
+Until it is whole, which is until somebody says that it is filled (`server.readings.filling`), it says "perhaps known"
+of all.
 """
+
+import threading
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +24,10 @@ _BITS = 5
 
 
 class Sieve:
-    """Grows by itself. `hi` and `lo` are the two halves of identities, which are digests and so spread evenly."""
+    """Grows by itself. `hi` and `lo` are the two halves of identities, which are digests and so spread evenly.
+
+    Several threads may add to it, and while they do, one may ask of what it has added itself or knows to be in it.
+    """
 
     def __init__(self, expected: int = 0) -> None:
         size = _FIRST
@@ -27,21 +35,30 @@ class Sieve:
             size *= 2
         self._layers = [np.zeros(size, np.uint64)]
         self._room = size * _PER_WORD
+        self._lock = threading.Lock()
+        self.whole = False
+
+    def filled(self) -> None:
+        """All that is stored has been added."""
+        self.whole = True
 
     def add(self, hi: Words, lo: Words) -> None:
         """These are known from now on."""
-        if len(hi) > self._room:
-            size = len(self._layers[-1]) * 2
-            while size * _PER_WORD < len(hi):
-                size *= 2
-            self._layers.append(np.zeros(size, np.uint64))
-            self._room = size * _PER_WORD
-        self._room -= len(hi)
-        layer = self._layers[-1]
-        np.bitwise_or.at(layer, _place(hi, layer), _bits(lo))
+        with self._lock:  # two who write a word at once would lose what one of them has written
+            if len(hi) > self._room:
+                size = len(self._layers[-1]) * 2
+                while size * _PER_WORD < len(hi):
+                    size *= 2
+                self._layers.append(np.zeros(size, np.uint64))
+                self._room = size * _PER_WORD
+            self._room -= len(hi)
+            layer = self._layers[-1]
+            np.bitwise_or.at(layer, _place(hi, layer), _bits(lo))
 
     def perhaps(self, hi: Words, lo: Words) -> NDArray[np.bool_]:
         """Where False, it has surely never been added."""
+        if not self.whole:
+            return np.ones(len(hi), np.bool_)
         bits = _bits(lo)
         found = np.zeros(len(hi), np.bool_)
         for layer in self._layers:

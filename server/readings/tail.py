@@ -51,8 +51,8 @@ class Kept:
             first, start = self._series[patient_id, channel]
             yield channel, first, start
 
-    def newest(self, patient_id: str) -> Iterator[Latest]:
-        """The newest of each channel of one patient, without the value of a day before.
+    def newest(self, patient_id: str) -> Iterator[tuple[Latest, int]]:
+        """The newest of each channel of one patient, without the value of a day before, and when the first is of.
 
         Of one moment and value there may be several: the one that ranks highest (`rank`).
         """
@@ -62,7 +62,7 @@ class Kept:
             newest = t_ns.item(last), value.item(last)
             while first > start and (t_ns.item(first - 1), value.item(first - 1)) == newest:
                 first -= 1
-            yield max((self._latest(channel, place) for place in range(first, stop)), key=rank)
+            yield max((self._latest(channel, place) for place in range(first, stop)), key=rank), t_ns.item(start)
 
     def values(self, where: slice) -> Values:
         """These rows."""
@@ -141,7 +141,8 @@ class Tail:
         old = [one for one in self.kept if one.seq <= up_to]
         self.kept = self.kept[len(old) :]
         self.floor = max(self.floor, up_to)
-        self._views.clear()
+        for patient in {patient for one in old for patient in one.patients}:
+            self._views.pop(patient, None)
         for patient in {patient for one in old for patient in one.spans}:
             self._of[patient] = [one for one in self._of[patient] if one.seq > up_to]
             if not self._of[patient]:

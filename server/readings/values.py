@@ -23,6 +23,8 @@ class Values(NamedTuple):
 
     def between(self, from_ns: int, to_ns: int) -> "Values":
         """Those between two moments, both inclusive."""
+        if not len(self.t_ns) or (self.t_ns.item(0) >= from_ns and self.t_ns.item(-1) <= to_ns):
+            return self
         return self.only(slice(self.t_ns.searchsorted(from_ns, "left"), self.t_ns.searchsorted(to_ns, "right")))
 
 
@@ -46,7 +48,7 @@ def decimals(flags: NDArray[np.uint8]) -> NDArray[np.int16]:
 
 def finest(flags: NDArray[np.uint8]) -> int:
     """The most decimals that are among them; 0 where there is nothing."""
-    return int(np.bitwise_and(flags, _GOOD - 1).max()) - _DECIMALS if len(flags) else 0
+    return int(np.maximum.reduce(flags & (_GOOD - 1))) - _DECIMALS if len(flags) else 0
 
 
 def merged(pieces: Sequence[Values]) -> Values:

@@ -6,6 +6,7 @@ device itself does not doubt, as the rule does, and names what it lacks.
 """
 
 from collections.abc import Mapping, Sequence
+from functools import cache
 
 import numpy as np
 
@@ -40,8 +41,9 @@ def shown_decimals(channel: str, reported: int) -> int:
     return min(reported, CHANNELS[channel].decimals)
 
 
+@cache
 def label(channel: str) -> Text:
-    """The channel's name."""
+    """The channel's name, the same object each time."""
     return Text(nb=CHANNELS[channel].nb, en=CHANNELS[channel].en)
 
 

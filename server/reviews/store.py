@@ -11,7 +11,7 @@ import sqlalchemy as sa
 
 from server.audit import store as audit
 from server.db import metadata, upsert
-from server.quick import in_parts
+from server.quick import Among
 
 reviews = sa.Table(
     "reviews",
@@ -38,5 +38,7 @@ def review(tx: sa.Connection, patient_id: str, who: str, name: str, now_ns: int)
 
 def last(tx: sa.Connection, patient_ids: Collection[str] | None) -> dict[str, Reviewed]:
     """The last review of each of these (None: of everybody) who has had one."""
-    query = sa.select(reviews.c.patient_id, reviews.c.t_ns, reviews.c.who)
-    return {row[0]: Reviewed(row[1], row[2]) for row in in_parts(tx, query, reviews.c.patient_id, patient_ids)}
+    return {row[0]: Reviewed(row[1], row[2]) for row in _LAST.rows(tx, patient_ids)}
+
+
+_LAST = Among(sa.select(reviews.c.patient_id, reviews.c.t_ns, reviews.c.who), reviews.c.patient_id)

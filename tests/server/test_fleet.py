@@ -81,7 +81,7 @@ def test_the_same_silence_is_not_news_with_every_look(town: Town) -> None:
     town.server.hub.drain()
     for _ in range(20):
         town.tick(seconds=15)
-    assert [one.name for one in town.server.hub.drain() if "eva" in (one.care or "") and one.name == "patient"] == []
+    assert [one.name for one in town.server.hub.drain() if one.about == "eva" and one.name == "patient"] == []
 
 
 def test_a_server_that_was_away_gives_the_gateways_time_to_call(town: Town) -> None:

@@ -4,7 +4,8 @@ import pytest
 import sqlalchemy as sa
 
 from server.patients.store import patients, patients_of
-from server.quick import Among, Quick, in_parts
+from server.quick import Among, Put, Quick, in_parts
+from server.readings.chunks import chunks
 from tests.server.conftest import Town
 
 NAMED = Quick(sa.select(patients.c.name, patients.c.id).where(patients.c.id == sa.bindparam("who")))
@@ -22,6 +23,23 @@ def test_many_are_written_and_none_is_no_error(town: Town) -> None:
         MOVED.many(tx, [])
     with town.server.db.read() as tx:
         assert {one.id: one.place for one in patients_of(tx, None)} == {"eva": "here", "odd": "there"}
+
+
+def test_rows_are_put_where_there_are_none_and_in_the_place_of_those_that_are_there(town: Town) -> None:
+    """However many: as one statement for some of them, and one for what is left."""
+    put, weeks = Put(chunks), range(123)
+
+    def part(week: int, count: int) -> dict[str, object]:
+        key = {"patient_id": "eva", "week": week, "part": 0}
+        return {**key, "from_ns": week, "to_ns": week, "count": count, "seen": b"s", "identities": b"", "rest": b"r"}
+
+    with town.server.db.write() as tx:
+        put.many(tx, [part(week, 1) for week in weeks])
+        put.many(tx, [part(week, 2) for week in weeks[:11]])
+        put.many(tx, [])
+    with town.server.db.read() as tx:
+        found = tx.execute(sa.select(chunks.c.week, chunks.c["count"], chunks.c.seen).order_by(chunks.c.week))
+        assert [tuple(row) for row in found] == [(week, 2 if week < 11 else 1, b"s") for week in weeks]
 
 
 def test_more_names_than_a_question_takes_are_asked_in_parts(town: Town, monkeypatch: pytest.MonkeyPatch) -> None:

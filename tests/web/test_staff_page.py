@@ -77,10 +77,10 @@ def test_a_server_that_cannot_store_says_so_for_as_long_as_it_cannot(ward: Ward,
     told = page.get_by_text("Serveren kan ikke lagre det hjemmene sender.")
     expect(page.get_by_role("region", name="Kliniske alarmer")).to_be_attached()
     expect(told).to_have_count(0)
-    ward.server.hub.deaf = lambda: True
+    ward.server.hub.screens.deaf = lambda: True
     expect(told).to_be_visible(timeout=20_000)
     assert_accessible(page)
-    ward.server.hub.deaf = lambda: False
+    ward.server.hub.screens.deaf = lambda: False
     expect(told).to_have_count(0, timeout=20_000)
 
 

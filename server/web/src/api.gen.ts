@@ -1942,7 +1942,7 @@ export interface paths {
         };
         /**
          * Stream
-         * @description Named events: hello, row, patient, glass, phone, viewed, viewing, beat, resync (see server/live.py).
+         * @description Named events: hello, row, patient, glass, phone, viewed, viewing, beat, resync (see server/live).
          */
         get: operations["stream"];
         put?: never;

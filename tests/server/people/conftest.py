@@ -23,7 +23,7 @@ from server.db import Database
 from server.escalation import store as ladders
 from server.escalation.model import load
 from server.escalation.tick import climb_due
-from server.live import Hub
+from server.live.hub import Hub
 from server.municipality import Municipality, Patient, Shift, Staff
 from server.notify.delivery import Post, deliver_due
 from server.notify.phone import FakePhone, messages

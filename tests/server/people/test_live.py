@@ -11,9 +11,12 @@ import httpx
 import pytest
 import uvicorn
 
-from server import live
 from server.access.scopes import EVERYBODY
-from server.live import Hub
+from server.live import board, pump, screens
+from server.live import event as events
+from server.live.event import Both
+from server.live.hub import Hub
+from server.live.screens import News
 from server.site import build
 from server.worklist import Rows
 from tests.stream import told
@@ -78,7 +81,7 @@ async def test_an_alarm_reaches_two_screens(ward):
 async def test_hello_says_what_time_it_is_there(ward):
     screen = Screen(ward.hub)
     name, hello = await screen.next()
-    said = {"epoch": ward.hub.epoch, "now_ms": ward.now_ns // MS, "deaf": False, "speed": 1.0, "viewing": {}}
+    said = {"epoch": ward.hub.screens.epoch, "now_ms": ward.now_ns // MS, "deaf": False, "speed": 1.0, "viewing": {}}
     assert len(hello.pop("stream")) == 32, "what the page calls this stream by"
     assert (name, hello) == ("hello", said)
     await screen.close()
@@ -122,32 +125,32 @@ async def test_a_screen_cut_in_the_middle_of_what_it_missed_goes_on_from_there(w
         middle = screen.last
     async with open_screen(ward.hub, last=middle) as screen:
         assert [await screen.next() for _ in range(2)] == [("patient", {"patient_id": "solveig"})] * 2
-        assert screen.last == f"{ward.hub.epoch}-{ward.hub._n}"
+        assert screen.last == f"{ward.hub.screens.epoch}-{ward.hub.screens._n}"
 
 
 @pytest.mark.parametrize("last", ["0123456789ab-3", "nonsense", "", "{epoch}-999", "{epoch}-x", "{epoch}--1"])
 async def test_an_unknown_last_event_means_fetch_everything_anew(ward, last):
     changes(ward, 3)
-    async with open_screen(ward.hub, last=last.format(epoch=ward.hub.epoch)) as screen:
+    async with open_screen(ward.hub, last=last.format(epoch=ward.hub.screens.epoch)) as screen:
         assert await screen.next() == ("resync", {})
         changes(ward)
         assert (await screen.next())[0] == "patient"
 
 
 async def test_and_so_does_one_that_is_too_old(ward, monkeypatch):
-    monkeypatch.setattr(live, "RING", 5)
+    monkeypatch.setattr(screens, "RING", 5)
     hub = Hub(Rows(ward.db, ward.programmes, ward.clock), ward.clock)
     for _ in range(10):
         hub.patient_changed("solveig")
         hub.drain()
-    async with open_screen(hub, last=f"{hub.epoch}-4") as screen:
+    async with open_screen(hub, last=f"{hub.screens.epoch}-4") as screen:
         assert (await screen.next())[0] == "resync"
-    async with open_screen(hub, last=f"{hub.epoch}-5") as screen:
+    async with open_screen(hub, last=f"{hub.screens.epoch}-5") as screen:
         assert [(await screen.next())[0] for _ in range(5)] == ["patient"] * 5
 
 
 async def test_a_screen_that_reads_too_slowly_is_told_to_fetch_everything_anew(ward, monkeypatch):
-    monkeypatch.setattr(live, "QUEUE", 5)
+    monkeypatch.setattr(events, "QUEUE", 5)
     async with open_screen(ward.hub) as slow, open_screen(ward.hub) as quick:
         changes(ward, 5)
         assert [(await quick.next())[0] for _ in range(5)] == ["patient"] * 5
@@ -156,13 +159,13 @@ async def test_a_screen_that_reads_too_slowly_is_told_to_fetch_everything_anew(w
         assert (await quick.next())[0] == "patient"
         changes(ward)
         assert (await slow.next())[0] == "patient"
-        assert slow.last == f"{ward.hub.epoch}-{ward.hub._n}"
+        assert slow.last == f"{ward.hub.screens.epoch}-{ward.hub.screens._n}"
 
 
 async def test_a_screen_that_has_gone_is_forgotten(ward):
     async with open_screen(ward.hub):
-        assert len(ward.hub._clients) == 1
-    assert len(ward.hub._clients) == 0
+        assert len(ward.hub.screens._clients) == 1
+    assert len(ward.hub.screens._clients) == 0
 
 
 async def test_what_came_together_goes_out_together(ward):
@@ -170,7 +173,8 @@ async def test_what_came_together_goes_out_together(ward):
     await anext(pieces)
     changes(ward, 3)
     events = told(await anext(pieces))
-    assert [(one["event"], one["id"]) for one in events] == [("patient", f"{ward.hub.epoch}-{n}") for n in (1, 2, 3)]
+    epoch = ward.hub.screens.epoch
+    assert [(one["event"], one["id"]) for one in events] == [("patient", f"{epoch}-{n}") for n in (1, 2, 3)]
     await pieces.aclose()
 
 
@@ -179,13 +183,13 @@ async def test_however_much_happens_a_screen_and_the_pump_are_called_once(ward):
     calls, loop = [], asyncio.get_running_loop()
     async with open_screen(ward.hub) as screen, pumping(ward.hub):
         await asyncio.sleep(0)
-        assert ward.hub._pump, "it has begun"
+        assert ward.hub._pump.running, "it has begun"
         real = loop.call_soon_threadsafe
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(loop, "call_soon_threadsafe", lambda *given: calls.append(given) or real(*given))
             for _ in range(100):
                 ward.hub.patient_changed("solveig")
-                ward.hub._send(ward.hub._event("patient", "{}", "{}"))
+                ward.hub.screens.tell([News("patient", Both(b"{}", b"{}"))])
             assert len(calls) == 2
         assert (await screen.next())[0] == "patient"
 
@@ -216,16 +220,16 @@ async def test_outside_a_demo_only_administrators_see_the_phones_ring(ward):
 
 
 async def test_a_heart_beats_and_a_session_that_ends_ends_the_stream(ward, monkeypatch):
-    monkeypatch.setattr(live, "BEAT_S", 0.01)
+    monkeypatch.setattr(screens, "BEAT_S", 0.01)
     answers = iter([EVERYBODY] * 3 + [None])
     heard = [told(piece)[0]["event"] async for piece in ward.hub.stream("nurse", None, lambda: next(answers))]
     assert heard == ["hello", "beat", "beat"]
 
 
 async def test_every_beat_says_whether_what_the_homes_send_is_stored(ward, monkeypatch):
-    monkeypatch.setattr(live, "BEAT_S", 0.01)
+    monkeypatch.setattr(screens, "BEAT_S", 0.01)
     answers, deaf = iter([EVERYBODY] * 3 + [None]), iter([False, True, False])
-    ward.hub.deaf = lambda: next(deaf)
+    ward.hub.screens.deaf = lambda: next(deaf)
     heard = [told(piece)[0]["data"] async for piece in ward.hub.stream("nurse", None, lambda: next(answers))]
     said = [json.loads(data)["deaf"] for data in heard]
     assert said == [False, True, False]
@@ -262,9 +266,9 @@ async def pumping(hub):
 
 
 async def test_the_pump_refreshes_everybody_however_busy_it_is(ward, monkeypatch):
-    monkeypatch.setattr(live, "REFRESH_S", 0.05)
-    monkeypatch.setattr(live, "COALESCE_S", 0.0)
-    monkeypatch.setattr(live, "REFRESHED", 1)
+    monkeypatch.setattr(pump, "REFRESH_S", 0.05)
+    monkeypatch.setattr(pump, "COALESCE_S", 0.0)
+    monkeypatch.setattr(pump, "REFRESHED", 1)
     rows, everybody, built = Rows(ward.db, ward.programmes, ward.clock), asyncio.Event(), []
     loop = asyncio.get_running_loop()
 
@@ -283,8 +287,8 @@ async def test_the_pump_refreshes_everybody_however_busy_it_is(ward, monkeypatch
 
 
 async def test_the_pump_rests_long_while_nobody_looks_and_wakes_for_whoever_opens_a_screen(ward, monkeypatch):
-    monkeypatch.setattr(live, "UNSEEN_SHARE", 1e9)
-    monkeypatch.setattr(live, "UNSEEN_REST_S", 3600.0)
+    monkeypatch.setattr(pump, "UNSEEN_SHARE", 1e9)
+    monkeypatch.setattr(pump, "UNSEEN_REST_S", 3600.0)
     rows, loop, built = Rows(ward.db, ward.programmes, ward.clock), asyncio.get_running_loop(), asyncio.Event()
     again: list[object] = []
 
@@ -381,13 +385,13 @@ async def test_rows_built_while_all_were_thrown_away_are_not_all_there_are(ward,
             assert begun.wait(10)
 
     other, watching = threading.Thread(target=ward.hub.drain), Meanwhile()
-    live.log.addHandler(watching)
+    pump.log.addHandler(watching)
     try:
         monkeypatch.setattr(ward.hub, "_build", broken)
         ward.hub.patient_changed("solveig")
-        await ward.hub._drained(())
+        await ward.hub._pump.drained(())
     finally:
-        live.log.removeHandler(watching)
+        pump.log.removeHandler(watching)
         go_on.set()
         other.join(10)
     assert len(json.loads(ward.hub.worklist("nurse"))["rows"]) == 2
@@ -399,17 +403,29 @@ def broken(_asked):
 
 async def test_the_worklist_is_encoded_once_a_version(ward, monkeypatch):
     encoded = []
-    real = live._json
-    monkeypatch.setattr(live, "_json", lambda row: encoded.append(row.patient.id) or real(row))
+    real = board.encoded
+    monkeypatch.setattr(board, "encoded", lambda row: encoded.append(row.patient.id) or real(row))
     first = json.loads(ward.hub.worklist("nurse"))
     ward.clock.advance(seconds=5)
     second = json.loads(ward.hub.worklist("nurse"))
-    assert encoded == ["arne", "solveig"]
+    assert sorted(encoded) == ["arne", "solveig"]
     assert second["now_ms"] == first["now_ms"] + 5000
     ward.hear(Level.HIGH)
     ward.hub.patient_changed("solveig")
     third = json.loads(ward.hub.worklist("nurse"))
     assert (third["version"], third["rows"][0]["priority"]) == (second["version"] + 1, "high")
+
+
+async def test_what_the_office_sees_of_a_row_is_made_of_what_was_kept_of_it(ward):
+    """Of a row its JSON for carers is kept, and no more."""
+    ward.hear(Level.HIGH)
+    rows = sorted(Rows(ward.db, ward.programmes, ward.clock)(None), key=lambda row: row.priority is None)
+    kept = board.Board()
+    kept.fill(rows)
+    shown = json.loads(b"[%s]" % kept.shown("administrator", EVERYBODY).rows)
+    assert shown == [board.for_office(row).model_dump(mode="json") for row in rows]
+    assert rows[0].clinical.reasons, "there is something that is not shown"
+    assert kept.put(rows, ["solveig", "arne"]) == [], "they are as they were"
 
 
 async def lines(response):
@@ -463,13 +479,13 @@ async def test_over_real_http_an_acknowledgement_reaches_a_colleague_and_the_ser
 
 
 async def test_a_stream_that_is_never_idle_ends_all_the_same_when_its_session_does(ward, monkeypatch):
-    monkeypatch.setattr(live, "BEAT_S", 0.01)
+    monkeypatch.setattr(screens, "BEAT_S", 0.01)
     ends = [EVERYBODY, EVERYBODY, None]
     async with open_screen(ward.hub, allowed=lambda: ends.pop(0)) as screen:
 
         async def watch():
             for _ in range(5000):
-                ward.hub._send(ward.hub._event("patient", "{}", "{}", "solveig"))
+                ward.hub.screens.tell([News("patient", Both(b"{}", b"{}"), "solveig")])
                 await screen.next()
 
         with pytest.raises(StopAsyncIteration):

@@ -3,8 +3,8 @@
 import asyncio
 import json
 
-from server import live
 from server.access.scopes import EVERYBODY, Scope
+from server.live import event as events
 from server.notify.api import PhoneMessage
 from server.presence.model import Presence, Viewer
 from tests.stream import told
@@ -116,7 +116,7 @@ async def test_whoever_may_see_the_patient_no_longer_is_not_told_and_looks_no_mo
 
 
 async def test_whoever_fell_behind_is_told_how_it_stands(ward, monkeypatch):
-    monkeypatch.setattr(live, "QUEUE", 5)
+    monkeypatch.setattr(events, "QUEUE", 5)
     kari, per = Tab(ward.hub, KARI), Tab(ward.hub, PER)
     for tab in (kari, per):
         await tab.hello()

@@ -1,0 +1,1 @@
+"""What changed, once, to every screen that is open."""
