@@ -12,7 +12,6 @@ them (msgspec) and write their bytes into a file that is synchronised as often. 
 `python benchmarks/bench_ingest.py [--people 1000,100000,1000000]`.
 """
 
-import argparse
 import contextlib
 import gc
 import os
@@ -30,6 +29,7 @@ import server.app
 import server.ingest.store
 import server.readings.shelf
 import server.watch
+from benchmarks.asked import asked
 from benchmarks.crowd import batches, settle
 from benchmarks.house import cpu_s, running
 from benchmarks.sender import Sender
@@ -51,15 +51,15 @@ GOAL = 200_000
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--people", default=",".join(map(str, PEOPLE)))
-    parser.add_argument("--messages", type=int, default=MESSAGES)
-    given = parser.parse_args()
+    given = asked(people=(",".join(map(str, PEOPLE)), "100"), messages=(MESSAGES, 45))
+    if not given.quick:
+        assert shutil.disk_usage(tempfile.gettempdir()).free > 4 * 2**30, "it wants 4 GiB of free space for its files"
     people = [int(one) for one in given.people.split(",")]
     with tempfile.TemporaryDirectory() as folder:
-        over_mqtt(Path(folder), people[0], given.messages)
-    with tempfile.TemporaryDirectory() as folder:
-        over_mqtt(Path(folder), people[0], given.messages, fold=False)
+        over_mqtt(Path(folder), people[0], given.messages, fold=not given.quick)
+    if not given.quick:
+        with tempfile.TemporaryDirectory() as folder:
+            over_mqtt(Path(folder), people[0], given.messages, fold=False)
     print()
     for number, count in enumerate(people):
         with tempfile.TemporaryDirectory() as folder:
@@ -114,7 +114,7 @@ def inside(folder: Path, people: int, messages: int, *, stages: bool) -> None:
     house.receive_many(made[:1])
     gc.collect()
     gc.freeze()
-    gc.set_threshold(GARBAGE)
+    gc.set_threshold(*GARBAGE)
     with _timed() if stages else contextlib.nullcontext({}) as spent:
         wall_s, core_s = time.perf_counter(), time.process_time()
         for start in range(1, len(made), GATHERED):
@@ -185,5 +185,4 @@ def _timed() -> Iterator[dict[str, float]]:
 
 
 if __name__ == "__main__":
-    assert shutil.disk_usage(tempfile.gettempdir()).free > 4 * 2**30, "it wants 4 GiB of free space for its files"
     main()
