@@ -29,6 +29,7 @@ import psutil
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
+from benchmarks.asked import asked
 from benchmarks.bench_page import hired, sign_in
 from benchmarks.crowd import batch, settle
 from benchmarks.house import cpu_s, running
@@ -38,18 +39,13 @@ from tests.waiting import until
 from vitals.clock import MS
 
 ROWS = 50
-TURNS, TURN_S = 6, 2.0
 CONNECTIONS = 8
-REST_S = 10.0
 WAIT_S = 20.0
 HEAD_END = b"\r\n\r\n"
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--dashboards", type=int, default=500)
-    parser.add_argument("--readings", type=int, default=60)
-    given = parser.parse_args()
+    given = asked(dashboards=(500, 5), readings=(60, 3), turns=(6, 1), seconds=(2.0, 0.1), rest=(10.0, 0.1))
     with tempfile.TemporaryDirectory() as folder:
         config = settle(Path(folder), ROWS, time.time_ns())
         hired(Path(folder))
@@ -71,7 +67,7 @@ def main() -> None:
                 f"{given.dashboards} dashboards, {given.readings} readings: sent -> told p50 {p50:.0f} ms,"
                 f" p99 {p99:.0f} ms, worst {took_ms[-1]:.0f} ms of {len(took_ms):,}; {share:.2f} of a core"
             )
-            compare(Path(folder), house.web_port, cookie, house.server)
+            compare(Path(folder), house.web_port, cookie, house.server, given)
 
 
 class Crowd:
@@ -114,8 +110,8 @@ class Crowd:
         return list(heard.values())
 
 
-def compare(folder: Path, port: int, cookie: str, server: psutil.Process) -> None:
-    """Worklists a second, from the server and from nginx with the same bytes, by turns."""
+def compare(folder: Path, port: int, cookie: str, server: psutil.Process, given: argparse.Namespace) -> None:
+    """Worklists a second, from the server and from nginx with the same bytes, by turns of so many seconds."""
     program = shutil.which("nginx") or shutil.which("/usr/sbin/nginx")
     body = _fetched(_asked(port, "/api/worklist", cookie))
     print(f"a worklist of {ROWS} rows, {len(body) / 1e3:.1f} kB, asked for by {CONNECTIONS} connections in turn:")
@@ -124,8 +120,10 @@ def compare(folder: Path, port: int, cookie: str, server: psutil.Process) -> Non
         for workers in (1, 2) if program else ():
             at, them = stack.enter_context(_nginx(program or "", folder / f"nginx-{workers}", body, workers))
             sides[f"nginx, {workers} worker{'s'[: workers - 1]}"] = at, "/worklist", them
-        rest = _at_rest(server)
-        turns = [{name: _turn(*side, cookie) for name, side in sides.items()} for _ in range(TURNS)]
+        rest = _at_rest(server, given.rest)
+        turns = [
+            {name: _turn(*side, cookie, given.seconds) for name, side in sides.items()} for _ in range(given.turns)
+        ]
     found = {name: [statistics.median(turn[name][what] for turn in turns) for what in range(3)] for name in sides}
     found["the server"][1] -= rest  # its engines turn whether or not anybody asks
     print(f"  at rest the server takes {rest:.3f} of a core, which is left out below")
@@ -142,23 +140,25 @@ def compare(folder: Path, port: int, cookie: str, server: psutil.Process) -> Non
             f" {nginx / nginx_s / (ours / ours_s):.3f} by the processor's time alone"
         )
     if program is None:
-        print("  nginx is not installed: there is nothing to hold it against")
+        print("LEFT OUT: nginx is not installed: there is nothing to hold it against")
 
 
-def _at_rest(server: psutil.Process) -> float:
+def _at_rest(server: psutil.Process, seconds: float) -> float:
     """The share of a core that it takes while nobody asks."""
     used_s, began_s = cpu_s(server), time.perf_counter()
-    time.sleep(REST_S)
+    time.sleep(seconds)
     return (cpu_s(server) - used_s) / (time.perf_counter() - began_s)
 
 
-def _turn(port: int, path: str, processes: list[psutil.Process], cookie: str) -> tuple[float, float, float]:
+def _turn(
+    port: int, path: str, processes: list[psutil.Process], cookie: str, seconds: float
+) -> tuple[float, float, float]:  # fmt: skip
     """Answers a second over CONNECTIONS open connections, each with one question on its way at any time; and the share
     of a core that these processes and this one used for it."""
     wires = [_asked(port, path, cookie) for _ in range(CONNECTIONS)]
     question, count = _question(port, path, cookie), 0
     used_s, mine_s, began_s = sum(map(cpu_s, processes)), time.process_time(), time.perf_counter()
-    while (now_s := time.perf_counter()) < began_s + TURN_S:
+    while (now_s := time.perf_counter()) < began_s + seconds:
         for wire in wires:
             _fetched(wire)
             wire.sendall(question)

@@ -4,7 +4,7 @@ The server here is a stub in a process of its own that reads each batch and ackn
 measured is the gateway: the spool's reading, the uplink's sending, the releases with their commits. Beside it, what the
 same rows take when they are only read from the spool, and when they are only released.
 
-    python benchmarks/bench_drain.py [ROWS]
+    python benchmarks/bench_drain.py [--rows 100000]
 """
 
 import asyncio
@@ -24,6 +24,7 @@ import paho.mqtt.client as mqtt
 import psutil
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 
+from benchmarks.asked import asked
 from gateway.clock.hub import HubClock
 from gateway.clock.steady import steady_ns
 from gateway.config.model import UplinkConfig
@@ -36,7 +37,6 @@ from vitals import wire
 from vitals.block import Block
 from vitals.clock import RunningClock
 
-ROWS = 100_000
 PUT = 500
 NAME = "home-01"
 GIVE_UP_S = 60.0
@@ -127,7 +127,7 @@ async def read_s(folder: Path, rows: int) -> tuple[float, float]:
 
 
 def main() -> None:
-    rows = int(sys.argv[1]) if len(sys.argv) > 1 else ROWS
+    rows = asked(rows=(100_000, 2_000)).rows
     program = mosquitto.find()
     if program is None:
         print("LEFT OUT: mosquitto is not installed")

@@ -15,14 +15,13 @@ import msgspec
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
+from benchmarks.asked import asked
 from drivers.catalogue import find
 from drivers.contract import Rx
 from vitals.clock import MS, NS
 
 START_NS = 1_795_248_000 * NS
 READ_MS = 100
-STREAM_S = 300
-TIMES = 3
 
 
 class Stream(msgspec.Struct, frozen=True):
@@ -57,16 +56,16 @@ STREAMS = (
 )
 
 
-def measured(stream: Stream) -> tuple[float, int]:
-    """Seconds of one core for `STREAM_S` seconds of the stream (the best of some runs), and what came of it."""
+def measured(stream: Stream, stream_s: int, times: int) -> tuple[float, int]:
+    """Seconds of one core for so many seconds of the stream (the best of some runs), and what came of it."""
     size = len(bytes.fromhex(stream.packets)) // stream.count
-    data = bytes.fromhex(stream.packets) * (STREAM_S * stream.per_s // stream.count)
-    ends = [size * stream.per_s * number * READ_MS // 1000 for number in range(STREAM_S * 1000 // READ_MS + 1)]
+    data = bytes.fromhex(stream.packets) * (stream_s * stream.per_s // stream.count)
+    ends = [size * stream.per_s * number * READ_MS // 1000 for number in range(stream_s * 1000 // READ_MS + 1)]
     reads = [
         Rx("serial", data[begin:end], START_NS + number * READ_MS * MS)
         for number, (begin, end) in enumerate(pairwise(ends))
     ]
-    return min(_run(stream.driver, reads) for _ in range(TIMES))
+    return min(_run(stream.driver, reads) for _ in range(times))
 
 
 def _run(name: str, reads: list[Rx]) -> tuple[float, int]:
@@ -80,11 +79,12 @@ def _run(name: str, reads: list[Rx]) -> tuple[float, int]:
 
 
 def main() -> None:
+    given = asked(seconds=(300, 3), times=(3, 1))
     for stream in STREAMS:
-        took_s, told = measured(stream)
-        per_s = STREAM_S * stream.per_s / took_s
+        took_s, told = measured(stream, given.seconds, given.times)
+        per_s = given.seconds * stream.per_s / took_s
         name = f"{stream.driver}, {stream.what}"
-        print(f"{name:36} {per_s:12,.0f} packets/s {STREAM_S / took_s:10,.0f} × real time, {told:4} told")
+        print(f"{name:36} {per_s:12,.0f} packets/s {given.seconds / took_s:10,.0f} × real time, {told:4} told")
 
 
 if __name__ == "__main__":

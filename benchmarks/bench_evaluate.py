@@ -2,7 +2,7 @@
 
 The loop ranks each hour's rows with `sorted` and counts wins from the ranks, which is quick for a loop, and makes the
 table anew for a draw of the bootstrap. Both are measured in one run on one machine, and must agree. Run with
-`python benchmarks/bench_evaluate.py [ROWS]`.
+`python benchmarks/bench_evaluate.py [--rows 400000]`.
 """
 
 import sys
@@ -16,6 +16,7 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
+from benchmarks.asked import asked
 from triage.study import scores
 from triage.study.auroc import draws, pairs
 from triage.study.episodes import at_budget
@@ -23,7 +24,7 @@ from triage.study.outcome import Outcome, outcome
 from triage.study.shipped import SHIPPED
 from triage.study.wide import Wide
 
-HOURS, DRAWS = 40, 500
+HOURS = 40
 USUAL = {"resp_rate": (18, 5), "spo2": (97, 2.5), "bp_sys": (124, 22), "pulse_rate": (85, 17), "body_temp": (36.9, 0.7)}
 
 T = TypeVar("T")
@@ -82,9 +83,10 @@ def timed(work: Callable[[], T]) -> tuple[float, T]:
 
 def main() -> None:
     """Measure and print the table."""
-    wide = table(int(sys.argv[1]) if len(sys.argv) > 1 else 400_000)
+    given = asked(rows=(400_000, 8_000), draws=(500, 5))
+    wide, count = table(given.rows), given.draws
     known = outcome(wide, horizon_h=24, lead_h=6)
-    resampled = draws(len(wide.patients), DRAWS, seed=1)
+    resampled = draws(len(wide.patients), count, seed=1)
     print(f"{len(wide):,} rows, {len(wide.patients):,} patients, {known.case.sum():,} case rows")
     for name in scores.usual():
         taken_s, _ = timed(partial(scores.score, name, wide, SHIPPED))
@@ -101,8 +103,8 @@ def main() -> None:
         raise SystemExit("the loop and the ranks disagree: there is nothing to compare")
     rows = (
         ("time-matched AUROC", ours_s, plain_s),
-        ("one draw of the bootstrap by patient", draw_s / DRAWS, again_s),
-        (f"{DRAWS} draws", draw_s, again_s * DRAWS),
+        ("one draw of the bootstrap by patient", draw_s / count, again_s),
+        (f"{count} draws", draw_s, again_s * count),
     )
     for name, one_s, loop_s in rows:
         print(f"{name:36} {one_s * 1e3:10.1f} ms   {one_s / loop_s:8.4f} of the loop")

@@ -13,12 +13,13 @@ from pathlib import Path
 
 import psutil
 
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from benchmarks.asked import asked
 from hjemvakt.demo.__main__ import free_port
 from hjemvakt.demo.stage import Stage
 from hjemvakt.demo.town import Wishes, build
 
-SETTLE_S = 15
-MEASURE_S = 30
 MB = 1_000_000
 
 
@@ -33,17 +34,18 @@ def resident_mb(pid: int) -> float:
 
 
 async def main() -> None:
+    given = asked(homes=(4, 1), settle=(15.0, 0.5), seconds=(30.0, 0.5))
     bare = await asyncio.create_subprocess_exec(sys.executable, "-c", "input()", stdin=asyncio.subprocess.PIPE)
     with tempfile.TemporaryDirectory(prefix="hjemvakt-") as folder:
-        wishes = Wishes(patients=4, speed=1, seed=1, port=free_port(), broker="auto", broker_port=free_port())
+        wishes = Wishes(patients=given.homes, speed=1, seed=1, port=free_port(), broker="auto", broker_port=free_port())
         town = build(Path(folder), wishes, time.time_ns())
         stage = Stage(town)
         async with stage.playing(lambda _: None):
-            await asyncio.sleep(SETTLE_S)
+            await asyncio.sleep(given.settle)
             pids = {name: process.pid for name, process in stage.processes.items()}
             before = {name: cpu_s(pid) for name, pid in pids.items()}
-            await asyncio.sleep(MEASURE_S)
-            used = {name: (cpu_s(pid) - before[name]) / MEASURE_S for name, pid in pids.items()}
+            await asyncio.sleep(given.seconds)
+            used = {name: (cpu_s(pid) - before[name]) / given.seconds for name, pid in pids.items()}
             sizes = {name: resident_mb(pid) for name, pid in pids.items()}
             python_mb = resident_mb(bare.pid)
     await bare.communicate(b"\n")

@@ -16,6 +16,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
+from benchmarks.asked import asked
 from server import revisions
 from server.config import Influx
 from server.db import Database
@@ -28,15 +29,14 @@ from tests.server.readings.influx_server import InfluxServer, influx_store
 from tests.server.readings.made import MadeJournal, reading
 from vitals.clock import NS, ManualClock
 
-ENTRIES, READINGS = 200, 1_000
+READINGS = 1_000
 PATIENTS, CHANNELS = 500, ("spo2", "pulse_rate", "resp_rate", "body_temp")
-TIMES = 3
 
 
-def journal() -> MadeJournal:
-    """Entries as busy ones are: a thousand readings of many patients."""
+def journal(entries: int) -> MadeJournal:
+    """So many entries as busy ones are: a thousand readings of many patients."""
     made = MadeJournal()
-    for _ in range(ENTRIES):
+    for _ in range(entries):
         first = made.last() * READINGS
         made.file(
             *(
@@ -60,11 +60,11 @@ def fed(server: InfluxServer, made: MadeJournal, db: Database) -> float:
         pass
     took_s = time.perf_counter() - begun
     store.close()
-    return ENTRIES * READINGS / took_s
+    return made.last() * READINGS / took_s
 
 
-def poured(server: InfluxServer, bodies: list[bytes]) -> float:
-    """Readings a second, of bodies that are packed already."""
+def poured(server: InfluxServer, bodies: list[bytes], readings: int) -> float:
+    """Readings a second, of so many in bodies that are packed already."""
     bucket: Influx = server.bucket()
     asked = urllib.parse.urlencode({"bucket": bucket.bucket, "org": "-", "precision": "ns"})
     headers = {"Authorization": f"Token {bucket.token()}", "Content-Encoding": "gzip"}
@@ -72,16 +72,17 @@ def poured(server: InfluxServer, bodies: list[bytes]) -> float:
     for body in bodies:
         request = urllib.request.Request(f"{server.url}/api/v2/write?{asked}", body, headers)
         urllib.request.urlopen(request, timeout=60).close()
-    return ENTRIES * READINGS / (time.perf_counter() - begun)
+    return readings / (time.perf_counter() - begun)
 
 
 def main() -> int:
+    given = asked(entries=(200, 2), times=(3, 1))
     try:
         ready()
     except BuildError as error:
         print(f"LEFT OUT: the feed of InfluxDB: {error}", file=sys.stderr)
         return 0
-    made = journal()
+    made = journal(given.entries)
     lines = [point.line for point in change(made.entries).write.values()]
     bodies = [
         gzip.compress("\n".join(lines[start : start + AT_ONCE]).encode(), 1) for start in range(0, len(lines), AT_ONCE)
@@ -92,7 +93,7 @@ def main() -> int:
         server = InfluxServer(Path(folder))
         try:
             server.start()
-            rates = [(fed(server, made, db), poured(server, bodies)) for _ in range(TIMES)]
+            rates = [(fed(server, made, db), poured(server, bodies, len(lines))) for _ in range(given.times)]
         finally:
             server.kill()
             db.close()

@@ -13,7 +13,6 @@ them (msgspec) and write their bytes into a file that is synchronised as often. 
 `python benchmarks/bench_ingest.py [--people 1000,100000,1000000]`.
 """
 
-import argparse
 import contextlib
 import gc
 import os
@@ -33,6 +32,7 @@ import server.ingest.pile
 import server.ingest.store
 import server.readings.shelf
 import server.watch
+from benchmarks.asked import asked
 from benchmarks.crowd import batches, settle
 from benchmarks.house import children_s, cpu_s, running
 from benchmarks.sender import Sender
@@ -54,15 +54,15 @@ GOAL = 200_000
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--people", default=",".join(map(str, PEOPLE)))
-    parser.add_argument("--messages", type=int, default=MESSAGES)
-    given = parser.parse_args()
+    given = asked(people=(",".join(map(str, PEOPLE)), "100"), messages=(MESSAGES, 45))
+    if not given.quick:
+        assert shutil.disk_usage(tempfile.gettempdir()).free > 4 * 2**30, "it wants 4 GiB of free space for its files"
     people = [int(one) for one in given.people.split(",")]
     with tempfile.TemporaryDirectory() as folder:
-        over_mqtt(Path(folder), people[0], given.messages)
-    with tempfile.TemporaryDirectory() as folder:
-        over_mqtt(Path(folder), people[0], given.messages, fold=False)
+        over_mqtt(Path(folder), people[0], given.messages, fold=not given.quick)
+    if not given.quick:
+        with tempfile.TemporaryDirectory() as folder:
+            over_mqtt(Path(folder), people[0], given.messages, fold=False)
     print()
     for number, count in enumerate(people):
         with tempfile.TemporaryDirectory() as folder:
@@ -189,5 +189,4 @@ def _timed() -> Iterator[dict[str, float]]:
 
 
 if __name__ == "__main__":
-    assert shutil.disk_usage(tempfile.gettempdir()).free > 4 * 2**30, "it wants 4 GiB of free space for its files"
     main()

@@ -26,14 +26,13 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 import numpy as np
 
+from benchmarks.asked import asked
 from server import revisions
 from server.db import Database
 from server.readings import journal
 from server.readings.sheaf import ROW, Sheaf, join
 
 PIECES = (200, 1_000, 10_000)
-READINGS = 400_000
-ROUNDS = 5
 LOG_BYTES = 64_000_000
 """So long SQLite's log grows before it is copied, as in `server.db`."""
 
@@ -46,11 +45,13 @@ class Took(NamedTuple):
 
 
 def main() -> None:
+    given = asked(readings=(400_000, 10_000), rounds=(5, 1))
     print(f"{'readings in a piece':21} | {'readings/s':>10} | MB/s | of the bare file, time (each round) | processor")
     with tempfile.TemporaryDirectory() as folder:
         for piece in PIECES:
-            rounds = [_round(Path(folder) / f"{piece}-{number}", piece) for number in range(ROUNDS)]
-            size, count = _size(piece), READINGS // ROUNDS // piece * piece
+            many = given.readings // given.rounds // piece
+            rounds = [_round(Path(folder) / f"{piece}-{number}", piece, many) for number in range(given.rounds)]
+            size, count = _size(piece) * many, many * piece
             for name in rounds[0]:
                 _say(f"{piece:6,} {name}", [one[name] for one in rounds], [one["file"] for one in rounds], size, count)
 
@@ -65,10 +66,10 @@ def _say(name: str, took: list[Took], bare: list[Took], size: int, count: int) -
     )
 
 
-def _round(folder: Path, piece: int) -> dict[str, Took]:
-    """What each took."""
+def _round(folder: Path, piece: int, many: int) -> dict[str, Took]:
+    """What each took for so many pieces."""
     folder.mkdir()
-    pieces = [_piece(piece, number) for number in range(READINGS // ROUNDS // piece)]
+    pieces = [_piece(piece, number) for number in range(many)]
     packed = [one.pack() for one in pieces]
     return {
         "journal": _kept(folder / "journal.sqlite", pieces),
@@ -79,7 +80,7 @@ def _round(folder: Path, piece: int) -> dict[str, Took]:
 
 
 def _size(piece: int) -> int:
-    return len(_piece(piece, 0).pack()) * (READINGS // ROUNDS // piece)
+    return len(_piece(piece, 0).pack())
 
 
 def _kept(path: Path, pieces: list[Sheaf]) -> Took:

@@ -27,6 +27,7 @@ from typing import Any, NamedTuple
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
+from benchmarks.asked import asked
 from benchmarks.crowd import batch, settle
 from benchmarks.house import cpu_s, running
 from benchmarks.sender import Sender
@@ -34,8 +35,6 @@ from benchmarks.stages import OTHERS, Stages, load
 from server.access.passwords import hash_password
 from vitals.clock import MS
 
-WARM_S = 20.0
-"""So long is sent before anything counts: everybody has been looked at by then."""
 DRAIN_S = 10.0
 _PASSWORD = "of this run only"  # noqa: S105
 
@@ -54,17 +53,15 @@ class Came(NamedTuple):
 
 def main() -> None:
     parser = argparse.ArgumentParser()
-    parser.add_argument("--people", type=int, default=10_000)
-    parser.add_argument("--rate", type=int, default=500)
-    parser.add_argument("--seconds", type=float, default=75.0)
     parser.add_argument("--without", choices=OTHERS, nargs="*", default=[])
-    given = parser.parse_args()
+    # it is sent for so long before anything counts: everybody has been looked at by then
+    given = asked(parser, people=(10_000, 20), rate=(500, 50), seconds=(75.0, 0.4), warm=(20.0, 0.2))
     with tempfile.TemporaryDirectory() as folder:
-        measure(Path(folder), given.people, given.rate, given.seconds, given.without)
+        measure(Path(folder), given.people, given.rate, given.seconds, given.warm, given.without)
 
 
-def measure(folder: Path, people: int, rate: int, seconds: float, without: Sequence[str]) -> None:
-    """Send for so long after WARM_S, and say how long what was sent took."""
+def measure(folder: Path, people: int, rate: int, seconds: float, warm_s: float, without: Sequence[str]) -> None:
+    """Send for `warm_s`, then for so long, and say how long what was sent then took."""
     config = settle(folder, people, time.time_ns())
     hired(folder)
     stages = folder / "stages.json"
@@ -72,10 +69,10 @@ def measure(folder: Path, people: int, rate: int, seconds: float, without: Seque
         if house is None:
             return
         nurse, sender = Nurse(house.web_port), Sender(house.mqtt_port)
-        began_s = time.perf_counter() + WARM_S
-        _send(sender, nurse, people, rate, WARM_S)
+        began_s = time.perf_counter() + warm_s
+        _send(sender, nurse, people, rate, warm_s)
         server_s = cpu_s(house.server)
-        _send(sender, nurse, people, rate, seconds, first=round(WARM_S * rate))
+        _send(sender, nurse, people, rate, seconds, first=round(warm_s * rate))
         server_s = cpu_s(house.server) - server_s
         until_s = time.perf_counter() + DRAIN_S
         while nurse.missing() and time.perf_counter() < until_s:

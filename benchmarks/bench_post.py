@@ -16,6 +16,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 import sqlalchemy as sa
 
+from benchmarks.asked import asked
 from server import revisions
 from server.db import Database
 from server.notify import outbox
@@ -28,8 +29,6 @@ from tests.server.notify.sink import sink
 from vitals.clock import RunningClock
 
 ANSWER_S = 0.025
-MESSAGES = 200
-TOGETHER = (1, 4, 8, 16)
 WAIT_S = 60.0
 
 
@@ -41,11 +40,11 @@ def provider(told: Connection) -> None:
         told.recv()
 
 
-def _database(folder: str) -> Database:
+def _database(folder: str, messages: int) -> Database:
     db = Database(Path(folder) / "post.sqlite")
     revisions.upgrade(db)
     with db.write() as tx:
-        for number in range(MESSAGES):
+        for number in range(messages):
             outbox.queue_answer(
                 tx, key=str(number), person=Person(f"n-{number}", "Kari", "nurse"), address="+4790000101",
                 text="Hjemvakt: RED alarm 12 for S.N. Log in to see it.", now_ns=time.time_ns(),
@@ -58,10 +57,11 @@ def _left(db: Database) -> int:
         return tx.scalar(sa.select(sa.func.count()).where(outbox.outbox.c.state != "sent")) or 0
 
 
-def rate(url: str, together: int | None) -> tuple[float, float]:
-    """Messages a second, and milliseconds of a processor for each; `together` None: one after another."""
+def rate(url: str, messages: int, together: int | None) -> tuple[float, float]:
+    """So many messages: how many go out in a second, and milliseconds of a processor for each; `together` None: one
+    after another."""
     with tempfile.TemporaryDirectory() as folder:
-        db = _database(folder)
+        db = _database(folder, messages)
         post = Post(db, {"sms": SmsSender(Gateway(url))})
         begun_s, begun_cpu_s = time.perf_counter(), time.process_time()
         if together is None:
@@ -75,18 +75,20 @@ def rate(url: str, together: int | None) -> tuple[float, float]:
         took_s, cpu_s = time.perf_counter() - begun_s, time.process_time() - begun_cpu_s
         assert _left(db) == 0
         db.close()
-    return MESSAGES / took_s, cpu_s / MESSAGES * 1e3
+    return messages / took_s, cpu_s / messages * 1e3
 
 
 def main() -> None:
+    given = asked(messages=(200, 8), together=("1,4,8,16", "4"))
+    messages = given.messages
     here, there = multiprocessing.Pipe()
     running = multiprocessing.get_context("fork").Process(target=provider, args=(there,), daemon=True)
     running.start()
     url = here.recv()
-    alone, cpu_ms = rate(url, None)
+    alone, cpu_ms = rate(url, messages, None)
     print(f"one after another: {alone:6.0f} messages/s of {1 / ANSWER_S:.0f}, {cpu_ms:.1f} ms of a processor each")
-    for together in TOGETHER:
-        found, cpu_ms = rate(url, together)
+    for together in map(int, given.together.split(",")):
+        found, cpu_ms = rate(url, messages, together)
         print(
             f"{together:2} side by side:   {found:6.0f} messages/s of {together / ANSWER_S:.0f}, × {found / alone:.1f},"
             f" {cpu_ms:.1f} ms of a processor each"

@@ -5,7 +5,6 @@ that a read has both to look at. Beside each stands the same question to plain r
 channel and time, which is what a table does best. Run with `python benchmarks/bench_reads.py [--readings 10000000]`.
 """
 
-import argparse
 import random
 import sqlite3
 import statistics
@@ -21,6 +20,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 import numpy as np
 import sqlalchemy as sa
 
+from benchmarks.asked import asked
 from benchmarks.crowd import settle
 from server.db import Database
 from server.readings import fold, journal
@@ -39,9 +39,7 @@ ASKED = 1_000
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--readings", type=int, default=10_000_000)
-    readings = parser.parse_args().readings
+    readings = asked(readings=(10_000_000, 6_000)).readings
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name) / "town"
         settle(folder, PEOPLE, NOW_NS)

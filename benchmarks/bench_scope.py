@@ -10,7 +10,6 @@ Run with `python benchmarks/bench_scope.py [--patients 10000] [--seconds 5]`. Pr
 rest is noisy beside other work.
 """
 
-import argparse
 import http.client
 import json
 import sys
@@ -22,6 +21,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
+from benchmarks.asked import asked
 from benchmarks.crowd import batch, settle
 from benchmarks.house import cpu_s, running
 from benchmarks.sender import Sender
@@ -39,10 +39,7 @@ STAFF = {
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--patients", type=int, default=10_000)
-    parser.add_argument("--seconds", type=float, default=5.0)
-    given = parser.parse_args()
+    given = asked(patients=(10_000, 200), seconds=(5.0, 0.05))
     with tempfile.TemporaryDirectory() as folder:
         config = settle(Path(folder), given.patients, time.time_ns())
         theirs = _shared_out(Path(folder), given.patients)
@@ -58,7 +55,7 @@ def main() -> None:
             busy: dict[str, Callable[[int], None]] = {
                 "nothing happens": lambda _: time.sleep(0.1),
                 "ten readings a second": lambda n: _measured(sender, n, given.patients),
-                "five changes of access a second": lambda n: _related(desks["odd"], n),
+                "five changes of access a second": lambda n: _related(desks["odd"], n % min(1000, given.patients)),
             }
             for what, disturb in busy.items():
                 with Beside(disturb):
@@ -138,7 +135,7 @@ def _measured(sender: Sender, number: int, people: int) -> None:
 
 
 def _related(desk: Desk, number: int) -> None:
-    desk.relate(f"p{number % 1000:07}", organisation="village-care")
+    desk.relate(f"p{number:07}", organisation="village-care")
     time.sleep(0.2)
 
 

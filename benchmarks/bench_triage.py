@@ -2,8 +2,8 @@
 
 Everything that is compared is measured in one run on one machine, so a ratio means something where milliseconds do
 not, and gives the same answer, which is looked at first. On a shared machine "own" is what to believe: the time that
-this thread had a processor. Run with `python benchmarks/bench_triage.py [PATIENTS]` (a
-million); pandas and polars are in the extra `bench`.
+this thread had a processor. Run with `python benchmarks/bench_triage.py [--patients
+1000000]`; pandas and polars are in the extra `bench`.
 """
 
 import math
@@ -13,15 +13,14 @@ import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
-import pandas as pd
-import polars as pl
 import psutil
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
+from benchmarks.asked import asked
 from triage.catalogue import catalogue, defaults
 from triage.course import SAMPLES
 from triage.grid import Sample, Samples, limits_of, needs
@@ -34,10 +33,15 @@ from triage.state.courses import behind
 from triage.state.points import MISSING, POINTS, THREE, add_up
 from vitals.clock import NS
 
-PATIENTS, TOWN = 1_000_000, 30_000
+try:
+    import pandas as pd
+    import polars as pl
+except ImportError:  # of the extra `bench`
+    pd = pl = None
+
 NOW_NS = 1_795_000_000 * NS
 DAY_NS = 86_400 * NS
-BATCH, TOUCHED, BATCHES = 1_000, 800, 600
+BATCH, TOUCHED = 1_000, 800
 DAYS, FULL_DAYS, AT_ONCE = 5, 17, 50_000
 FLOOR_EVERY = 4
 """Of so many batches one is not taken, but only the words fetched and written that it would touch."""
@@ -97,7 +101,7 @@ def by_select(values: dict[str, np.ndarray]) -> np.ndarray:
     return total
 
 
-def by_pandas(frame: pd.DataFrame) -> np.ndarray:
+def by_pandas(frame: "pd.DataFrame") -> np.ndarray:
     total = np.zeros(len(frame), np.int64)
     for name, bands in BANDS.items():
         edges = [-math.inf, *(upto for upto, _ in bands)]
@@ -106,8 +110,8 @@ def by_pandas(frame: pd.DataFrame) -> np.ndarray:
     return total
 
 
-def by_polars(frame: pl.DataFrame) -> np.ndarray:
-    def scored(name: str) -> pl.Expr:
+def by_polars(frame: "pl.DataFrame") -> np.ndarray:
+    def scored(name: str) -> "pl.Expr":
         (upto, given), *others = BANDS[name]
         chain = pl.when(pl.col(name) <= upto).then(pl.lit(given))
         for upto, given in others:
@@ -126,6 +130,15 @@ def by_loop(columns: dict[str, list[float]]) -> list[int]:
     ]
 
 
+def peers(values: dict[str, np.ndarray]) -> dict[str, Callable[[], np.ndarray]]:
+    """The same with what others would take for it, where that is installed."""
+    if pd is None or pl is None:
+        print("LEFT OUT: pandas and polars are not both installed; `make bench` does it")
+        return {}
+    frame, polar = pd.DataFrame(values), pl.DataFrame(values)
+    return {"polars": lambda: by_polars(polar), "pandas": lambda: by_pandas(frame)}
+
+
 def totals(patients: int) -> None:
     values = {name: drawn(name, patients) for name in PARAMETERS}
     table = np.stack(list(points(values, np.ones(patients)).values()))
@@ -133,26 +146,21 @@ def totals(patients: int) -> None:
     packed[0, ::50] = MISSING  # and some are always missing
     total, copy = np.empty(patients, np.uint8), np.empty_like(packed)
     whole = by_select(values)
-    answers = {"np.select": whole, "pandas": by_pandas(pd.DataFrame(values)), "polars": by_polars(pl.DataFrame(values)),
-               "loop": np.array(by_loop({name: column.tolist() for name, column in values.items()}))}  # fmt: skip
+    columns = {name: column.tolist() for name, column in values.items()}
+    ways: dict[str, Callable[[], Any]] = {"np.select": lambda: by_select(values), **peers(values)}
+    ways["Python loop"] = lambda: by_loop(columns)
     add_up(packed, total)
     lacking = np.where(packed[0] == MISSING, table[0], 0)
-    if any((answer != whole).any() for answer in answers.values()) or (total != whole - lacking).any():
+    if any((way() != whole).any() for way in ways.values()) or (total != whole - lacking).any():
         raise SystemExit("they disagree on NEWS2: there is nothing to compare")
     assert int(total.max()) <= POINTS
-    columns, frame, polar = {name: c.tolist() for name, c in values.items()}, pd.DataFrame(values), pl.DataFrame(values)
     copied_ms, added_ms = best_ms(200, lambda: np.copyto(copy, packed), lambda: add_up(packed, total))
-    select_ms, pandas_ms, polars_ms = best_ms(
-        3, lambda: by_select(values), lambda: by_pandas(frame), lambda: by_polars(polar)
-    )
+    ways_ms = best_ms(3, *ways.values())
     print(f"\nNEWS2 totals of {patients:,} patients")
     for name, taken_ms in (
         ("copying the same bytes", copied_ms),
         ("packed bytes, added", added_ms),
-        ("polars", polars_ms),
-        ("np.select", select_ms),
-        ("pandas", pandas_ms),
-        ("Python loop", *best_ms(1, lambda: by_loop(columns))),
+        *zip(ways, ways_ms, strict=True),
     ):
         print(f"  {name:36} {taken_ms:10.3f} ms  {taken_ms / copied_ms:10.2f} of the copy")
     print("  goal: added at most 1.0 of the copy")
@@ -270,14 +278,14 @@ class Floor:
             columns.put_for_good(name, self._parameter, self._row, kept)
 
 
-def batches(patients: int, days: int) -> float:
-    """Print what a batch takes of so many patients; returns its median of the own processor's milliseconds."""
+def batches(patients: int, days: int, times: int) -> float:
+    """Print what so many batches take of so many patients; returns their median of the own processor's milliseconds."""
     before = psutil.Process().memory_info().rss
     crowd = Crowd(patients, days)
     state = crowd.state
     grown = psutil.Process().memory_info().rss - before
     taken, made, looked, least = Taken(), Taken(), Taken(), Taken()
-    for number in range(BATCHES):
+    for number in range(times):
         now_ns = NOW_NS + number * NS
         batch = crowd.batch(now_ns)
         if number % FLOOR_EVERY == 0:
@@ -306,26 +314,26 @@ def batches(patients: int, days: int) -> float:
     least.tell("floor: to fetch and write what it touches")
     looked.tell(f"the window of those touched and all {len(RULES)} rules")
     print(
-        f"    {sum(map(bool, both.faults))} of {BATCHES} batches met a page fault, {sum(both.put_aside)} were put aside"
+        f"    {sum(map(bool, both.faults))} of {times} batches met a page fault, {sum(both.put_aside)} were put aside"
     )
-    return float(np.median(both.own_ms[BATCHES // 6 :]))
+    return float(np.median(both.own_ms[times // 6 :]))
 
 
 # --- every rule on a town
 
 
-def town() -> None:
-    people = [f"p{number}" for number in range(TOWN)]
+def town(count: int) -> None:
+    people = [f"p{number}" for number in range(count)]
     folder = Path(__file__).parents[1] / "configs" / "programmes"
     programmes = [parse(path.read_text("utf-8"), path.name) for path in sorted(folder.glob("*.toml"))]
     rules = [catalogue()[name] for name in sorted({name for one in programmes for name in one.rules})]
-    state = State(needs(rules), TOWN)
+    state = State(needs(rules), count)
     rows = state.add(people, ALWAYS)
     samples = [
         Sample(person, name, NOW_NS - hours * 3600 * NS, value)
         for name in HOMES
         for hours in (60, 40, 20, 1)
-        for person, value in zip(people, drawn(name, TOWN).tolist(), strict=True)
+        for person, value in zip(people, drawn(name, count).tolist(), strict=True)
     ]
     wanted = list(state.names)
     state.take(
@@ -349,7 +357,7 @@ def town() -> None:
         lambda: run(seen, rules),
         lambda: window(state, NOW_NS, few, rules, few_limit, nobody),
     )
-    print(f"\n{TOWN:,} patients under all {len(rules)} rules of {len(programmes)} programmes, 8 series each")
+    print(f"\n{count:,} patients under all {len(rules)} rules of {len(programmes)} programmes, 8 series each")
     for name, taken_ms in (
         (f"window made of {len(samples):,} samples", anew_ms),
         ("window of the state", window_ms),
@@ -368,12 +376,13 @@ def nobody(*asked: object) -> Samples:
 
 def main() -> None:
     """Measure and print the tables."""
-    patients = int(sys.argv[1]) if len(sys.argv) > 1 else PATIENTS
+    given = asked(patients=(1_000_000, 2_000), town=(30_000, 1_000), batches=(600, 12))
+    patients, some = given.patients, min(given.town, given.patients)
     totals(patients)
-    town()
+    town(given.town)
     print(f"\na batch of {BATCH:,} readings of {TOUCHED} patients")
-    own_ms = {count: batches(count, DAYS) for count in sorted({1_000, min(TOWN, patients), patients})}
-    batches(min(TOWN, patients), FULL_DAYS)  # courses as long as they get
+    own_ms = {count: batches(count, DAYS, given.batches) for count in sorted({1_000, some, patients})}
+    batches(some, FULL_DAYS, given.batches)  # courses as long as they get
     print("  goal: p50 at most 0.7 ms, p99 at most 1.0 ms, everything on")
     few, *_, many = own_ms
     print(f"  {many:,} patients take {own_ms[many] / own_ms[few]:.2f} of what {few:,} take")

@@ -8,20 +8,22 @@ stored: the list is made up on the way to the browser, and the server is real.
 import gzip
 import json
 import statistics
+import sys
 import tempfile
 from pathlib import Path
 from typing import Any
 
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
 from playwright.sync_api import Browser, Page, Request, Route, sync_playwright
 
+from benchmarks.asked import asked
 from tests.web.conftest import PASSWORD, Ward
 
 DIST = Path(__file__).parents[1] / "server" / "web" / "dist" / "assets"
-ROWS = 500
-QUIET_MS = 2_000
 LINE = {"offline": False, "latency": 150, "downloadThroughput": 200_000, "uploadThroughput": 200_000}
-FRAMES = """() => new Promise((done) => {
-  const gaps = []; let before = performance.now(); const end = before + 3000;
+FRAMES = """(ms) => new Promise((done) => {
+  const gaps = []; let before = performance.now(); const end = before + ms;
   const frame = (now) => {
     gaps.push(now - before); before = now; window.scrollBy(0, 60);
     now < end ? requestAnimationFrame(frame) : done(gaps);
@@ -32,16 +34,17 @@ FRAMES = """() => new Promise((done) => {
 
 def main() -> None:
     """Measure and print one JSON object."""
+    given = asked(times=(5, 1), quiet=(2_000, 200), rows=(500, 20), scroll=(3_000, 500))
     with tempfile.TemporaryDirectory() as folder, Ward(Path(folder)).open() as ward, sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=["--no-sandbox"])
-        told = {"first_contentful_paint_ms": first_paint(browser, ward),
-                "javascript_fetched_kB": fetched(browser, ward), "javascript_gzip_kB": sizes(),
-                **scrolled(browser, ward), **acknowledged(browser, ward)}  # fmt: skip
+        told = {"first_contentful_paint_ms": first_paint(browser, ward, given.times),
+                "javascript_fetched_kB": fetched(browser, ward, given.quiet), "javascript_gzip_kB": sizes(),
+                **scrolled(browser, ward, given.rows, given.scroll), **acknowledged(browser, ward)}  # fmt: skip
         browser.close()
     print(json.dumps(told, indent=2))
 
 
-def first_paint(browser: Browser, ward: Ward, times: int = 5) -> float:
+def first_paint(browser: Browser, ward: Ward, times: int) -> float:
     """Median of the first contentful paint in an empty browser on the slow line."""
     found = []
     for _ in range(times):
@@ -58,7 +61,7 @@ def first_paint(browser: Browser, ward: Ward, times: int = 5) -> float:
     return round(statistics.median(found))
 
 
-def fetched(browser: Browser, ward: Ward) -> dict[str, float]:
+def fetched(browser: Browser, ward: Ward, quiet_ms: int) -> dict[str, float]:
     """JavaScript as it travelled, in kB: up to the worklist; from there to a patient with an alarm and a chart, all in
     all and without a button pressed; and with what comes when the browser has nothing to do, which are the dialogs."""
     ward.deteriorate()
@@ -69,20 +72,20 @@ def fetched(browser: Browser, ward: Ward) -> dict[str, float]:
     page.on("requestfinished", lambda one: came.append(one) if one.resource_type == "script" else None)
     found = {}
     come_in(page, "kari")
-    found["to_the_worklist"] = _travelled(page, came)
+    found["to_the_worklist"] = _travelled(page, came, quiet_ms)
     page.goto("/patient/p-1")
     page.locator(".alarm-card").first.wait_for()
     page.locator(".uplot").first.wait_for()
-    found["to_a_patient"] = _travelled(page, came)
+    found["to_a_patient"] = _travelled(page, came, quiet_ms)
     page.evaluate("window.idle.splice(0).forEach((call) => call())")
-    found["and_when_idle"] = _travelled(page, came)
+    found["and_when_idle"] = _travelled(page, came, quiet_ms)
     context.close()
     return found
 
 
-def _travelled(page: Page, came: list[Request]) -> float:
+def _travelled(page: Page, came: list[Request], quiet_ms: int) -> float:
     """The bodies of these scripts, each once, when no more have come for a while."""
-    page.wait_for_timeout(QUIET_MS)
+    page.wait_for_timeout(quiet_ms)
     sizes: dict[str, int] = {}
     for one in came:
         sizes[one.url] = max(sizes.get(one.url, 0), one.sizes()["responseBodySize"])
@@ -121,12 +124,12 @@ def crowd(route: Route, rows: int) -> None:
     route.fulfill(response=answer, json=body)
 
 
-def scrolled(browser: Browser, ward: Ward) -> dict[str, float]:
-    """500 rows with an alarm, 60 pixels a frame for three seconds: the time between frames, and how many were late."""
+def scrolled(browser: Browser, ward: Ward, rows: int, ms: int) -> dict[str, float]:
+    """So many rows with an alarm, 60 pixels a frame for so long: the time between frames, and how many were late."""
     ward.deteriorate()
-    page = sign_in(browser, ward, "kari", ROWS)
+    page = sign_in(browser, ward, "kari", rows)
     page.locator('[data-patient="many-3"]').wait_for()
-    gaps = page.evaluate(FRAMES)[2:]
+    gaps = page.evaluate(FRAMES, ms)[2:]
     page.context.close()
     late = sum(gap > 25 for gap in gaps)
     ordered = sorted(gaps)

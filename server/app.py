@@ -34,6 +34,7 @@ from server.db import Database, troubled
 from server.decisions.record import looked
 from server.decisions.retention import prune
 from server.escalation.ladder import read as load_ladders
+from server.escalation.setback import Machine, Setback, Shown
 from server.escalation.tick import climb_due, set_back
 from server.fleet import desired
 from server.fleet.seals import Signer
@@ -106,13 +107,13 @@ less whoever was measured waits for it."""
 
 
 class Server:
-    """The server without a network. `clock`: None for the one in `config`.
+    """The server without a network. `clock`: None for the one in `config`. `machine`: reads its steady clock, too.
 
     Raises ConfigError for a municipality, ladders or programmes that cannot be used, StoreError for a database that
     cannot be. Thread-safe: writers take turns in the database.
     """
 
-    def __init__(self, config: Config, clock: Clock | None = None) -> None:
+    def __init__(self, config: Config, clock: Clock | None = None, machine: Machine = Shown) -> None:
         self.config = config
         self.clock: Clock = config.clock if clock is None else clock
         self.broker_name = "none"
@@ -122,6 +123,7 @@ class Server:
         refuse_half_restored(config.data)  # before anything is made there
         self.db = Database(config.database.where(config.data))
         self.vault = Vault.open(config.data / AUTHORITY)
+        self._setback = Setback(machine, self.clock.speed)
         started_ns = self.clock.now_ns()
         self._open(started_ns)
         self.signer = Signer(config.data / "authority")
@@ -145,7 +147,7 @@ class Server:
             authority = Authority.open(config.data / "authority")
             self.desk = IdentityDesk(self.db, authority, config.broker.tls)
             self.keeper = Keeper(self.db, authority, config.broker.tls)
-        self.watches: list[Callable[[], str | None]] = [self.db.problem, self._emergency.problem]
+        self.watches: list[Callable[[], str | None]] = [self.db.problem, self._emergency.problem, self._setback.problem]
         """What else may have a problem: each says what it is, or None."""
         self.publish: Callable[[Sequence[Message]], None] = lambda messages: None
         """Sends messages to gateways; one that is lost is sent again by whoever it is due to."""
@@ -164,7 +166,6 @@ class Server:
         self._again: dict[str, str] = {}
         """On whom the rules failed, and how; the next tick looks at them again."""
         self._looked_ns: int | None = None
-        self._climbed_ns: int | None = None
         self._folded_ns: int | None = None
         self._fold_until = 0
         """Up to which row of the journal it is time to fold."""
@@ -322,6 +323,9 @@ class Server:
             with self.db.write() as tx:
                 self._apply(tx, now_ns)
                 memory_of(tx)  # made now: the first readings need not wait for it
+                self._setback.begin(tx)
+                seen = self._bring_forward(tx, now_ns)  # before anything is due by the clock as it is now
+            seen()
             undo.pop_all()
 
     def _apply(self, tx: sa.Connection, now_ns: int) -> None:
@@ -487,12 +491,18 @@ class Server:
 
     def _climb(self, now_ns: int) -> Iterable[str]:
         with self.db.write() as tx:
-            if (back_ns := (self._climbed_ns or now_ns) - now_ns) > 0:
-                set_back(tx, back_ns, now_ns)
+            seen = self._bring_forward(tx, now_ns)
             climbed = climb_due(tx, now_ns)
-        self._climbed_ns = now_ns
+        seen()
         self._stuck = climbed.failed
         return climbed.patients
+
+    def _bring_forward(self, tx: sa.Connection, now_ns: int) -> Callable[[], None]:
+        """What waits by a clock that was set back; returns what to call once that is committed."""
+        by_ns, seen = self._setback.look(tx, now_ns)
+        if by_ns:
+            set_back(tx, by_ns, now_ns)
+        return seen
 
     def _call(self, now_ns: int) -> Iterable[str]:
         self._emergency.turn(now_ns, time.monotonic())

@@ -17,6 +17,7 @@ from server.audit.heads import EVERY_S
 from server.broker import Running
 from server.config import Config, Influx
 from server.engine import Engine
+from server.escalation.setback import machine_of
 from server.heart import LOOK_S, Heart
 from server.ingest.inbox import Inbox
 from server.ingest.reader import Reader
@@ -70,7 +71,7 @@ async def run(config: Config, *, standby: bool = False) -> None:
     with contextlib.ExitStack() as stack:
         config.data.mkdir(parents=True, exist_ok=True)
         reigning = await reign.begin(stack, config, standby=standby)
-        server = Server(config)
+        server = Server(config, machine=machine_of(config.clock))
         stack.callback(server.close)
         page = stack.enter_context(listen(config.web.host, config.web.port))
         running = _broker_for(server)

@@ -85,6 +85,13 @@ def due(tx: sa.Connection, now_ns: int) -> list[int]:
     return list(tx.scalars(sa.select(alarms.c.id).where(_is_open(), alarms.c.due_ns <= now_ns).order_by(*order)))
 
 
+def set_quiet_back(tx: sa.Connection, by_ns: int, now_ns: int) -> None:
+    """Our clock was set back by so much and shows `now_ns`: whatever is quiet is so for no longer than it would be."""
+    until = alarms.c.quiet_until_ns
+    earlier = sa.case((until > now_ns + by_ns, until - by_ns), else_=now_ns)
+    tx.execute(alarms.update().where(until > now_ns).values(quiet_until_ns=earlier))
+
+
 def last_closed(tx: sa.Connection, patient_id: str, kind: AlarmKind) -> Alarm | None:
     """The alarm of that patient and kind that was closed last."""
     mine = alarms.c.patient_id == patient_id, alarms.c.kind == kind

@@ -91,7 +91,7 @@ def preview_ladder(said: PreviewAsk, account: Anyone, here: Here) -> Preview:
             check(book, "the ladders")
         hours = book.hours(t_ns)
         [ladder] = choose(book.ladders, said.kind, said.priority, said.programme, said.organisation, hours)
-        staff = list(oncall.everybody(tx).values())
+        staff = [one for one in oncall.everybody(tx).values() if not one.locked]  # as the ladder does
         rosters = oncall.kept(tx, t_ns, t_ns + AHEAD_NS)
         told = preview(ladder, t_ns, lambda at_ns: oncall.answering_by(staff, rosters, at_ns, said.organisation))
     return Preview(ladder=ladder.name, hours=hours, repeat_s=ladder.repeat_s, told=[_told(one, t_ns) for one in told])

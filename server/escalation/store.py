@@ -145,8 +145,7 @@ def _may_answer(tx: sa.Connection, now_ns: int) -> dict[str, tuple[str, ...]]:
 
 def _on_it(kept: Kept) -> tuple[str, ...]:
     roster = kept.newest
-    names = {name for pattern in roster.patterns for name in pattern.people} | {one.staff for one in roster.fixed}
-    return tuple(sorted(names | {one.into for one in kept.overrides if one.into is not None}))
+    return tuple(sorted(roster.named | {one.into for one in kept.overrides if one.into is not None}))
 
 
 def _named(tx: sa.Connection, book: Book, where: str) -> Book:

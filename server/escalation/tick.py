@@ -5,9 +5,9 @@ due: each alarm once, the worst first, then the one that has waited longest.
 
 Each alarm has a savepoint of its own: one that cannot climb is named and keeps no other from climbing.
 
-The clock itself may be set back, hours after a server was started with a wrong one. What is due by the old clock would
-then wait until the new one has caught up, and nobody would be told meanwhile. So it is brought forward by as much:
-rather one told too early than an alarm that stands still.
+The clock itself may be set back (`server.escalation.setback` finds out). What is due by the old clock would then wait
+until the new one has caught up, and nobody would be told meanwhile. So it is brought forward by as much: rather one
+told too early than an alarm that stands still.
 """
 
 import logging
@@ -32,7 +32,8 @@ class Climbed(NamedTuple):
 
 
 def set_back(tx: sa.Connection, by_ns: int, now_ns: int) -> None:
-    """Our clock was set back by so much and shows `now_ns`: whatever is still to be due is due so much earlier."""
+    """Our clock was set back by so much and shows `now_ns`: whatever is still to be due is due so much earlier, though
+    not before now; and so is the end of the quiet after an alarm that was closed."""
     for alarm in table.all_open(tx):
         if alarm.due_ns is None or alarm.due_ns <= now_ns:
             continue
@@ -42,6 +43,7 @@ def set_back(tx: sa.Connection, by_ns: int, now_ns: int) -> None:
         else:
             climb = msgspec.structs.replace(alarm.climb, next_step_ns=due_ns)
             table.save(tx, msgspec.structs.replace(alarm, climb=climb))
+    table.set_quiet_back(tx, by_ns, now_ns)
     outbox.set_back(tx, by_ns, now_ns)
 
 

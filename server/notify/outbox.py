@@ -202,9 +202,10 @@ def withdraw(tx: sa.Connection, alarm_id: int) -> None:
 
 
 def set_back(tx: sa.Connection, by_ns: int, now_ns: int) -> None:
-    """Our clock was set back by so much: what waits is due so much earlier."""
+    """Our clock was set back by so much: what waits is due so much earlier, though not before now."""
     due = outbox.c.next_try_ns
-    tx.execute(outbox.update().where(outbox.c.state == "queued", due > now_ns).values(next_try_ns=due - by_ns))
+    earlier = sa.case((due > now_ns + by_ns, due - by_ns), else_=now_ns)
+    tx.execute(outbox.update().where(outbox.c.state == "queued", due > now_ns).values(next_try_ns=earlier))
 
 
 def unsent(tx: sa.Connection, alarm_id: int, telling: str) -> bool:

@@ -1,7 +1,7 @@
 """What a roster may say. An error names the roster, the shift and the person, and the mend; raises ConfigError."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from server.config import zone_of
 from server.oncall.model import Pattern, Person, Roster
@@ -50,6 +50,17 @@ def reachable(name: str, people: Mapping[str, Person], roster: Roster, where: st
             "add the number, or choose somebody else: an alarm would pass them by",
         )
     return person
+
+
+def unlocked(names: Iterable[str], people: Mapping[str, Person], where: str) -> None:
+    """That everybody who is put on can answer; raises ConfigError with all who cannot. Not for what the file says: a
+    server starts all the same when somebody was locked since."""
+    locked = sorted({people[one].name for one in names if one in people and people[one].locked})
+    if locked:
+        raise ConfigError(
+            f"{where}: locked, and so unable to sign in or to answer an alarm: {', '.join(locked)}",
+            "choose somebody else, or unlock the account on the page of people first",
+        )
 
 
 def _check_pattern(pattern: Pattern, where: str) -> None:

@@ -13,12 +13,13 @@ everybody's, and where none is kept, by everybody who has it: a small municipali
 """
 
 from collections.abc import Iterable, Sequence
-from datetime import date, time
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Literal
 
 import msgspec
 
 from server.api import Role
+from vitals.clock import NS
 
 ROLES: tuple[Role, ...] = ("nurse", "doctor", "specialist", "administrator")
 
@@ -106,6 +107,18 @@ class Roster(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     organisation: str = ""
     patterns: tuple[Pattern, ...] = ()
     fixed: tuple[Fixed, ...] = ()
+
+    @property
+    def named(self) -> frozenset[str]:
+        """The user names of all who are on it at some time."""
+        return frozenset(name for one in self.patterns for name in one.people) | {one.staff for one in self.fixed}
+
+    def to_come(self, t_ns: int) -> frozenset[str]:
+        """The user names of all who are on it at `t_ns` or later; whose last shift ended the day before may be too."""
+        day = datetime.fromtimestamp(t_ns // NS, UTC).date()
+        patterns = [one for one in self.patterns if one.last is None or one.last + timedelta(one.days + 1) >= day]
+        fixed = [one.staff for one in self.fixed if one.until_ns is None or one.until_ns > t_ns]
+        return frozenset(name for one in patterns for name in one.people) | frozenset(fixed)
 
     @property
     def kept(self) -> bool:

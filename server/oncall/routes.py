@@ -24,7 +24,7 @@ from server.oncall.api import (
     SwapView,
     WhoThen,
 )
-from server.oncall.check import reachable
+from server.oncall.check import reachable, unlocked
 from server.oncall.model import Roster
 from server.oncall.swaps import Swap
 from vitals.clock import MS, NS
@@ -98,7 +98,7 @@ def override_roster(roster_id: str, said: OverrideNew, account: Anyone, sight: S
         if said.out is None and said.into is None:
             raise ConfigError("nobody is taken off and nobody is put on", "choose one of the two at least")
         if said.into is not None:
-            reachable(said.into, store.everybody(tx), roster, f"roster {roster.name!r}")
+            _puts_on(tx, said.into, roster)
         store.change(tx, roster_id, said.out, said.into, since_ns, until_ns, account.name, said.why.strip(), now_ns)
         ladders.check_in_force(tx, now_ns)
         write(tx, now_ns, account.id, "override roster", detail=f"{roster_id}: {said.into} for {said.out}")
@@ -128,7 +128,7 @@ def ask_swap(roster_id: str, said: SwapNew, account: Anyone, sight: Sees, here: 
     with here.db.write() as tx, refusing():
         now_ns = here.clock.now_ns()
         roster = find(tx, roster_id, account, sight)
-        reachable(said.asked_of, store.everybody(tx), roster, f"roster {roster.name!r}")
+        _puts_on(tx, said.asked_of, roster)
         if (said.back_from_ms is None) != (said.back_to_ms is None):
             raise ConfigError("the shift in return has only one end", "give both its times, or neither")
         back_since_ns, back_until_ns = (
@@ -185,6 +185,12 @@ def _may_change(tx: sa.Connection, roster_id: str, account: Account, sight: Scop
     if not views.may_change(account, sight.keeps, roster):
         raise HTTPException(403, "only an administrator or somebody on the roster may do this; ask one of them")
     return roster
+
+
+def _puts_on(tx: sa.Connection, name: str, roster: Roster) -> None:
+    staff, where = store.everybody(tx), f"roster {roster.name!r}"
+    reachable(name, staff, roster, where)
+    unlocked([name], staff, where)
 
 
 def _number(text: str) -> int:

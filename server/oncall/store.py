@@ -20,7 +20,7 @@ from server.api import Role
 from server.db import Number, metadata
 from server.first import Overtaken
 from server.municipality import Municipality
-from server.oncall.check import check
+from server.oncall.check import check, unlocked
 from server.oncall.model import ROLES, Fixed, Kept, Override, Person, Roster
 from server.oncall.plan import on, who
 from vitals.clock import NS
@@ -97,7 +97,9 @@ def save(tx: sa.Connection, roster: Roster, seen: int, name: str, now_ns: int) -
     if (newest.id if newest else 0) != seen:
         who_first = (newest.saved_by or None) if newest else None
         raise Overtaken("the roster was saved meanwhile", "look at it as it is now, and change it again", who_first)
-    check(roster, everybody(tx))
+    staff = everybody(tx)
+    check(roster, staff)
+    unlocked(roster.to_come(now_ns), staff, f"roster {roster.name!r}")
     return Version(_insert(tx, roster, now_ns, name), now_ns, name, roster)
 
 

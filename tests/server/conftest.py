@@ -11,6 +11,7 @@ from server.app import Server
 from server.broker.accounts import hash_password
 from server.config import Config
 from server.config import Database as DatabaseConfig
+from server.escalation.setback import Machine, Shown
 from tests.lite import lay
 from tests.ports import free_port
 from vitals.block import Block
@@ -92,17 +93,18 @@ class Town:
     def __init__(self, folder: Path, municipality: str = TOWN, database: DatabaseConfig = SQLITE, **more: Any) -> None:
         self.folder = folder
         self.clock = ManualClock(START_NS)
+        self.machine: Machine = Shown
         (folder / "municipality.toml").write_text(municipality, encoding="utf-8")
         self.config = Config(
             "Prøveby", folder / "data", folder / "municipality.toml", LADDERS, demo=True, database=database, **more
         )
         lay(database.where(self.config.data))
-        self.server = Server(self.config, self.clock)
+        self.server = Server(self.config, self.clock, self.machine)
 
     def begin_again(self) -> None:
         """The server stops and starts on the same data."""
         self.server.close()
-        self.server = Server(self.config, self.clock)
+        self.server = Server(self.config, self.clock, self.machine)
 
     def rows(self, *what: Block | Event | Fault, first: int = 0, device: str = "oximeter") -> tuple[Row, ...]:
         return tuple(Row(first + n, device, self.clock.now_ns(), one) for n, one in enumerate(what))

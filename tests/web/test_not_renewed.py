@@ -12,8 +12,11 @@ from .conftest import SignIn, Ward, assert_accessible
 pytestmark = pytest.mark.chromium
 
 ASKED = {"/cases": "**/api/cases", "/handover": "**/api/handover/*", "/oncall": "**/api/oncall?*",
-         "/reports": "**/api/reports?*", "/patient/p-1": "**/api/patients/p-1/readings?*"}  # fmt: skip
+         "/reports": "**/api/reports?*", "/patient/p-1": "**/api/patients/p-1/readings?*", "/me": "**/api/me/ways",
+         "/me/security": "**/api/me/security", "/phone": "**/api/phone?*"}  # fmt: skip
 """Pages, and what each asks for."""
+OF_ADMINISTRATORS = {"/fleet": "**/api/fleet", "/programmes": "**/api/programmes",
+                     "/programmes/copd": "**/api/programmes/copd", "/people": "**/api/people"}  # fmt: skip
 
 
 def move(ward: Ward, patient: str, organisation: str) -> None:
@@ -47,18 +50,36 @@ def test_a_page_that_cannot_be_renewed_says_so_until_it_can(ward: Ward, signed_i
     expect(old).to_have_count(0)
 
 
-def test_each_page_says_over_what_it_could_not_fetch_anew_that_it_may_be_old(ward: Ward, signed_in: SignIn) -> None:
+@pytest.mark.parametrize(("who", "pages"), [("kari", ASKED), ("anne", OF_ADMINISTRATORS)])
+def test_each_page_says_over_what_it_could_not_fetch_anew_that_it_may_be_old(
+    ward: Ward, signed_in: SignIn, who: str, pages: dict[str, str]
+) -> None:
     ward.measure(93, 80)
-    page = signed_in("kari")
+    page = signed_in(who)
     old = page.get_by_text("slik det var da det sist lot seg hente")
-    for n, (path, asked) in enumerate(ASKED.items()):
+    for n, (path, asked) in enumerate(pages.items()):
         page.goto(path)
         page.locator(".uplot" if "patient" in path else ".page h1").first.wait_for()
         expect(page.locator(".loading")).to_have_count(0)
         page.route(asked, lambda route: route.fulfill(status=429, json={"detail": "too many requests"}))
         move(ward, "p-2", DEFAULT_ORGANISATION if n % 2 else "elsewhere")  # the stream has the page ask anew
-        expect(old).to_have_count(1)
+        expect(old, path).to_have_count(1)
         assert_accessible(page)
         page.unroute(asked)
         page.get_by_role("button", name="Prøv igjen").click()
         expect(old).to_have_count(0)
+
+
+def test_while_nobody_knows_whose_a_device_is_it_is_not_called_nobody_s(ward: Ward, signed_in: SignIn) -> None:
+    ward.measure(93, 80)
+    page = signed_in("anne")
+    page.route("**/api/fleet/holders", lambda route: route.fulfill(status=429, json={"detail": "too many requests"}))
+    page.goto("/fleet")
+    page.get_by_role("heading", name="home-1").wait_for()
+    expect(page.get_by_role("button", name="Prøv igjen")).to_be_visible()
+    expect(page.get_by_text("Ikke tildelt")).to_have_count(0)
+    expect(page.get_by_role("button", name="Tildel …")).to_have_count(0)
+    assert_accessible(page)
+    page.unroute("**/api/fleet/holders")
+    page.get_by_role("button", name="Prøv igjen").click()
+    expect(page.locator(".holder-name", has_text="Solveig Nilsen").first).to_be_visible()

@@ -6,7 +6,7 @@ from playwright.sync_api import expect
 from server.access.store import lock
 from server.oncall.store import newest_of
 
-from .conftest import START_NS, SignIn, Ward, assert_accessible
+from .conftest import START_NS, SignIn, Ward, assert_accessible, assert_accessible_in_both_languages
 
 pytestmark = pytest.mark.chromium
 
@@ -45,6 +45,26 @@ def test_a_roster_is_made_and_says_who_is_on_and_who_is_locked_out_is_replaced(w
     dialog.get_by_role("button", name="Lagre").click()
     expect(roster).to_contain_text("Anne Moen: syk")
     assert_accessible(anne)
+
+
+def test_the_editor_says_who_is_locked_before_anybody_saves_and_the_server_refuses_it(
+    ward: Ward, signed_in: SignIn
+) -> None:
+    anne = signed_in("anne")
+    make_roster(anne)
+    with ward.server.db.write() as tx:
+        lock(tx, "kari", START_NS)
+    anne.goto("/oncall/pleie/edit")
+    expect(anne.locator(".locked")).to_contain_text("Kontoen er låst: Kari Berg.")
+    assert_accessible_in_both_languages(anne, lambda: None)
+    anne.get_by_role("button", name="Norsk").click()
+    anne.get_by_role("button", name="Lagre").click()
+    expect(anne.locator(".notice")).to_contain_text("Kari Berg")
+    assert_accessible(anne)
+    anne.get_by_role("button", name="Fjern Kari Berg").click()
+    expect(anne.locator(".locked")).to_have_count(0)
+    anne.get_by_role("button", name="Lagre").click()
+    expect(anne.get_by_role("region", name="Sykepleiere")).to_contain_text("Mona Dahl")
 
 
 def test_a_roster_that_cannot_be_is_refused_with_the_servers_words(ward: Ward, signed_in: SignIn) -> None:

@@ -46,6 +46,7 @@ export type HeldValue = Schemas["HeldValue"];
 export type AnswerBody = Schemas["Answer"];
 export type PhoneMessage = Schemas["PhoneMessage"];
 export type GatewayView = Schemas["GatewayView"];
+export type QuarantineRow = Schemas["QuarantineRow"];
 export type MyWays = Schemas["MyWays"];
 export type Way = Schemas["WayView"];
 export type NewWay = Schemas["NewWay"];

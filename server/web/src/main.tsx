@@ -8,10 +8,13 @@ import "./app.css";
 import { QueryClientProvider } from "@tanstack/react-query";
 import { createRoot } from "react-dom/client";
 import { App } from "./app";
-import { queryClient } from "./queries";
+import { aboutQuery, queryClient, sessionQuery } from "./queries";
 
 const root = document.getElementById("root");
 if (!root) throw new Error("index.html lacks the element #root: build the page again");
+// Asked while the words are on their way.
+void queryClient.prefetchQuery(aboutQuery);
+void queryClient.prefetchQuery(sessionQuery);
 createRoot(root).render(
   <QueryClientProvider client={queryClient}>
     <App />

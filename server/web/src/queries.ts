@@ -61,9 +61,9 @@ export const patientQuery = (id: string) =>
 /// What waits for whoever is signed in, and what they have sent on. The stream renews it when an alarm has changed.
 export const casesQuery = queryOptions({ queryKey: ["cases"], queryFn: api.cases, ...untilFetched });
 
-export const myWaysQuery = queryOptions({ queryKey: ["my ways"], queryFn: api.myWays });
+export const myWaysQuery = queryOptions({ queryKey: ["my ways"], queryFn: api.myWays, ...untilFetched });
 
-export const phoneQuery = queryOptions({ queryKey: ["phone"], queryFn: api.phone });
+export const phoneQuery = queryOptions({ queryKey: ["phone"], queryFn: api.phone, ...untilFetched });
 
 /// The fleet has no events of its own; it is asked for again now and then.
 export const fleetQuery = queryOptions({ queryKey: ["fleet"], queryFn: api.fleet, refetchInterval: 5_000 });

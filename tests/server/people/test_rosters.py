@@ -6,6 +6,7 @@ import httpx
 import pytest
 import sqlalchemy as sa
 
+from server.access import store
 from server.access.door import Door
 from server.audit.store import audit
 from server.municipality import Shift
@@ -117,6 +118,41 @@ async def test_a_roster_that_cannot_be_gone_by_is_refused_in_words_and_nothing_o
     assert answer.status_code == 422
     assert says in answer.json()["detail"]
     assert (await odd.get("/api/oncall")).json()["rosters"] == []
+
+
+def lock(ward, *usernames):
+    with ward.db.write() as tx:
+        for username in usernames:
+            store.lock(tx, username, 1)
+
+
+async def test_whoever_is_locked_is_put_on_no_roster_and_all_of_them_are_named(ward, signed_in):
+    odd = await signed_in("odd")
+    lock(ward, "kari", "per")
+    answer = await odd.put("/api/rosters/pleie", json=plan(pattern("kari"), pattern("per", weekdays=[3])))
+    assert answer.status_code == 422
+    assert "to answer an alarm: Kari Olsen, Per Hansen" in answer.json()["detail"]
+    assert "choose somebody else, or unlock the account" in answer.json()["detail"]
+    assert (await odd.get("/api/oncall")).json()["rosters"] == []
+    over = {"staff": "kari", "from_ms": ms("2026-11-01T08:00"), "to_ms": ms("2026-11-08T08:00")}
+    with ward.db.write() as tx:
+        store.unlock(tx, "per")
+    await saved(
+        odd, plan(pattern("per"), pattern("kari", weekdays=[3], first="2026-10-01", last="2026-10-15"), fixed=[over])
+    )
+
+
+async def test_nor_are_they_put_on_for_a_while_or_asked_to_take_a_shift(ward, signed_in):
+    odd, kari = await signed_in("odd"), await signed_in("kari")
+    await saved(odd, plan(pattern("kari")))
+    lock(ward, "per")
+    now_ms = ward.now_ns // MS
+    said = {"out": "kari", "into": "per", "from_ms": now_ms, "to_ms": now_ms + HOUR, "why": "syk"}
+    shift = {"asked_of": "per", "from_ms": now_ms + HOUR, "to_ms": now_ms + 2 * HOUR}
+    for client, path, body in ((odd, "overrides", said), (kari, "swaps", shift)):
+        answer = await client.post(f"/api/rosters/pleie/{path}", json=body)
+        assert answer.status_code == 422
+        assert "to answer an alarm: Per Hansen" in answer.json()["detail"]
 
 
 async def test_somebody_who_cannot_be_reached_is_caught_when_the_roster_is_saved(ward, words, signed_in):
@@ -366,6 +402,17 @@ async def test_a_preview_is_what_then_happens(ward, signed_in):
     later = ask | {"t_ms": ms("2026-11-24T12:00")}
     told = (await odd.post("/api/ladders/preview", json=later)).json()["told"]
     assert (told[0]["told"], told[1]["told"], told[1]["after_s"]) == ([], ["Ingrid Dahl"], 0.0), "the gap is skipped"
+
+
+async def test_a_preview_passes_by_whoever_is_locked_as_the_ladder_does(ward, signed_in):
+    odd = await signed_in("odd")
+    await saved(odd, plan(pattern("kari", "per", turn="shift", weekdays=[0])))
+    lock(ward, "kari")
+    ask = {"kind": "clinical", "priority": "high", "programme": "copd", "t_ms": ward.now_ns // MS}
+    told = (await odd.post("/api/ladders/preview", json=ask)).json()["told"]
+    assert (told[0]["told"], told[1]["told"], told[1]["after_s"]) == ([], ["Ingrid Dahl"], 0.0)
+    ward.hear(Level.HIGH)
+    assert [text.split(":")[0] for text in ward.phones()] == ["Ingrid Dahl"]
 
 
 async def test_a_draft_can_be_tried_before_it_is_saved(ward, signed_in):

@@ -2,6 +2,7 @@
 import { queryOptions } from "@tanstack/react-query";
 import { answer, client } from "../api";
 import type { components } from "../api.gen";
+import { untilFetched } from "../queries";
 
 type Schemas = components["schemas"];
 export type Security = Schemas["Security"];
@@ -51,15 +52,18 @@ export const securityQuery = queryOptions({
   queryKey: ["security"],
   queryFn: () => answer(client.GET("/api/me/security")),
   staleTime: 0,
+  ...untilFetched,
 });
 export const peopleQuery = queryOptions({
   queryKey: ["people"],
   queryFn: () => answer(client.GET("/api/people")),
   staleTime: 0,
+  ...untilFetched,
 });
 export const reviewQuery = queryOptions({
   queryKey: ["glass", "review"],
   queryFn: () => answer(client.GET("/api/glass")),
+  ...untilFetched,
 });
 /// The clock ends it without an event, so it is asked for again now and then.
 export const myGlassQuery = queryOptions({

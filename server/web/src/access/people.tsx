@@ -8,7 +8,7 @@ import type { User } from "../api";
 import { useNow } from "../clock";
 import * as format from "../format";
 import { useRoomWords } from "../i18n";
-import { FailedToLoad, Notice, useTitle } from "../parts";
+import { Fetched, Notice, useTitle } from "../parts";
 import { Frame, text } from "../patient/dialogs";
 import "./access.css";
 import {
@@ -38,26 +38,27 @@ function Kept({ user }: { user: User }) {
   const people = useQuery(peopleQuery);
   const glass = useQuery(reviewQuery);
   const now = useNow();
-  const failed = [people, glass].find((query) => query.isError && query.data === undefined);
-  if (failed) return <FailedToLoad error={failed.error} retry={() => void failed.refetch()} />;
-  if (!people.data || !glass.data) return <p className="loading">{words.shell.loading}</p>;
   return (
-    <>
-      <Reviews found={glass.data} page={people.data} now={now} />
-      {people.data.organisations.map((one) => {
-        const staff = people.data.people.filter((person) => person.organisation === one.id);
-        if (staff.length === 0) return null;
-        return (
-          <section key={one.id} className="card" aria-labelledby={`org-${one.id}`}>
-            <h2 id={`org-${one.id}`}>
-              {one.name} <span className="kind">{words.people.kind[one.kind]}</span>
-            </h2>
-            <Staff people={staff} me={user.id} label={one.name} now={now} />
-          </section>
-        );
-      })}
-      <Relations page={people.data} now={now} />
-    </>
+    <Fetched query={people}>
+      {(page) => (
+        <>
+          <Fetched query={glass}>{(found) => <Reviews found={found} page={page} now={now} />}</Fetched>
+          {page.organisations.map((one) => {
+            const staff = page.people.filter((person) => person.organisation === one.id);
+            if (staff.length === 0) return null;
+            return (
+              <section key={one.id} className="card" aria-labelledby={`org-${one.id}`}>
+                <h2 id={`org-${one.id}`}>
+                  {one.name} <span className="kind">{words.people.kind[one.kind]}</span>
+                </h2>
+                <Staff people={staff} me={user.id} label={one.name} now={now} />
+              </section>
+            );
+          })}
+          <Relations page={page} now={now} />
+        </>
+      )}
+    </Fetched>
   );
 }
 

@@ -6,7 +6,7 @@ import { explain } from "../acts";
 import { say } from "../announce";
 import * as format from "../format";
 import { useRoomWords } from "../i18n";
-import { FailedToLoad, Notice, useTitle } from "../parts";
+import { Fetched, Notice, useTitle } from "../parts";
 import { Frame, text } from "../patient/dialogs";
 import "./access.css";
 import { type Enrolment, type Security, type SessionView, access, securityQuery } from "./api";
@@ -18,13 +18,14 @@ export default function SecurityPage() {
   return (
     <div className="page security">
       <h1>{words.access.security}</h1>
-      {security.isError && <FailedToLoad error={security.error} retry={() => void security.refetch()} />}
-      {security.data && (
-        <>
-          <SecondStep security={security.data} />
-          <Sessions sessions={security.data.sessions} />
-        </>
-      )}
+      <Fetched query={security}>
+        {(data) => (
+          <>
+            <SecondStep security={data} />
+            <Sessions sessions={data.sessions} />
+          </>
+        )}
+      </Fetched>
     </div>
   );
 }

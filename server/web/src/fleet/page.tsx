@@ -2,12 +2,12 @@
 import { Button } from "@navikt/ds-react";
 import { useQuery } from "@tanstack/react-query";
 import { useState } from "react";
-import type { GatewayView, Holder, User } from "../api";
+import type { GatewayView, Holder, QuarantineRow, User } from "../api";
 import { useNow } from "../clock";
 import { Devices } from "../devices";
 import * as format from "../format";
 import { useRoomWords } from "../i18n";
-import { FailedToLoad, useTitle } from "../parts";
+import { Fetched, useTitle } from "../parts";
 import { aboutQuery, fleetQuery, quarantineQuery } from "../queries";
 import { Holders, holdersQuery } from "./holders";
 import { Identity } from "./identity";
@@ -21,19 +21,36 @@ export default function FleetPage({ user }: { user: User }) {
   const now = useNow();
   const fleet = useQuery(fleetQuery);
   useTitle(words.fleet.title);
-  const holders = useQuery(holdersQuery);
-  const [text, search] = useState("");
-  const [trouble, onlyTrouble] = useState(false);
-  const [most, show] = useState(AT_ONCE);
-  const held = holders.data ?? [];
-  const all = found(fleet.data ?? [], held, text).filter((gateway) => !trouble || troubled(gateway, held));
   return (
     <div className="page fleet">
       <div className="page-head">
         <h1>{words.fleet.title}</h1>
       </div>
-      {fleet.isError && !fleet.data && <FailedToLoad error={fleet.error} retry={() => void fleet.refetch()} />}
       <h2>{words.fleet.gateways}</h2>
+      <Fetched query={fleet}>{(gateways) => <Gateways gateways={gateways} now={now} user={user} />}</Fetched>
+      {user.role === "administrator" && <Quarantine now={now} />}
+    </div>
+  );
+}
+
+interface GatewaysProps {
+  gateways: GatewayView[];
+  now: number;
+  user: User;
+}
+
+/// While nobody knows whose the devices are, nobody is told that they are nobody's.
+function Gateways({ gateways, now, user }: GatewaysProps) {
+  const words = useRoomWords();
+  const holders = useQuery(holdersQuery);
+  const [text, search] = useState("");
+  const [trouble, onlyTrouble] = useState(false);
+  const [most, show] = useState(AT_ONCE);
+  const held = holders.data;
+  const all = found(gateways, held ?? [], text).filter((gateway) => !trouble || troubled(gateway, held ?? []));
+  return (
+    <>
+      <Fetched query={holders}>{() => null}</Fetched>
       <div className="fleet-search" role="search">
         <input
           type="search"
@@ -48,10 +65,10 @@ export default function FleetPage({ user }: { user: User }) {
           {words.holders.trouble}
         </label>
         <span className="hint" role="status">
-          {words.holders.shown(Math.min(most, all.length), fleet.data?.length ?? 0)}
+          {words.holders.shown(Math.min(most, all.length), gateways.length)}
         </span>
       </div>
-      {fleet.data?.length === 0 && <p className="none">{words.fleet.none}</p>}
+      {gateways.length === 0 && <p className="none">{words.fleet.none}</p>}
       <div className="gateways">
         {all.slice(0, most).map((gateway) => (
           <Gateway key={gateway.id} gateway={gateway} holders={held} now={now} user={user} />
@@ -64,14 +81,13 @@ export default function FleetPage({ user }: { user: User }) {
           </Button>
         </p>
       )}
-      {user.role === "administrator" && <Quarantine now={now} />}
-    </div>
+    </>
   );
 }
 
 interface GatewayProps {
   gateway: GatewayView;
-  holders: readonly Holder[];
+  holders: readonly Holder[] | undefined;
   now: number;
   user: User;
 }
@@ -120,7 +136,9 @@ function Gateway({ gateway, holders, now, user }: GatewayProps) {
       {gateway.devices.length > 0 ? (
         <>
           <Devices devices={gateway.devices} now={now} label={`${words.fleet.devices}, ${gateway.id}`} />
-          <Holders devices={gateway.devices} holders={holders} mayGive={user.role !== "specialist"} now={now} />
+          {holders && (
+            <Holders devices={gateway.devices} holders={holders} mayGive={user.role !== "specialist"} now={now} />
+          )}
         </>
       ) : (
         <p className="none">{words.patient.noDevices}</p>
@@ -152,38 +170,42 @@ function Quarantine({ now }: { now: number }) {
     <section aria-labelledby="quarantine">
       <h2 id="quarantine">{words.fleet.quarantine}</h2>
       <p className="lead">{words.fleet.quarantineWhat}</p>
-      {rows.isError && !rows.data && <FailedToLoad error={rows.error} retry={() => void rows.refetch()} />}
-      {rows.data?.length === 0 && <p className="none">{words.fleet.quarantineNone}</p>}
-      {rows.data && rows.data.length > 0 && (
-        <div className="card">
-          <table className="table" aria-labelledby="quarantine">
-            <thead>
-              <tr>
-                <th scope="col">{words.patient.time}</th>
-                <th scope="col">{words.fleet.gateway}</th>
-                <th scope="col">{words.patient.device}</th>
-                <th scope="col">{words.fleet.reason}</th>
-                <th scope="col">{words.fleet.explanation}</th>
-                <th scope="col">{words.fleet.bytes}</th>
-              </tr>
-            </thead>
-            <tbody>
-              {rows.data.map((row) => (
-                <tr key={row.id}>
-                  <td>{format.when(row.t_ms, now)}</td>
-                  <td>{row.gateway}</td>
-                  <td>{row.device ?? words.unknown}</td>
-                  <td>{row.reason}</td>
-                  <td>{row.text}</td>
-                  <td className="hex">
-                    {format.plain(row.size)}: <code>{row.data_hex}</code>
-                  </td>
-                </tr>
-              ))}
-            </tbody>
-          </table>
-        </div>
-      )}
+      <Fetched query={rows}>{(found) => <QuarantineRows rows={found} now={now} />}</Fetched>
     </section>
+  );
+}
+
+function QuarantineRows({ rows, now }: { rows: QuarantineRow[]; now: number }) {
+  const words = useRoomWords();
+  if (rows.length === 0) return <p className="none">{words.fleet.quarantineNone}</p>;
+  return (
+    <div className="card">
+      <table className="table" aria-labelledby="quarantine">
+        <thead>
+          <tr>
+            <th scope="col">{words.patient.time}</th>
+            <th scope="col">{words.fleet.gateway}</th>
+            <th scope="col">{words.patient.device}</th>
+            <th scope="col">{words.fleet.reason}</th>
+            <th scope="col">{words.fleet.explanation}</th>
+            <th scope="col">{words.fleet.bytes}</th>
+          </tr>
+        </thead>
+        <tbody>
+          {rows.map((row) => (
+            <tr key={row.id}>
+              <td>{format.when(row.t_ms, now)}</td>
+              <td>{row.gateway}</td>
+              <td>{row.device ?? words.unknown}</td>
+              <td>{row.reason}</td>
+              <td>{row.text}</td>
+              <td className="hex">
+                {format.plain(row.size)}: <code>{row.data_hex}</code>
+              </td>
+            </tr>
+          ))}
+        </tbody>
+      </table>
+    </div>
   );
 }

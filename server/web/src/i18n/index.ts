@@ -13,12 +13,18 @@ interface Spoken extends Speech {
   choose: (language: string) => void;
 }
 
-export const LanguageContext = createContext<Spoken>({ ...OURS, choose: () => undefined });
+export const LanguageContext = createContext<Spoken | null>(null);
 
-export const useLanguage = () => useContext(LanguageContext);
+export function useLanguage(): Spoken {
+  const spoken = useContext(LanguageContext);
+  if (!spoken) throw new Error("nothing is spoken here: put it inside LanguageContext, as App does");
+  return spoken;
+}
 
-/// What is spoken now, and with the rooms' words by language where those have come.
-let now: Speech = OURS;
+const AGAIN_MS = 3_000;
+
+/// What is spoken now, null before the first has come; and with the rooms' words by language where those have come.
+let now: Speech | null = null;
 const whole = new Map<string, AllWords>();
 let wanted = false;
 
@@ -29,13 +35,13 @@ async function fetchInto(speech: Speech): Promise<void> {
 /// A room is on its way: its words come beside it, and from then on with each language that is chosen.
 export function fetchRoomWords(): Promise<void> {
   wanted = true;
-  return fetchInto(now);
+  return now ? fetchInto(now) : Promise.resolve();
 }
 
 /// The language somebody chose; until it has come the one before it, and null before the first.
 export function useSpoken(): Spoken | null {
-  const [language, choose] = useRemembered("hjemvakt.language", LANGUAGES.map((one) => one.code), OURS.language);
-  const [spoken, speak] = useState<Speech | null>(language === OURS.language ? OURS : null);
+  const [language, choose] = useRemembered("hjemvakt.language", LANGUAGES.map((one) => one.code), OURS);
+  const [spoken, speak] = useState<Speech | null>(null);
   useEffect(() => {
     let current = true;
     const turn = (next: Speech) => {
@@ -43,14 +49,23 @@ export function useSpoken(): Spoken | null {
       now = next;
       speak(next);
     };
+    let again: ReturnType<typeof setTimeout> | undefined;
     const come = async () => {
       const next = await speech(language);
       if (wanted) await fetchInto(next);
       return next;
     };
-    come().then(turn, () => turn(now));
+    // Where it cannot be had, the one before it goes on; before the first there is nothing to show, so it is asked again.
+    const fetchIt = () => {
+      come().then(turn, () => {
+        if (now) turn(now);
+        else if (current) again = setTimeout(fetchIt, AGAIN_MS);
+      });
+    };
+    fetchIt();
     return () => {
       current = false;
+      clearTimeout(again);
     };
   }, [language]);
   useEffect(() => {

@@ -1,21 +1,32 @@
 /// A language is one file in `languages/`, named by its code and by what it calls itself: `nn.Nynorsk.ts`. It is fetched
-/// when somebody chooses it, so a tenth one costs nobody anything. The words of the rooms beside the list and the patient's
+/// by whoever reads it, so a tenth one costs nobody anything. The words of the rooms beside the list and the patient's
 /// page (`rooms.nb.ts`) come apart from the others, with the first such room.
 ///
 /// Bokmål and English are complete: a string that is missing there fails the build (`Words`). Another language may grow
-/// string by string; what it lacks is shown in Bokmål with `[nb]` behind it, so that it is seen and still understood.
+/// string by string; what it lacks is shown in Bokmål with `[nb]` behind it, so that it is seen and still understood. Only
+/// whoever reads such a one fetches Bokmål beside it.
 /// Numbers and dates are Norwegian in all of them (`format.ts`), and what the server says comes in two languages only:
 /// `said` chooses which.
-import { type Words, nb } from "./nb";
+import type { Words } from "./nb";
 import type { RoomWords } from "./rooms.nb";
 
 type Growing<T> = T extends string | ((...given: never[]) => unknown) ? T : { [K in keyof T]?: Growing<T[K]> };
 
-export interface LanguageFile {
+interface Complete {
   said: "nb" | "en";
+  complete: true;
+  words: Words;
+  rooms: () => Promise<RoomWords>;
+}
+
+interface Grows {
+  said: "nb" | "en";
+  complete: false;
   words: Growing<Words>;
   rooms: () => Promise<Growing<RoomWords>>;
 }
+
+export type LanguageFile = Complete | Grows;
 
 /// What a page speaks.
 export interface Speech {
@@ -26,12 +37,8 @@ export interface Speech {
   rooms: () => Promise<RoomWords>;
 }
 
-export const OURS: Speech = {
-  language: "nb",
-  said: "nb",
-  words: nb,
-  rooms: async () => (await import("./rooms.nb")).rooms,
-};
+/// What is spoken unless somebody chose otherwise.
+export const OURS = "nb";
 
 const files = import.meta.glob<{ default: LanguageFile }>("./languages/*.ts");
 
@@ -40,21 +47,22 @@ const parts = (path: string): string[] => path.slice(path.lastIndexOf("/") + 1).
 /// Code and own name of each language there is, Bokmål first.
 export const LANGUAGES: readonly { code: string; name: string }[] = Object.keys(files)
   .map((path) => ({ code: parts(path)[0] ?? "", name: parts(path)[1] ?? "" }))
-  .sort((a, b) => Number(b.code === "nb") - Number(a.code === "nb") || a.name.localeCompare(b.name, "nb"));
+  .sort((a, b) => Number(b.code === OURS) - Number(a.code === OURS) || a.name.localeCompare(b.name, "nb"));
 
 /// Fetches a language; rejects when it cannot be had.
 export async function speech(language: string): Promise<Speech> {
-  if (language === OURS.language) return OURS;
   const path = Object.keys(files).find((one) => parts(one)[0] === language);
   const load = path === undefined ? undefined : files[path];
   if (!load) throw new Error(`there is no language ${language} in i18n/languages`);
-  const { said, words, rooms } = (await load()).default;
+  const file = (await load()).default;
+  if (file.complete) return { language, said: file.said, words: file.words, rooms: file.rooms };
+  const ours = await speech(OURS);
   return {
     language,
-    said,
-    words: complete<Words>(words, nb),
+    said: file.said,
+    words: complete<Words>(file.words, ours.words),
     rooms: async () => {
-      const [own, whole] = await Promise.all([rooms(), OURS.rooms()]);
+      const [own, whole] = await Promise.all([file.rooms(), ours.rooms()]);
       return complete<RoomWords>(own, whole);
     },
   };

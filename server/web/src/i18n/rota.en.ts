@@ -36,7 +36,7 @@ export const rota: RotaWords = {
     mute: (names) => `${names} cannot be reached`,
     locked: (names) => `The account is locked: ${names}.`,
     lockedWhat:
-      "They are told, and can neither sign in nor answer. Put somebody else on, or ask an administrator to unlock the account.",
+      "They are told of no alarm, and can neither sign in nor answer. Put somebody else on, or ask an administrator to unlock the account.",
     override: "Put somebody else on",
     overrideTitle: (roster) => `Put somebody else on: ${roster}`,
     out: "Taken off",

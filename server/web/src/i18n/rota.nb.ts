@@ -34,7 +34,7 @@ export const rota = {
     mute: (names: string) => `${names} kan ikke nås`,
     locked: (names: string) => `Kontoen er låst: ${names}.`,
     lockedWhat:
-      "De får varsler, men kan verken logge inn eller svare. Sett inn noen annen, eller be en administrator oppheve sperringen.",
+      "De får ingen varsler, og kan verken logge inn eller svare. Sett inn noen annen, eller be en administrator oppheve sperringen.",
     override: "Sett inn noen annen",
     overrideTitle: (roster: string) => `Sett inn noen annen: ${roster}`,
     out: "Tas av vakt",

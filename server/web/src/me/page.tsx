@@ -7,7 +7,7 @@ import { explain } from "../acts";
 import { say } from "../announce";
 import { type MyWays, type Way, Refused, api } from "../api";
 import { type AllWords, useLanguage, useRoomWords } from "../i18n";
-import { FailedToLoad, Notice, useTitle } from "../parts";
+import { Fetched, Notice, useTitle } from "../parts";
 import { myWaysQuery } from "../queries";
 import "./me.css";
 import { type Push, browserName, state, subscribe, unsubscribe } from "./push";
@@ -25,17 +25,18 @@ export default function MePage() {
         <h1>{words.me.title}</h1>
         <p className="lead">{words.me.lead}</p>
       </div>
-      {mine.isError && !mine.data && <FailedToLoad error={mine.error} retry={() => void mine.refetch()} />}
-      {mine.data && (
-        <>
-          <Ways mine={mine.data} />
-          {mine.data.push_key && <ThisBrowser pushKey={mine.data.push_key} ways={mine.data.ways} />}
-          <AddWay
-            channels={mine.data.channels.filter((one) => one !== "push")}
-            minutes={offered(mine.data.waits_below_s)}
-          />
-        </>
-      )}
+      <Fetched query={mine}>
+        {(data) => (
+          <>
+            <Ways mine={data} />
+            {data.push_key && <ThisBrowser pushKey={data.push_key} ways={data.ways} />}
+            <AddWay
+              channels={data.channels.filter((one) => one !== "push")}
+              minutes={offered(data.waits_below_s)}
+            />
+          </>
+        )}
+      </Fetched>
     </div>
   );
 }

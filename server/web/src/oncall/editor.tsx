@@ -8,6 +8,7 @@ import { useRoomWords } from "../i18n";
 import { FailedToLoad, Notice, useTitle } from "../parts";
 import { type OnCall, type Pattern, type RosterSave, type RosterView, ask, dayOf, onCallQuery, useDo, whyNot } from "./asks";
 import { InOrder } from "./inorder";
+import { Locked } from "./locked";
 import "./rota.css";
 import { WhenField } from "./when";
 
@@ -64,6 +65,8 @@ function Form({ page, roster }: { page: OnCall; roster: RosterView | null }) {
     event.preventDefault();
     act.mutate(said, { onSuccess: () => go("/oncall") });
   };
+  const on = new Set([...said.patterns.flatMap((one) => one.people), ...(said.fixed ?? []).map((one) => one.staff)]);
+  const locked = page.people.filter((one) => one.locked && on.has(one.id)).map((one) => one.name);
   return (
     <form className="rota-form" onSubmit={send} noValidate>
       <div className="card fields four">
@@ -144,6 +147,7 @@ function Form({ page, roster }: { page: OnCall; roster: RosterView | null }) {
           </ul>
         </section>
       )}
+      <Locked names={locked} />
       {act.isError && (
         <Notice>
           <p>{whyNot(act.error, words)}</p>

@@ -1,4 +1,4 @@
-/// Who is on and whose account is locked: the ladder writes to them, and they can answer nothing.
+/// Who is on and whose account is locked: the ladder passes them by.
 import { PadlockLockedFillIcon } from "@navikt/aksel-icons";
 import { useRoomWords } from "../i18n";
 

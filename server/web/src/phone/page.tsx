@@ -5,7 +5,7 @@ import type { PhoneMessage } from "../api";
 import { useNow } from "../clock";
 import * as format from "../format";
 import { useWords } from "../i18n";
-import { FailedToLoad, useTitle } from "../parts";
+import { Fetched, useTitle } from "../parts";
 import { phoneQuery } from "../queries";
 import { phones } from "./phones";
 
@@ -20,15 +20,18 @@ export default function PhonePage() {
         <h1>{words.phones.title}</h1>
         <p className="lead">{words.phones.lead}</p>
       </div>
-      {messages.isError && !messages.data && (
-        <FailedToLoad error={messages.error} retry={() => void messages.refetch()} />
-      )}
-      {messages.data?.length === 0 && <p className="none">{words.phones.none}</p>}
-      <div className="phone-shelf">
-        {phones(messages.data ?? []).map(({ to, newestFirst }) => (
-          <Phone key={to} to={to} newestFirst={newestFirst} now={now} />
-        ))}
-      </div>
+      <Fetched query={messages}>
+        {(all) => (
+          <>
+            {all.length === 0 && <p className="none">{words.phones.none}</p>}
+            <div className="phone-shelf">
+              {phones(all).map(({ to, newestFirst }) => (
+                <Phone key={to} to={to} newestFirst={newestFirst} now={now} />
+              ))}
+            </div>
+          </>
+        )}
+      </Fetched>
     </div>
   );
 }

@@ -4,6 +4,7 @@ import { explain } from "../acts";
 import { Refused, answer, client } from "../api";
 import type { components } from "../api.gen";
 import type { Words } from "../i18n";
+import { untilFetched } from "../queries";
 
 type Schemas = components["schemas"];
 export type ProgrammeLine = Schemas["ProgrammeLine"];
@@ -31,9 +32,9 @@ export const ask = {
   stop: () => answer(client.POST("/api/whatif/stop")),
 };
 
-export const programmesQuery = queryOptions({ queryKey: ["programmes"], queryFn: ask.all });
+export const programmesQuery = queryOptions({ queryKey: ["programmes"], queryFn: ask.all, ...untilFetched });
 export const programmeQuery = (name: string) =>
-  queryOptions({ queryKey: ["programmes", name], queryFn: () => ask.one(name) });
+  queryOptions({ queryKey: ["programmes", name], queryFn: () => ask.one(name), ...untilFetched });
 
 const SOON = 700;
 export const underWay = (one: WhatIf | null | undefined): boolean =>

@@ -5,7 +5,7 @@ import { useEffect, useRef, useState } from "react";
 import { Link } from "wouter";
 import * as format from "../format";
 import { useRoomWords, useSay } from "../i18n";
-import { FailedToLoad, useTitle } from "../parts";
+import { Fetched, useTitle } from "../parts";
 import { type ProgrammePage, programmeQuery, programmesQuery } from "./asks";
 import { Changes, VersionLines } from "./lines";
 import { type Candidate, Next, Write } from "./next";
@@ -27,47 +27,47 @@ function All() {
         <h1>{P.title}</h1>
         <p className="lead">{P.lead}</p>
       </div>
-      {all.isError && !all.data && <FailedToLoad error={all.error} retry={() => void all.refetch()} />}
-      {!all.data && !all.isError && <p className="loading">{words.shell.loading}</p>}
-      {all.data && (
-        <div className="card">
-          <table className="table">
-            <caption className="aksel-sr-only">{P.title}</caption>
-            <thead>
-              <tr>
-                <th scope="col">{P.name}</th>
-                <th scope="col">{P.versionIs}</th>
-                <th scope="col">{P.since}</th>
-                <th scope="col" className="num">{P.patients}</th>
-                {(["rules", "limits", "expect", "ask", "actions"] as const).map((what) => (
-                  <th key={what} scope="col" className="num">
-                    {P.counted[what]}
-                  </th>
-                ))}
-              </tr>
-            </thead>
-            <tbody>
-              {all.data.map((one) => (
-                <tr key={one.name}>
-                  <th scope="row">
-                    <Link href={`/programmes/${one.name}`}>{say(one.title)}</Link>
-                  </th>
-                  <td>{one.version}</td>
-                  <td>
-                    {format.date(one.since_ms)}, {one.put_by || P.byFile}
-                  </td>
-                  <td className="num">{one.patients}</td>
-                  {[one.rules, one.limits, one.expect, one.ask, one.actions].map((count, n) => (
-                    <td key={n} className="num">
-                      {count}
-                    </td>
+      <Fetched query={all}>
+        {(programmes) => (
+          <div className="card">
+            <table className="table">
+              <caption className="aksel-sr-only">{P.title}</caption>
+              <thead>
+                <tr>
+                  <th scope="col">{P.name}</th>
+                  <th scope="col">{P.versionIs}</th>
+                  <th scope="col">{P.since}</th>
+                  <th scope="col" className="num">{P.patients}</th>
+                  {(["rules", "limits", "expect", "ask", "actions"] as const).map((what) => (
+                    <th key={what} scope="col" className="num">
+                      {P.counted[what]}
+                    </th>
                   ))}
                 </tr>
-              ))}
-            </tbody>
-          </table>
-        </div>
-      )}
+              </thead>
+              <tbody>
+                {programmes.map((one) => (
+                  <tr key={one.name}>
+                    <th scope="row">
+                      <Link href={`/programmes/${one.name}`}>{say(one.title)}</Link>
+                    </th>
+                    <td>{one.version}</td>
+                    <td>
+                      {format.date(one.since_ms)}, {one.put_by || P.byFile}
+                    </td>
+                    <td className="num">{one.patients}</td>
+                    {[one.rules, one.limits, one.expect, one.ask, one.actions].map((count, n) => (
+                      <td key={n} className="num">
+                        {count}
+                      </td>
+                    ))}
+                  </tr>
+                ))}
+              </tbody>
+            </table>
+          </div>
+        )}
+      </Fetched>
     </div>
   );
 }
@@ -84,17 +84,19 @@ function One({ name }: { name: string }) {
       <p>
         <Link href="/programmes">← {P.title}</Link>
       </p>
-      {page.isError && !page.data && <FailedToLoad error={page.error} retry={() => void page.refetch()} />}
-      {!page.data && !page.isError && <p className="loading">{words.shell.loading}</p>}
-      {page.data && now && (
-        <>
-          <div className="page-head">
-            <h1>{say(now.title)}</h1>
-            <p className="lead">{P.head(now.version, page.data.patients)}</p>
-          </div>
-          <Work key={page.data.seen} page={page.data} />
-        </>
-      )}
+      <Fetched query={page}>
+        {(data) => (
+          <>
+            {now && (
+              <div className="page-head">
+                <h1>{say(now.title)}</h1>
+                <p className="lead">{P.head(now.version, data.patients)}</p>
+              </div>
+            )}
+            <Work key={data.seen} page={data} />
+          </>
+        )}
+      </Fetched>
     </div>
   );
 }

@@ -1,4 +1,9 @@
-import { en } from "../en";
 import type { LanguageFile } from "../language";
+import { en } from "../en";
 
-export default { said: "en", words: en, rooms: async () => (await import("../rooms.en")).rooms } satisfies LanguageFile;
+export default {
+  said: "en",
+  complete: true,
+  words: en,
+  rooms: async () => (await import("../rooms.en")).rooms,
+} satisfies LanguageFile;
