@@ -204,8 +204,9 @@ class Hail:
     def _with_bytes(self, payload: bytes) -> tuple[bytes, list[bytes]]:
         """The message with up to four bytes hit, and what that made of its rows."""
         damaged = bytearray(payload)
-        for _ in range(self._draw.randint(1, 4)):
-            damaged[self._draw.randrange(len(damaged))] = self._draw.choice(_NO_TEXT)
+        while damaged == payload:  # a seal is any bytes, and such a one may stand there already
+            for _ in range(self._draw.randint(1, 4)):
+                damaged[self._draw.randrange(len(damaged))] = self._draw.choice(_NO_TEXT)
         spans = [(payload.index(row), len(row)) for row in _rows_of(payload)]
         now = [(payload[at : at + size], bytes(damaged[at : at + size])) for at, size in spans]
         return bytes(damaged), [hit for before, hit in now if hit != before]
