@@ -226,8 +226,12 @@ def test_a_server_that_leaves_ends_what_takes_long_after_the_piece_it_is_at(
         return int(len(folded) < 9)
 
     monkeypatch.setattr("server.app.fold", piece)
+    monkeypatch.setattr("server.app.FOLD_PIECES", 1)
     town.server.fold(town.clock.now_ns())
     assert folded == [0, FOLD_READINGS, FOLD_READINGS], "one piece of what has waited, and all of a flood"
+    monkeypatch.setattr("server.app.FOLD_PIECES", 4)
+    town.server.fold(town.clock.now_ns())
+    assert folded[3:] == [0], "and no further piece of a round"
     looked: list[list[str]] = []
     monkeypatch.setattr("server.app.LOOKED_AT", 1)
     monkeypatch.setattr(town.server, "_look", lambda _tx, people, *_: looked.append(people) or set())
@@ -239,6 +243,7 @@ def test_what_has_waited_is_folded_a_piece_in_each_round_and_what_comes_meanwhil
     town: Town, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("server.readings.fold.MOST", 1)
+    monkeypatch.setattr("server.app.FOLD_PIECES", 1)
     for number in range(3):
         town.send(spo2(97, town.clock.now_ns() - number * NS), first=number)
     folded: list[int] = []
@@ -252,3 +257,7 @@ def test_what_has_waited_is_folded_a_piece_in_each_round_and_what_comes_meanwhil
     with town.server.db.read() as tx:
         assert stored(tx) == 4
     assert len(town.values("eva")) == 7
+    monkeypatch.setattr("server.app.FOLD_PIECES", 2)
+    town.server.fold(town.clock.now_ns())
+    with town.server.db.read() as tx:
+        assert stored(tx) == 6, "or some pieces"
