@@ -78,6 +78,7 @@ def test_while_nobody_knows_whose_a_device_is_it_is_not_called_nobody_s(ward: Wa
     page.get_by_role("heading", name="home-1").wait_for()
     expect(page.get_by_role("button", name="Prøv igjen")).to_be_visible()
     expect(page.get_by_text("Ikke tildelt")).to_have_count(0)
+    expect(page.get_by_text("Hvem apparatene er tildelt, er ikke hentet ennå.")).to_be_visible()
     expect(page.get_by_role("button", name="Tildel …")).to_have_count(0)
     assert_accessible(page)
     page.unroute("**/api/fleet/holders")

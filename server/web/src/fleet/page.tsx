@@ -50,6 +50,7 @@ function Gateways({ gateways, now, user }: GatewaysProps) {
   const all = found(gateways, held ?? [], text).filter((gateway) => !trouble || troubled(gateway, held ?? []));
   return (
     <>
+      {holders.isError && !held && <p className="none">{words.holders.notKnown}</p>}
       <Fetched query={holders}>{() => null}</Fetched>
       <div className="fleet-search" role="search">
         <input

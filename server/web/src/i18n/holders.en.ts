@@ -2,6 +2,7 @@
 import type { RoomWords } from "./rooms.nb";
 
 export const holders: RoomWords["holders"] = {
+  notKnown: "Whose the devices are has not been fetched yet.",
   nobodys: "Not assigned",
   give: "Assign …",
   takeBack: "Take back …",

@@ -1,6 +1,7 @@
 /// Words of whose a device is, and who had it when.
 export const holders = {
   nobodys: "Ikke tildelt",
+  notKnown: "Hvem apparatene er tildelt, er ikke hentet ennå.",
   give: "Tildel …",
   takeBack: "Ta tilbake …",
   forDevice: (device: string) => ` ${device}`,
