@@ -54,7 +54,8 @@ check: .venv/dev.stamp
 	$(BIN)/lint-imports
 
 bench: .venv/bench.stamp
-	@for file in benchmarks/bench_*.py; do $(BIN)/python $$file || exit 1; done
+	@bad=; for file in benchmarks/bench_*.py; do $(BIN)/python $$file $(ARGS) || bad="$$bad $$file"; done; \
+		test -z "$$bad" || { echo "failed:$$bad" >&2; exit 1; }
 
 # The contract of the stores on InfluxDB 2.7 too; cargo and Go build it once, in ten minutes or more.
 influx27: .venv/dev.stamp
