@@ -191,16 +191,17 @@ async def test_only_that_page_is_there_and_only_to_be_read(spool: Spool) -> None
 async def test_whoever_asks_badly_is_hung_up_on_and_the_next_is_answered(
     spool: Spool, monkeypatch: pytest.MonkeyPatch, said: bytes
 ) -> None:
-    monkeypatch.setattr(door, "ASK_S", 0.2)
     hub = Hub(spool)
     async with hub.asked() as monitor:
         await monitor.get("/metrics")
-        reader, writer = await asyncio.open_connection(*hub.at)
-        writer.write(said)
-        answer = b""
-        with contextlib.suppress(ConnectionError):
-            answer = await reader.read()
-        writer.close()
+        with monkeypatch.context() as hurry:  # for this one alone: a busy machine takes longer over a good question
+            hurry.setattr(door, "ASK_S", 0.2)
+            reader, writer = await asyncio.open_connection(*hub.at)
+            writer.write(said)
+            answer = b""
+            with contextlib.suppress(ConnectionError):
+                answer = await reader.read()
+            writer.close()
         assert b"hjemvakt_" not in answer
         assert (await monitor.get("/metrics")).status_code == 200
 
