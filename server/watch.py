@@ -130,7 +130,8 @@ class Watch:
         fresh = {patient: applies[patient] for patient, one in known if applies[patient] != one}
         if fresh:
             record.applies(tx, now_ns, position(), fresh)
-        after_commit(tx, lambda: self._applies.update(applies))
+        news = {patient: one for patient, one in applies.items() if patient in fresh or patient not in self._applies}
+        after_commit(tx, lambda: self._applies.update(news))  # not all: what is kept anew is garbage to look through
 
     def _own(self, home: Sequence[Pulse], to_look_at: Sequence[Order], now_ns: int) -> list[tuple[Kind, Reason]]:
         """What the server itself finds, of no reading."""

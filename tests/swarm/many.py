@@ -13,11 +13,11 @@ from tests.swarm.world import Done
 _MEMORY = Path("/dev/shm")  # noqa: S108 - a disk that is none: the worlds are many, and what they sync is not asked about
 
 
-def live(seeds: Iterable[int], steps: int, seconds: float) -> Iterator[Done]:
-    """Each world to its end; none is begun after `seconds`. Raises Failed."""
+def live(seeds: Iterable[int], steps: int, seconds: float, at_least: int = 0) -> Iterator[Done]:
+    """Each world to its end; none is begun after `seconds`, but for the first few. Raises Failed."""
     until_s = time.monotonic() + seconds
-    for seed in seeds:
-        if time.monotonic() >= until_s:
+    for number, seed in enumerate(seeds):
+        if number >= at_least and time.monotonic() >= until_s:
             return
         folder = Path(tempfile.mkdtemp(prefix="swarm-", dir=_MEMORY if _MEMORY.is_dir() else None))
         try:

@@ -14,7 +14,7 @@ from tests.swarm.world import Failed, run
 SECONDS = 40.0
 STEPS = 300
 ENOUGH = 3
-"""Fewer worlds than this in SECONDS is a machine on which this proves nothing."""
+"""Fewer worlds than this prove nothing, however slow the machine is."""
 MOST_SEEDS = 48
 """In so many worlds a planted bug must be found."""
 
@@ -24,9 +24,8 @@ ONCE_FAILED = ((107, 112),)
 
 def test_many_worlds_keep_every_promise() -> None:
     total = Sum()
-    for done in live(range(1, 1_000), STEPS, SECONDS):
+    for done in live(range(1, 1_000), STEPS, SECONDS, at_least=ENOUGH):
         total.add(done)
-    assert total.seeds >= ENOUGH
     assert min(total.stored, total.verdicts, total.rules.total()) > 100
     print(total.report(SECONDS))
 
