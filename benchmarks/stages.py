@@ -107,9 +107,9 @@ def _watch(left_out: Collection[str]) -> None:
         begun.s = time.perf_counter()
         return take(*given)
 
-    def received(self: Any, messages: Any) -> Any:
+    def received(self: Any, messages: Any, *early: Any) -> Any:
         taken_s, worked_s = time.perf_counter(), time.thread_time()
-        answers = receive(self, messages)
+        answers = receive(self, messages, *early)
         worked_s = time.thread_time() - worked_s
         _found.batches.append(Batch(len(messages), taken_s, begun.s, time.perf_counter(), worked_s))
         return answers
