@@ -174,8 +174,8 @@ def name_rows(rows: Rows, given: Iterable[bytes]) -> None:
 
 def identities(rows: Rows) -> list[bytes]:
     """The identities of rows that have `hi` and `lo`, 16 bytes each."""
-    data = identity_bytes(rows)
-    return [data[start : start + 16] for start in range(0, len(data), 16)]
+    names: list[bytes] = np.frombuffer(identity_bytes(rows), "V16").tolist()
+    return names
 
 
 def identity_bytes(rows: Rows) -> bytes:

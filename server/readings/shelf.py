@@ -151,7 +151,7 @@ class Shelf:
         with self._lock:
             old = self._tail.drop(self._folded)
             self._folded = up_to
-            self._names.difference_update(name for one in old for name in one.sheaf.identities())
+            self._names.difference_update(*(one.sheaf.identities() for one in old))
             rows = [*self._tail.kept, *(self._pending.kept if self._pending else ())]
             if any(one.filed.withdrawn for one in (*old, *rows)):
                 self._names = _counting(rows)  # what was withdrawn and filed again is in two rows
