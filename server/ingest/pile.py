@@ -111,15 +111,14 @@ class Pile:
 
     def file_early(self, tx: sa.Connection, sections: Sequence[Section], reads: Mapping[int, Read]) -> list[Read]:
         """The same of batches that were read early: those `reads` of the sections, by their place, that are believed.
+        Whose the sections' devices were has been asked (`ask`).
 
         Returns those that are not ordinary after all, or of which something has come before: they are to be opened and
         filed like any others.
         """
         if not reads:
             return []
-        letters = [read.letter for read in reads.values()]
-        self.ask(tx, set().union(*(letter.devices for letter in letters)))
-        self._come.recall(tx, {(letter.gateway, letter.epoch) for letter in letters})
+        self._come.recall(tx, {(read.letter.gateway, read.letter.epoch) for read in reads.values()})
         return [read for section in sections for read in self._file_section(section, reads)]
 
     def write(self, tx: sa.Connection) -> tuple[Fresh, set[str]]:

@@ -70,9 +70,9 @@ class Waiting:
                 self._loose.append(one)
                 self._loose_bytes += len(payload)
                 self._bytes += len(payload)
-                if self._reader is not None and self._loose_bytes >= PORTION_BYTES:
+                if self._loose_bytes >= PORTION_BYTES:
                     portion = self._close_portion()
-                    read = self._reader.read(portion.messages())
+                    read = None if self._reader is None else self._reader.read(portion.messages())
                     self._portions.append(portion._replace(read=read))
             self._more.notify()
 

@@ -27,7 +27,7 @@ from gateway.links.target import Overheard, Target
 from gateway.spool.store import Spool
 from gateway.tasks import ended
 from gateway.visits.session import Session
-from tests.gateway.links.test_bluetooth import ADDRESS, STRANGER, Socket, blocks
+from tests.gateway.links.test_bluetooth import ADDRESS, STRANGER, blocks
 from vitals.clock import RunningClock
 from vitals.errors import ConfigError, LinkError
 
@@ -77,24 +77,6 @@ class Counting(Target):
         async with asyncio.timeout(10):
             for _ in range(count):
                 await self._heard.get()
-
-
-@pytest.fixture
-async def link() -> LocalLink:
-    return LocalLink()
-
-
-@pytest.fixture
-async def host(link: LocalLink, tmp_path: Path) -> AsyncIterator[BumbleHost]:
-    socket = Socket(tmp_path / "hci", link)
-    await socket.start()
-    host = BumbleHost(socket.spec)
-    task = asyncio.create_task(host.run())
-    async with asyncio.timeout(5):
-        await host.ready.wait()
-    yield host
-    await ended([task])
-    await socket.kill()
 
 
 @contextlib.asynccontextmanager

@@ -162,19 +162,6 @@ class Peripheral:
 
 
 @pytest.fixture
-async def link() -> LocalLink:
-    return LocalLink()
-
-
-@pytest.fixture
-async def socket(link: LocalLink, tmp_path: Path) -> AsyncIterator[Socket]:
-    socket = Socket(tmp_path / "hci", link)
-    await socket.start()
-    yield socket
-    await socket.kill()
-
-
-@pytest.fixture
 async def host(socket: Socket, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[BumbleHost]:
     monkeypatch.setattr("gateway.links.bumble_host.RETRY_MOST_S", 0.1)
     host = BumbleHost(socket.spec)

@@ -34,19 +34,6 @@ PASSKEY = 271828
 BONDED = msgspec.structs.replace(Scripted.card, pair=True)
 
 
-@pytest.fixture
-async def link() -> LocalLink:
-    return LocalLink()
-
-
-@pytest.fixture
-async def socket(link: LocalLink, tmp_path: Path) -> AsyncIterator[Socket]:
-    socket = Socket(tmp_path / "hci", link)
-    await socket.start()
-    yield socket
-    await socket.kill()
-
-
 @contextlib.asynccontextmanager
 async def gateway(socket: Socket, bonds: Path, spool: Spool) -> AsyncIterator[tuple[Radio, Target]]:
     """A gateway's radio, for as long as a process runs."""

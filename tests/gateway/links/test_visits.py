@@ -4,8 +4,7 @@ The device is a real one on a virtual radio; the stack beside bleak is the test.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -24,7 +23,7 @@ from gateway.links.target import Gone, Target
 from gateway.spool.store import Spool
 from gateway.tasks import ended
 from gateway.visits.session import Session
-from tests.gateway.links.test_bluetooth import ADDRESS, Peripheral, Socket
+from tests.gateway.links.test_bluetooth import ADDRESS, Peripheral
 from tests.gateway.visits.scripted import Scripted
 from vitals.block import Block
 from vitals.clock import RunningClock
@@ -123,24 +122,6 @@ class Home:
 @pytest.fixture
 def stack() -> Stack:
     return Stack()
-
-
-@pytest.fixture
-async def link() -> LocalLink:
-    return LocalLink()
-
-
-@pytest.fixture
-async def host(link: LocalLink, tmp_path: Path) -> AsyncIterator[BumbleHost]:
-    socket = Socket(tmp_path / "hci", link)
-    await socket.start()
-    host = BumbleHost(socket.spec)
-    task = asyncio.create_task(host.run())
-    async with asyncio.timeout(5):
-        await host.ready.wait()
-    yield host
-    await ended([task])
-    await socket.kill()
 
 
 @pytest.fixture(autouse=True)

@@ -3,6 +3,8 @@
 import threading
 from concurrent.futures import Future
 
+import pytest
+
 from server.ingest.early import Section
 from server.ingest.parcel import Message
 from server.ingest.reader import Reader
@@ -70,8 +72,9 @@ def test_little_is_nobodys_work_but_ones_own_and_what_cannot_be_read_early_waits
     assert (numbers(gathered), gathered.early) == ([1, 2], [])
 
 
-def test_no_more_is_stored_at_once_than_takes_a_moment_and_the_rest_comes_next() -> None:
-    waiting = Waiting(Eyes())
+@pytest.mark.parametrize("eyes", [Eyes(), None])
+def test_no_more_is_stored_at_once_than_takes_a_moment_and_the_rest_comes_next(eyes: Eyes | None) -> None:
+    waiting = Waiting(eyes)
     count = 2 * GATHER_BYTES // PORTION_BYTES + 6
     for number in range(count):
         put(waiting, number)
