@@ -4,8 +4,10 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
+from bumble.link import LocalLink
 
 from gateway.spool.store import Spool
+from tests.gateway.links.air import Socket
 from tests.gateway.uplink.broker import Broker, Server
 from tests.gateway.visits.scripted import Scripted
 from vitals.clock import RunningClock
@@ -46,6 +48,21 @@ async def spool(tmp_path: Path) -> AsyncIterator[Spool]:
 @pytest.fixture
 def clock() -> RunningClock:
     return RunningClock()
+
+
+@pytest.fixture
+async def link() -> LocalLink:
+    """The simulated air."""
+    return LocalLink()
+
+
+@pytest.fixture
+async def socket(link: LocalLink, tmp_path: Path) -> AsyncIterator[Socket]:
+    """A socket with a controller on that air behind it."""
+    socket = Socket(tmp_path / "hci", link)
+    await socket.start()
+    yield socket
+    await socket.kill()
 
 
 @pytest.fixture(autouse=True)

@@ -11,6 +11,7 @@ from typing import Any
 
 import msgspec
 import pytest
+from bumble.link import LocalLink
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -26,9 +27,7 @@ from gateway.visits.orders import Orders
 from tests.gateway.config.test_file import find
 from tests.gateway.identity.claimed import Claimed
 from tests.gateway.identity.test_seals import SealedServer
-from tests.gateway.links.test_bluetooth import ADDRESS, STRANGER, LocalLink, Peripheral, Socket, blocks
-from tests.gateway.links.test_bluetooth import link as link  # a fixture
-from tests.gateway.links.test_bluetooth import socket as socket
+from tests.gateway.links.air import ADDRESS, STRANGER, Peripheral, Socket, blocks
 from tests.gateway.test_app import configuration, process
 from tests.gateway.uplink.broker import Broker
 from tests.gateway.visits.scripted import T0_NS, pulse

@@ -1,28 +1,13 @@
-"""Both ends of a radio in this process: the simulated air, a controller behind a socket, and a host on it."""
+"""The gateway's own Bluetooth host on the simulated air."""
 
 import asyncio
 from collections.abc import AsyncIterator
-from pathlib import Path
 
 import pytest
-from bumble.link import LocalLink
 
 from gateway.links.bumble_host import BumbleHost
 from gateway.tasks import ended
-from tests.gateway.links.test_bluetooth import Socket
-
-
-@pytest.fixture
-async def link() -> LocalLink:
-    return LocalLink()
-
-
-@pytest.fixture
-async def socket(link: LocalLink, tmp_path: Path) -> AsyncIterator[Socket]:
-    socket = Socket(tmp_path / "hci", link)
-    await socket.start()
-    yield socket
-    await socket.kill()
+from tests.gateway.links.air import Socket
 
 
 @pytest.fixture

@@ -27,7 +27,7 @@ from gateway.links.target import Overheard, Target
 from gateway.spool.store import Spool
 from gateway.tasks import ended
 from gateway.visits.session import Session
-from tests.gateway.links.test_bluetooth import ADDRESS, STRANGER, blocks
+from tests.gateway.links.air import ADDRESS, STRANGER, blocks
 from vitals.clock import RunningClock
 from vitals.errors import ConfigError, LinkError
 

@@ -25,7 +25,7 @@ from gateway.spool.store import Spool
 from gateway.tasks import ended
 from gateway.visits.session import Session
 from hjemvakt.__main__ import main
-from tests.gateway.links.test_bluetooth import ADDRESS, Peripheral, Socket
+from tests.gateway.links.air import ADDRESS, Peripheral, Socket
 from tests.gateway.visits.scripted import Scripted
 from vitals.clock import RunningClock
 from vitals.errors import ConfigError

@@ -23,7 +23,7 @@ from gateway.links.target import Gone, Target
 from gateway.spool.store import Spool
 from gateway.tasks import ended
 from gateway.visits.session import Session
-from tests.gateway.links.test_bluetooth import ADDRESS, Peripheral
+from tests.gateway.links.air import ADDRESS, Peripheral
 from tests.gateway.visits.scripted import Scripted
 from vitals.block import Block
 from vitals.clock import RunningClock
