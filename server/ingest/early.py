@@ -17,7 +17,7 @@ from server.ingest.columns import Columns, columns, in_columns
 from server.ingest.correct import Reckoned, Sent, reckoned
 from server.ingest.parcel import Message, Parcel, read_batch
 from server.ingest.ranges import Range, runs
-from server.readings.sheaf import unpack
+from server.readings.sheaf import copied, unpack
 from vitals.errors import WireError
 from vitals.seal import body_of
 from vitals.wire import gateway_of
@@ -54,7 +54,7 @@ class Section(msgspec.Struct, array_like=True):
     def columns(self) -> Columns:
         """The rows, to be written into."""
         sheaf = unpack(self.packed)
-        sheaf.rows = sheaf.rows.copy()
+        sheaf.rows = copied(sheaf.rows)
         return Columns(sheaf, self.devices)
 
 

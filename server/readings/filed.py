@@ -10,7 +10,7 @@ import numpy as np
 import sqlalchemy as sa
 
 from server.readings import chunks, journal
-from server.readings.sheaf import NOTHING_NS, Sheaf, join
+from server.readings.sheaf import NOTHING_NS, Sheaf, join, picked
 
 AT_ONCE = 20_000
 """Rows in the memory at one time."""
@@ -78,7 +78,7 @@ def _in_order(sheaf: Sheaf, wanted: Wanted) -> Sheaf:
     if wanted.channels:
         keep &= np.isin(rows["channel"], [n for n, word in enumerate(sheaf.words) if word in wanted.channels])
     index = np.flatnonzero(keep)
-    rows = rows[index]
+    rows = picked(rows, index)
     return sheaf.take(index[np.lexsort((rows["lo"], rows["hi"], rank[rows["channel"]], rows["t_ns"]))])
 
 

@@ -21,7 +21,7 @@ from server.readings.contract import Withdrawn
 from server.readings.journal import Filed
 from server.readings.memory import memory_of
 from server.readings.packing import Packed, packed, unpacked
-from server.readings.sheaf import Sheaf, join
+from server.readings.sheaf import Sheaf, join, numbered, picked
 
 _AT_ONCE = 200
 
@@ -169,7 +169,7 @@ def _filled(tx: sa.Connection, new: _Weeks, gone: Mapping[bytes, int]) -> Iterat
     """
     last = chunks.last_parts(tx, new.names)
     open_parts = [(n, name[0], found) for n, name in enumerate(new.names) if (found := last.get(name)) and found.data]
-    words, statuses = _numbered(new.sheaf.words), _numbered(new.sheaf.statuses)
+    words, statuses = numbered(new.sheaf.words), numbered(new.sheaf.statuses)
     old = unpacked([(patient, *found.data) for _, patient, found in open_parts if found.data], words, statuses)
     of_old = np.repeat([n for n, _, _ in open_parts], [found.stored for _, _, found in open_parts]).astype(np.int64)
     if gone:
@@ -203,7 +203,7 @@ def _order(sheaf: Sheaf, part: NDArray[np.int64]) -> NDArray[np.intp]:
     same = np.flatnonzero((t_ns[1:] == t_ns[:-1]) & (series[1:] == series[:-1]))
     if len(same):  # few are of one moment: only these are told apart by all else
         places = np.union1d(same, same + 1)
-        some = rows[order[places]]
+        some = picked(rows, order[places])
         order[places] = order[places][np.lexsort((some["lo"], some["hi"], some["value"], t_ns[places], series[places]))]
     return order
 
@@ -222,10 +222,6 @@ def _new_sources(tx: sa.Connection, sheaf: Sheaf) -> list[dict[str, Any]]:
     pairs = {(sheaf.words[one >> 32], sheaf.words[one & 0xFFFF_FFFF]) for one in numbers}
     known = {(device, patient) for device, patient in _KNOWN_SOURCES.rows(tx, {device for device, _ in pairs})}
     return [{"device": device, "patient_id": patient} for device, patient in sorted(pairs - known)]
-
-
-def _numbered(words: Sequence[str]) -> dict[str, int]:
-    return {word: number for number, word in enumerate(words)}
 
 
 def _without(tx: sa.Connection, withdrawn: Sequence[Withdrawn], gone: dict[bytes, int]) -> dict[_Key, Sheaf]:

@@ -21,7 +21,7 @@ from server.readings.chunks import WEEK_NS
 from server.readings.contract import Withdrawn
 from server.readings.model import Latest, rank
 from server.readings.packing import Seen
-from server.readings.sheaf import Sheaf, join
+from server.readings.sheaf import Rows, Sheaf, join, numbered, picked
 from server.readings.values import good
 from server.readings.yesterday import BEFORE_NS
 
@@ -135,16 +135,26 @@ def _candidates(
     new: Sheaf,
 ) -> Iterator[tuple[NDArray[Any], NDArray[Any], NDArray[Any]]]:
     """What the device trusts of the series asked for: the series' number, when, and the value, as columns."""
-    trusted = new.take(np.flatnonzero(new.rows["good"])).rows
-    pairs = zip(trusted["patient"].tolist(), trusted["channel"].tolist(), strict=True)
-    group = np.array([asked[new.words[who], new.words[what]] for who, what in pairs], np.int64)
-    yield group, trusted["t_ns"], trusted["value"]
+    trusted = new.rows["good"] > 0
+    who, what, t_ns, value = (new.rows[name][trusted] for name in ("patient", "channel", "t_ns", "value"))
+    yield _grouped(who, what, asked, numbered(new.words)), t_ns, value
     spans: dict[str, tuple[int, int]] = {}
     for (patient, _), from_ns, to_ns in zip(asked, first_ns.tolist(), last_ns.tolist(), strict=True):
         before = spans.get(patient, (from_ns, to_ns))
         spans[patient] = min(before[0], from_ns), max(before[1], to_ns)
     for rows in chunks.seen_of(tx, spans):
         yield _of_parts(rows, asked)
+
+
+def _grouped(
+    who: NDArray[Any], what: NDArray[Any], asked: Mapping[tuple[str, str], int], number: Mapping[str, int]
+) -> NDArray[Any]:
+    """The number of the series of each of these patients and channels, all of which are asked for."""
+    names = np.array([number[patient] << 32 | number[channel] for patient, channel in asked], np.int64)
+    order = np.argsort(names)
+    place = np.searchsorted(names, who.astype(np.int64) << 32 | what, sorter=order)
+    found: NDArray[Any] = np.array(list(asked.values()), np.int64)[order[place]]
+    return found
 
 
 def _of_parts(
@@ -168,13 +178,13 @@ def _of_parts(
 
 def _ends(sheaf: Sheaf) -> Iterator[tuple[str, Latest]]:
     """The newest of each patient's channels, with each one's patient; without the value of a day before."""
-    rows = sheaf.rows
+    rows = _not_passed(sheaf.rows)
     statuses = [tuple(one.split()) for one in sheaf.statuses]
     status = np.zeros(len(statuses), np.int64)
     status[sorted(range(len(statuses)), key=statuses.__getitem__)] = np.arange(len(statuses))
     keys = status[rows["status"]], *(rows[name] for name in ("decimals", "stored_ns", "value", "t_ns"))
     order = np.lexsort((*keys, rows["channel"], rows["patient"]))
-    ordered = rows[order]
+    ordered = picked(rows, order)
     last = np.ones(len(ordered), np.bool_)
     for name in ("patient", "channel"):
         differs = ordered[name][1:] != ordered[name][:-1]
@@ -185,6 +195,16 @@ def _ends(sheaf: Sheaf) -> Iterator[tuple[str, Latest]]:
     }
     for who, what, t_ns, value, decimals, said, stored_ns in zip(*column.values(), strict=True):
         yield sheaf.words[who], Latest(sheaf.words[what], t_ns, value, decimals, statuses[said], stored_ns, None)
+
+
+def _not_passed(rows: Rows) -> Rows:
+    """Without those that a newer one of the same series comes right after, which are nearly all where rows are in order
+    of time."""
+    keep = np.ones(len(rows), np.bool_)
+    keep[:-1] = rows["t_ns"][1:] <= rows["t_ns"][:-1]
+    for name in ("patient", "channel"):
+        keep[:-1] |= rows[name][1:] != rows[name][:-1]
+    return picked(rows, np.flatnonzero(keep))
 
 
 def _last(sheaf: Sheaf) -> Of:

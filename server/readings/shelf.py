@@ -18,7 +18,7 @@ from server.readings.filling import FEW, fill, fill_beside
 from server.readings.invalid import invalid
 from server.readings.journal import Filed
 from server.readings.model import Occurrence
-from server.readings.sheaf import Sheaf, identities, join
+from server.readings.sheaf import Sheaf, identities, join, picked
 from server.readings.sieve import Sieve
 from server.readings.tail import Kept, Tail, View, also
 from server.readings.values import NONE, Values, merged
@@ -85,7 +85,7 @@ class Shelf:
             return sheaf
         known = self.known(tx, sheaf.take(np.flatnonzero(perhaps)))
         keep = np.ones(len(rows), np.bool_)
-        for place, name in zip(doubtful.tolist(), identities(rows[doubtful]), strict=True):
+        for place, name in zip(doubtful.tolist(), identities(picked(rows, doubtful)), strict=True):
             keep[place] = name not in known
             known.add(name)
         return sheaf.take(np.flatnonzero(keep))
