@@ -8,6 +8,10 @@ Messages are gathered for a moment, since one commit and one look of the rules c
 one: for as long as the last of them took, so that homes that each tell of little do not take the processor from
 everything else. Under load whatever has come meanwhile is taken together: the more there is, the less each costs.
 
+The acknowledgement goes out at QoS 0, on the same connection as the PUBACK after it. If it does not arrive at the
+broker, neither does the PUBACK, and the broker brings the message again; if it does not arrive at the gateway, that
+sends the rows again after seconds, as it does whatever became of its acknowledgement. Either way it is answered anew.
+
 What comes on the alarm lane is stored before everything that waits (`server.ingest.waiting`). The PUBACKs go out in the
 order in which the messages came all the same, as MQTT demands (4.6.0-2).
 """
@@ -161,7 +165,7 @@ class Inbox:
                 log.info("messages are stored again")
                 self._failure = None
             for topic, payload in answers:
-                self._client.publish(topic, payload, qos=1)
+                self._client.publish(topic, payload, qos=0)
             return True
         return False
 

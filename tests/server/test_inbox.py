@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from socket import SHUT_RDWR
 
 import paho.mqtt.client as mqtt
 import pytest
@@ -153,6 +154,39 @@ def test_a_server_that_is_killed_before_it_stored_gets_the_message_again(town: T
             home.publish(message)
         home.wait_until_stored({0})
     second.stop()
+    assert town.values("eva") == [94]
+
+
+def test_an_answer_that_went_down_with_the_connection_is_given_when_the_message_comes_again(
+    town: Town, running: Running
+) -> None:
+    """It was stored, and the connection broke before anybody was told. mosquitto brings it again for want of a PUBACK;
+    where the broker does not, the gateway does."""
+    stored, gone = threading.Event(), threading.Event()
+
+    def receive(messages: Sequence[tuple[str, bytes]], _: object) -> list[tuple[str, bytes]]:
+        answers = town.server.receive_many(messages)
+        if not stored.is_set():
+            stored.set()
+            inbox._client.socket().shutdown(SHUT_RDWR)  # type: ignore[union-attr]
+            assert gone.wait(WAIT_S)
+        return answers
+
+    inbox = Inbox(running.endpoint, receive)
+    hear = inbox._client.on_disconnect
+    inbox._client.on_disconnect = lambda *told: (hear(*told), gone.set())  # type: ignore[misc]
+    inbox.start()
+    assert inbox.wait_until_listening(WAIT_S)
+    with Gateway(running) as home:
+        message = town.batch(town.rows(spo2(94, START_NS)))
+        home.publish(message)
+        assert gone.wait(WAIT_S)
+        assert home.stored == set()
+        assert inbox.wait_until_listening(WAIT_S)
+        if running.name == "embedded":
+            home.publish(message)
+        home.wait_until_stored({0})
+    inbox.stop()
     assert town.values("eva") == [94]
 
 
