@@ -8,13 +8,14 @@ answer that was given to an old question, or by an old page, is then filed under
 Of two people in one home only the gateway's own patient is asked.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 import sqlalchemy as sa
 
 from server.fleet.store import gateway_table
 from server.patients.programmes import Programmes
 from server.patients.store import ANSWERS, assignments, patients
+from server.quick import Quick
 from vitals.clock import NS
 from vitals.errors import ConfigError
 
@@ -28,27 +29,23 @@ def assign(tx: sa.Connection, programmes: Programmes, now_ns: int) -> None:
     theirs = sa.select(fleet.id, fleet.patient_id, fleet.answers, patients.c.programme)
     theirs = theirs.join(patients, patients.c.id == fleet.patient_id, isouter=True)
     asks = {name: bool(programmes.of(name).ask) for name in programmes.names}
-    before = _stretches(tx)
+    before, since_ns = _stretches(tx), now_ns - round(SLACK_S * NS)
+    ended: list[str] = []
+    begun: list[dict[str, object]] = []
+    given: list[dict[str, object]] = []
     for gateway, patient_id, known, programme in tx.execute(theirs).all():
         stretches = before.get(gateway, [])
         device = next((device for device, whose, to_ns in stretches if to_ns is None and whose == patient_id), None)
         if device is None:
-            _end(tx, [device for device, _, to_ns in stretches if to_ns is None], now_ns)
+            ended += (device for device, _, to_ns in stretches if to_ns is None)
             if patient_id is not None and asks.get(programme, False):
                 device = f"{ANSWERS}{gateway}" + (f".{len(stretches) + 1}" if stretches else "")
-                _begin(tx, device, patient_id, now_ns)
+                begun.append({"device": device, "patient_id": patient_id, "from_ns": since_ns, "changed_ns": now_ns})
         if device != known:
-            tx.execute(gateway_table.update().where(fleet.id == gateway).values(answers=device))
-
-
-def _end(tx: sa.Connection, devices: Sequence[str], now_ns: int) -> None:
-    over = assignments.c.device.in_(devices) & assignments.c.to_ns.is_(None)
-    tx.execute(assignments.update().where(over).values(to_ns=now_ns, changed_ns=now_ns))
-
-
-def _begin(tx: sa.Connection, device: str, patient_id: str, now_ns: int) -> None:
-    new = {"device": device, "from_ns": now_ns - round(SLACK_S * NS), "to_ns": None, "patient_id": patient_id}
-    tx.execute(assignments.insert().values(**new, changed_ns=now_ns, user_slot=None))
+            given.append({"gateway": gateway, "of_device": device})
+    _END.many(tx, [{"of_device": device, "now_ns": now_ns} for device in ended])
+    _BEGIN.many(tx, begun)
+    _GIVE.many(tx, given)
 
 
 def refuse_listed(devices: Iterable[str]) -> None:
@@ -67,3 +64,15 @@ def _stretches(tx: sa.Connection) -> dict[str, list[tuple[str, str, int | None]]
         gateway = device.removeprefix(ANSWERS).partition(".")[0]
         found.setdefault(gateway, []).append((device, patient_id, to_ns))
     return found
+
+
+_DEVICE = sa.bindparam("of_device", type_=sa.Text)
+_NOW_NS = sa.bindparam("now_ns", type_=sa.BigInteger)
+_END = Quick(
+    assignments.update()
+    .where(assignments.c.device == _DEVICE, assignments.c.to_ns.is_(None))
+    .values(to_ns=_NOW_NS, changed_ns=_NOW_NS)
+)
+_NEW = "device", "patient_id", "from_ns", "changed_ns"
+_BEGIN = Quick(assignments.insert().values({name: sa.bindparam(name) for name in _NEW}))
+_GIVE = Quick(gateway_table.update().where(gateway_table.c.id == sa.bindparam("gateway")).values(answers=_DEVICE))

@@ -13,18 +13,18 @@ same version as here. A home gets its first document when its gateway says that 
 It is signed and good for LASTS_S: what somebody keeps back longer is refused, and the gateway is sent the newest.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from typing import NamedTuple
 
 import msgspec
 import sqlalchemy as sa
 
-from server.db import metadata, upsert
+from server.db import metadata
 from server.fleet.store import gateway_table
 from server.ingest.store import Message
 from server.patients.programmes import Programmes
 from server.patients.store import PatientRecord, patients_of
-from server.quick import in_parts
+from server.quick import Put, Quick, in_parts
 from server.wishes.store import Asked, standing, wishes
 from vitals.clock import NS
 from vitals.wire import Asking, Followed, Request, Telling, Wishes, down, encode
@@ -60,6 +60,7 @@ def compose(tx: sa.Connection, programmes: Programmes, patient_ids: Collection[s
         return
     people = {one.id: one for one in patients_of(tx, {home.patient_id for home in homes if home.patient_id})}
     asked = standing(tx, people.keys())
+    changed: list[dict[str, object]] = []
     for home in homes:
         person = people.get(home.patient_id or "")
         asks = programmes.of(person.programme).ask if person and home.answers else ()
@@ -67,7 +68,10 @@ def compose(tx: sa.Connection, programmes: Programmes, patient_ids: Collection[s
         document = _document(home.gateway, asking, home.answers or "", asked.get(home.patient_id or "", []))
         if _shows(home, document):
             followed = _followed(programmes, person) if person else None
-            _put(tx, home, msgspec.structs.replace(document, followed=followed), now_ns)
+            body = encode(msgspec.structs.replace(document, followed=followed))
+            if body != home.body:
+                changed.append(_changed(home, body, now_ns))
+    _PUT.many(tx, changed)
 
 
 def begin(tx: sa.Connection, programmes: Programmes, now_ns: int) -> None:
@@ -87,15 +91,16 @@ def due(tx: sa.Connection, now_ns: int, speed: float = 1.0) -> list[Message]:
     goes_out = columns.published_ns.is_(None) | (stale & (columns.published_ns <= again_ns))
     query = sa.select(columns.gateway, columns.version, columns.body, fleet.wishes_version)
     found = tx.execute(query.join(gateway_table, fleet.id == columns.gateway).where(goes_out)).all()
-    messages = []
+    messages: list[Message] = []
+    sent: list[dict[str, object]] = []
     for gateway, version, body, says in found:
         version = max(version, says + 1) if says > version else version  # a backup was put back
-        this = columns.gateway == gateway
-        tx.execute(gateway_wishes.update().where(this).values(published_ns=now_ns, version=version))
+        sent.append({"to": gateway, "now_ns": now_ns, "as_version": version})
         wished = msgspec.json.decode(body, type=Wishes)
         expires_ns = now_ns + round(LASTS_S * NS)
         told = msgspec.structs.replace(wished, version=version, issued_ns=now_ns, expires_ns=expires_ns)
         messages.append((down(gateway, "wishes"), encode(told)))
+    _SENT.many(tx, sent)
     return messages
 
 
@@ -149,10 +154,16 @@ def _telling(one: Asked) -> Telling:
     return Telling(str(one.id), int(one.wish.level), one.wish.text, one.wish.asked_ns, one.wish.until_ns)
 
 
-def _put(tx: sa.Connection, home: _Home, wished: Wishes, now_ns: int) -> None:
-    body = encode(wished)
-    if body == home.body:
-        return
+def _changed(home: _Home, body: bytes, now_ns: int) -> dict[str, object]:
     version = max(home.says, home.version or 0) + 1
-    values: Mapping[str, object] = {"version": version, "body": body, "changed_ns": now_ns, "published_ns": None}
-    upsert(tx, gateway_wishes, {"gateway": home.gateway}, values)
+    return {
+        "gateway": home.gateway, "version": version, "body": body, "changed_ns": now_ns, "published_ns": None,
+    }  # fmt: skip
+
+
+_PUT = Put(gateway_wishes)
+_SENT = Quick(
+    gateway_wishes.update()
+    .where(gateway_wishes.c.gateway == sa.bindparam("to"))
+    .values(published_ns=sa.bindparam("now_ns", type_=sa.BigInteger), version=sa.bindparam("as_version"))
+)
