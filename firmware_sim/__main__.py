@@ -50,7 +50,7 @@ def main(argv: list[str]) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="firmware_sim", description="Homes that do not exist, and their devices.")
+    parser = argparse.ArgumentParser(prog="hjemvakt sim", description="Homes that do not exist, and their devices.")
     commands = parser.add_subparsers(dest="command", required=True)
 
     def command(name: str, do: Callable[[argparse.Namespace], None], meaning: str) -> argparse.ArgumentParser:
