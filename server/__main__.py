@@ -188,7 +188,7 @@ def _watch(said: argparse.Namespace) -> int:
     if said.once:
         health = sentry.Sentry(watch, ways).asked()
         found = sentry.trouble(health, watch.late_s)
-        print(f"{watch.server}: {found or 'well'}")
+        print(f"{watch.server}: {sentry.SAYS[found]['en'].format(name=watch.name) if found else 'well'}")
         return FAILED if found else OK
     stopping = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):

@@ -135,7 +135,7 @@ def test_a_file_that_cannot_be_used_says_why(tmp_path, capsys, find, put, words)
     )
     file.write_text(text)
     assert main(["watch", str(file), "--once"]) == 1
-    capsys.readouterr()
+    assert "The Hjemvakt server (F) does not answer." in capsys.readouterr().out
     file.write_text(text.replace(find, put))
     assert main(["watch", str(file), "--once"]) == 2
     assert words in capsys.readouterr().err
