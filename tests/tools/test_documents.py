@@ -1,10 +1,13 @@
-"""The documents lead nowhere that is not there: their links, the files, make targets and routes that they name."""
+"""The documents lead nowhere that is not there: their links, the files, commands, make targets and routes."""
 
 import json
 import re
+from itertools import takewhile
 from pathlib import Path
 
 import pytest
+
+from hjemvakt.__main__ import main
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted([ROOT / "README.md", ROOT / "CHANGELOG.md", *(ROOT / "docs").rglob("*.md")])
@@ -20,6 +23,8 @@ _HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
 _ROOMS = r"benchmarks|configs|docs|drivers|firmware_sim|gateway|hjemvakt(?!/1\b)|server|tests|triage|vitals"
 _FILE = re.compile(rf"(?<![\w./-])(?:{_ROOMS})/[\w./-]*\w")
 _TARGET = re.compile(r"(?:^|`)make ([\w-]+)(?=`|$| [A-Z]+=)", re.MULTILINE)
+_COMMAND = re.compile(r"(?:^|`|\$ |bin/)hjemvakt ([a-z][^`\n#|>]*)", re.MULTILINE)
+_OPTION = re.compile(r"(?<![\w-])--[a-z-]+")
 _ROUTE = re.compile(r"(?:GET|PUT|POST|DELETE|PATCH) (/api/[\w/-]+)")
 
 
@@ -46,6 +51,17 @@ def test_every_link_leads_somewhere(page: Path) -> None:
 def test_every_file_that_is_named_is_there(page: Path) -> None:
     named = set(_FILE.findall(page.read_text(encoding="utf-8"))) - YET_TO_BE_WRITTEN
     assert [name for name in sorted(named) if not any((at / name).exists() for at in (ROOT, page.parent))] == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=NAMES)
+def test_every_command_that_is_named_is_one_and_has_the_options(page: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for said in set(_COMMAND.findall(page.read_text(encoding="utf-8"))):
+        words = list(takewhile(re.compile("[a-z-]+[a-z]").fullmatch, said.split()))
+        with pytest.raises(SystemExit) as ended:
+            main([*takewhile(lambda word: not word.startswith("-"), words), "--help"])
+        assert ended.value.code == 0, said
+        told = capsys.readouterr().out
+        assert [option for option in _OPTION.findall(said) if option not in told] == [], said
 
 
 def test_every_make_target_that_is_named_is_there() -> None:
