@@ -68,7 +68,7 @@ def _meant(field: str, table: str, kind: type) -> str:
     if near := difflib.get_close_matches(field, sorted(elsewhere), n=1):
         at = elsewhere[near[0]]
         return f"did you mean {near[0]!r} " + (f"under {at!r}?" if at else "before the first table?")
-    return "remove it"
+    return "remove it" if table else "remove it, or name the right file"
 
 
 def _places(kind: object, table: str = "", seen: frozenset[object] = frozenset()) -> Iterator[tuple[str, str]]:
