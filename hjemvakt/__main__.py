@@ -135,7 +135,7 @@ def _capture() -> Command:
 _COMMANDS: dict[str, tuple[str, str, Callable[[], Command]]] = {
     "demo": ("show everything at work on this machine", "demo", _demo),
     "gateway": ("the hub in a home: run, check, claim", "gateway", _gateway),
-    "server": ("the municipality's server: run, check, password, claim-code, revoke", "server", _server),
+    "server": ("the server: run, check, password, claim-code, revoke, notify-test, watch", "server", _server),
     "readings": ("readings, handed out as a file: export", "server", _readings),
     "audit": ("who saw and did what: verify that nothing of it was altered", "server", _audit),
     "backup": ("copy the server's data into one file", "server", _backup),
