@@ -28,7 +28,7 @@ from firmware_sim.config import OWN_SCENARIOS
 from firmware_sim.gateway import gateway_config
 from firmware_sim.kinds import kinds
 from vitals.clock import MOST_SPEED, RunningClock
-from vitals.errors import ConfigError, HjemvaktError
+from vitals.errors import ConfigError, HjemvaktError, reason
 from vitals.settings import convert
 
 _LINKS = {"air": "Bluetooth", "advert": "Bluetooth, adverts only", "serial": "serial line"}
@@ -50,7 +50,7 @@ def main(argv: list[str]) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="firmware_sim", description="Homes that do not exist, and their devices.")
+    parser = argparse.ArgumentParser(prog="hjemvakt sim", description="Homes that do not exist, and their devices.")
     commands = parser.add_subparsers(dest="command", required=True)
 
     def command(name: str, do: Callable[[argparse.Namespace], None], meaning: str) -> argparse.ArgumentParser:
@@ -133,7 +133,7 @@ def _clock_of(path: Path) -> RunningClock:
     try:
         table = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise ConfigError(f"{path} cannot be read ({error})", "name a configuration with a [clock]") from error
+        raise ConfigError(f"{path} cannot be read ({reason(error)})", "name a configuration with a [clock]") from error
     if "clock" not in table:
         raise ConfigError(f"{path} has no [clock]", "it runs by the wall clock: leave --clock out")
     return convert(table["clock"], RunningClock, path.name)

@@ -1,6 +1,8 @@
 """The command line. Each part is imported only when it is asked for: a home hub never loads the server."""
 
 import argparse
+import os
+import select
 import sys
 from collections.abc import Callable, Sequence
 from importlib.metadata import version
@@ -133,7 +135,7 @@ def _capture() -> Command:
 _COMMANDS: dict[str, tuple[str, str, Callable[[], Command]]] = {
     "demo": ("show everything at work on this machine", "demo", _demo),
     "gateway": ("the hub in a home: run, check, claim", "gateway", _gateway),
-    "server": ("the municipality's server: run, check, password, claim-code, revoke", "server", _server),
+    "server": ("the server: run, check, password, claim-code, revoke, notify-test, watch", "server", _server),
     "readings": ("readings, handed out as a file: export", "server", _readings),
     "audit": ("who saw and did what: verify that nothing of it was altered", "server", _audit),
     "backup": ("copy the server's data into one file", "server", _backup),
@@ -161,7 +163,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     chosen, rest = parser.parse_known_args(argv)
     _, extra, command = _COMMANDS[chosen.command]
     try:
-        return command()(rest)
+        code = command()(rest)
+        sys.stdout.flush()
+        return code
+    except BrokenPipeError:
+        if not _nobody_reads():
+            raise
+        return 1
     except HjemvaktError as error:
         print(f"hjemvakt: {error}", file=sys.stderr)
         return 2
@@ -173,6 +181,16 @@ def main(argv: Sequence[str] | None = None) -> int:
             file=sys.stderr,
         )
         return 2
+
+
+def _nobody_reads() -> bool:
+    """Whether whoever read our output is gone (`| head`). Then what is still buffered has nowhere to go."""
+    output = select.poll()
+    output.register(sys.stdout.fileno(), 0)
+    if not output.poll(0):
+        return False
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return True
 
 
 if __name__ == "__main__":

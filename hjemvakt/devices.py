@@ -23,7 +23,7 @@ from drivers.contract import Bookmark, Card, Link, Out, Rx, Tx
 from vitals.block import Block
 from vitals.channels import CHANNELS
 from vitals.clock import MS, NS, RunningClock
-from vitals.errors import ConfigError
+from vitals.errors import ConfigError, reason
 from vitals.events import Event, Fault
 
 Telling = dict[str, Any]
@@ -283,7 +283,9 @@ def _capture(path: Path) -> capture.Capture:
     try:
         text = path.read_text("utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path} cannot be read ({error})", "name a capture, or write the bytes in hex") from error
+        raise ConfigError(
+            f"{path} cannot be read ({reason(error)})", "name a capture, or write the bytes in hex"
+        ) from error
     return capture.parse(text, str(path))
 
 

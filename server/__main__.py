@@ -91,7 +91,10 @@ def _parser() -> argparse.ArgumentParser:
         description="Really sends it, as the server would, and prints what the other side calls it. A modem is the "
         "running server's own: stop that first.",
     )  # fmt: skip
-    test.add_argument("channel", metavar="CHANNEL", help="sms, email, push, voice or webhook")
+    test.add_argument(
+        "channel", metavar="CHANNEL", choices=("sms", "email", "push", "voice", "webhook"),
+        help="sms, email, push, voice or webhook",
+    )  # fmt: skip
     test.add_argument("--to", required=True, metavar="ADDRESS", help="a number, a mail address, a subscription")
     test.add_argument("--config", type=Path, required=True, metavar="CONFIG", help="server.toml")
     test.add_argument("--language", choices=("nb", "en"), default="nb")
@@ -161,9 +164,8 @@ def _notify_test(said: argparse.Namespace) -> int:
     ways = senders(config.notify, config.data / AUTHORITY)
     if said.channel not in ways:
         have = ", ".join(sorted(ways)) or "none"
-        raise ConfigError(
-            f"{said.config} has no way out by {said.channel}", f"write [notify.*] for it (there is {have})"
-        )
+        table = "[notify.sms] or [notify.modem]" if said.channel == "sms" else f"[notify.{said.channel}]"
+        raise ConfigError(f"{said.config} has no way out by {said.channel}", f"write {table} (there is {have})")
     key, text = f"test/{secrets.token_hex(8)}", TEST[said.language]
     message = Message(
         key, None, said.channel, _person(), "administrator", said.to, text, time.time_ns(), language=said.language
@@ -186,7 +188,7 @@ def _watch(said: argparse.Namespace) -> int:
     if said.once:
         health = sentry.Sentry(watch, ways).asked()
         found = sentry.trouble(health, watch.late_s)
-        print(f"{watch.server}: {found or 'well'}")
+        print(f"{watch.server}: {sentry.SAYS[found]['en'].format(name=watch.name) if found else 'well'}")
         return FAILED if found else OK
     stopping = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):

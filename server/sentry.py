@@ -28,7 +28,7 @@ from server.notify.sender import Channel, Language, Message, Sender, SendError
 from server.notify.senders import senders
 from server.notify.senders.http import ask
 from vitals.clock import NS
-from vitals.errors import ConfigError
+from vitals.errors import ConfigError, reason
 from vitals.settings import parse
 
 log = logging.getLogger(__name__)
@@ -88,7 +88,7 @@ def load(path: Path) -> Watch:
     try:
         watch = parse(path.read_text(encoding="utf-8"), Watch, str(path))
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path} cannot be read ({error})", "name a readable UTF-8 file") from error
+        raise ConfigError(f"{path} cannot be read ({reason(error)})", "name a readable UTF-8 file") from error
     watch = msgspec.structs.replace(watch, notify=beside(watch.notify, path.resolve().parent))
     check(watch.notify)
     made = senders(watch.notify, path.resolve().parent)

@@ -140,7 +140,9 @@ class Guard:
 def _refusal(method: str, path: str, headers: Headers) -> Response | None:
     origin = headers.get("origin")
     if origin is not None and origin.partition("://")[2] != headers.get("host"):
-        return problem(403, f"requests from {origin} are refused; use the page that this server serves")
+        return problem(
+            403, f"requests from {origin} are refused; use the page that this server serves (a proxy must pass on Host)"
+        )
     if method in SAFE:
         return None
     if origin is None and not path.startswith(MACHINES):

@@ -37,3 +37,8 @@ class StoreError(HjemvaktError):
 
 class LinkError(HjemvaktError):
     """A device, port, radio or broker that cannot be reached."""
+
+
+def reason(error: OSError | ValueError) -> str:
+    """What the system says of a file, without the path: the sentence that tells it names that already."""
+    return (isinstance(error, OSError) and error.strerror) or str(error)

@@ -7,6 +7,7 @@ person needs when it does not fit: the file, the key, and the nearest name that 
 import difflib
 import re
 import tomllib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TypeVar
 
@@ -52,18 +53,30 @@ def _explained(error: msgspec.ValidationError, kind: type, where: str) -> Config
     if not found:
         return ConfigError(f"{where}: {error}".replace("`$.", "`"), "give that key a value of that kind")
     field = found["field"]
-    near = difflib.get_close_matches(field, sorted(_field_names(kind)), n=1)
-    mend = f"did you mean {near[0]!r}?" if near else "remove it"
-    return ConfigError(f"{where}: unknown key {field!r}" + (f" in [{at}]" if at else ""), mend)
+    table = re.sub(r"\[.*?\]", "", at)
+    return ConfigError(f"{where}: unknown key {field!r}" + (f" in [{at}]" if at else ""), _meant(field, table, kind))
 
 
-def _field_names(kind: object, seen: frozenset[object] = frozenset()) -> set[str]:
-    """Every field name of a struct and of the structs inside it."""
-    names: set[str] = set()
+def _meant(field: str, table: str, kind: type) -> str:
+    """What to do about a key that the table has not: the nearest name there, else the nearest of any other table."""
+    here: dict[str, str] = {}
+    elsewhere: dict[str, str] = {}
+    for at, name in _places(kind):
+        (here if at == table else elsewhere).setdefault(name, at)
+    if near := difflib.get_close_matches(field, sorted(here), n=1):
+        return f"did you mean {near[0]!r}?"
+    if near := difflib.get_close_matches(field, sorted(elsewhere), n=1):
+        at = elsewhere[near[0]]
+        return f"did you mean {near[0]!r} " + (f"under {at!r}?" if at else "before the first table?")
+    return "remove it" if table else "remove it, or name the right file"
+
+
+def _places(kind: object, table: str = "", seen: frozenset[object] = frozenset()) -> Iterator[tuple[str, str]]:
+    """Every field of a struct and of the structs inside it: the table it stands in, and its name."""
     if isinstance(kind, type) and issubclass(kind, msgspec.Struct) and kind not in seen:
         for field in msgspec.structs.fields(kind):
-            names.add(field.encode_name)
-            names |= _field_names(field.type, seen | {kind})
+            yield table, field.encode_name
+            inside = f"{table}.{field.encode_name}" if table else field.encode_name
+            yield from _places(field.type, inside, seen | {kind})
     for inner in getattr(kind, "__args__", ()):
-        names |= _field_names(inner, seen)
-    return names
+        yield from _places(inner, table, seen)

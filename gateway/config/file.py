@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from drivers.catalogue import find
 from gateway.config import checks
 from gateway.config.model import Config, DeviceConfig, Find, LocalConfig, Positive
-from vitals.errors import ConfigError
+from vitals.errors import ConfigError, reason
 from vitals.settings import convert, parse
 from vitals.wire import Settings
 
@@ -24,7 +24,7 @@ def load(path: Path, find_driver: Find = find) -> Config:
     try:
         text = path.read_text("utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path} cannot be read ({error})", "name a gateway's configuration file") from error
+        raise ConfigError(f"{path} cannot be read ({reason(error)})", "name a gateway's configuration file") from error
     config = _absolute(parse(text, Config, str(path)), path.parent)
     checks.whole(config, path, find_driver)
     return config

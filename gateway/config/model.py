@@ -12,7 +12,7 @@ from drivers.contract import Card, Driver, Serial
 from gateway import door
 from vitals.clock import RunningClock
 from vitals.day import Day
-from vitals.errors import ConfigError
+from vitals.errors import ConfigError, reason
 
 Positive = Annotated[float, Meta(gt=0)]
 Find = Callable[[str], type[Driver]]
@@ -51,7 +51,8 @@ class UplinkConfig(Struct, frozen=True, forbid_unknown_fields=True):
             return Path(self.password_file).read_text("utf-8").strip()
         except (OSError, UnicodeDecodeError) as error:
             raise ConfigError(
-                f"the password file {self.password_file} cannot be read ({error})", "put the gateway's password there"
+                f"the password file {self.password_file} cannot be read ({reason(error)})",
+                "put the gateway's password there",
             ) from error
 
 

@@ -9,6 +9,8 @@ closing inside `serial_asyncio_fast`.
 
 import asyncio
 import contextlib
+import errno
+import os
 import termios
 
 import serial  # type: ignore[import-untyped]
@@ -84,7 +86,7 @@ async def open_port(name: str, line: Serial, clock: Clock) -> Connection:
             exclusive=True,
         )
     except (OSError, ValueError) as error:
-        raise LinkError(f"the port {name} does not open ({error})", "plug the device in; see `port`") from error
+        raise _shut(name, error) from error
     except termios.error as error:  # no OSError
         raise _refused(name, line, error) from error
     try:
@@ -92,6 +94,20 @@ async def open_port(name: str, line: Serial, clock: Clock) -> Connection:
     except termios.error as error:
         await asyncio.to_thread(port.close)
         raise _refused(name, line, error) from error
+
+
+_MENDS = {
+    errno.EACCES: "let the hub's user read and write it: on Debian by the group dialout",
+    errno.EAGAIN: "another program reads it: end that",
+}
+
+
+def _shut(name: str, error: OSError | ValueError) -> LinkError:
+    """The number alone is asked: in its words pyserial tells the path and the number twice."""
+    number = error.errno if isinstance(error, OSError) else None
+    why = os.strerror(number) if number else str(error)
+    mend = _MENDS.get(number or 0, "plug the device in; see `port`")
+    return LinkError(f"the port {name} does not open ({why})", mend)
 
 
 def _refused(name: str, line: Serial, error: termios.error) -> LinkError:

@@ -22,7 +22,7 @@ from triage.study.auroc import draws
 from triage.study.outcome import Outcome, outcome
 from triage.study.shipped import SHIPPED
 from triage.study.wide import Wide
-from vitals.errors import ConfigError
+from vitals.errors import ConfigError, reason
 
 _CLAIM = (
     "Research only. Figures of one kind of patients do not transfer to another, and no benefit to anybody is claimed "
@@ -66,7 +66,9 @@ def load_model(path: Path) -> models.Model:
     try:
         return models.loads(path.read_text("utf-8"), str(path))
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path} cannot be read ({error})", "give a file that hjemvakt triage fit wrote") from error
+        raise ConfigError(
+            f"{path} cannot be read ({reason(error)})", "give a file that hjemvakt triage fit wrote"
+        ) from error
 
 
 def _parser() -> argparse.ArgumentParser:

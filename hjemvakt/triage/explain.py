@@ -67,7 +67,9 @@ def _parser() -> argparse.ArgumentParser:
         "  hjemvakt triage explain 17 --language en --json",
     )  # fmt: skip
     parser.add_argument("alarm", metavar="ALARM", help="the alarm's number")
-    parser.add_argument("--config", type=Path, default=Path("server.toml"), metavar="FILE", help="server.toml")
+    parser.add_argument(
+        "--config", type=Path, default=Path("server.toml"), metavar="FILE", help="server.toml (the default)"
+    )
     parser.add_argument("--language", choices=tuple(_WORDS), default="nb", help="of the sentences (nb)")
     parser.add_argument("--json", action="store_true", help="for a program")
     return parser

@@ -59,7 +59,7 @@ class Known:
 def known(where: Path) -> Known:
     """What `where` has; raises ConfigError or StoreError where it has nothing, or cannot be read."""
     if not where.exists():
-        raise ConfigError(f"there is no {where}", "name a server.toml, a server's database, or a .parquet file")
+        raise ConfigError(f"there is no {where}", "name a server.toml, a server's database, or a .parquet or .csv file")
     if where.suffix == ".toml":
         with kept(where) as server:
             return _of_server(server.tx, server.programmes)

@@ -60,7 +60,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--from", dest="since", required=True, metavar="T", help="the first moment, inclusive")
     parser.add_argument("--to", dest="until", required=True, metavar="T", help="the last moment, exclusive")
     parser.add_argument("--programme", type=Path, metavar="FILE", help="another programme than theirs")
-    parser.add_argument("--config", type=Path, default=Path("server.toml"), metavar="FILE", help="server.toml")
+    parser.add_argument(
+        "--config", type=Path, default=Path("server.toml"), metavar="FILE", help="server.toml (the default)"
+    )
     parser.add_argument("--language", choices=("nb", "en"), default="nb", help="of the sentences (nb)")
     parser.add_argument("--json", action="store_true", help="for a program")
     return parser

@@ -31,7 +31,7 @@ _OURS = (DATABASE, f"{DATABASE}-wal", f"{DATABASE}-shm", AUTHORITY)
 
 def backup(config: Config, to: Path) -> Manifest:
     """Copy the server's files into the new file `to`, whether or not it runs; raises ConfigError or StoreError."""
-    _refuse_postgresql(config, "pg_dump --format=custom --file=FILE", "back up")
+    _refuse_postgresql(config, "pg_dump --format=custom --file=FILE", "back it up")
     source = config.data / DATABASE
     if not source.is_file():
         raise StoreError(f"there is no database {source}", "see `data` in server.toml")
@@ -62,7 +62,7 @@ def restore(config: Config, source: Path, *, replace: bool = False) -> tuple[Man
     Raises ConfigError or StoreError, and has then changed nothing: for a backup that is damaged or of a newer program,
     while a server runs, and for data that is there unless `replace`.
     """
-    _refuse_postgresql(config, "pg_restore --clean --if-exists --dbname=… FILE", "restore")
+    _refuse_postgresql(config, "pg_restore --clean --if-exists --dbname=… FILE", "restore it")
     data, fresh = config.data, config.data / RESTORING
     with _in_words(f"{data} cannot be written"):
         data.mkdir(parents=True, exist_ok=True)
@@ -88,7 +88,7 @@ def restore(config: Config, source: Path, *, replace: bool = False) -> tuple[Man
 def _refuse_postgresql(config: Config, tool: str, what: str) -> None:
     if config.database.url:
         raise ConfigError(
-            f"the data is in PostgreSQL, which has its own tool to {what} it",
+            f"the data is in PostgreSQL, which has its own tool to {what}",
             f"use `{tool}`, and copy the folder {config.data / AUTHORITY} yourself where there is one",
         )
 

@@ -20,7 +20,7 @@ import msgspec
 from server.alarms.api import AlarmKind
 from server.api import Priority, Role
 from vitals.clock import NS
-from vitals.errors import ConfigError
+from vitals.errors import ConfigError, reason
 from vitals.settings import parse
 
 Hours = Literal["office", "night"]
@@ -164,8 +164,10 @@ def read(path: Path) -> Book:
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path} cannot be read ({error})", "name a readable UTF-8 file in `ladders`") from error
-    told = parse(text, _File, str(path))
+        raise ConfigError(
+            f"{path} cannot be read ({reason(error)})", "name a readable UTF-8 file in `ladders`"
+        ) from error
+    told = parse(text, Written, str(path))
     book = Book(told.ladders, told.office)
     check(book, str(path))
     return book
@@ -176,7 +178,9 @@ def load(path: Path) -> tuple[Ladder, ...]:
     return read(path).ladders
 
 
-class _File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class Written(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`ladders.toml`; whose clock the office hours are of is said in `server.toml`."""
+
     ladders: tuple[Ladder, ...]
     office: Office = Office()
 

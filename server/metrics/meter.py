@@ -27,7 +27,7 @@ from vitals.events import FAULTS
 OTHER = "other"
 REASONS = frozenset(
     {
-        *FAULTS, "does not parse", "foreign gateway", "future", "no patient", "past", "seal", "server error",
+        *FAULTS, "does not parse", "foreign gateway", "future", "no patient", "past", "revoked", "seal", "server error",
         "too long", "topic", "unknown channel", "unknown gateway", "version",
     }
 )  # fmt: skip

@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal, TypeVar
 import msgspec
 from msgspec import Meta
 
-from vitals.errors import ConfigError
+from vitals.errors import ConfigError, reason
 
 Seconds = Annotated[float, Meta(gt=0)]
 Wait = Annotated[float, Meta(gt=0, le=60)]
@@ -224,7 +224,7 @@ def secret(file: Path | None, least: int = 1) -> str:
     try:
         text = file.read_text(encoding="utf-8").strip()
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{file} cannot be read ({error})", "name a file that the server may read") from error
+        raise ConfigError(f"{file} cannot be read ({reason(error)})", "name a file that the server may read") from error
     if len(text) < least:
         raise ConfigError(
             f"{file} holds no secret of {least} characters or more", "make one with `openssl rand -hex 32`"

@@ -12,7 +12,7 @@ from server.municipality import Patient
 from server.patients.store import PatientRecord
 from triage.contract import Rule
 from triage.programme import Programme, limits_for, parse
-from vitals.errors import ConfigError
+from vitals.errors import ConfigError, reason
 
 OURS = Path(__file__).parents[2] / "configs" / "programmes"
 
@@ -116,4 +116,4 @@ def _text(path: Path) -> str:
     try:
         return path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path} cannot be read ({error})", "make it readable UTF-8 text") from error
+        raise ConfigError(f"{path} cannot be read ({reason(error)})", "name a readable UTF-8 file") from error

@@ -55,7 +55,9 @@ def _parser() -> argparse.ArgumentParser:
     export.add_argument("--to", dest="until", required=True, metavar="TIME", help="the last moment, exclusive")
     export.add_argument("--patient", action="append", default=[], metavar="ID", help="only this one; may be repeated")
     export.add_argument("--channel", action="append", default=[], metavar="NAME", help="only this one; may be repeated")
-    export.add_argument("--config", type=Path, default=Path("server.toml"), metavar="FILE", help="server.toml")
+    export.add_argument(
+        "--config", type=Path, default=Path("server.toml"), metavar="FILE", help="server.toml (the default)"
+    )
     export.add_argument("out", type=Path, metavar="OUT", help="a name that ends in .parquet or .csv")
     return parser
 

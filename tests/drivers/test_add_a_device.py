@@ -10,7 +10,7 @@ import pytest
 import drivers
 from drivers.capture import differences, parse, play
 from drivers.catalogue import catalogue, find
-from drivers.contract import Link
+from drivers.contract import Card, Link
 
 ROOT = Path(__file__).parents[2]
 GUIDE = (ROOT / "docs" / "add-a-device.md").read_text()
@@ -64,3 +64,12 @@ def test_the_line_for_the_list_is_that_of_the_card() -> None:
 def test_the_files_the_guide_points_to_are_there() -> None:
     named = {name if "/" in name else f"drivers/{name}" for name in re.findall(r"`([\w/]+\.py)`", GUIDE)}
     assert {name for name in named - FILES.keys() if not (ROOT / name).exists()} == set()
+
+
+def test_every_field_of_a_card_is_named_with_a_driver_that_has_it() -> None:
+    table = GUIDE.partition("\n## Devices that ask for more\n")[2]
+    assert set(Card.__struct_fields__) <= set(re.findall(r"`?(\w+)(?:=[^`\n]*)?`?", table + DRIVER))
+    for fields, example in re.findall(r"^\| (`.*`) \| .* \| (`\w+\.py`.*) \|$", table, re.MULTILINE):
+        field = re.findall(r"`(\w+)", fields)[0]
+        for name in re.findall(r"`(\w+\.py)`", example):
+            assert f"{field}=" in (ROOT / "drivers" / name).read_text(encoding="utf-8"), f"{name} has no {field}"

@@ -1,5 +1,6 @@
 """The command's own words: help that helps, and one line for what is wrong."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -51,5 +52,15 @@ def test_a_misspelt_key_is_told_in_one_line_with_the_mend(part: str, tmp_path: P
 def test_a_file_that_is_not_there_is_told_in_one_line(part: str) -> None:
     said = hjemvakt(part, "check", "nowhere.toml")
     assert said.returncode == 2
-    assert "nowhere.toml" in said.stderr
+    assert said.stderr.count("nowhere.toml") == 1
+    assert "(No such file or directory)" in said.stderr
     assert said.stderr.count("\n") == 1
+
+
+def test_output_that_nobody_reads_is_no_crash() -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    command = [sys.executable, "-m", "hjemvakt", "triage", "rules", "--json"]
+    said = subprocess.run(command, stdout=writer, stderr=subprocess.PIPE, text=True, timeout=60, check=False)
+    os.close(writer)
+    assert (said.returncode, said.stderr) == (1, "")

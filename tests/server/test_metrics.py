@@ -25,6 +25,7 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families 
 from prometheus_client.parser import text_string_to_metric_families as read_text
 
 from server.config import Metrics, load
+from server.identity.desk import revoke
 from server.metrics.meter import ENGINES, REASONS
 from server.site import build
 from tests.metrics_page import PAGE, Line, section, told
@@ -166,17 +167,20 @@ async def test_what_came_is_counted_once_each_after_its_commit(town: Town, token
     town.will()
     town.server.receive("hjemvakt/1/gw-1/up/obs", b"nonsense")
     town.server.receive(*town.batch((), gateway="gw-9"))
+    with town.server.db.write() as tx:
+        revoke(tx, "gw-2", "returned", "test", START_NS)
+    town.server.receive(*town.batch((), gateway="gw-2"))
     async with served(town, Metrics(token_file)) as monitor:
         told = samples(await scraped(monitor))
     assert told[("hjemvakt_readings_stored_total",)] == 2
     kinds = {kind: told[("hjemvakt_messages_total", kind)] for kind in ("batch", "heartbeat", "state", "refused")}
-    assert kinds == {"batch": 3, "heartbeat": 1, "state": 1, "refused": 2}
+    assert kinds == {"batch": 3, "heartbeat": 1, "state": 1, "refused": 3}
     assert told[("hjemvakt_rows_total", "new")] == 4
     assert told[("hjemvakt_rows_total", "duplicate")] == 3
     reasons = {key[1]: value for key, value in told.items() if key[0] == "hjemvakt_quarantined_total"}
-    assert reasons == {"bad checksum": 1, "other": 1, "does not parse": 1, "unknown gateway": 1}
-    assert told[("hjemvakt_quarantine_things",)] == 4
-    assert told[("hjemvakt_ingest_commit_seconds_count",)] == 7
+    assert reasons == {"bad checksum": 1, "other": 1, "does not parse": 1, "unknown gateway": 1, "revoked": 1}
+    assert told[("hjemvakt_quarantine_things",)] == 5
+    assert told[("hjemvakt_ingest_commit_seconds_count",)] == 8
 
 
 async def test_what_is_rolled_back_is_not_counted(

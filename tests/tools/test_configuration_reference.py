@@ -11,12 +11,17 @@ import pytest
 
 from gateway.config.model import Config as GatewayConfig
 from server.config import Config as ServerConfig
+from server.escalation.ladder import Written as Ladders
+from server.municipality import Municipality
 from server.sentry import Watch
 from server.sentry import load as load_watch
 
 ROOT = Path(__file__).parents[2]
 REFERENCE = (ROOT / "docs" / "reference" / "configuration.md").read_text(encoding="utf-8")
-FILES = {"server.toml": ServerConfig, "watch.toml": Watch, "gateway.toml": GatewayConfig}
+FILES = {
+    "server.toml": ServerConfig, "municipality.toml": Municipality, "ladders.toml": Ladders, "watch.toml": Watch,
+    "gateway.toml": GatewayConfig,
+}  # fmt: skip
 _ROW = re.compile(r"\| `(?P<key>\w+)` \| (?P<default>[^|]+) \| (?P<meaning>[^|]+) \|")
 _ELSEWHERE = {"watch.toml": ("notify",)}
 """Tables that are the same as another file's."""

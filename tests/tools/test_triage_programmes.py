@@ -1,13 +1,17 @@
 """`hjemvakt triage programmes`, as somebody who writes one uses it."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
 
 from hjemvakt.__main__ import main
 from server.patients.programmes import OURS, load
-from triage.programme import limits_for
+from triage.plan import Sooner
+from triage.programme import Programme, limits_for
+
+PAGE = (Path(__file__).parents[2] / "docs" / "reference" / "programmes.md").read_text(encoding="utf-8")
 
 
 def said(capsys: pytest.CaptureFixture[str], *argv: str) -> tuple[int, str, str]:
@@ -56,3 +60,20 @@ def test_files_are_checked_one_by_one_and_the_slip_is_named(capsys: pytest.Captu
     assert err.startswith(f"{bad}: no rule of the programme has a limit 'spo2_flor': did you mean 'spo2_floor'")
     assert said(capsys, "check", str(good), str(good))[0] == 2, "two of one name"
     assert "cannot be read" in said(capsys, "check", str(tmp_path / "none.toml"))[2]
+
+
+def test_the_page_has_every_field_and_every_programme() -> None:
+    fields = set(re.findall(r"^\| `\[*([\w-]+)\]*` \|", PAGE.partition("\n## Fields\n")[2], re.MULTILINE))
+    assert fields >= {*Programme.__struct_fields__, *load(None).names}
+    assert set(Sooner.__struct_fields__) <= set(re.findall(r"`(\w+)`", PAGE))
+
+
+@pytest.mark.parametrize("number", [0, 1])
+def test_the_programmes_on_the_page_can_be_used(
+    number: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    example = re.findall(r"```toml\n(name = .*?)```", PAGE, re.DOTALL)[number]
+    if "[title]" not in example:
+        example += '[title]\nnb = "Studie"\nen = "Study"\n'
+    (tmp_path / "example.toml").write_text(example, encoding="utf-8")
+    assert said(capsys, "check", str(tmp_path / "example.toml"))[0] == 0

@@ -5,9 +5,12 @@ import re
 import shutil
 import subprocess
 import sys
+from inspect import signature
 from pathlib import Path
 
 import pytest
+
+from triage.contract import rule
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "add-a-rule.md").read_text(encoding="utf-8")
@@ -50,3 +53,7 @@ def test_the_story_and_the_programme_on_the_page_hold_too(follower):
     tests = "tests/triage/test_rules.py", "tests/triage/test_programme.py"
     said = in_copy(follower, "-m", "pytest", *tests, "-k", "fever or (shipped_programme and whole)")
     assert "2 passed" in said
+
+
+def test_all_that_may_be_said_of_a_rule_is_named() -> None:
+    assert [name for name in signature(rule).parameters if not re.search(rf"\b{name}\b", PAGE)] == []

@@ -28,7 +28,9 @@ def test_a_right_configuration_becomes_an_object() -> None:
     [
         ('name = "a"\nhartbeat_s = 3', ("gateway.toml", "'hartbeat_s'", "'heartbeat_s'")),
         ('name = "a"\n[[devices]]\nadress = "F0"', ("gateway.toml", "'adress'", "[devices[0]]", "'address'")),
-        ('name = "a"\ncolour = 3', ("gateway.toml", "'colour'", "remove it")),
+        ('name = "a"\ncolour = 3', ("gateway.toml", "'colour'", "remove it, or name the right file")),
+        ('name = "a"\naddress = "F0"', ("gateway.toml", "'address'", "did you mean 'address' under 'devices'?")),
+        ('name = "a"\n[[devices]]\nheartbeat_s = 3', ("[devices[0]]", "did you mean 'heartbeat_s' before the")),
         ("name = 3", ("gateway.toml", "name", "int", "str")),
         ("heartbeat_s = 3", ("gateway.toml", "missing", "name")),
         ("name = \nx = 1", ("gateway.toml", "not TOML", "line 1")),

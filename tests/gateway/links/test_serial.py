@@ -1,6 +1,7 @@
 """A serial device over a pty: bytes both ways, a port that vanishes, and one that comes back."""
 
 import asyncio
+import errno
 import os
 import pty
 import tty
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
+import serial  # type: ignore[import-untyped]
 
 from drivers.contract import Serial
 from gateway.links.serial import open_port, serve
@@ -74,7 +76,7 @@ async def test_bytes_go_both_ways(far: Far, tmp_path: Path, clock: RunningClock)
 
 
 async def test_a_port_that_is_not_there_says_so(tmp_path: Path, clock: RunningClock) -> None:
-    with pytest.raises(LinkError, match=r"does not open .*plug the device in"):
+    with pytest.raises(LinkError, match=r"nothing does not open \(No such file or directory\): plug the device in"):
         await open_port(str(tmp_path / "nothing"), LINE, clock)
 
 
@@ -105,9 +107,20 @@ async def test_what_came_before_the_port_vanished_is_still_delivered(
 
 async def test_only_one_gateway_reads_a_port(far: Far, tmp_path: Path, clock: RunningClock) -> None:
     connection = await open_port(str(tmp_path / "port"), LINE, clock)
-    with pytest.raises(LinkError, match="does not open"):
+    with pytest.raises(LinkError, match=r"does not open .*: another program reads it"):
         await open_port(str(tmp_path / "port"), LINE, clock)
     await connection.close()
+
+
+async def test_a_port_that_is_not_ours_says_who_may_open_it(
+    clock: RunningClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise serial.SerialException(errno.EACCES, "could not open port x: [Errno 13] Permission denied: 'x'")
+
+    monkeypatch.setattr(serial, "Serial", refuse)
+    with pytest.raises(LinkError, match=r"x does not open \(Permission denied\): let the hub's user .* dialout"):
+        await open_port("x", LINE, clock)
 
 
 async def test_a_device_that_is_unplugged_and_plugged_in_again_is_read_on(
