@@ -3,6 +3,10 @@
 What is to be written is made ready while others write on, for nobody but the fold changes chunks, and the journal's
 rows never change. The transaction itself only writes: the chunks, whose devices they are from, what is newest, and the
 new position.
+
+A row that is folded twice is in the chunks twice, and what memory knows of the last fold may be wrong: its commit may
+have seemed to fail and be there, or another server has taken over. So a piece begins where the chunks say that they
+end, and is written only if they still say so.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -67,8 +71,8 @@ def fold(db: Database, *, at_least: int = 1, up_to: int | None = None, people: i
     """Fold the next piece of what is unfolded (up to that row of the journal), if so many readings at least are;
     returns how many readings were folded. `people`: about so many of them at most (None: PEOPLE)."""
     with db.read() as tx:
-        shelf = memory_of(tx).shelf
-        rows, waiting = shelf.unfolded()
+        shelf, since = memory_of(tx).shelf, chunks.position(tx)
+        rows, waiting = shelf.unfolded(since)
         if up_to is not None:
             rows = [one for one in rows if one.seq <= up_to]
         if not rows or max(waiting, len(rows)) < at_least:
@@ -76,6 +80,8 @@ def fold(db: Database, *, at_least: int = 1, up_to: int | None = None, people: i
         rows = _first(rows, people or PEOPLE)
         plan = planned(tx, rows)
     with db.write() as tx:
+        if chunks.position(tx) != since:
+            return 0
         write(tx, plan)
     shelf.folded(plan.up_to)
     return sum(len(one.sheaf) for one in rows)

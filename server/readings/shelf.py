@@ -137,9 +137,12 @@ class Shelf:
                 found.append(_still(sheaf, view, kept.seq))
         return join(found)
 
-    def unfolded(self) -> tuple[list[Filed], int]:
-        """The tail's rows, oldest first, and how many readings they have."""
+    def unfolded(self, position: int) -> tuple[list[Filed], int]:
+        """The tail's rows that the chunks, which have everything up to `position`, do not have, oldest first, and how
+        many readings they have."""
         with self._lock:
+            if position > self._folded:  # by another server, or by a commit that seemed to fail
+                self.folded(position)
             rows = [one.filed for one in self._tail.kept if one.seq > self._folded]
         return rows, sum(len(one.sheaf) for one in rows)
 

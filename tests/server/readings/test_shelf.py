@@ -302,6 +302,62 @@ def test_a_fold_goes_some_people_at_a_time_and_no_further_than_it_is_told(
     assert fold(db) == 0
 
 
+def test_a_fold_that_was_stored_though_its_commit_seemed_to_fail_is_not_done_again(
+    db: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The connection broke when the answer was on its way."""
+    write = db.write
+
+    @contextlib.contextmanager
+    def cut_off() -> Iterator[sa.Connection]:
+        with write() as tx:
+            yield tx
+        raise ConnectionError
+
+    with db.write() as tx:
+        keep(tx, [reading(1, 0, 91.0), reading(2, 1, 92.0)], 1)
+    monkeypatch.setattr(db, "write", cut_off)
+    with pytest.raises(ConnectionError):
+        fold(db)
+    monkeypatch.undo()
+    with db.write() as tx:
+        keep(tx, [reading(3, 2, 93.0)], 2)
+    assert fold(db) == 1
+    assert fold(db) == 0
+    with db.read() as tx:
+        assert series(tx, "eva", "spo2", *EVER_NS).value == [91, 92, 93]
+        assert chunks.stored(tx) == 3
+
+
+def test_of_two_servers_on_one_database_only_one_folds_a_row(
+    db: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The one that stood by has taken over, and the other has yet to notice."""
+    with db.write() as tx:
+        keep(tx, [reading(1, 0, 91.0)], 1)
+    other = opened(tmp_path / "db.sqlite")  # which folds what there is before it begins
+    assert fold(db) == 0
+    with other.write() as tx:
+        keep(tx, [reading(2, 1, 92.0)], 2)
+    with db.write() as tx:
+        keep(tx, [reading(3, 2, 93.0)], 3)
+    plan = folds.planned
+
+    def planned(*given: Any) -> folds.Plan:
+        monkeypatch.undo()
+        assert fold(other) == 1
+        return plan(*given)
+
+    monkeypatch.setattr(folds, "planned", planned)
+    assert fold(db) == 0, "the other one did it meanwhile"
+    assert [fold(db), fold(other)] == [1, 0]
+    for one in (db, other):
+        with one.read() as tx:
+            assert series(tx, "eva", "spo2", *EVER_NS).value == [91, 92, 93]
+            assert (chunks.stored(tx), chunks.position(tx)) == (3, 3)
+    other.close()
+
+
 def test_of_two_readings_of_one_moment_the_same_is_newest_before_the_fold_and_after_a_restart(tmp_path: Path) -> None:
     db = opened(tmp_path / "db.sqlite")
     with db.write() as tx:
@@ -352,7 +408,7 @@ def test_events_are_in_the_journal_and_seen_by_the_rules_as_soon_as_they_are_fil
         assert [one.value for one in seen(tx, ["eva"], needs, START_NS + 1)] == [4]
         assert events(tx, "eva", 0, 2**62) == [jam]
         assert [entry.events for entry in journal.read(tx, 0, 9)] == [(jam,)]
-        assert memory_of(tx).shelf.unfolded() == ([], 0), "what has no readings is folded, too"
+        assert memory_of(tx).shelf.unfolded(1) == ([], 0), "what has no readings is folded, too"
 
 
 @pytest.mark.parametrize("stored", [True, False])
