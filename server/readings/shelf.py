@@ -261,11 +261,14 @@ class Shelf:
     def _before(self, tx: sa.Connection, seq: int, floor: int) -> list[Kept]:
         """The journal's rows after `seq` up to `floor`, for one who began to look so long ago that they are gone here.
 
-        He looks at many patients.
+        They are read beside his transaction: some of them may have come, and been folded, since he began. Whoever is
+        not told of these would see a gap before what is in the tail, and what is newest would be remembered without
+        them. He looks at many patients.
         """
         span, rows = self._early
         if span != (seq, floor):
-            rows = [Kept(one) for one in journal.filed(tx, seq) if one.seq <= floor]
+            with tx.engine.connect() as now, now.begin():
+                rows = [Kept(one) for one in journal.filed(now, seq) if one.seq <= floor]
             self._early = (seq, floor), rows
         return rows
 

@@ -284,6 +284,28 @@ def test_who_began_to_read_before_a_fold_reads_the_same_after_it(db: Database) -
         assert chunks.position(tx) == 4
 
 
+def test_who_began_long_ago_leaves_no_gap_and_nothing_stale_in_memory(db: Database) -> None:
+    """What came and was folded since is in no chunk that they see, and in memory no longer."""
+    with db.write() as tx:
+        keep(tx, [reading(1, 1, 91.0), reading(2, 1, 80.0, "odd"), reading(3, 2, 81.0, "odd")], 1)
+    with db.read() as early, db.read() as later:
+        assert chunks.position(early) == 0
+        with db.write() as tx:
+            keep(tx, [reading(4, 9, 99.0)], 2)
+            take_back(tx, "odd", "device of odd", START_NS + 2 * HOUR, ["spo2"], 2)
+        assert chunks.position(later) == 0
+        for number in (5, 6, 7):
+            folding = threading.Thread(target=_files_and_folds, args=(db, number))
+            folding.start()
+            folding.join(20)
+        for tx in (early, later):
+            assert series(tx, "eva", "spo2", *EVER_NS).value == [91, 95, 96, 97, 99]
+            assert series(tx, "odd", "spo2", *EVER_NS).value == [80]
+            assert [latest(tx, [one])[one]["spo2"].value for one in PEOPLE] == [99, 80]
+    with db.read() as tx:
+        assert {one: of["spo2"].value for one, of in latest(tx, PEOPLE).items()} == {"eva": 99, "odd": 80}
+
+
 def test_a_fold_goes_some_people_at_a_time_and_no_further_than_it_is_told(
     db: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
