@@ -27,7 +27,7 @@ from server.readings.fold import catch_up, fold
 from server.readings.memory import memory_of
 from server.readings.model import EVER_NS, Occurrence, Reading
 from server.readings.sheaf import sheaf
-from server.readings.store import events, file, keep, keep_events, latest, series, stored_already, take_back
+from server.readings.store import events, file, keep, keep_events, latest, series, stored_already, take_back, withdraw
 from tests.server.conftest import START_NS
 from tests.server.samples import seen
 from triage.grid import Need
@@ -378,6 +378,28 @@ def test_of_two_servers_on_one_database_only_one_folds_a_row(
             assert series(tx, "eva", "spo2", *EVER_NS).value == [91, 92, 93]
             assert (chunks.stored(tx), chunks.position(tx)) == (3, 3)
     other.close()
+
+
+@pytest.mark.parametrize("weeks", [1, 20])
+def test_a_hub_that_says_another_status_with_each_reading_stops_no_fold(tmp_path: Path, weeks: int) -> None:
+    """There are more than a sheaf can number: in what waits, in the weeks that it goes into, and in one week alone."""
+    db, at_once = opened(tmp_path / "db.sqlite"), 22_000
+    mad = [reading(n, n % weeks * 168, 90.0, status=(f"s{n:05}",)) for n in range(3 * at_once)]
+    for start in range(0, len(mad), at_once):
+        with db.write() as tx:
+            keep(tx, mad[start : start + at_once], 1)
+    assert fold(db) == 2 * at_once
+    with db.write() as tx:
+        withdraw(tx, [mad.pop()], 2)
+    db.close()
+    db = opened(tmp_path / "db.sqlite")
+    with db.read() as tx:
+        assert chunks.position(tx) == 4
+        parts = [part for week in chunks.weeks(tx, "eva") for part in chunks.parts(tx, "eva", week)]
+        assert sorted((one for part in parts for one in part.sheaf.readings()), key=lambda one: one.identity) == mad
+        newest = max(mad, key=lambda one: (one.t_ns, one.status))
+        assert latest(tx, ["eva"])["eva"]["spo2"].status == newest.status
+    db.close()
 
 
 def test_of_two_readings_of_one_moment_the_same_is_newest_before_the_fold_and_after_a_restart(tmp_path: Path) -> None:
