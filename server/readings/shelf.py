@@ -209,26 +209,25 @@ class Shelf:
         return tail, tail.floor, _counting(tail.kept)
 
     def _settle(self, tx: sa.Connection) -> None:
-        """Where a transaction ended and nobody said how, its connection was lost: the database knows."""
+        """Where a transaction ended and nobody said how, its connection was lost: the database knows.
+
+        It is as if it had come to nothing, and what of it was stored all the same is found as another server's is.
+        """
         lost = self._pending
-        if lost is None and (written := journal.last_seq(tx)) > self._last_seq():
+        if lost is not None:
+            if lost.tx is tx or not lost.tx.closed:
+                return
+            self._end(lost, stored=False)
+        if (written := journal.last_seq(tx)) > self._last_seq():
             self._follow(tx, written)
-        if lost is None or lost.tx is tx or not lost.tx.closed:
-            return
-        loaded = self._load(tx)
-        with self._lock:
-            self._pending = None
-            self._tail, self._folded, self._names = loaded
-        for tell in self._ended:
-            tell(lost.kept, False)  # its own view is no more,
-            tell(lost.kept, True)  # and it may be that all of it was stored
 
     def _last_seq(self) -> int:
         """The newest row of the journal that is here or in chunks."""
         return self._tail.kept[-1].seq if self._tail.kept else self._tail.floor
 
     def _follow(self, tx: sa.Connection, up_to: int) -> None:
-        """Another server has written up to that row: this one was standing by, and takes over."""
+        """The journal has been written up to that row, by another server in whose place we are now, or by a transaction
+        of our own that was lost."""
         rows = [Kept(one) for one in journal.filed(tx, self._last_seq()) if one.seq <= up_to]
         loaded = self._load(tx)
         with self._lock:
@@ -240,18 +239,20 @@ class Shelf:
 
     def _conclude(self, wire: Any) -> None:
         pending = self._pending
-        if pending is None or pending.wire is not wire:
-            return
+        if pending is not None and pending.wire is wire:
+            self._end(pending, stored=pending.committing)
+
+    def _end(self, pending: _Pending, *, stored: bool) -> None:
         self._pending = None
         with self._lock:
-            if pending.committing:
+            if stored:
                 for one in pending.kept:
                     self._tail.add(one)
             else:
                 self._names.difference_update(pending.names)
                 self._names.update(pending.freed)
         for tell in self._ended:
-            tell(pending.kept, pending.committing)
+            tell(pending.kept, stored)
 
     def _gone(self, tx: sa.Connection) -> set[bytes]:
         """What is withdrawn and may still be in chunks."""

@@ -482,6 +482,29 @@ def test_a_transaction_whose_end_nobody_tells_is_as_the_database_has_it(db: Data
         assert sorted(one.value for one in seen(tx, ["eva"], needs, START_NS)) == [91, 92, 93, 94]
 
 
+@pytest.mark.parametrize("stored", [True, False])
+def test_what_nobody_knows_to_be_stored_is_shown_as_the_newest_only_if_it_is(db: Database, stored: bool) -> None:
+    with db.write() as tx:
+        keep(tx, [reading(1, 0, 91.0)], 1)
+        shelf = memory_of(tx).shelf
+    with db.read() as tx:
+        assert latest(tx, ["eva"])["eva"]["spo2"].value == 91
+    with contextlib.suppress(ZeroDivisionError), db.write() as tx:
+        sa.event.remove(db.engine, "checkin", shelf.returned)
+        keep(tx, [reading(2, 1, 92.0)], 1)
+        if not stored:
+            raise ZeroDivisionError
+    sa.event.remove(db.engine, "begin", shelf.begun)
+    with db.write() as tx:
+        keep(tx, [reading(3, -2, 93.0)], 1)
+    sa.event.listen(db.engine, "checkin", shelf.returned)
+    with db.write() as tx:
+        keep(tx, [reading(4, -3, 94.0)], 1)
+    with db.read() as tx:
+        assert series(tx, "eva", "spo2", *EVER_NS).value == [94, 93, 91, 92][: 3 + stored]
+        assert latest(tx, ["eva"])["eva"]["spo2"].value == 91 + stored
+
+
 def _files_and_folds(db: Database, number: int) -> None:
     with db.write() as tx:
         keep(tx, [reading(number, number, 90.0 + number)], 1)
