@@ -141,8 +141,9 @@ class Shelf:
         """The tail's rows that the chunks, which have everything up to `position`, do not have, oldest first, and how
         many readings they have."""
         with self._lock:
-            if position > self._folded:  # by another server, or by a commit that seemed to fail
-                self.folded(position)
+            known = min(position, self._last_seq())  # what another server has filed is still to be learned (`_settle`)
+            if known > self._folded:  # by that one, or by a commit that seemed to fail
+                self.folded(known)
             rows = [one.filed for one in self._tail.kept if one.seq > self._folded]
         return rows, sum(len(one.sheaf) for one in rows)
 

@@ -377,6 +377,13 @@ def test_of_two_servers_on_one_database_only_one_folds_a_row(
         with one.read() as tx:
             assert series(tx, "eva", "spo2", *EVER_NS).value == [91, 92, 93]
             assert (chunks.stored(tx), chunks.position(tx)) == (3, 3)
+    for number in (4, 5):
+        _files_and_folds(other, number)
+        assert fold(db) == 0
+    with db.write() as tx:
+        assert keep(tx, [reading(4, 4, 94.0), reading(5, 5, 95.0), reading(6, 6, 96.0)], 6) == [reading(6, 6, 96.0)]
+    with db.read() as tx:
+        assert latest(tx, ["eva"])["eva"]["spo2"].value == 96
     other.close()
 
 
