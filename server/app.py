@@ -351,18 +351,21 @@ class Server:
 
     def _receive(self, messages: Sequence[Message], early: Sequence[Early]) -> list[Message]:
         now_ns, began_s = self.clock.now_ns(), time.monotonic()
-        with self.db.write() as tx:
-            messages, renewed = self._renew(tx, messages)
-            taken = ingest.take(tx, messages, now_ns, self.clock.speed, self.config.fleet.offline_after_s, early)
-            ordered = heard(tx, taken.new.events)
-            changed = taken.changed | taken.new.keys() | ordered
-            if look := taken.new.keys() | ordered | taken.look:
-                if unfiled := look - taken.new.keys():
-                    looked(tx, now_ns, last_seq(tx), dict.fromkeys(unfiled, 0))
-                changed |= self._look(tx, look, now_ns, taken.new)
-                changed |= at_home.trace(tx, changed)
+        changed: set[str] = set()
+        try:
+            with self.db.write() as tx:
+                messages, renewed = self._renew(tx, messages)
+                taken = ingest.take(tx, messages, now_ns, self.clock.speed, self.config.fleet.offline_after_s, early)
+                ordered = heard(tx, taken.new.events)
+                changed = taken.changed | taken.new.keys() | ordered
+                if look := taken.new.keys() | ordered | taken.look:
+                    if unfiled := look - taken.new.keys():
+                        looked(tx, now_ns, last_seq(tx), dict.fromkeys(unfiled, 0))
+                    changed |= self._look(tx, look, now_ns, taken.new)
+                    changed |= at_home.trace(tx, changed)
+        finally:
+            self._tell(changed)  # also where the commit seems to have failed: if it is there, this is no news again
         self.meter.took_in(taken.tally, taken.new.received_ns(), self.clock.now_ns(), time.monotonic() - began_s)
-        self._tell(changed)
         return [*taken.acknowledge, *renewed]
 
     def _renew(self, tx: sa.Connection, messages: Sequence[Message]) -> tuple[Sequence[Message], list[Message]]:
@@ -405,14 +408,16 @@ class Server:
             changed = fleet.grown_old(tx, now_ns - round(self.config.fleet.offline_after_s * NS))
             people = sorted(patients.ids(tx) if everybody else again.keys() | changed)
             looked(tx, now_ns, last_seq(tx), None if everybody else dict.fromkeys(people, 0))
+        self._tell(changed)
         for start in range(0, len(people), LOOKED_AT):
             began_s = time.thread_time()
             with self.db.write() as tx:  # between two of them readings are taken in
-                changed |= self._look(tx, people[start : start + LOOKED_AT], now_ns, {})
+                changed = self._look(tx, people[start : start + LOOKED_AT], now_ns, {})
+            self._tell(changed)  # now: should the next one fail, nobody ever would
             if start + LOOKED_AT < len(people) and not self._rested(began_s):
-                return changed
+                return ()
         self._looked_ns = now_ns if everybody else looked_ns
-        return changed
+        return ()
 
     def _listen(self, modem: Modem) -> Iterable[str]:
         def take(heard: list[Heard], reports: list[Report]) -> None:

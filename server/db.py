@@ -9,6 +9,7 @@ Tables are declared beside the code that owns them, on the one `metadata`. The s
 """
 
 import json
+import sqlite3
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+import psycopg
 import sqlalchemy as sa
 from sqlalchemy import event
 from sqlalchemy.dialects import postgresql, sqlite
@@ -35,7 +37,13 @@ _INSERT: dict[str, Callable[[sa.Table], sqlite.Insert | postgresql.Insert]] = {
     "sqlite": sqlite.insert,
     "postgresql": postgresql.insert,
 }
-_WHAT_WAS_ASKED = (sa.exc.DataError, sa.exc.IntegrityError, sa.exc.ProgrammingError, sa.exc.NotSupportedError)
+_DRIVERS = sqlite3.Error, psycopg.Error
+"""What `server.quick` raises, which asks them without a detour."""
+_WHAT_WAS_ASKED = tuple(
+    getattr(one, name)
+    for one in (sa.exc, sqlite3, psycopg)
+    for name in ("DataError", "IntegrityError", "ProgrammingError", "NotSupportedError")
+)
 CHECKPOINT_PAGES = 16_000
 """64 MB of log before a commit itself copies it into the file: every commit is on disk without that, and readings come
 in bursts. `Database.checkpoint` copies it before it comes to that, beside those who write."""
@@ -167,9 +175,9 @@ def troubled(error: Exception) -> bool:
     """
     if isinstance(error, sa.exc.TimeoutError | sa.exc.PendingRollbackError | StoreError):
         return True
-    if not isinstance(error, sa.exc.DBAPIError) or isinstance(error, _WHAT_WAS_ASKED):
+    if not isinstance(error, (sa.exc.DBAPIError, *_DRIVERS)) or isinstance(error, _WHAT_WAS_ASKED):
         return False
-    return not postgres.too_much(error.orig)
+    return not postgres.too_much(error.orig if isinstance(error, sa.exc.DBAPIError) else error)
 
 
 def _engine(path: Path) -> sa.Engine:

@@ -25,7 +25,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import paho.mqtt.client as mqtt
-from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
+from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode, MQTTProtocolVersion
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
@@ -170,9 +170,23 @@ class Inbox:
         return False
 
 
+class _Client(mqtt.Client):
+    """Its thread outlives what it stumbles over. paho's own ends then, and hears nothing for ever, on a connection that
+    still looks well."""
+
+    def loop_forever(self, timeout: float = 1.0, retry_first_connection: bool = False) -> MQTTErrorCode:
+        while True:
+            try:
+                return super().loop_forever(timeout, retry_first_connection)
+            except Exception:
+                log.exception("the server stumbled over what the broker said, and connects anew")
+                self._loop_rc_handle(MQTTErrorCode.MQTT_ERR_PROTOCOL)
+                time.sleep(_RETRY_S[0])
+
+
 def _client(endpoint: Endpoint) -> mqtt.Client:
     version = MQTTProtocolVersion.MQTTv5 if endpoint.mqtt5 else MQTTProtocolVersion.MQTTv311
-    client = mqtt.Client(
+    client = _Client(
         CallbackAPIVersion.VERSION2, client_id=endpoint.username, protocol=version, manual_ack=True,
         clean_session=None if endpoint.mqtt5 else False,
     )  # fmt: skip

@@ -74,7 +74,7 @@ class Reader:
                 self._run = None
             if self._run is None:
                 if time.monotonic() >= self._not_before_s:
-                    self._run = _Run(self._speed)
+                    self._begin()
                 return None
             return self._run.read(messages)
 
@@ -105,6 +105,14 @@ class Reader:
         if run is not None:
             run.stop()
 
+    def _begin(self) -> None:
+        """Where no process can be had, now is no time for one: whoever asks is storing readings, and goes on."""
+        try:
+            self._run = _Run(self._speed)
+        except (OSError, RuntimeError) as error:  # no memory, no process, no thread; or Python itself is being replaced
+            log.warning("a process that reads early cannot be begun (%s): what waits is read here", error)
+            self._not_before_s = time.monotonic() + AGAIN_S
+
 
 class _Run:
     """One process, from its start to its end, with a thread that tells it what to read and one that hears it."""
@@ -120,8 +128,14 @@ class _Run:
         self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         self._tell = threading.Thread(target=self._write, name="reader-tell", daemon=True)
         self._hear = threading.Thread(target=self._read, name="reader-hear", daemon=True)
-        self._tell.start()
-        self._hear.start()
+        try:
+            self._tell.start()
+            self._hear.start()
+        except RuntimeError:
+            self._asked.put(_END)
+            with self._process:
+                self._process.kill()
+            raise
 
     def read(self, messages: Sequence[Message]) -> "Future[list[Section]] | None":
         with self._lock:

@@ -88,12 +88,12 @@ class Hub:
                 changes, self._changes = self._changes, _Changes()
                 self._under_way = changes.dirty
                 asked = None if self._board.empty else list(dict.fromkeys([*changes.dirty, *also]))
-            count = self._counted()
             try:
+                count = self._counted()
                 rows = [] if asked == [] else self._build(asked)
             except Exception:
                 with self._lock:
-                    self._changes.dirty = self._under_way | self._changes.dirty  # whoever asks next builds them
+                    self._changes = _and_then(changes, self._changes)  # whoever asks next builds and tells them
                     self._under_way = {}
                 raise
             viewers = {patient_id: self.presence.of(patient_id) for patient_id in changes.looked}
@@ -172,6 +172,12 @@ class Hub:
             text = message.__pydantic_serializer__.to_json(message)
             theirs = message.role == "patient" and not self._phones_for_all
             yield News("phone", Both(text if self._phones_for_all else None, None if theirs else text))
+
+
+def _and_then(one: _Changes, later: _Changes) -> _Changes:
+    return _Changes(
+        one.dirty | later.dirty, one.ringing + later.ringing, one.broken | later.broken, one.looked | later.looked
+    )
 
 
 def _about(patient_id: str) -> bytes:

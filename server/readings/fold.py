@@ -3,6 +3,10 @@
 What is to be written is made ready while others write on, for nobody but the fold changes chunks, and the journal's
 rows never change. The transaction itself only writes: the chunks, whose devices they are from, what is newest, and the
 new position.
+
+A row that is folded twice is in the chunks twice, and what memory knows of the last fold may be wrong: its commit may
+have seemed to fail and be there, or another server has taken over. So a piece begins where the chunks say that they
+end, and is written only if they still say so.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -34,6 +38,10 @@ or for hundreds."""
 
 WEEKS = 250
 """A patient's weeks that are put together at a time: what a fold has in memory, and how long a step of it takes."""
+
+STATUSES = 2**16 - PART
+"""So many different statuses at most, or a fold is divided: a sheaf can number no more, and a part that is written anew
+brings its own. No device has so many, but a hub that has gone mad must not stop everybody's fold."""
 
 _NO_WEEK = 2**15
 """Added to a week's number: none that a moment can be in is lower."""
@@ -67,8 +75,8 @@ def fold(db: Database, *, at_least: int = 1, up_to: int | None = None, people: i
     """Fold the next piece of what is unfolded (up to that row of the journal), if so many readings at least are;
     returns how many readings were folded. `people`: about so many of them at most (None: PEOPLE)."""
     with db.read() as tx:
-        shelf = memory_of(tx).shelf
-        rows, waiting = shelf.unfolded()
+        shelf, since = memory_of(tx).shelf, chunks.position(tx)
+        rows, waiting = shelf.unfolded(since)
         if up_to is not None:
             rows = [one for one in rows if one.seq <= up_to]
         if not rows or max(waiting, len(rows)) < at_least:
@@ -76,6 +84,8 @@ def fold(db: Database, *, at_least: int = 1, up_to: int | None = None, people: i
         rows = _first(rows, people or PEOPLE)
         plan = planned(tx, rows)
     with db.write() as tx:
+        if chunks.position(tx) != since:
+            return 0
         write(tx, plan)
     shelf.folded(plan.up_to)
     return sum(len(one.sheaf) for one in rows)
@@ -88,7 +98,7 @@ def catch_up(db: Database) -> None:
             rows = list(journal.filed(tx, chunks.position(tx), _AT_ONCE))
             if not rows:
                 return
-            write(tx, planned(tx, rows))
+            write(tx, planned(tx, _first(rows, PEOPLE)))
 
 
 def planned(tx: sa.Connection, rows: Sequence[Filed]) -> Plan:
@@ -124,10 +134,12 @@ def write(tx: sa.Connection, plan: Plan) -> None:
 def _first(rows: list[Filed], most: int) -> list[Filed]:
     count = 0
     people: set[str] = set()
+    statuses: set[str] = set()
     for place, one in enumerate(rows):
         count += len(one.sheaf)
+        statuses.update(one.sheaf.statuses)
         people.update(one.sheaf.words[number] for number in np.unique(one.sheaf.rows["patient"]).tolist())
-        if place and (count > MOST or len(people) > most):
+        if place and (count > MOST or len(people) > most or len(statuses) > STATUSES):
             return rows[:place]
     return rows
 
@@ -171,6 +183,10 @@ def _filled(tx: sa.Connection, new: _Weeks, gone: Mapping[bytes, int]) -> Iterat
     open_parts = [(n, name[0], found) for n, name in enumerate(new.names) if (found := last.get(name)) and found.data]
     words, statuses = numbered(new.sheaf.words), numbered(new.sheaf.statuses)
     old = unpacked([(patient, *found.data) for _, patient, found in open_parts if found.data], words, statuses)
+    if len(old.statuses) > STATUSES + PART and len(new.names) > 1:
+        for half in _halves(new):
+            yield from _filled(tx, half, gone)
+        return
     of_old = np.repeat([n for n, _, _ in open_parts], [found.stored for _, _, found in open_parts]).astype(np.int64)
     if gone:
         still = np.flatnonzero(np.array([name not in gone for name in old.identities()], np.bool_))
@@ -192,6 +208,14 @@ def _filled(tx: sa.Connection, new: _Weeks, gone: Mapping[bytes, int]) -> Iterat
     for n, more, one in zip(of_week.tolist(), further, packed(both, starts.tolist()), strict=True):
         known = last.get(new.names[n])
         yield (*new.names[n], (known.part if known else -1) + more), one
+
+
+def _halves(new: _Weeks) -> Iterator[_Weeks]:
+    """The first half of the weeks, and the other."""
+    half = len(new.names) // 2
+    at = int(np.searchsorted(new.week, half))
+    yield _Weeks(new.names[:half], new.sheaf.cut(0, at), new.week[:at])
+    yield _Weeks(new.names[half:], new.sheaf.cut(at, len(new.sheaf)), new.week[at:] - half)
 
 
 def _order(sheaf: Sheaf, part: NDArray[np.int64]) -> NDArray[np.intp]:

@@ -21,7 +21,7 @@ from server.readings.chunks import WEEK_NS
 from server.readings.contract import Withdrawn
 from server.readings.model import Latest, rank
 from server.readings.packing import Seen
-from server.readings.sheaf import Rows, Sheaf, join, numbered, picked
+from server.readings.sheaf import Rows, Sheaf, numbered, picked
 from server.readings.values import good
 from server.readings.yesterday import BEFORE_NS
 
@@ -67,20 +67,22 @@ def looked_up(tx: sa.Connection, patient_id: str, names: Collection[str], new: S
     found: Of = {}
     of_new = new.rows["t_ns"] // WEEK_NS
 
-    def week(number: int) -> Sheaf:
+    def week(number: int) -> list[Sheaf]:
         parts = [_without(one.sheaf, gone) for one in chunks.parts(tx, patient_id, number)]
-        return join([*parts, new.take(np.flatnonzero(of_new == number))])
+        return [*parts, new.take(np.flatnonzero(of_new == number))]
 
     for number in sorted({*chunks.weeks(tx, patient_id), *of_new.tolist()}, reverse=True):
-        for name, one in _last(week(number)).items():
-            if name in names:
-                found.setdefault(name, one)
+        last: Of = {}
+        for sheaf in week(number):
+            for name, one in _last(sheaf).items():
+                last[name] = max(one, last.get(name, one), key=rank)
+        found = {name: one for name, one in last.items() if name in names} | found
         if len(found) == len(names):
             break
     for name, one in found.items():
         first_ns, last_ns = one.t_ns - BEFORE_NS[1], one.t_ns - BEFORE_NS[0]
-        sheaf = join([week(number) for number in range(first_ns // WEEK_NS, last_ns // WEEK_NS + 1)])
-        found[name] = msgspec.structs.replace(one, before_value=_trusted(sheaf, name, first_ns, last_ns))
+        sheaves = [one for number in range(first_ns // WEEK_NS, last_ns // WEEK_NS + 1) for one in week(number)]
+        found[name] = msgspec.structs.replace(one, before_value=_trusted(sheaves, name, first_ns, last_ns))
     return found
 
 
@@ -212,12 +214,14 @@ def _last(sheaf: Sheaf) -> Of:
     return {one.channel: one for _, one in _ends(sheaf)}
 
 
-def _trusted(sheaf: Sheaf, name: str, first_ns: int, last_ns: int) -> float | None:
-    """The newest value of a channel between two moments that the device trusts, in a sheaf of one patient."""
-    rows = sheaf.rows
-    keep = (rows["t_ns"] >= first_ns) & (rows["t_ns"] <= last_ns) & (rows["good"] > 0)
-    keep &= rows["channel"] == (sheaf.words.index(name) if name in sheaf.words else -1)
-    pairs = zip(rows["t_ns"][keep].tolist(), rows["value"][keep].tolist(), strict=True)
+def _trusted(sheaves: Iterable[Sheaf], name: str, first_ns: int, last_ns: int) -> float | None:
+    """The newest value of a channel between two moments that the device trusts, in sheaves of one patient."""
+    pairs: list[tuple[int, float]] = []
+    for sheaf in sheaves:
+        rows = sheaf.rows
+        keep = (rows["t_ns"] >= first_ns) & (rows["t_ns"] <= last_ns) & (rows["good"] > 0)
+        keep &= rows["channel"] == (sheaf.words.index(name) if name in sheaf.words else -1)
+        pairs += zip(rows["t_ns"][keep].tolist(), rows["value"][keep].tolist(), strict=True)
     return max(pairs, default=(0, None))[1]
 
 

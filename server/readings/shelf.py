@@ -137,9 +137,13 @@ class Shelf:
                 found.append(_still(sheaf, view, kept.seq))
         return join(found)
 
-    def unfolded(self) -> tuple[list[Filed], int]:
-        """The tail's rows, oldest first, and how many readings they have."""
+    def unfolded(self, position: int) -> tuple[list[Filed], int]:
+        """The tail's rows that the chunks, which have everything up to `position`, do not have, oldest first, and how
+        many readings they have."""
         with self._lock:
+            known = min(position, self._last_seq())  # what another server has filed is still to be learned (`_settle`)
+            if known > self._folded:  # by that one, or by a commit that seemed to fail
+                self.folded(known)
             rows = [one.filed for one in self._tail.kept if one.seq > self._folded]
         return rows, sum(len(one.sheaf) for one in rows)
 
@@ -206,26 +210,25 @@ class Shelf:
         return tail, tail.floor, _counting(tail.kept)
 
     def _settle(self, tx: sa.Connection) -> None:
-        """Where a transaction ended and nobody said how, its connection was lost: the database knows."""
+        """Where a transaction ended and nobody said how, its connection was lost: the database knows.
+
+        It is as if it had come to nothing, and what of it was stored all the same is found as another server's is.
+        """
         lost = self._pending
-        if lost is None and (written := journal.last_seq(tx)) > self._last_seq():
+        if lost is not None:
+            if lost.tx is tx or not lost.tx.closed:
+                return
+            self._end(lost, stored=False)
+        if (written := journal.last_seq(tx)) > self._last_seq():
             self._follow(tx, written)
-        if lost is None or lost.tx is tx or not lost.tx.closed:
-            return
-        loaded = self._load(tx)
-        with self._lock:
-            self._pending = None
-            self._tail, self._folded, self._names = loaded
-        for tell in self._ended:
-            tell(lost.kept, False)  # its own view is no more,
-            tell(lost.kept, True)  # and it may be that all of it was stored
 
     def _last_seq(self) -> int:
         """The newest row of the journal that is here or in chunks."""
         return self._tail.kept[-1].seq if self._tail.kept else self._tail.floor
 
     def _follow(self, tx: sa.Connection, up_to: int) -> None:
-        """Another server has written up to that row: this one was standing by, and takes over."""
+        """The journal has been written up to that row, by another server in whose place we are now, or by a transaction
+        of our own that was lost."""
         rows = [Kept(one) for one in journal.filed(tx, self._last_seq()) if one.seq <= up_to]
         loaded = self._load(tx)
         with self._lock:
@@ -237,18 +240,20 @@ class Shelf:
 
     def _conclude(self, wire: Any) -> None:
         pending = self._pending
-        if pending is None or pending.wire is not wire:
-            return
+        if pending is not None and pending.wire is wire:
+            self._end(pending, stored=pending.committing)
+
+    def _end(self, pending: _Pending, *, stored: bool) -> None:
         self._pending = None
         with self._lock:
-            if pending.committing:
+            if stored:
                 for one in pending.kept:
                     self._tail.add(one)
             else:
                 self._names.difference_update(pending.names)
                 self._names.update(pending.freed)
         for tell in self._ended:
-            tell(pending.kept, pending.committing)
+            tell(pending.kept, stored)
 
     def _gone(self, tx: sa.Connection) -> set[bytes]:
         """What is withdrawn and may still be in chunks."""
@@ -258,11 +263,14 @@ class Shelf:
     def _before(self, tx: sa.Connection, seq: int, floor: int) -> list[Kept]:
         """The journal's rows after `seq` up to `floor`, for one who began to look so long ago that they are gone here.
 
-        He looks at many patients.
+        They are read beside his transaction: some of them may have come, and been folded, since he began. Whoever is
+        not told of these would see a gap before what is in the tail, and what is newest would be remembered without
+        them. He looks at many patients.
         """
         span, rows = self._early
         if span != (seq, floor):
-            rows = [Kept(one) for one in journal.filed(tx, seq) if one.seq <= floor]
+            with tx.engine.connect() as now, now.begin():
+                rows = [Kept(one) for one in journal.filed(now, seq) if one.seq <= floor]
             self._early = (seq, floor), rows
         return rows
 

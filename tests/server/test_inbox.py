@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from socket import SHUT_RDWR
+from socket import SHUT_RDWR, create_server
 
 import paho.mqtt.client as mqtt
 import pytest
@@ -259,6 +259,33 @@ def test_what_waits_meanwhile_is_read_by_the_reader_and_stored_and_answered_all_
     reader.stop()
     assert sum(early) > COUNT / 2
     assert len(town.values("eva")) == 200 * COUNT + 1
+
+
+def test_an_ear_that_stumbles_over_what_a_broker_says_connects_anew() -> None:
+    """paho's thread would end, on a connection that looks well: nothing would be heard any more, and nobody told."""
+    heard = threading.Event()
+
+    def receive(messages: Sequence[tuple[str, bytes]], _: object) -> list[tuple[str, bytes]]:
+        assert messages == [("hjemvakt/1/gw-1/up/obs", b"!")]
+        heard.set()
+        return []
+
+    with create_server(("127.0.0.1", 0)) as server:
+        server.settimeout(WAIT_S)
+        inbox = Inbox(Endpoint("127.0.0.1", server.getsockname()[1], "server", "", mqtt5=False), receive)
+        inbox.start()
+        for topic in (b"\xff", b"hjemvakt/1/gw-1/up/obs"):  # the first is no text
+            wire, _ = server.accept()
+            with wire:
+                wire.settimeout(WAIT_S)
+                wire.recv(1_000)
+                wire.sendall(b"\x20\x02\0\0")  # CONNACK
+                wire.sendall(b"\x90\x04" + wire.recv(1_000)[2:4] + b"\1\1")  # SUBACK
+                wire.sendall(b"\x32" + bytes([len(topic) + 5, 0, len(topic)]) + topic + b"\0\7!")  # PUBLISH
+                answer = wire.recv(1_000)
+        assert heard.wait(WAIT_S)
+        assert answer == b"\x40\2\0\7", "PUBACK"
+        inbox.stop()
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")

@@ -1,5 +1,6 @@
 """What becomes of the messages that gateways send: each reading once, under the right person, or set aside."""
 
+import sqlite3
 from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -69,6 +70,27 @@ def test_where_the_database_cannot_take_it_nothing_is_acknowledged_and_later_it_
     assert town.values("eva") == []
     assert acknowledged(town.server.receive(*message)) == [(0, 0)]
     assert town.values("eva") == [94]
+
+
+def test_of_a_full_disk_no_message_is_to_blame(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """It is met in the middle of what is asked of the driver itself."""
+    town, room = Town(tmp_path), 30
+
+    def full(tx: sa.Connection) -> None:
+        pages = tx.exec_driver_sql("PRAGMA page_count").scalar_one()
+        tx.exec_driver_sql(f"PRAGMA max_page_count = {pages + room}")
+
+    sa.event.listen(town.server.db.engine, "begin", full)
+    rows = town.rows(*(spo2(70 + n % 30, START_NS - n * NS) for n in range(4_000)))
+    messages = [town.batch(rows[start : start + 200]) for start in range(0, len(rows), 200)]
+    with pytest.raises(sqlite3.OperationalError, match="full") as raised:
+        town.server.receive_many(messages)
+    assert (town.server.db.writes.failed, town.server.db.writes.failure) == (1, raised.value)
+    assert town.aside() == caplog.messages == []
+    room = 10_000
+    assert len(acknowledged(town.server.receive_many(messages))) == len(messages)
+    assert len(town.values("eva")) == len(rows)
+    town.server.close()
 
 
 def test_a_row_the_server_stumbles_over_is_set_aside_and_its_neighbours_are_stored(

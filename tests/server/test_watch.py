@@ -3,6 +3,7 @@
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -14,7 +15,7 @@ from server.app import FOLD_READINGS
 from server.notify.phone import messages
 from server.readings.chunks import stored
 from server.watch import Watch
-from tests.server.conftest import START_NS, Town, spo2
+from tests.server.conftest import START_NS, Town, acknowledged, spo2
 from vitals.alarm import Kind, Level, Reason
 from vitals.clock import NS
 
@@ -60,6 +61,54 @@ def test_the_page_is_told_after_the_commit_of_whom_it_concerns(town: Town) -> No
     town.server.hub.drain()
     low(town)
     assert [one.about for one in town.server.hub.drain() if one.name == "patient"] == ["eva"]
+
+
+def about(town: Town) -> set[str | None]:
+    """Of whom the page is told now."""
+    return {one.about for one in town.server.hub.drain() if one.name == "patient"}
+
+
+def test_the_page_is_told_also_where_a_commit_seemed_to_fail_and_did_not(
+    town: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What comes again then is nothing new: an alarm would stand on no page until that is renewed by time alone."""
+    write = town.server.db.write
+
+    @contextmanager
+    def cut_off() -> Iterator[sa.Connection]:
+        with write() as tx:
+            yield tx
+        raise sa.exc.OperationalError("COMMIT", {}, sqlite3.OperationalError("the connection broke"))
+
+    town.server.hub.drain()
+    message = town.batch(town.rows(*(spo2(80, town.clock.now_ns() - n * 60 * NS) for n in (2, 1, 0))))
+    with monkeypatch.context() as patch:
+        patch.setattr(town.server.db, "write", cut_off)
+        with pytest.raises(sa.exc.OperationalError):
+            town.server.receive(*message)
+    assert clinical(town) == ["eva"]
+    assert acknowledged(town.server.receive(*message)) == [(0, 2)]
+    assert about(town) == {"eva"}
+
+
+def test_the_page_is_told_of_whom_a_look_at_everybody_came_to_before_it_failed(
+    town: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("server.app.LOOKED_AT", 1)
+    town.server.hub.drain()
+    town.tick()
+    about(town)
+    look = town.server._look
+
+    def fails_on_odd(tx: sa.Connection, people: list[str], *more: Any) -> set[str]:
+        if people == ["odd"]:
+            raise sa.exc.OperationalError("UPDATE", {}, sqlite3.OperationalError("database or disk is full"))
+        return look(tx, people, *more)
+
+    monkeypatch.setattr(town.server, "_look", fails_on_odd)
+    town.server.decide(town.clock.advance(minutes=10))
+    assert technical(town) == ["gateway_silent"]
+    assert about(town) == {"eva"}
 
 
 def test_when_the_rules_fail_the_reading_is_kept_and_the_next_tick_looks_again(

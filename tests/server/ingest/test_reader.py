@@ -3,6 +3,7 @@
 import os
 import signal
 from collections.abc import Iterator
+from pathlib import Path
 
 import psutil
 import pytest
@@ -11,6 +12,8 @@ from server.ingest import reader as room
 from server.ingest.early import Section, read_early
 from server.ingest.parcel import Message
 from server.ingest.reader import Reader
+from server.ingest.store import PORTION_BYTES
+from server.ingest.waiting import Heard, Waiting
 from tests.server.conftest import START_NS, spo2
 from tests.waiting import until
 from vitals.wire import Batch, Row, encode, up
@@ -134,6 +137,28 @@ def test_it_ends_with_the_server_however_that_ends(reader: Reader) -> None:
     assert process.is_running()
     os.close(copy)
     process.wait(WAIT_S)
+
+
+@pytest.mark.parametrize("lacking", ["program", "thread"])
+def test_where_none_can_be_begun_all_that_waits_is_stored_all_the_same(
+    reader: Reader, lacking: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """The program is being replaced, or the system is at its end: that is no reason to lose what was heard."""
+
+    def no_thread(_self: object) -> None:
+        raise RuntimeError("can't start new thread")
+
+    if lacking == "program":
+        monkeypatch.setattr(room.sys, "executable", str(tmp_path / "python"))
+    else:
+        monkeypatch.setattr(room.threading.Thread, "start", no_thread)
+    waiting = Waiting(reader)
+    for number in range(4):
+        waiting.put(Heard(number, 1, number, (up("gw-1", "obs"), bytes(PORTION_BYTES))))
+    assert [one.number for one in waiting.gather(0).heard] == [0, 1, 2, 3]
+    monkeypatch.undo()
+    assert reader.read(messages()) is None
+    assert reader._run is None, "it is not tried again at once"
 
 
 def test_stopped_it_reads_nothing_more() -> None:

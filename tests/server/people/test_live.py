@@ -354,17 +354,20 @@ async def test_whoever_asks_while_a_change_is_being_built_is_not_shown_what_was_
     await pump
 
 
-async def test_what_could_not_be_built_for_one_reader_is_built_for_the_next(ward, monkeypatch):
+@pytest.mark.parametrize("part", ["_build", "_counted"])
+async def test_what_could_not_be_built_for_one_reader_is_built_and_told_for_the_next(ward, monkeypatch, part):
     """The database is away for a moment: who asks just then must not take the change with them."""
     ward.hub.worklist("nurse")
-    build = ward.hub._build
-    ward.hear(Level.HIGH)
-    ward.hub.patient_changed("solveig")
-    monkeypatch.setattr(ward.hub, "_build", broken)
-    with pytest.raises(RuntimeError):
-        ward.hub.worklist("nurse")
-    monkeypatch.setattr(ward.hub, "_build", build)
-    assert json.loads(ward.hub.worklist("nurse"))["rows"][0]["priority"] == "high"
+    async with open_screen(ward.hub) as screen:
+        ward.hear(Level.HIGH)
+        ward.hub.patient_changed("solveig")
+        ward.hub.glass("arne")
+        with monkeypatch.context() as away:
+            away.setattr(ward.hub, part, broken)
+            with pytest.raises(RuntimeError):
+                ward.hub.worklist("nurse")
+        assert json.loads(ward.hub.worklist("nurse"))["rows"][0]["priority"] == "high"
+        assert [(await screen.next())[0] for _ in range(4)] == ["row", "patient", "glass", "phone"]
 
 
 async def test_rows_built_while_all_were_thrown_away_are_not_all_there_are(ward, monkeypatch):
@@ -397,7 +400,7 @@ async def test_rows_built_while_all_were_thrown_away_are_not_all_there_are(ward,
     assert len(json.loads(ward.hub.worklist("nurse"))["rows"]) == 2
 
 
-def broken(_asked):
+def broken(*_asked):
     raise RuntimeError("the disk is away")
 
 

@@ -27,7 +27,7 @@ from server.readings.fold import catch_up, fold
 from server.readings.memory import memory_of
 from server.readings.model import EVER_NS, Occurrence, Reading
 from server.readings.sheaf import sheaf
-from server.readings.store import events, file, keep, keep_events, latest, series, stored_already, take_back
+from server.readings.store import events, file, keep, keep_events, latest, series, stored_already, take_back, withdraw
 from tests.server.conftest import START_NS
 from tests.server.samples import seen
 from triage.grid import Need
@@ -284,6 +284,28 @@ def test_who_began_to_read_before_a_fold_reads_the_same_after_it(db: Database) -
         assert chunks.position(tx) == 4
 
 
+def test_who_began_long_ago_leaves_no_gap_and_nothing_stale_in_memory(db: Database) -> None:
+    """What came and was folded since is in no chunk that they see, and in memory no longer."""
+    with db.write() as tx:
+        keep(tx, [reading(1, 1, 91.0), reading(2, 1, 80.0, "odd"), reading(3, 2, 81.0, "odd")], 1)
+    with db.read() as early, db.read() as later:
+        assert chunks.position(early) == 0
+        with db.write() as tx:
+            keep(tx, [reading(4, 9, 99.0)], 2)
+            take_back(tx, "odd", "device of odd", START_NS + 2 * HOUR, ["spo2"], 2)
+        assert chunks.position(later) == 0
+        for number in (5, 6, 7):
+            folding = threading.Thread(target=_files_and_folds, args=(db, number))
+            folding.start()
+            folding.join(20)
+        for tx in (early, later):
+            assert series(tx, "eva", "spo2", *EVER_NS).value == [91, 95, 96, 97, 99]
+            assert series(tx, "odd", "spo2", *EVER_NS).value == [80]
+            assert [latest(tx, [one])[one]["spo2"].value for one in PEOPLE] == [99, 80]
+    with db.read() as tx:
+        assert {one: of["spo2"].value for one, of in latest(tx, PEOPLE).items()} == {"eva": 99, "odd": 80}
+
+
 def test_a_fold_goes_some_people_at_a_time_and_no_further_than_it_is_told(
     db: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -300,6 +322,91 @@ def test_a_fold_goes_some_people_at_a_time_and_no_further_than_it_is_told(
     assert positions == [1, 2, 3], "one person at a time, and what comes meanwhile is for another time"
     assert fold(db) == 1
     assert fold(db) == 0
+
+
+def test_a_fold_that_was_stored_though_its_commit_seemed_to_fail_is_not_done_again(
+    db: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The connection broke when the answer was on its way."""
+    write = db.write
+
+    @contextlib.contextmanager
+    def cut_off() -> Iterator[sa.Connection]:
+        with write() as tx:
+            yield tx
+        raise ConnectionError
+
+    with db.write() as tx:
+        keep(tx, [reading(1, 0, 91.0), reading(2, 1, 92.0)], 1)
+    monkeypatch.setattr(db, "write", cut_off)
+    with pytest.raises(ConnectionError):
+        fold(db)
+    monkeypatch.undo()
+    with db.write() as tx:
+        keep(tx, [reading(3, 2, 93.0)], 2)
+    assert fold(db) == 1
+    assert fold(db) == 0
+    with db.read() as tx:
+        assert series(tx, "eva", "spo2", *EVER_NS).value == [91, 92, 93]
+        assert chunks.stored(tx) == 3
+
+
+def test_of_two_servers_on_one_database_only_one_folds_a_row(
+    db: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The one that stood by has taken over, and the other has yet to notice."""
+    with db.write() as tx:
+        keep(tx, [reading(1, 0, 91.0)], 1)
+    other = opened(tmp_path / "db.sqlite")  # which folds what there is before it begins
+    assert fold(db) == 0
+    with other.write() as tx:
+        keep(tx, [reading(2, 1, 92.0)], 2)
+    with db.write() as tx:
+        keep(tx, [reading(3, 2, 93.0)], 3)
+    plan = folds.planned
+
+    def planned(*given: Any) -> folds.Plan:
+        monkeypatch.undo()
+        assert fold(other) == 1
+        return plan(*given)
+
+    monkeypatch.setattr(folds, "planned", planned)
+    assert fold(db) == 0, "the other one did it meanwhile"
+    assert [fold(db), fold(other)] == [1, 0]
+    for one in (db, other):
+        with one.read() as tx:
+            assert series(tx, "eva", "spo2", *EVER_NS).value == [91, 92, 93]
+            assert (chunks.stored(tx), chunks.position(tx)) == (3, 3)
+    for number in (4, 5):
+        _files_and_folds(other, number)
+        assert fold(db) == 0
+    with db.write() as tx:
+        assert keep(tx, [reading(4, 4, 94.0), reading(5, 5, 95.0), reading(6, 6, 96.0)], 6) == [reading(6, 6, 96.0)]
+    with db.read() as tx:
+        assert latest(tx, ["eva"])["eva"]["spo2"].value == 96
+    other.close()
+
+
+@pytest.mark.parametrize("weeks", [1, 20])
+def test_a_hub_that_says_another_status_with_each_reading_stops_no_fold(tmp_path: Path, weeks: int) -> None:
+    """There are more than a sheaf can number: in what waits, in the weeks that it goes into, and in one week alone."""
+    db, at_once = opened(tmp_path / "db.sqlite"), 22_000
+    mad = [reading(n, n % weeks * 168, 90.0, status=(f"s{n:05}",)) for n in range(3 * at_once)]
+    for start in range(0, len(mad), at_once):
+        with db.write() as tx:
+            keep(tx, mad[start : start + at_once], 1)
+    assert fold(db) == 2 * at_once
+    with db.write() as tx:
+        withdraw(tx, [mad.pop()], 2)
+    db.close()
+    db = opened(tmp_path / "db.sqlite")
+    with db.read() as tx:
+        assert chunks.position(tx) == 4
+        parts = [part for week in chunks.weeks(tx, "eva") for part in chunks.parts(tx, "eva", week)]
+        assert sorted((one for part in parts for one in part.sheaf.readings()), key=lambda one: one.identity) == mad
+        newest = max(mad, key=lambda one: (one.t_ns, one.status))
+        assert latest(tx, ["eva"])["eva"]["spo2"].status == newest.status
+    db.close()
 
 
 def test_of_two_readings_of_one_moment_the_same_is_newest_before_the_fold_and_after_a_restart(tmp_path: Path) -> None:
@@ -352,7 +459,7 @@ def test_events_are_in_the_journal_and_seen_by_the_rules_as_soon_as_they_are_fil
         assert [one.value for one in seen(tx, ["eva"], needs, START_NS + 1)] == [4]
         assert events(tx, "eva", 0, 2**62) == [jam]
         assert [entry.events for entry in journal.read(tx, 0, 9)] == [(jam,)]
-        assert memory_of(tx).shelf.unfolded() == ([], 0), "what has no readings is folded, too"
+        assert memory_of(tx).shelf.unfolded(1) == ([], 0), "what has no readings is folded, too"
 
 
 @pytest.mark.parametrize("stored", [True, False])
@@ -380,6 +487,29 @@ def test_a_transaction_whose_end_nobody_tells_is_as_the_database_has_it(db: Data
     with db.read() as tx:
         assert sorted(series(tx, "eva", "spo2", *EVER_NS).value) == [91, 92, 93, 94]
         assert sorted(one.value for one in seen(tx, ["eva"], needs, START_NS)) == [91, 92, 93, 94]
+
+
+@pytest.mark.parametrize("stored", [True, False])
+def test_what_nobody_knows_to_be_stored_is_shown_as_the_newest_only_if_it_is(db: Database, stored: bool) -> None:
+    with db.write() as tx:
+        keep(tx, [reading(1, 0, 91.0)], 1)
+        shelf = memory_of(tx).shelf
+    with db.read() as tx:
+        assert latest(tx, ["eva"])["eva"]["spo2"].value == 91
+    with contextlib.suppress(ZeroDivisionError), db.write() as tx:
+        sa.event.remove(db.engine, "checkin", shelf.returned)
+        keep(tx, [reading(2, 1, 92.0)], 1)
+        if not stored:
+            raise ZeroDivisionError
+    sa.event.remove(db.engine, "begin", shelf.begun)
+    with db.write() as tx:
+        keep(tx, [reading(3, -2, 93.0)], 1)
+    sa.event.listen(db.engine, "checkin", shelf.returned)
+    with db.write() as tx:
+        keep(tx, [reading(4, -3, 94.0)], 1)
+    with db.read() as tx:
+        assert series(tx, "eva", "spo2", *EVER_NS).value == [94, 93, 91, 92][: 3 + stored]
+        assert latest(tx, ["eva"])["eva"]["spo2"].value == 91 + stored
 
 
 def _files_and_folds(db: Database, number: int) -> None:
