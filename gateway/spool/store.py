@@ -99,11 +99,10 @@ class Spool:
         if kept or bookmarks or orders or packets:
             await self._handed_over(Put(kept, bookmarks or {}, self._loop.create_future(), orders, packets))
 
-    def put_soon(self, packets: raw.Change) -> "asyncio.Future[None]":
+    def put_soon(self, packets: raw.Change) -> None:
         """Write this with the next commit, for whoever cannot wait. Where that fails, it is said in the log."""
         done = self._handed_over(Put((), {}, self._loop.create_future(), (), packets))
         done.add_done_callback(_said)
-        return done
 
     async def take(
         self, after_seq: int, limit: int, up_to: int | None = None, *, urgent: bool | None = None
@@ -133,7 +132,11 @@ class Spool:
         return await self._in_thread(self._file.orders)
 
     async def raw_left(self, device: str) -> tuple[list[raw.Kept], int]:
-        """The device's packets that this version has not tried, and the highest number any packet of it has."""
+        """The device's packets that this version has not tried, and the highest number any packet of it has.
+
+        All that was put before counts, also by whoever was cancelled and does not wait for it any more.
+        """
+        await self._handed_over(Put((), {}, self._loop.create_future()))
         return await self._in_thread(self._file.raw_left, device)
 
     async def room(self) -> Room:
@@ -186,7 +189,7 @@ class Spool:
                 _settle(put.done, refusal)
                 if put.heard and refusal is None:
                     self.on_kept(put.heard)
-            if puts:
+            if any(put.grows for put in puts):
                 self.full = any(errors)
             if any(put.heard for put in puts):
                 self.on_stored()

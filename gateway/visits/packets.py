@@ -4,14 +4,11 @@
 driver's memory does not survive a crash, so what it remembers must still be on disk.
 """
 
-import asyncio
-import contextlib
 from collections.abc import Sequence
 
 from drivers.contract import Rx
 from gateway.spool.raw import Change, Kept, Range
 from gateway.spool.store import Spool
-from vitals.errors import StoreError
 
 MOST_UNTOLD = 256
 """Packets kept of a device that sends and tells nothing."""
@@ -24,15 +21,11 @@ class Bytes:
         self._spool = spool
         self._device = device
         self._last_n = 0
-        self._soon: asyncio.Future[None] | None = None
         self.any_left = True
         """Whether there may be packets that nobody tried yet."""
 
     async def left(self) -> list[Kept]:
         """What is to be fed again: those a driver of another version failed on, or else those nobody tried yet."""
-        if self._soon:
-            with contextlib.suppress(StoreError):
-                await asyncio.shield(self._soon)
         found, last_n = await self._spool.raw_left(self._device)
         self._last_n = max(self._last_n, last_n)
         self.any_left = bool(found)
@@ -47,12 +40,12 @@ class Bytes:
     def keep_soon(self, burst: Sequence[Rx]) -> None:
         """On disk with the next commit, for whoever cannot wait: the session ends. They are left for the next."""
         if burst:
-            self._soon = self._spool.put_soon(Change(self._device, self._numbered(burst)))
+            self._spool.put_soon(Change(self._device, self._numbered(burst)))
             self.any_left = True
 
     def forget_soon(self, change: Change | None) -> None:
         if change:
-            self._soon = self._spool.put_soon(change)
+            self._spool.put_soon(change)
 
     def _numbered(self, burst: Sequence[Rx]) -> list[Kept]:
         kept = [Kept(n, rx) for n, rx in enumerate(burst, self._last_n + 1)]

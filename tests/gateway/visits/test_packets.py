@@ -1,7 +1,7 @@
 """Bytes are on disk before anybody reads them, and what they mean is told once: through crashes and drivers' bugs."""
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from drivers.contract import Out, Rx
 from gateway.links.contract import Connection, Open
 from gateway.spool import raw
+from gateway.spool.rows import Heard
 from gateway.spool.store import Spool
 from gateway.tasks import ended
 from gateway.visits import packets as packets_module
@@ -114,6 +115,30 @@ async def test_the_first_half_of_a_record_is_kept_until_the_second_is_told(tmp_p
     assert await Session("oxi-1", Halves, again, CLOCK).catch_up()
     assert await pulses(again) == [1, 2]
     await again.close()
+
+
+async def test_a_session_that_follows_an_interrupted_one_finds_what_that_was_still_writing(
+    spool: Spool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As when a configuration comes from afar: the spool stays open, and the devices are visited anew at once."""
+    put, telling = spool.put, asyncio.Event()
+
+    async def noticed(heard: Sequence[Heard], *more: Any, **named: Any) -> None:
+        if heard:
+            telling.set()
+        await put(heard, *more, **named)
+
+    monkeypatch.setattr(spool, "put", noticed)
+    connection = InMemory("p1")
+    visit = asyncio.create_task(Session("oxi-1", Scripted, spool, CLOCK).visit(opens(connection)))
+    await telling.wait()
+    connection.arrive("p2")
+    await ended([visit])
+    following = Session("oxi-1", Scripted, spool, CLOCK)
+    assert await following.catch_up()
+    assert await following.visit(opens(InMemory("p3", "p4", "p5")))
+    assert await pulses(spool) == [1, 2, 3, 4, 5], "each once, in the order in which they came"
+    assert await kept(spool) == []
 
 
 async def test_a_device_that_sends_and_tells_nothing_fills_no_disk(
