@@ -118,6 +118,10 @@ class Talk:
         ordered = asyncio.ensure_future(news.wait())
         try:
             await asyncio.wait((receiving, ordered), timeout=patience_s, return_when=asyncio.FIRST_COMPLETED)
+        except asyncio.CancelledError:
+            if receiving.done() and not receiving.exception():  # it is no longer in the inbox
+                self._account.packets.keep_soon(receiving.result())
+            raise
         finally:
             ordered.cancel()
             receiving.cancel()  # without effect where it is done; else what arrives stays in the inbox

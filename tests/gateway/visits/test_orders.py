@@ -25,6 +25,7 @@ from tests.gateway.uplink.broker import Broker, Server
 from tests.gateway.uplink.test_sending import running
 from tests.gateway.visits.scripted import T0_NS, InMemory, Scripted
 from vitals import wire
+from vitals.block import Block
 from vitals.clock import NS, ManualClock
 from vitals.errors import LinkError, StoreError
 from vitals.events import Event
@@ -238,6 +239,33 @@ async def test_an_order_reaches_a_device_that_is_connected_already(hub: Hub) -> 
             stored.clear()
     await ended([visit, running])
     assert await hub.steps() == ["received", "sent", "done"]
+
+
+@pytest.mark.parametrize("steps", range(6))
+async def test_what_arrives_in_the_moment_of_an_end_is_read_by_whoever_comes_next(hub: Hub, steps: int) -> None:
+    """The stack below has confirmed it: the device has forgotten it."""
+    listening = asyncio.Event()
+
+    class Heard(InMemory):
+        async def receive(self) -> list[Rx]:
+            listening.set()
+            return await super().receive()
+
+    connection = Heard("*")
+
+    async def open_it() -> Connection:
+        return connection
+
+    visit = asyncio.create_task(hub.session.visit(open_it))
+    async with asyncio.timeout(10):
+        await listening.wait()
+    connection.arrive("p72")
+    for _ in range(steps):
+        await asyncio.sleep(0)
+    await ended([visit])
+    await Session("disp-1", Obeying, hub.spool, hub.clock, hub.orders).catch_up()
+    rows = [msgspec.json.decode(row.json, type=Row).what for row in await hub.spool.take(0, 10)]
+    assert [what.value for what in rows if isinstance(what, Block)] == [(72.0,)]
 
 
 @pytest.mark.parametrize("again", ["before it is sent", "after it is done", "after a restart"])
