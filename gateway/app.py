@@ -55,7 +55,7 @@ async def run(config: Config, find_driver: Find = find) -> None:
 async def _run_parts(config: Config, spool: Spool, seals: Seals, find_driver: Find, stopped: asyncio.Event) -> None:
     clock = HubClock(config.clock)
     afar = Afar(config, seals, find_driver, clock)
-    orders = await Orders.open(config.name, spool, clock, {}, seals)
+    orders = await Orders.open(config.name, spool, clock, {}, seals, clock.server_ns)
     devices = Devices(spool, orders, clock, find_driver)
 
     def wall_now() -> datetime:

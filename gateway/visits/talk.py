@@ -102,7 +102,7 @@ class Talk:
                 hand = driver.order
             now_ns = self._account.clock.now_ns()
             try:
-                asked = list(hand(as_order(entry, now_ns), now_ns))
+                asked = list(hand(as_order(entry, orders.now_ns()), now_ns))
             except Exception as error:
                 raise await self._kept(error) from error
             for tx in asked:

@@ -389,8 +389,12 @@ async def test_a_spool_of_the_version_before_is_brought_up(tmp_path: Path) -> No
             "CREATE TABLE spool (epoch TEXT NOT NULL); INSERT INTO spool VALUES ('0123456789abcdef');"
             "CREATE TABLE raw (device TEXT, n INTEGER, received_ns INTEGER NOT NULL, pipe TEXT NOT NULL,"
             " data BLOB NOT NULL, tried TEXT, told INTEGER NOT NULL DEFAULT 0, PRIMARY KEY (device, n)) WITHOUT ROWID;"
-            "INSERT INTO raw VALUES ('oxi-1', 1, 5, '2a5f', x'01', NULL, 0); PRAGMA user_version = 1"
+            "INSERT INTO raw VALUES ('oxi-1', 1, 5, '2a5f', x'01', NULL, 0); PRAGMA user_version = 1;"
+            "CREATE TABLE orders (id TEXT PRIMARY KEY, rank INTEGER NOT NULL, step TEXT NOT NULL, sent_ns INTEGER,"
+            " command BLOB NOT NULL) WITHOUT ROWID"
         )
+        order = Command("home-01", "5" * 16, "disp-1", "dispense", T0_NS, T0_NS + 1)
+        db.execute("INSERT INTO orders VALUES (?, 0, 'received', NULL, ?)", (order.order, msgspec.json.encode(order)))
         db.execute("INSERT INTO row VALUES (41, 9, ?)", (msgspec.json.encode(Row(41, "oxi-1", 9, pulse(72))),))
         db.commit()
     spool = await Spool.open(path)
@@ -399,6 +403,9 @@ async def test_a_spool_of_the_version_before_is_brought_up(tmp_path: Path) -> No
     assert spool.boots == [(42, BOOT)], "of which boot the old row is, nobody can say"
     [left], _ = await spool.raw_left("oxi-1")
     assert (left.rx.data, left.rx.mono_ns) == (b"\x01", None)
+    assert await spool.orders() == [Entry(order, boot="")], "of a boot that is over"
+    await spool.put([], orders=[Entry(order, "sent", T0_NS)])
+    assert await spool.orders() == [Entry(order, "sent", T0_NS, "")]
     await spool.close()
 
 
