@@ -141,9 +141,9 @@ class Local:
             silent_s = asyncio.get_running_loop().time() - self._begun_s
         away = silent_s * self._clock.speed > self._config.away_after_s
         if away:
-            if not self.away:
+            began, self.away = not self.away, True  # whatever becomes of the rules
+            if began:
                 await self._begin(silent_s)
-            self.away = True
             await self._look()
         elif self.away:
             await self._end()
@@ -171,7 +171,7 @@ class Local:
             self.outdated = f"the home was watched by the programme of its own file: {error}"
         try:
             return self._sees(made(self._config.programme, self._config.limits))
-        except (ConfigError, OSError) as error:
+        except ConfigError as error:
             log.error("the home cannot be watched here: %s", error)
             self.blind = True
             return None

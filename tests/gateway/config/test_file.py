@@ -134,6 +134,18 @@ def test_check_says_what_is_wrong_on_stderr_and_exits_with_2(
     assert "none.toml cannot be read" in said.err
 
 
+@pytest.mark.parametrize("programme", ["rules = [", "rules = 7"])
+def test_check_says_what_is_wrong_with_the_programme_of_the_home(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], programme: str
+) -> None:
+    (tmp_path / "bad.toml").write_text(programme)
+    (tmp_path / "gateway.toml").write_text(
+        'name = "home-01"\n[uplink]\n[local]\nprogramme = "bad.toml"\ntell = ["say"]\n'
+    )
+    assert main(["check", str(tmp_path / "gateway.toml")]) == 2
+    assert "bad.toml" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(("limits", "code"), [("{ spo2_floor = 88 }", 0), ("{ spo2_flor = 88 }", 2)])
 def test_check_tries_what_is_to_watch_over_the_home(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], limits: str, code: int
