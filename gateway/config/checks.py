@@ -70,9 +70,7 @@ def _local(config: Config, path: Path) -> None:
     local = config.local
     if local is None:
         return
-    if local.away_after_s < 2 * config.heartbeat_s:
-        mend = f"the server is heard with each heartbeat: give it at least {2 * config.heartbeat_s:g}"
-        raise ConfigError(f"{path}: [local] away_after_s = {local.away_after_s:g} is too short", mend)
+    patience(config, str(path))
     if not local.tell and local.listen is None:
         raise ConfigError(f"{path}: [local] tells nobody", "give it `listen` for a page, or `tell` for a voice")
     if isinstance(local.programme, str) and not Path(local.programme).is_file():
@@ -82,6 +80,14 @@ def _local(config: Config, path: Path) -> None:
         local.day()
     except ConfigError as error:
         raise ConfigError(f"{path}: {error.text}", error.mend) from error
+
+
+def patience(config: Config, where: str) -> None:
+    """A server that is heard with each heartbeat must not seem to be away between two; raises ConfigError."""
+    if config.local and config.local.away_after_s < 2 * config.heartbeat_s:
+        text = f"{where}: [local] away_after_s = {config.local.away_after_s:g} is too short for a heartbeat every"
+        mend = f"give it at least {2 * config.heartbeat_s:g}, or let the heart beat more often"
+        raise ConfigError(f"{text} {config.heartbeat_s:g} s", mend)
 
 
 def _device(device: DeviceConfig, radio: RadioConfig, place: str, find_driver: Find) -> None:

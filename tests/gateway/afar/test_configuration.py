@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from gateway.afar import configuration as module
 from gateway.afar.configuration import FILE, Afar
-from gateway.config.model import Config, DeviceConfig, RadioConfig, UplinkConfig
+from gateway.config.model import Config, DeviceConfig, LocalConfig, RadioConfig, UplinkConfig
 from gateway.identity.seals import Seals
 from gateway.spool.rows import Heard
 from gateway.spool.store import Spool
@@ -55,7 +55,7 @@ class Hub:
 
     def __init__(self, folder: Path) -> None:
         self.claimed = Claimed(folder)
-        self.base = Config("home-01", UplinkConfig(), str(folder), devices=(OLD,))
+        self.base = Config("home-01", UplinkConfig(), str(folder), local=LocalConfig({}), devices=(OLD,))
         self.served: list[Config] = []
         self.ended = 0
         self.fails: Callable[[Config], bool] = lambda config: False
@@ -250,6 +250,10 @@ REFUSED: dict[str, tuple[Callable[[Hub], bytes], str]] = {
         "device id 'b/c'",
     ),
     "no heartbeat": (lambda hub: _signed(hub, document(9, Settings(heartbeat_s=0.0))), "heartbeat_s"),
+    "a heartbeat in a century": (lambda hub: _signed(hub, document(9, Settings(heartbeat_s=4e9))), "heartbeat_s"),
+    "a server that would seem to be away": (
+        lambda hub: _signed(hub, document(9, Settings(heartbeat_s=91.0))), "away_after_s = 180 is too short"
+    ),
     "nothing": (lambda hub: b"", "not signed"),
 }  # fmt: skip
 

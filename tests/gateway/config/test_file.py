@@ -78,6 +78,7 @@ def test_a_good_configuration_has_absolute_paths_and_addresses_in_capitals(file:
         ('password_file = "password"', "tls = {claim_port = 0}", "claim_port"),
         ('name = "home-01"', 'name = "home-01"\ndata = "password"', "the data folder"),
         ('name = "home-01"', 'name = "home-01"\nheartbeat_s = 0', "heartbeat_s"),
+        ('name = "home-01"', 'name = "home-01"\nheartbeat_s = inf', "heartbeat_s"),
         ("[radio]", "[radio", "is not TOML"),
         ('"scripted"', '"scripted"\nbaud = 2400', "'oxi-0001' has no serial line, but baud: remove what is for serial"),
         ('"on-serial"', '"on-serial"\nparity = "X"', "parity"),
