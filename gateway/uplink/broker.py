@@ -142,9 +142,11 @@ class Broker:
         return awaited.result() if awaited.done() else None
 
     def check(self) -> None:
-        """Raises LinkError when the connection is lost."""
+        """Raises LinkError when the connection is lost, or paho's thread has died and would never say so."""
         if self._lost.done():
             raise self._lost.result()
+        if self._client._thread is None:
+            raise _lost(LinkError, "the thread that attended to it has ended")
 
     def give_up(self, why: str) -> None:
         """As if the connection were lost."""
