@@ -99,10 +99,15 @@ class Spool:
         if kept or bookmarks or orders or packets:
             await self._handed_over(Put(kept, bookmarks or {}, self._loop.create_future(), orders, packets))
 
-    def put_soon(self, packets: raw.Change) -> None:
+    def put_soon(self, packets: raw.Change, refused: Callable[[], None] = lambda: None) -> None:
         """Write this with the next commit, for whoever cannot wait. Where that fails, it is said in the log."""
-        done = self._handed_over(Put((), {}, self._loop.create_future(), (), packets))
-        done.add_done_callback(_said)
+
+        def said(done: "asyncio.Future[None]") -> None:
+            if not done.cancelled() and (error := done.exception()):
+                log.error("%s", error)
+                refused()
+
+        self._handed_over(Put((), {}, self._loop.create_future(), (), packets)).add_done_callback(said)
 
     async def take(
         self, after_seq: int, limit: int, up_to: int | None = None, *, urgent: bool | None = None
@@ -206,8 +211,3 @@ def _settle(done: "asyncio.Future[None]", error: Exception | None) -> None:
         done.set_result(None)
     else:
         done.set_exception(error)
-
-
-def _said(done: "asyncio.Future[None]") -> None:
-    if not done.cancelled() and (error := done.exception()):
-        log.error("%s", error)
