@@ -156,7 +156,7 @@ def _notes(clock: HubClock, spool: Spool, local: "Local | None") -> tuple[str, .
     status = spool.status
     full = (SPOOL_FULL,) if spool.full else ()
     low = ("the hub's disk is full: make room on it",) if status.low else ()
-    rows = status.shed - spool.shed_before
+    rows = status.shed - spool.before.shed
     shed = (f"the spool was nearly full: {rows} rows of waves were thrown away",) if rows else ()
     blind = ("the home could not be watched here while the server was away",) if local and local.blind else ()
     outdated = (local.outdated,) if local and local.outdated else ()

@@ -44,7 +44,7 @@ class File:
         self._last_seq = number(db, "SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'row'")
         self._queued = number(db, "SELECT count(*) FROM row")
         self._urgent_seq = number(db, f"SELECT coalesce(max(seq), 0) FROM row WHERE rank = {shed.URGENT}")
-        self.boots = boots.prepare(db, self._last_seq + 1)
+        self.boots, self._last_seq = boots.prepare(db, self._last_seq)
 
     def write(self, puts: Sequence[Put], ranges: Ranges) -> tuple[list[StoreError | None], Status]:
         """All in one transaction; where that fails, each put in its own, so that each learns its own fate.

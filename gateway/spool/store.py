@@ -7,7 +7,8 @@ them. `synchronous=FULL` in WAL mode means that a commit which has returned surv
 *The identity of a row* is (epoch, seq). The epoch is drawn when the file is created; seq counts up in it and is never
 used twice, not even after every row was released and the gateway restarted (SQLite's AUTOINCREMENT keeps the highest
 number ever given in a table of its own). A spool that was lost therefore comes back as another epoch, and nobody takes
-a new row for an old one.
+a new row for an old one. One that lost only what it had said was written goes on under other numbers
+(`gateway.spool.boots`).
 
 *A bookmark* says how far a device was read. It is written in the transaction of the rows before it, so it can never
 point past a row that was lost. So is how far an order has come (`gateway.spool.ledger`), and what
@@ -69,7 +70,8 @@ class Spool:
         self._committing: asyncio.Task[None] | None = None
         self._hourly: Counter[tuple[str, int]] = Counter()
         self.status = status
-        self.shed_before = status.shed
+        self.before = status
+        """How it was found."""
         self.epoch = file.epoch
         self.boots = file.boots
         self.full = False
