@@ -138,8 +138,10 @@ def _tls(uplink: UplinkConfig, path: Path) -> None:
 def _data(folder: Path, path: Path) -> None:
     mend = "name a folder this user may write"
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
         raise ConfigError(f"{path}: the data folder {folder} cannot be made ({error.strerror})", mend) from error
     if not os.access(folder, os.W_OK | os.X_OK):
         raise ConfigError(f"{path}: the data folder {folder} cannot be written", mend)
+    if folder.stat().st_mode & (stat.S_IROTH | stat.S_IXOTH):  # what was measured here is nobody else's
+        log.warning("the data folder %s can be read by everyone on this machine: chmod 700 it", folder)

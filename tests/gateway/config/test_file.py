@@ -1,6 +1,7 @@
 """A configuration is either good or answered with one line that says what to do."""
 
 import logging
+import stat
 from pathlib import Path
 
 import pytest
@@ -114,6 +115,17 @@ def test_a_password_that_everyone_can_read_is_warned_of(file: Path, caplog: pyte
     with caplog.at_level(logging.WARNING):
         load(file, find)
     assert "can be read by everyone on this machine: chmod 600 it" in caplog.text
+
+
+def test_what_is_measured_is_the_hubs_alone_and_a_folder_that_everyone_can_read_is_warned_of(
+    file: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    data = Path(load(file, find).data)
+    assert stat.S_IMODE(data.stat().st_mode) == 0o700
+    assert "chmod 700" not in caplog.text
+    data.chmod(0o755)
+    load(file, find)
+    assert f"the data folder {data} can be read by everyone on this machine: chmod 700 it" in caplog.text
 
 
 def test_the_example_configuration_is_good(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
