@@ -3,6 +3,7 @@
 import asyncio
 import os
 import pty
+import time
 import tty
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -363,6 +364,24 @@ async def test_while_bluetooth_devices_change_no_row_that_waits_is_touched_and_b
         assert spool.status.queued == spool.status.last_seq, "no row that was ever stored is gone"
     finally:
         await ended([task])
+
+
+async def test_what_a_device_told_and_nobody_had_visited_it_for_is_read_by_whoever_comes_next(
+    spool: Spool, tmp_path: Path
+) -> None:
+    """Between two visits, or while the clock is not set yet: it was confirmed, and the device has forgotten it."""
+    base = Config("home-01", UplinkConfig(), str(tmp_path), radio=RadioConfig("bumble", f"unix:{tmp_path}/none"),
+                  devices=(DeviceConfig("oxi-1", "scripted", ADDRESS),))  # fmt: skip
+    clock = RunningClock(start_ns=time.time_ns())
+    devices = Devices(spool, await Orders.open("home-01", spool, clock, {}), clock, find)
+    serving = asyncio.create_task(devices.serve(base))
+    async with asyncio.timeout(SOON_S):
+        while devices._radio is None:  # noqa: ASYNC110 - nobody is told
+            await asyncio.sleep(0.01)
+    devices._radio.targets[ADDRESS].told("2a5f", b"p72", T0_NS)
+    await ended([serving])
+    await devices.sessions[0].catch_up()
+    assert await pulses(spool, 1) == [72]
 
 
 @pytest.mark.processes
