@@ -76,6 +76,7 @@ async def _run_parts(config: Config, spool: Spool, seals: Seals, find_driver: Fi
     if home:
         uplink.hear("wishes", home.wished.arrived)
         home.wished.on_change = afar.on_change
+        home.local.limits = lambda: afar.running.limits
     async with asyncio.TaskGroup() as parts:
         tasks = [
             parts.create_task(afar.run(devices.serve), name="configuration"),

@@ -196,6 +196,20 @@ async def test_a_programme_that_cannot_be_used_is_not_taken_for_calm(
     assert "cannot judge" in view.sentences[-1]
 
 
+@pytest.mark.parametrize(
+    ("limits", "told", "outdated"),
+    [({"spo2_floor": 92.0}, True, False), ({}, False, False), ({"spo2_flor": 92.0}, False, True)],
+)
+async def test_limits_from_afar_go_before_those_of_the_file_and_bad_ones_change_nothing(
+    home: Home, limits: dict[str, float], told: bool, outdated: bool
+) -> None:
+    home.local.limits = lambda: limits
+    await home.alone()
+    await home.measures(91, 91, 91)
+    assert ("spo2_floor" in {event.data["rule"] for event in await home.events()}) is told
+    assert (home.local.blind, "spo2_flor" in home.local.outdated) == (False, outdated)
+
+
 async def test_a_bug_in_what_makes_the_rules_is_not_taken_for_a_server_that_is_heard(
     home: Home, monkeypatch: pytest.MonkeyPatch
 ) -> None:
