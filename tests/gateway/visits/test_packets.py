@@ -117,6 +117,14 @@ async def test_the_first_half_of_a_record_is_kept_until_the_second_is_told(tmp_p
     await again.close()
 
 
+async def test_the_second_half_of_a_record_that_comes_while_the_visit_ends_finds_the_first(spool: Spool) -> None:
+    connection = InMemory("(1")
+    connection.close = lambda: _arrives(connection, "1)")  # type: ignore[method-assign]
+    assert await Session("oxi-1", Halves, spool, CLOCK).visit(opens(connection))
+    assert await pulses(spool) == [1]
+    assert await kept(spool) == []
+
+
 async def test_a_session_that_follows_an_interrupted_one_finds_what_that_was_still_writing(
     spool: Spool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
