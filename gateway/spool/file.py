@@ -73,7 +73,7 @@ class File:
             return store_error(error, self._path, low=self._low)
         return None
 
-    def _tried(self, puts: Sequence[Put], ranges: Ranges) -> sqlite3.Error | None:
+    def _tried(self, puts: Sequence[Put], ranges: Ranges) -> Exception | None:
         before = self._last_seq, self._queued, self._urgent_seq, self._shed_rows
         try:
             self._db.execute("BEGIN IMMEDIATE")
@@ -84,7 +84,7 @@ class File:
             for put in puts:
                 self._insert(put)
             self._db.execute("COMMIT")
-        except sqlite3.Error as error:
+        except Exception as error:  # noqa: BLE001 - what no file can hold is one driver's bug, and not its neighbours'
             self._last_seq, self._queued, self._urgent_seq, self._shed_rows = before
             with contextlib.suppress(sqlite3.Error):  # a full disk has rolled back by itself
                 self._db.execute("ROLLBACK")

@@ -433,6 +433,16 @@ async def test_it_remembers_which_rows_are_of_which_boot_for_as_long_as_there_ar
     await last.close()
 
 
+async def test_what_no_file_can_hold_is_refused_alone(spool: Spool) -> None:
+    """A driver's bug: what its neighbours told in the same moment is kept."""
+    odd = Heard("oxi-1", T0_NS, Event(["gap"], T0_NS))  # type: ignore[arg-type]
+    puts = (spool.put([heard(1)]), spool.put([heard(2)], {"oxi-1": "\udcff"}), spool.put([odd]), spool.put([heard(3)]))
+    told = await asyncio.gather(*puts, return_exceptions=True)
+    assert [type(one) for one in told] == [type(None), StoreError, StoreError, type(None)]
+    assert await values(spool) == [1, 3]
+    assert spool.status.queued == 2
+
+
 @pytest.mark.parametrize("boots_between", [0, 1])
 async def test_a_disk_that_lost_what_it_said_was_written_gives_no_number_twice(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, boots_between: int
