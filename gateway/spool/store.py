@@ -187,11 +187,11 @@ class Spool:
             ranges, self._ranges = self._ranges, []
             try:
                 errors, self.status = await self._in_thread(self._file.write, puts, ranges)
-            except Exception as error:  # a bug of ours: whoever waits must not wait for ever
+            except Exception as error:  # a bug of ours: whoever waits, or comes meanwhile, must not wait for ever
+                log.exception("the spool cannot write")
                 for put in puts:
                     _settle(put.done, error)
-                self._committing = None
-                raise
+                continue
             for put, refusal in zip(puts, errors, strict=True):
                 _settle(put.done, refusal)
                 if put.heard and refusal is None:

@@ -9,6 +9,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import threading
 from itertools import pairwise
 from pathlib import Path
 
@@ -431,6 +432,30 @@ async def test_it_remembers_which_rows_are_of_which_boot_for_as_long_as_there_ar
     await last.put([heard(5)])
     assert last.status.last_seq == fourth + 1
     await last.close()
+
+
+async def test_who_comes_while_a_bug_of_ours_shows_does_not_wait_for_ever(
+    spool: Spool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    second: list[asyncio.Task[None]] = []
+    loop, write, waits = asyncio.get_running_loop(), spool._file.write, threading.Event()
+
+    def comes() -> None:
+        second.append(loop.create_task(spool.put([heard(2)])))
+        loop.call_soon(waits.set)
+
+    def fails(*_: object) -> None:
+        monkeypatch.setattr(spool._file, "write", write)
+        loop.call_soon_threadsafe(comes)
+        assert waits.wait(10)  # we are the spool's thread
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(spool._file, "write", fails)
+    with pytest.raises(ZeroDivisionError):
+        await spool.put([heard(1)])
+    async with asyncio.timeout(10):
+        await second[0]
+    assert await values(spool) == [2]
 
 
 async def test_what_no_file_can_hold_is_refused_alone(spool: Spool) -> None:
