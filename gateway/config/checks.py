@@ -112,8 +112,11 @@ def _device(device: DeviceConfig, radio: RadioConfig, place: str, find_driver: F
 
 
 def _unique(devices: tuple[DeviceConfig, ...], key: str, where: str) -> None:
-    for value, count in Counter(getattr(device, key) for device in devices).items():
-        if value is not None and count > 1:
+    values = [value for device in devices if (value := getattr(device, key)) is not None]
+    if key == "port":  # one port has many names: what is on it would be told of two devices by turns
+        values = [os.path.realpath(port) if port.startswith("/dev/") else port for port in values]
+    for value, count in Counter(values).items():
+        if count > 1:
             raise ConfigError(f"{where}: {count} devices have the {key} {value!r}", "give each its own")
 
 

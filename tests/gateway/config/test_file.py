@@ -110,6 +110,18 @@ def test_two_devices_with_one_address_are_refused_however_it_is_spelled(file: Pa
         load(file, find)
 
 
+def test_two_devices_on_one_port_are_refused_however_it_is_named(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    links = {"/dev/serial/by-id/usb-box": "/dev/ttyUSB7"}
+    monkeypatch.setattr("os.path.realpath", lambda port: links.get(port, port))
+    devices = "".join(
+        f'[[devices]]\nid = "{name}"\ndriver = "on-serial"\nport = "{port}"\n'
+        for name, port in (("x", "/dev/ttyUSB7"), ("y", "/dev/serial/by-id/usb-box"))
+    )
+    file.write_text(GOOD + devices)
+    with pytest.raises(ConfigError, match="2 devices have the port '/dev/ttyUSB7'"):
+        load(file, find)
+
+
 def test_a_password_that_everyone_can_read_is_warned_of(file: Path, caplog: pytest.LogCaptureFixture) -> None:
     (file.parent / "password").chmod(0o644)
     with caplog.at_level(logging.WARNING):
