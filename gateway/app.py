@@ -55,7 +55,7 @@ async def run(config: Config, find_driver: Find = find) -> None:
 async def _run_parts(config: Config, spool: Spool, seals: Seals, find_driver: Find, stopped: asyncio.Event) -> None:
     clock = HubClock(config.clock)
     afar = Afar(config, seals, find_driver, clock)
-    orders = await Orders.open(config.name, spool, clock, {}, seals)
+    orders = await Orders.open(config.name, spool, clock, {}, seals, clock.server_ns)
     devices = Devices(spool, orders, clock, find_driver)
 
     def wall_now() -> datetime:
@@ -76,6 +76,7 @@ async def _run_parts(config: Config, spool: Spool, seals: Seals, find_driver: Fi
     if home:
         uplink.hear("wishes", home.wished.arrived)
         home.wished.on_change = afar.on_change
+        home.local.limits = lambda: afar.running.limits
     async with asyncio.TaskGroup() as parts:
         tasks = [
             parts.create_task(afar.run(devices.serve), name="configuration"),
@@ -156,7 +157,7 @@ def _notes(clock: HubClock, spool: Spool, local: "Local | None") -> tuple[str, .
     status = spool.status
     full = (SPOOL_FULL,) if spool.full else ()
     low = ("the hub's disk is full: make room on it",) if status.low else ()
-    rows = status.shed - spool.shed_before
+    rows = status.shed - spool.before.shed
     shed = (f"the spool was nearly full: {rows} rows of waves were thrown away",) if rows else ()
     blind = ("the home could not be watched here while the server was away",) if local and local.blind else ()
     outdated = (local.outdated,) if local and local.outdated else ()

@@ -65,9 +65,11 @@ class Parts:
         wait_s = 0.0 if status.oldest_ns is None else max(0, self._clock.now_ns() - status.oldest_ns) / NS
         yield GaugeMetricFamily("hjemvakt_hub_rows_queued", "Rows the server does not have yet", status.queued)
         yield GaugeMetricFamily("hjemvakt_hub_oldest_wait_seconds", "Age of the oldest of them", wait_s)
-        yield CounterMetricFamily("hjemvakt_hub_rows_stored", "Rows stored since the spool began", status.last_seq)
+        before = self._spool.before
+        stored = status.last_seq - before.last_seq
+        yield CounterMetricFamily("hjemvakt_hub_rows_stored", "Rows stored since the start", stored)
         # A row leaves the spool in these two ways only.
-        acknowledged = status.last_seq - status.queued - status.shed
+        acknowledged = stored - (status.queued - before.queued) - (status.shed - before.shed)
         yield CounterMetricFamily("hjemvakt_hub_rows_acknowledged", "Rows the server has taken over", acknowledged)
         yield CounterMetricFamily("hjemvakt_hub_rows_shed", "Rows of waves thrown away to make room", status.shed)
         yield GaugeMetricFamily("hjemvakt_hub_spool_bytes", "Bytes of the spool in use", room.used)

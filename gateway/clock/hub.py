@@ -60,8 +60,12 @@ class HubClock:
 
     def now_ns(self) -> int:
         own_ns = self._own.now_ns()
-        if own_ns >= SET_SINCE_NS or self._told is None:
-            return own_ns
+        return own_ns if own_ns >= SET_SINCE_NS else self.server_ns() or own_ns
+
+    def server_ns(self) -> int | None:
+        """What the server's clock shows now; None where it has told nothing since the start."""
+        if self._told is None:
+            return None
         return self._told.server_ns + round((self._steady() - self._told.mono_ns) * self.speed)
 
     @property

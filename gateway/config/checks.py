@@ -70,9 +70,7 @@ def _local(config: Config, path: Path) -> None:
     local = config.local
     if local is None:
         return
-    if local.away_after_s < 2 * config.heartbeat_s:
-        mend = f"the server is heard with each heartbeat: give it at least {2 * config.heartbeat_s:g}"
-        raise ConfigError(f"{path}: [local] away_after_s = {local.away_after_s:g} is too short", mend)
+    patience(config, str(path))
     if not local.tell and local.listen is None:
         raise ConfigError(f"{path}: [local] tells nobody", "give it `listen` for a page, or `tell` for a voice")
     if isinstance(local.programme, str) and not Path(local.programme).is_file():
@@ -82,6 +80,14 @@ def _local(config: Config, path: Path) -> None:
         local.day()
     except ConfigError as error:
         raise ConfigError(f"{path}: {error.text}", error.mend) from error
+
+
+def patience(config: Config, where: str) -> None:
+    """A server that is heard with each heartbeat must not seem to be away between two; raises ConfigError."""
+    if config.local and config.local.away_after_s < 2 * config.heartbeat_s:
+        text = f"{where}: [local] away_after_s = {config.local.away_after_s:g} is too short for a heartbeat every"
+        mend = f"give it at least {2 * config.heartbeat_s:g}, or let the heart beat more often"
+        raise ConfigError(f"{text} {config.heartbeat_s:g} s", mend)
 
 
 def _device(device: DeviceConfig, radio: RadioConfig, place: str, find_driver: Find) -> None:
@@ -106,8 +112,11 @@ def _device(device: DeviceConfig, radio: RadioConfig, place: str, find_driver: F
 
 
 def _unique(devices: tuple[DeviceConfig, ...], key: str, where: str) -> None:
-    for value, count in Counter(getattr(device, key) for device in devices).items():
-        if value is not None and count > 1:
+    values = [value for device in devices if (value := getattr(device, key)) is not None]
+    if key == "port":  # one port has many names: what is on it would be told of two devices by turns
+        values = [os.path.realpath(port) if port.startswith("/dev/") else port for port in values]
+    for value, count in Counter(values).items():
+        if count > 1:
             raise ConfigError(f"{where}: {count} devices have the {key} {value!r}", "give each its own")
 
 
@@ -132,8 +141,10 @@ def _tls(uplink: UplinkConfig, path: Path) -> None:
 def _data(folder: Path, path: Path) -> None:
     mend = "name a folder this user may write"
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
         raise ConfigError(f"{path}: the data folder {folder} cannot be made ({error.strerror})", mend) from error
     if not os.access(folder, os.W_OK | os.X_OK):
         raise ConfigError(f"{path}: the data folder {folder} cannot be written", mend)
+    if folder.stat().st_mode & (stat.S_IROTH | stat.S_IXOTH):  # what was measured here is nobody else's
+        log.warning("the data folder %s can be read by everyone on this machine: chmod 700 it", folder)

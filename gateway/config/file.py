@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from drivers.catalogue import find
 from gateway.config import checks
-from gateway.config.model import Config, DeviceConfig, Find, LocalConfig, Positive
+from gateway.config.model import Config, DeviceConfig, Find, Heartbeat, LocalConfig
 from vitals.errors import ConfigError, reason
 from vitals.settings import convert, parse
 from vitals.wire import Settings
@@ -37,8 +37,9 @@ def desired(base: Config, wanted: Settings, where: str, find_driver: Find = find
         tree = [msgspec.to_builtins(device) for device in wanted.devices]
         config = replace(config, devices=_upper(convert(tree, tuple[DeviceConfig, ...], f"{where}: devices")))
     if wanted.heartbeat_s is not None:
-        config = replace(config, heartbeat_s=convert(wanted.heartbeat_s, Positive, f"{where}: heartbeat_s"))
+        config = replace(config, heartbeat_s=convert(wanted.heartbeat_s, Heartbeat, f"{where}: heartbeat_s"))
     checks.devices(config, where, find_driver)
+    checks.patience(config, where)
     return config
 
 

@@ -15,6 +15,8 @@ from vitals.day import Day
 from vitals.errors import ConfigError, reason
 
 Positive = Annotated[float, Meta(gt=0)]
+Heartbeat = Annotated[float, Meta(gt=0, le=3600)]
+"""As often as a server may ask for, at least: MQTT has no number for a message that lasts much longer."""
 Find = Callable[[str], type[Driver]]
 """The driver of that name; raises ConfigError."""
 
@@ -151,7 +153,7 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True):
     name: str
     uplink: UplinkConfig
     data: str = "data"
-    heartbeat_s: Positive = 20.0
+    heartbeat_s: Heartbeat = 20.0
     spool_mb: Annotated[int, Meta(ge=1)] = 256
     clock: RunningClock = RunningClock()
     radio: RadioConfig = RadioConfig()

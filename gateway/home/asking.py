@@ -89,7 +89,14 @@ class Questions:
         return min((t_ns for t_ns in times if t_ns > now_ns), default=None)
 
     async def answer(self, ask: str, text: str) -> Said:
-        """`text` answers the question that was shown under the id `ask`. Returns when it is on disk."""
+        """`text` answers the question that was shown under the id `ask`. Returns when it is on disk.
+
+        Who does not wait so long has answered all the same, and once: what is on its way to the disk cannot be called
+        back.
+        """
+        return await asyncio.shield(self._answered(ask, text))
+
+    async def _answered(self, ask: str, text: str) -> Said:
         async with self._answering:
             channel = ask.partition("@")[0]
             if ask != self._id(channel) or not any(one.channel == channel for one in self._asking):

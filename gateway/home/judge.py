@@ -4,9 +4,9 @@ What it is told comes as a table, from the server or else from `[local]` of the 
 that are this person's own.
 """
 
-import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from gateway.home.recent import Kept
@@ -16,7 +16,8 @@ from triage.plan import Changes, Habits, Past, Wish, findings, plan
 from triage.programme import Programme, checked, limits_for
 from triage.run import Verdicts, run
 from triage.samples import samples_of
-from vitals.settings import convert
+from vitals.errors import ConfigError
+from vitals.settings import convert, parse
 
 PATIENT = "home"
 
@@ -70,7 +71,11 @@ def _kinds(rule: Rule) -> tuple[str, ...]:
 
 
 def made(programme: str | Mapping[str, object], limits: Mapping[str, float]) -> Judge:
-    """Of a programme's file, or of the programme itself as a table; raises ConfigError, OSError."""
-    if isinstance(programme, str):
-        return Judge(tomllib.loads(Path(programme).read_text("utf-8")), limits, programme)
-    return Judge(programme, limits)
+    """Of a programme's file, or of the programme itself as a table; raises ConfigError."""
+    if not isinstance(programme, str):
+        return Judge(programme, limits)
+    try:
+        text = Path(programme).read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{programme} cannot be read ({error})", "name a programme's file") from error
+    return Judge(parse(text, dict[str, Any], programme), limits, programme)

@@ -13,8 +13,8 @@ is told plainly, without anybody to call: `gateway.home.sheet` shows and says bo
 *When the server is back*, it is said, if anything had been, and the telling stops: from then on people watch.
 
 *By what is judged*: the programme that is in force at the server, as it came last (`gateway.afar.wishes`); before any
-came, and where that cannot be used by this hub's rules, the one of `[local]`, and the heartbeat says so. Each row says
-which it was.
+came, and where that cannot be used by this hub's rules, the one of `[local]`, and the heartbeat says so. Before the
+limits of that go those that were set from afar. Each row says which it was.
 
 A rule that cannot be run, or a programme that cannot be used, must not be taken for calm: the page then says that
 nobody watches at all.
@@ -23,7 +23,7 @@ nobody watches at all.
 import asyncio
 import contextlib
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 from zoneinfo import ZoneInfo
 
@@ -92,6 +92,8 @@ class Local:
         self._begun_s = asyncio.get_running_loop().time()
         self.followed: Callable[[], Followed | None] = lambda: None
         """The programme that the server has in force."""
+        self.limits: Callable[[], Mapping[str, float]] = dict
+        """Those that were set from afar, in place of the file's own (`gateway.afar.configuration`)."""
         self.outdated = ""
         """Why the home was watched by another programme than that, when it was watched last."""
         self.away = False
@@ -141,9 +143,9 @@ class Local:
             silent_s = asyncio.get_running_loop().time() - self._begun_s
         away = silent_s * self._clock.speed > self._config.away_after_s
         if away:
-            if not self.away:
+            began, self.away = not self.away, True  # whatever becomes of the rules
+            if began:
                 await self._begin(silent_s)
-            self.away = True
             await self._look()
         elif self.away:
             await self._end()
@@ -169,9 +171,16 @@ class Local:
         except ConfigError as error:
             log.error("the programme in force cannot be used here, the one of [local] is: %s", error)
             self.outdated = f"the home was watched by the programme of its own file: {error}"
+        programme, limits = self._config.programme, self.limits()
         try:
-            return self._sees(made(self._config.programme, self._config.limits))
-        except (ConfigError, OSError) as error:
+            if limits:
+                return self._sees(made(programme, limits))
+        except ConfigError as error:
+            log.error("the limits from afar cannot be used here, those of [local] are: %s", error)
+            self.outdated = f"the home was watched by the limits of its own file: {error}"
+        try:
+            return self._sees(made(programme, self._config.limits))
+        except ConfigError as error:
             log.error("the home cannot be watched here: %s", error)
             self.blind = True
             return None

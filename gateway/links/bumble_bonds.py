@@ -15,6 +15,7 @@ from bumble import hci
 from bumble.keys import JsonKeyStore
 from bumble.pairing import PairingDelegate
 
+from gateway.files import sync
 from gateway.links.contract import Ask
 from vitals.errors import ConfigError
 
@@ -41,6 +42,7 @@ class BondFile(JsonKeyStore):
             file.flush()
             os.fsync(file.fileno())
         draft.replace(self.filename)
+        sync(self.filename.parent)
 
 
 class Person(PairingDelegate):

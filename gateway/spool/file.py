@@ -44,7 +44,7 @@ class File:
         self._last_seq = number(db, "SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'row'")
         self._queued = number(db, "SELECT count(*) FROM row")
         self._urgent_seq = number(db, f"SELECT coalesce(max(seq), 0) FROM row WHERE rank = {shed.URGENT}")
-        self.boots = boots.prepare(db, self._last_seq + 1)
+        self.boots, self._last_seq = boots.prepare(db, self._last_seq)
 
     def write(self, puts: Sequence[Put], ranges: Ranges) -> tuple[list[StoreError | None], Status]:
         """All in one transaction; where that fails, each put in its own, so that each learns its own fate.
@@ -73,7 +73,7 @@ class File:
             return store_error(error, self._path, low=self._low)
         return None
 
-    def _tried(self, puts: Sequence[Put], ranges: Ranges) -> sqlite3.Error | None:
+    def _tried(self, puts: Sequence[Put], ranges: Ranges) -> Exception | None:
         before = self._last_seq, self._queued, self._urgent_seq, self._shed_rows
         try:
             self._db.execute("BEGIN IMMEDIATE")
@@ -84,7 +84,7 @@ class File:
             for put in puts:
                 self._insert(put)
             self._db.execute("COMMIT")
-        except sqlite3.Error as error:
+        except Exception as error:  # noqa: BLE001 - what no file can hold is one driver's bug, and not its neighbours'
             self._last_seq, self._queued, self._urgent_seq, self._shed_rows = before
             with contextlib.suppress(sqlite3.Error):  # a full disk has rolled back by itself
                 self._db.execute("ROLLBACK")

@@ -59,3 +59,8 @@ class Put(NamedTuple):
     done: "asyncio.Future[None]"
     orders: Sequence[ledger.Entry] = ()
     packets: raw.Change | None = None
+
+    @property
+    def grows(self) -> bool:
+        """Whether it needs room."""
+        return bool(self.heard or (self.packets and self.packets.kept))

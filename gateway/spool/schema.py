@@ -104,8 +104,11 @@ def number(db: sqlite3.Connection, query: str) -> int:
     return int(db.execute(query).fetchone()[0])
 
 
-def store_error(error: sqlite3.Error, path: Path, *, low: bool = False) -> StoreError:
+def store_error(error: Exception, path: Path, *, low: bool = False) -> StoreError:
     """What to tell of it. `low`: the disk itself is full."""
+    if not isinstance(error, sqlite3.Error):
+        why = f"{type(error).__name__}: {error}"
+        return StoreError(f"the spool {path} cannot keep what it was given ({why})", "report it with the log")
     match getattr(error, "sqlite_errorname", ""):
         case "SQLITE_FULL" if low:
             return StoreError(f"the disk of the spool {path} is full", "make room on it, or bring the server back")

@@ -7,7 +7,8 @@ them. `synchronous=FULL` in WAL mode means that a commit which has returned surv
 *The identity of a row* is (epoch, seq). The epoch is drawn when the file is created; seq counts up in it and is never
 used twice, not even after every row was released and the gateway restarted (SQLite's AUTOINCREMENT keeps the highest
 number ever given in a table of its own). A spool that was lost therefore comes back as another epoch, and nobody takes
-a new row for an old one.
+a new row for an old one. One that lost only what it had said was written goes on under other numbers
+(`gateway.spool.boots`).
 
 *A bookmark* says how far a device was read. It is written in the transaction of the rows before it, so it can never
 point past a row that was lost. So is how far an order has come (`gateway.spool.ledger`), and what
@@ -69,7 +70,8 @@ class Spool:
         self._committing: asyncio.Task[None] | None = None
         self._hourly: Counter[tuple[str, int]] = Counter()
         self.status = status
-        self.shed_before = status.shed
+        self.before = status
+        """How it was found."""
         self.epoch = file.epoch
         self.boots = file.boots
         self.full = False
@@ -99,11 +101,15 @@ class Spool:
         if kept or bookmarks or orders or packets:
             await self._handed_over(Put(kept, bookmarks or {}, self._loop.create_future(), orders, packets))
 
-    def put_soon(self, packets: raw.Change) -> "asyncio.Future[None]":
+    def put_soon(self, packets: raw.Change, refused: Callable[[], None] = lambda: None) -> None:
         """Write this with the next commit, for whoever cannot wait. Where that fails, it is said in the log."""
-        done = self._handed_over(Put((), {}, self._loop.create_future(), (), packets))
-        done.add_done_callback(_said)
-        return done
+
+        def said(done: "asyncio.Future[None]") -> None:
+            if not done.cancelled() and (error := done.exception()):
+                log.error("%s", error)
+                refused()
+
+        self._handed_over(Put((), {}, self._loop.create_future(), (), packets)).add_done_callback(said)
 
     async def take(
         self, after_seq: int, limit: int, up_to: int | None = None, *, urgent: bool | None = None
@@ -133,7 +139,11 @@ class Spool:
         return await self._in_thread(self._file.orders)
 
     async def raw_left(self, device: str) -> tuple[list[raw.Kept], int]:
-        """The device's packets that this version has not tried, and the highest number any packet of it has."""
+        """The device's packets that this version has not tried, and the highest number any packet of it has.
+
+        All that was put before counts, also by whoever was cancelled and does not wait for it any more.
+        """
+        await self._handed_over(Put((), {}, self._loop.create_future()))
         return await self._in_thread(self._file.raw_left, device)
 
     async def room(self) -> Room:
@@ -177,16 +187,16 @@ class Spool:
             ranges, self._ranges = self._ranges, []
             try:
                 errors, self.status = await self._in_thread(self._file.write, puts, ranges)
-            except Exception as error:  # a bug of ours: whoever waits must not wait for ever
+            except Exception as error:  # a bug of ours: whoever waits, or comes meanwhile, must not wait for ever
+                log.exception("the spool cannot write")
                 for put in puts:
                     _settle(put.done, error)
-                self._committing = None
-                raise
+                continue
             for put, refusal in zip(puts, errors, strict=True):
                 _settle(put.done, refusal)
                 if put.heard and refusal is None:
                     self.on_kept(put.heard)
-            if puts:
+            if any(put.grows for put in puts):
                 self.full = any(errors)
             if any(put.heard for put in puts):
                 self.on_stored()
@@ -203,8 +213,3 @@ def _settle(done: "asyncio.Future[None]", error: Exception | None) -> None:
         done.set_result(None)
     else:
         done.set_exception(error)
-
-
-def _said(done: "asyncio.Future[None]") -> None:
-    if not done.cancelled() and (error := done.exception()):
-        log.error("%s", error)

@@ -73,7 +73,6 @@ class Broker:
         protocol: MQTTProtocolVersion,
         hears: Mapping[str, Callable[[bytes], None]],
         clock: Clock,
-        heard: Callable[[], None],
         seals: Seals,
         secure: Secure | None = None,
     ) -> None:
@@ -84,7 +83,6 @@ class Broker:
         self._secure = secure
         self._loop = asyncio.get_running_loop()
         self._hears = hears
-        self._heard = heard
         self._answer: asyncio.Future[ReasonCode] = self._loop.create_future()
         self._ready: asyncio.Future[None] = self._loop.create_future()
         self._lost: asyncio.Future[LinkError] = self._loop.create_future()
@@ -142,9 +140,11 @@ class Broker:
         return awaited.result() if awaited.done() else None
 
     def check(self) -> None:
-        """Raises LinkError when the connection is lost."""
+        """Raises LinkError when the connection is lost, or paho's thread has died and would never say so."""
         if self._lost.done():
             raise self._lost.result()
+        if self._client._thread is None:
+            raise _lost(LinkError, "the thread that attended to it has ended")
 
     def give_up(self, why: str) -> None:
         """As if the connection were lost."""
@@ -195,8 +195,6 @@ class Broker:
         self._hand_over(_resolve, self._lost, _lost(kind, str(reason)))
 
     def _on_message(self, client: Client, userdata: Any, message: MQTTMessage) -> None:
-        if not message.retain:  # else it may be years old
-            self._hand_over(self._heard)
         if message.topic in self._hears:
             self._hand_over(self._hears[message.topic], bytes(message.payload))
 

@@ -10,9 +10,9 @@ a time: the spool's thread is busy committing. A batch that is sent again says a
 An acknowledgement without the right seal (`gateway.identity.seals`), or of what is not under way, is ignored and
 counted.
 
-*The server is heard* by what it says: it answers each heartbeat, if only with an acknowledgement of no rows. That we
-are connected to a broker says nothing about it, and neither does what a broker has retained. `silent_s` is what
-`gateway.home.local` goes by.
+*The server is heard* by its acknowledgements: it answers each heartbeat with one, if only of no rows. That we are
+connected to a broker says nothing about it, and neither does what somebody without its seal says in its name.
+`silent_s` is what `gateway.home.local` goes by.
 
 *Connecting.* Each attempt has a paho client of its own, so nothing of a dead connection lives on. A broker that says
 no, or does not finish what it began, has enough to do: waits before the next attempt have full jitter and grow, and are
@@ -163,7 +163,7 @@ class Uplink:
         """One connection from start to end; raises LinkError when it ends, ProtocolRefused."""
         self._seals.refresh()
         broker = Broker(
-            self._name, self._config, self._protocol, self._hears, self._clock, self._hear, self._seals, self._secure
+            self._name, self._config, self._protocol, self._hears, self._clock, self._seals, self._secure
         )  # fmt: skip
         try:
             await broker.open()
@@ -246,9 +246,6 @@ class Uplink:
             wire.up(self._name, flight.lane), encoded(flight.rows, self._name, self._spool, self._clock, self._answered)
         )
 
-    def _hear(self) -> None:
-        self._heard_s = asyncio.get_running_loop().time()
-
     def _on_ack(self, payload: bytes) -> None:
         try:
             ack = wire.decode(self._seals.unsealed(self._ack_topic, payload), Ack)
@@ -256,6 +253,7 @@ class Uplink:
             self.ignored_acks += 1
             log.warning("an acknowledgement was ignored: %s", error)
             return
+        self._heard_s = asyncio.get_running_loop().time()
         if self._seals.sealing:
             self._clock.answered(ack.mark, ack.server_ns)
         if self._answered.heard(ack.server_ns, steady_ns()):

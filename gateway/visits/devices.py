@@ -77,6 +77,16 @@ class Devices:
                 await asyncio.Event().wait()
             finally:
                 await ended(tasks)
+                self._keep_unvisited(wired)
+
+    def _keep_unvisited(self, wired: Sequence[Wired]) -> None:
+        """What came between two visits, and what nobody has visited a device for yet, is read by whoever comes next."""
+        if self._radio is None:
+            return
+        told = {target.name: target.inbox for target in self._radio.targets.values()}
+        for device, _, session in wired:
+            if device.id in told:
+                session.account.packets.keep_soon(told[device.id].waiting())
 
     def notes(self) -> Sequence[str]:
         """Troubles in a sentence each."""

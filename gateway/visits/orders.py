@@ -15,6 +15,12 @@ therefore falls between two steps, and what is on disk says what may be done abo
 An order waits for its device, which may be away, and for a sign that somebody is there: what is sent into a silent
 port would be unknown for ever, while what waits may still be done. It does not wait beyond `expires_ns`.
 
+*Nothing is done late.* An order's times are the server's. So it is over when they are by either clock: ours, or the
+server's as it was told since the start, which goes on by the steady clock (`gateway.clock.hub`), whatever becomes of
+ours. It is looked at again when the order is on disk as sent: a disk may take its time. A hub without a battery begins
+with the time at which it was switched off. By that an order from another boot may seem to stand, and so it waits until
+the server has told the time, wherever that can be believed.
+
 A command that was issued AHEAD_S in our future shows a clock of ours that is behind, by which nothing can be said to
 have expired. It is not taken; the server sends it again, and once the clock is right it is in time or it is not.
 
@@ -26,12 +32,12 @@ import asyncio
 import contextlib
 import logging
 from collections import Counter, deque
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from msgspec.structs import replace
 
 from drivers.contract import OUTCOMES, Order
-from gateway.clock.steady import steady_ns
+from gateway.clock.steady import BOOT, steady_ns
 from gateway.identity.seals import Seals
 from gateway.spool.ledger import Entry
 from gateway.spool.rows import Heard
@@ -60,7 +66,8 @@ class Orders:
     """Every order of this gateway that is not over. Make it with `await Orders.open(...)`.
 
     `takes`: the kinds of order that each configured device takes, by device.
-    `refused`: how many commands were no order of the server's to us, by reason.
+    `refused`: how many commands were no order of the server's to us, by reason. `server_ns`: the server's time now,
+    where it has told it since the start.
     """
 
     def __init__(
@@ -71,6 +78,7 @@ class Orders:
         takes: Mapping[str, Sequence[str]],
         seals: Seals,
         waiting: Iterable[Entry],
+        server_ns: Callable[[], int | None] = lambda: None,
     ) -> None:
         self._gateway = gateway
         self._topic = down(gateway, "command")
@@ -78,6 +86,7 @@ class Orders:
         self.refused: Counter[str] = Counter()
         self._spool = spool
         self._clock = clock
+        self._server_ns = server_ns
         self._open = {one.id: one for one in sorted(waiting, key=lambda one: one.command.issued_ns)}
         self._arrived: deque[bytes] = deque()
         self._wake = asyncio.Event()
@@ -85,10 +94,16 @@ class Orders:
 
     @classmethod
     async def open(
-        cls, gateway: str, spool: Spool, clock: Clock, takes: Mapping[str, Sequence[str]], seals: Seals | None = None
+        cls,
+        gateway: str,
+        spool: Spool,
+        clock: Clock,
+        takes: Mapping[str, Sequence[str]],
+        seals: Seals | None = None,
+        server_ns: Callable[[], int | None] = lambda: None,
     ) -> "Orders":
         """With what the spool remembers."""
-        return cls(gateway, spool, clock, takes, seals or Seals(), await spool.orders())
+        return cls(gateway, spool, clock, takes, seals or Seals(), await spool.orders(), server_ns)
 
     def serve(self, takes: Mapping[str, Sequence[str]]) -> None:
         """The devices from now on, and what each takes. No session of before may still run."""
@@ -119,12 +134,16 @@ class Orders:
         """What `run` does when it is woken."""
         while self._arrived:
             await self._take(self._arrived.popleft())
-        now_ns = self._clock.now_ns()
+        now_ns = self.now_ns()
         for entry in list(self._open.values()):
             if _due_ns(entry) <= now_ns:
                 await self._end(entry, "expired" if entry.step == "received" else "unknown")
 
     # What a session asks
+
+    def now_ns(self) -> int:
+        """It is this late, as far as an order's time is concerned."""
+        return max(self._clock.now_ns(), self._server_ns() or 0)
 
     def news(self, device: str) -> asyncio.Event:
         """Set when an order for the device comes; whoever waits for it clears it."""
@@ -132,16 +151,20 @@ class Orders:
 
     def of(self, device: str) -> list[Entry]:
         """The device's open orders, the oldest first: to be sent if `received`, else to be recalled."""
-        return [one for one in self._open.values() if one.command.device == device]
+        return [one for one in self._open.values() if one.command.device == device and not self._held(one)]
+
+    def _held(self, entry: Entry) -> bool:
+        """Whether nobody can say that its time is not over."""
+        return entry.step == "received" and entry.boot != BOOT and self._seals.sealing and self._server_ns() is None
 
     async def sending(self, entry: Entry) -> bool:
         """Store that it is sent. False if it must not be; raises StoreError, and then it must not be either."""
         if self._open.get(entry.id) is not entry or entry.step != "received":
             return False
-        now_ns = self._clock.now_ns()
-        if _due_ns(entry) <= now_ns:
+        if _due_ns(entry) <= self.now_ns():
             await self._end(entry, "expired")
             return False
+        now_ns = self._clock.now_ns()
         sent = replace(entry, step="sent", sent_ns=now_ns)
         self._open[entry.id] = sent  # before anything is awaited: nobody else may send it meanwhile
         try:
@@ -149,6 +172,9 @@ class Orders:
         except StoreError:
             self._open[entry.id] = entry
             raise
+        if entry.command.expires_ns <= self.now_ns():
+            await self._end(sent, "expired")
+            return False
         return True
 
     def ended_by(self, heard: Iterable[Heard]) -> list[Entry]:
@@ -176,15 +202,14 @@ class Orders:
             self.refused[error.reason] += 1
             log.warning("a command was ignored: %s", error)
             return
-        now_ns = self._clock.now_ns()
-        if command.issued_ns - now_ns > AHEAD_S * NS:
+        if command.issued_ns - self.now_ns() > AHEAD_S * NS:
             log.error("a command from the future was not taken: see to the gateway's clock")
             return
         if command.order in self._open or await self._spool.order(command.order) is not None:
             return
         entry = Entry(command)
         try:
-            await self._spool.put([_told(entry, now_ns)], orders=[entry])
+            await self._spool.put([_told(entry, self._clock.now_ns())], orders=[entry])
         except StoreError as error:
             log.error("a command was not taken, the server sends it again: %s", error)
             return
@@ -229,7 +254,7 @@ class Orders:
         """Seconds of the wall until something runs out of time."""
         if not self._open:
             return LOOK_S
-        due_s = (min(map(_due_ns, self._open.values())) - self._clock.now_ns()) / NS / self._clock.speed
+        due_s = (min(map(_due_ns, self._open.values())) - self.now_ns()) / NS / self._clock.speed
         return min(LOOK_S, max(0.1, due_s))
 
 

@@ -2,10 +2,11 @@
 
 *A packet that told nothing yet* (the first half of a record) is forgotten with the packet that completes it: a
 driver's memory does not survive a crash, so what it remembers must still be on disk.
+
+*What the disk refuses* waits in memory and is tried before anything else: the device may have been told that it came.
+Until there is room the device is not visited, and so keeps what it has.
 """
 
-import asyncio
-import contextlib
 from collections.abc import Sequence
 
 from drivers.contract import Rx
@@ -15,6 +16,8 @@ from vitals.errors import StoreError
 
 MOST_UNTOLD = 256
 """Packets kept of a device that sends and tells nothing."""
+MOST_REFUSED = 10_000
+"""Packets that wait for room on the disk; what comes after them is lost."""
 
 
 class Bytes:
@@ -24,35 +27,47 @@ class Bytes:
         self._spool = spool
         self._device = device
         self._last_n = 0
-        self._soon: asyncio.Future[None] | None = None
+        self._refused: list[Rx] = []
         self.any_left = True
         """Whether there may be packets that nobody tried yet."""
 
     async def left(self) -> list[Kept]:
-        """What is to be fed again: those a driver of another version failed on, or else those nobody tried yet."""
-        if self._soon:
-            with contextlib.suppress(StoreError):
-                await asyncio.shield(self._soon)
+        """What is to be fed again: those a driver of another version failed on, or else those nobody tried yet.
+
+        Raises StoreError where there is no room for those that wait for it.
+        """
+        if burst := list(self._refused):
+            await self._spool.put((), packets=Change(self._device, self._numbered(burst)))
+            del self._refused[: len(burst)]
         found, last_n = await self._spool.raw_left(self._device)
         self._last_n = max(self._last_n, last_n)
         self.any_left = bool(found)
         return [one for one in found if one.tried is not None] or found
 
     async def keep(self, burst: Sequence[Rx]) -> list[Kept]:
-        """The packets with their numbers, now on disk; raises StoreError."""
+        """The packets with their numbers, now on disk; raises StoreError, and then they wait for room."""
         kept = self._numbered(burst)
-        await self._spool.put((), packets=Change(self._device, kept))
+        try:
+            await self._spool.put((), packets=Change(self._device, kept))
+        except StoreError:
+            self._wait(burst)
+            raise
         return kept
 
     def keep_soon(self, burst: Sequence[Rx]) -> None:
         """On disk with the next commit, for whoever cannot wait: the session ends. They are left for the next."""
         if burst:
-            self._soon = self._spool.put_soon(Change(self._device, self._numbered(burst)))
+            self._spool.put_soon(Change(self._device, self._numbered(burst)), lambda: self._wait(burst))
             self.any_left = True
 
     def forget_soon(self, change: Change | None) -> None:
         if change:
-            self._soon = self._spool.put_soon(change)
+            self._spool.put_soon(change)
+
+    def _wait(self, burst: Sequence[Rx]) -> None:
+        self._refused.extend(burst)
+        del self._refused[MOST_REFUSED:]
+        self.any_left = True
 
     def _numbered(self, burst: Sequence[Rx]) -> list[Kept]:
         kept = [Kept(n, rx) for n, rx in enumerate(burst, self._last_n + 1)]

@@ -92,8 +92,10 @@ class Session:
             try:
                 await connection.close()
             finally:
-                self.account.packets.keep_soon(connection.waiting())
-        self.account.packets.forget_soon(talk.reading.over())
+                late = connection.waiting()
+                self.account.packets.keep_soon(late)
+        if not late:  # else it may complete what told nothing yet: they are read together
+            self.account.packets.forget_soon(talk.reading.over())
         return True
 
 

@@ -102,7 +102,7 @@ class Talk:
                 hand = driver.order
             now_ns = self._account.clock.now_ns()
             try:
-                asked = list(hand(as_order(entry, now_ns), now_ns))
+                asked = list(hand(as_order(entry, orders.now_ns()), now_ns))
             except Exception as error:
                 raise await self._kept(error) from error
             for tx in asked:
@@ -118,6 +118,10 @@ class Talk:
         ordered = asyncio.ensure_future(news.wait())
         try:
             await asyncio.wait((receiving, ordered), timeout=patience_s, return_when=asyncio.FIRST_COMPLETED)
+        except asyncio.CancelledError:
+            if receiving.done() and not receiving.exception():  # it is no longer in the inbox
+                self._account.packets.keep_soon(receiving.result())
+            raise
         finally:
             ordered.cancel()
             receiving.cancel()  # without effect where it is done; else what arrives stays in the inbox

@@ -67,11 +67,10 @@ class Broker:
         protocol: object,
         hears: Mapping[str, Callable[[bytes], None]],
         clock: Clock,
-        heard: Callable[[], None],
         *more: object,
     ) -> "Link":
         """In the place of `gateway.uplink.broker.Broker`; no gateway here has been claimed, so nothing is sealed."""
-        return Link(self, name, hears, clock, heard)
+        return Link(self, name, hears, clock)
 
     def crash(self) -> None:
         """It dies, with all that it had."""
@@ -154,16 +153,8 @@ class Broker:
 class Link:
     """One connection of one gateway."""
 
-    def __init__(
-        self,
-        broker: Broker,
-        name: str,
-        hears: Mapping[str, Callable[[bytes], None]],
-        clock: Clock,
-        heard: Callable[[], None],
-    ) -> None:
+    def __init__(self, broker: Broker, name: str, hears: Mapping[str, Callable[[bytes], None]], clock: Clock) -> None:
         self._broker = broker
-        self._heard = heard
         self._name = name
         self._hears = hears
         self._clock = clock
@@ -206,7 +197,6 @@ class Link:
                 self._broker.up_from(wire.state(self._name), self._state(online=False))
 
     def hear(self, topic: str, payload: bytes) -> None:
-        self._heard()
         if topic in self._hears:
             self._hears[topic](payload)
 

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import pty
+import time
 import tty
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -17,7 +18,7 @@ from hypothesis import strategies as st
 
 from gateway.afar import configuration as module
 from gateway.afar.configuration import FILE, Afar
-from gateway.config.model import Config, DeviceConfig, RadioConfig, UplinkConfig
+from gateway.config.model import Config, DeviceConfig, LocalConfig, RadioConfig, UplinkConfig
 from gateway.identity.seals import Seals
 from gateway.spool.rows import Heard
 from gateway.spool.store import Spool
@@ -55,7 +56,7 @@ class Hub:
 
     def __init__(self, folder: Path) -> None:
         self.claimed = Claimed(folder)
-        self.base = Config("home-01", UplinkConfig(), str(folder), devices=(OLD,))
+        self.base = Config("home-01", UplinkConfig(), str(folder), local=LocalConfig({}), devices=(OLD,))
         self.served: list[Config] = []
         self.ended = 0
         self.fails: Callable[[Config], bool] = lambda config: False
@@ -250,6 +251,10 @@ REFUSED: dict[str, tuple[Callable[[Hub], bytes], str]] = {
         "device id 'b/c'",
     ),
     "no heartbeat": (lambda hub: _signed(hub, document(9, Settings(heartbeat_s=0.0))), "heartbeat_s"),
+    "a heartbeat in a century": (lambda hub: _signed(hub, document(9, Settings(heartbeat_s=4e9))), "heartbeat_s"),
+    "a server that would seem to be away": (
+        lambda hub: _signed(hub, document(9, Settings(heartbeat_s=91.0))), "away_after_s = 180 is too short"
+    ),
     "nothing": (lambda hub: b"", "not signed"),
 }  # fmt: skip
 
@@ -359,6 +364,24 @@ async def test_while_bluetooth_devices_change_no_row_that_waits_is_touched_and_b
         assert spool.status.queued == spool.status.last_seq, "no row that was ever stored is gone"
     finally:
         await ended([task])
+
+
+async def test_what_a_device_told_and_nobody_had_visited_it_for_is_read_by_whoever_comes_next(
+    spool: Spool, tmp_path: Path
+) -> None:
+    """Between two visits, or while the clock is not set yet: it was confirmed, and the device has forgotten it."""
+    base = Config("home-01", UplinkConfig(), str(tmp_path), radio=RadioConfig("bumble", f"unix:{tmp_path}/none"),
+                  devices=(DeviceConfig("oxi-1", "scripted", ADDRESS),))  # fmt: skip
+    clock = RunningClock(start_ns=time.time_ns())
+    devices = Devices(spool, await Orders.open("home-01", spool, clock, {}), clock, find)
+    serving = asyncio.create_task(devices.serve(base))
+    async with asyncio.timeout(SOON_S):
+        while devices._radio is None:  # noqa: ASYNC110 - nobody is told
+            await asyncio.sleep(0.01)
+    devices._radio.targets[ADDRESS].told("2a5f", b"p72", T0_NS)
+    await ended([serving])
+    await devices.sessions[0].catch_up()
+    assert await pulses(spool, 1) == [72]
 
 
 @pytest.mark.processes

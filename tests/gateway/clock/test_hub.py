@@ -54,6 +54,16 @@ def test_it_is_off_by_half_of_the_round_trip_at_most(up_s: float, down_s: float)
     assert abs(hub.off_s) <= (up_s + down_s) / 2 <= ROUND_S / 2
 
 
+def test_the_servers_time_goes_on_though_our_own_clock_was_set_back() -> None:
+    hub = Hub(NOW_NS)
+    assert hub.clock.server_ns() is None
+    hub.ask(0.1, 0.1)
+    hub.clock._own = ManualClock(NOW_NS - 3600 * NS)
+    hub.wait(60)
+    assert hub.clock.server_ns() == hub.true_ns
+    assert hub.off_s < 0, "what it shows is its own all the same"
+
+
 def test_an_answer_that_took_too_long_tells_no_time() -> None:
     hub = Hub()
     hub.ask(1.5, 1.0)

@@ -1,6 +1,7 @@
 """A configuration is either good or answered with one line that says what to do."""
 
 import logging
+import stat
 from pathlib import Path
 
 import pytest
@@ -78,6 +79,7 @@ def test_a_good_configuration_has_absolute_paths_and_addresses_in_capitals(file:
         ('password_file = "password"', "tls = {claim_port = 0}", "claim_port"),
         ('name = "home-01"', 'name = "home-01"\ndata = "password"', "the data folder"),
         ('name = "home-01"', 'name = "home-01"\nheartbeat_s = 0', "heartbeat_s"),
+        ('name = "home-01"', 'name = "home-01"\nheartbeat_s = inf', "heartbeat_s"),
         ("[radio]", "[radio", "is not TOML"),
         ('"scripted"', '"scripted"\nbaud = 2400', "'oxi-0001' has no serial line, but baud: remove what is for serial"),
         ('"on-serial"', '"on-serial"\nparity = "X"', "parity"),
@@ -108,11 +110,34 @@ def test_two_devices_with_one_address_are_refused_however_it_is_spelled(file: Pa
         load(file, find)
 
 
+def test_two_devices_on_one_port_are_refused_however_it_is_named(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    links = {"/dev/serial/by-id/usb-box": "/dev/ttyUSB7"}
+    monkeypatch.setattr("os.path.realpath", lambda port: links.get(port, port))
+    devices = "".join(
+        f'[[devices]]\nid = "{name}"\ndriver = "on-serial"\nport = "{port}"\n'
+        for name, port in (("x", "/dev/ttyUSB7"), ("y", "/dev/serial/by-id/usb-box"))
+    )
+    file.write_text(GOOD + devices)
+    with pytest.raises(ConfigError, match="2 devices have the port '/dev/ttyUSB7'"):
+        load(file, find)
+
+
 def test_a_password_that_everyone_can_read_is_warned_of(file: Path, caplog: pytest.LogCaptureFixture) -> None:
     (file.parent / "password").chmod(0o644)
     with caplog.at_level(logging.WARNING):
         load(file, find)
     assert "can be read by everyone on this machine: chmod 600 it" in caplog.text
+
+
+def test_what_is_measured_is_the_hubs_alone_and_a_folder_that_everyone_can_read_is_warned_of(
+    file: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    data = Path(load(file, find).data)
+    assert stat.S_IMODE(data.stat().st_mode) == 0o700
+    assert "chmod 700" not in caplog.text
+    data.chmod(0o755)
+    load(file, find)
+    assert f"the data folder {data} can be read by everyone on this machine: chmod 700 it" in caplog.text
 
 
 def test_the_example_configuration_is_good(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -132,6 +157,18 @@ def test_check_says_what_is_wrong_on_stderr_and_exits_with_2(
     assert said.out == ""
     assert said.err.count("\n") == 1
     assert "none.toml cannot be read" in said.err
+
+
+@pytest.mark.parametrize("programme", ["rules = [", "rules = 7"])
+def test_check_says_what_is_wrong_with_the_programme_of_the_home(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], programme: str
+) -> None:
+    (tmp_path / "bad.toml").write_text(programme)
+    (tmp_path / "gateway.toml").write_text(
+        'name = "home-01"\n[uplink]\n[local]\nprogramme = "bad.toml"\ntell = ["say"]\n'
+    )
+    assert main(["check", str(tmp_path / "gateway.toml")]) == 2
+    assert "bad.toml" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(("limits", "code"), [("{ spo2_floor = 88 }", 0), ("{ spo2_flor = 88 }", 2)])

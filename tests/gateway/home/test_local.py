@@ -182,8 +182,11 @@ async def test_when_it_is_back_and_nothing_was_told_nothing_is_said(home: Home) 
     assert home.said == []
 
 
-async def test_a_programme_that_cannot_be_used_is_not_taken_for_calm(spool: Spool, tmp_path: Path) -> None:
-    (tmp_path / "bad.toml").write_text("rules = 7")
+@pytest.mark.parametrize("programme", [b"rules = 7", b"rules = [", b'name = "\xff"'])
+async def test_a_programme_that_cannot_be_used_is_not_taken_for_calm(
+    spool: Spool, tmp_path: Path, programme: bytes
+) -> None:
+    (tmp_path / "bad.toml").write_bytes(programme)
     home = Home(spool, programme=str(tmp_path / "bad.toml"))
     await home.local.open()
     await home.alone()
@@ -191,6 +194,32 @@ async def test_a_programme_that_cannot_be_used_is_not_taken_for_calm(spool: Spoo
     view = home.local.view()
     assert (home.local.blind, view.level) == (True, Level.UNKNOWN)
     assert "cannot judge" in view.sentences[-1]
+
+
+@pytest.mark.parametrize(
+    ("limits", "told", "outdated"),
+    [({"spo2_floor": 92.0}, True, False), ({}, False, False), ({"spo2_flor": 92.0}, False, True)],
+)
+async def test_limits_from_afar_go_before_those_of_the_file_and_bad_ones_change_nothing(
+    home: Home, limits: dict[str, float], told: bool, outdated: bool
+) -> None:
+    home.local.limits = lambda: limits
+    await home.alone()
+    await home.measures(91, 91, 91)
+    assert ("spo2_floor" in {event.data["rule"] for event in await home.events()}) is told
+    assert (home.local.blind, "spo2_flor" in home.local.outdated) == (False, outdated)
+
+
+async def test_a_bug_in_what_makes_the_rules_is_not_taken_for_a_server_that_is_heard(
+    home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Judge, "__init__", lambda *_: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        await home.alone()
+    assert home.local.view().away
+    home.local.blind = True  # as `run` notes it
+    await home.later(15)
+    assert "cannot judge" in home.local.view().sentences[-1]
 
 
 async def test_a_rule_that_fails_ends_neither_the_hub_nor_the_watching(
@@ -254,7 +283,7 @@ def test_a_programme_may_come_as_a_table(tmp_path: Path) -> None:
         ('programme = "copd.toml"\nlisten = "127.0.0.1:8017"', "programme .*copd.toml is not there"),
         (f'programme = "{PROGRAMME}"', "tells nobody: give it `listen`"),
         (f'programme = "{PROGRAMME}"\nlisten = "8017"', "listen = '8017' is no address"),
-        (f'programme = "{PROGRAMME}"\ntell = ["say"]\naway_after_s = 30', "too short: .* at least 40"),
+        (f'programme = "{PROGRAMME}"\ntell = ["say"]\naway_after_s = 30', "too short .* at least 40"),
         (f'programme = "{PROGRAMME}"\ntell = ["say"]\nlanguage = "se"', "language"),
     ],
 )

@@ -3,7 +3,7 @@
 import asyncio
 from datetime import datetime
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 from zoneinfo import ZoneInfo
 
 import msgspec
@@ -20,6 +20,7 @@ from gateway.identity.held import FOLDER
 from gateway.identity.seals import SERVER_KEY, Seals
 from gateway.spool.rows import Heard
 from gateway.spool.store import Spool
+from gateway.tasks import ended
 from tests.gateway.identity.claimed import Claimed as Keys
 from vitals.alarm import Level
 from vitals.answers import QUESTIONS
@@ -215,6 +216,26 @@ async def test_pressing_twice_reloading_and_a_restart_make_no_second_answer(hub:
     await again.home.open()
     assert await again.home.answer(ready.id, "1") == "known"
     assert again.home.sheet().question is None
+    assert await hub.rows() == [("answers-gw-1", "breathlessness", 1.0)]
+
+
+async def test_a_disk_that_takes_longer_than_a_browser_is_heard_makes_no_second_answer(
+    hub: Hub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await hub.wished(asking=ASKS[:1])
+    ready = hub.home.sheet().question
+    assert ready is not None
+    put, writing = hub.spool.put, asyncio.Event()
+
+    async def noticed(*what: Any) -> None:
+        writing.set()
+        await put(*what)
+
+    monkeypatch.setattr(hub.spool, "put", noticed)
+    asked = asyncio.create_task(hub.home.answer(ready.id, "1"))
+    await writing.wait()
+    await ended([asked])  # as `gateway.door` does when its time is over
+    assert await hub.home.answer(ready.id, "1") == "known"
     assert await hub.rows() == [("answers-gw-1", "breathlessness", 1.0)]
 
 

@@ -88,6 +88,34 @@ async def test_everything_it_sends_is_sealed_and_only_a_sealed_acknowledgement_l
     await server.stop()
 
 
+async def test_who_has_no_seal_is_not_the_server_and_a_home_is_watched_here_all_the_same(
+    spool: Spool,
+    lasting_broker: Broker,
+    claimed: Claimed,
+    seals: Seals,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(SealedServer, "_answer", lambda *_: None)
+    server = SealedServer(lasting_broker)
+    server.key = claimed.key
+    await server.start()
+    async with running(spool, lasting_broker, tmp_path, seals=seals) as uplink:
+        await server.until(lambda server: bool(server.healths))
+        for forger in (None, Key(fresh())):
+            server.answers_with = forger
+            server.say("home-01", wire.encode(Ack(spool.epoch, (), T0_NS)))
+        async with asyncio.timeout(10):
+            while uplink.ignored_acks < 2:  # noqa: ASYNC110 - nobody tells of what is ignored
+                await asyncio.sleep(0.01)
+            assert uplink.silent_s() is None
+            server.answers_with = claimed.key
+            server.say("home-01", wire.encode(Ack(spool.epoch, (), T0_NS)))
+            while uplink.silent_s() is None:  # noqa: ASYNC110 - nobody is told
+                await asyncio.sleep(0.01)
+    await server.stop()
+
+
 async def test_a_hub_that_nobody_told_the_time_has_it_from_the_servers_answer_before_it_sends_a_row(
     spool: Spool, lasting_broker: Broker, claimed: Claimed, seals: Seals, tmp_path: Path
 ) -> None:

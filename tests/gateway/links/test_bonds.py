@@ -4,6 +4,7 @@ own; and `hjemvakt pair`, with a person who types."""
 import asyncio
 import contextlib
 import json
+import os
 import stat
 import sys
 from collections.abc import AsyncIterator
@@ -18,7 +19,7 @@ from bumble.pairing import PairingConfig, PairingDelegate
 from gateway.links import ble, bumble_bonds
 from gateway.links.ble import Radio
 from gateway.links.bumble_backend import BumbleClient, BumbleScanner
-from gateway.links.bumble_bonds import BONDS_FILE
+from gateway.links.bumble_bonds import BONDS_FILE, BondFile
 from gateway.links.bumble_host import BumbleHost
 from gateway.links.target import Target
 from gateway.spool.store import Spool
@@ -71,6 +72,22 @@ async def test_a_bond_lasts_over_a_restart_and_is_its_owners_alone(
     assert stat.S_IMODE(bonds.stat().st_mode) == 0o600
     (ours,) = json.loads(bonds.read_text()).values()
     assert list(ours) == [ADDRESS]
+
+
+async def test_a_bond_is_on_disk_with_its_name_when_it_is_said_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A device that believes in a bond that we lost with the power wants a person to make another."""
+    synced: list[tuple[bool, bool]] = []
+    fsync = os.fsync
+
+    def noted(handle: int) -> None:
+        synced.append((stat.S_ISDIR(os.fstat(handle).st_mode), (tmp_path / BONDS_FILE).exists()))
+        fsync(handle)
+
+    monkeypatch.setattr("os.fsync", noted)
+    await BondFile("F0:00:00:00:00:01", str(tmp_path / BONDS_FILE)).save({})
+    assert synced == [(False, False), (True, True)], "the file before it has its name, the folder after"
 
 
 async def test_a_device_that_lost_its_bond_gets_a_new_one(

@@ -4,10 +4,12 @@ import asyncio
 import contextlib
 import math
 import os
+import shutil
 import signal
 import sqlite3
 import subprocess
 import sys
+import threading
 from itertools import pairwise
 from pathlib import Path
 
@@ -389,16 +391,24 @@ async def test_a_spool_of_the_version_before_is_brought_up(tmp_path: Path) -> No
             "CREATE TABLE spool (epoch TEXT NOT NULL); INSERT INTO spool VALUES ('0123456789abcdef');"
             "CREATE TABLE raw (device TEXT, n INTEGER, received_ns INTEGER NOT NULL, pipe TEXT NOT NULL,"
             " data BLOB NOT NULL, tried TEXT, told INTEGER NOT NULL DEFAULT 0, PRIMARY KEY (device, n)) WITHOUT ROWID;"
-            "INSERT INTO raw VALUES ('oxi-1', 1, 5, '2a5f', x'01', NULL, 0); PRAGMA user_version = 1"
+            "INSERT INTO raw VALUES ('oxi-1', 1, 5, '2a5f', x'01', NULL, 0); PRAGMA user_version = 1;"
+            "CREATE TABLE orders (id TEXT PRIMARY KEY, rank INTEGER NOT NULL, step TEXT NOT NULL, sent_ns INTEGER,"
+            " command BLOB NOT NULL) WITHOUT ROWID"
         )
+        order = Command("home-01", "5" * 16, "disp-1", "dispense", T0_NS, T0_NS + 1)
+        db.execute("INSERT INTO orders VALUES (?, 0, 'received', NULL, ?)", (order.order, msgspec.json.encode(order)))
         db.execute("INSERT INTO row VALUES (41, 9, ?)", (msgspec.json.encode(Row(41, "oxi-1", 9, pulse(72))),))
         db.commit()
     spool = await Spool.open(path)
     await spool.put([heard(73)])
     assert (spool.epoch, await values(spool)) == ("0123456789abcdef", [72, 73])
-    assert spool.boots == [(42, BOOT)], "of which boot the old row is, nobody can say"
+    [(from_seq, boot)] = spool.boots
+    assert (from_seq > 41, boot) == (True, BOOT), "of which boot the old row is, nobody can say"
     [left], _ = await spool.raw_left("oxi-1")
     assert (left.rx.data, left.rx.mono_ns) == (b"\x01", None)
+    assert await spool.orders() == [Entry(order, boot="")], "of a boot that is over"
+    await spool.put([], orders=[Entry(order, "sent", T0_NS)])
+    assert await spool.orders() == [Entry(order, "sent", T0_NS, "")]
     await spool.close()
 
 
@@ -412,10 +422,69 @@ async def test_it_remembers_which_rows_are_of_which_boot_for_as_long_as_there_ar
         if boot != "idle":
             await spool.put([heard(number)])
         await spool.close()
-    assert spool.boots == [(1, "first"), (3, "second"), (4, "third")]
     again = await Spool.open(path)
-    again.release([(1, 3)])
+    _, _, third, fourth = [row.seq for row in await again.take(0, 10)]
+    assert again.boots == spool.boots == [(1, "first"), (third, "second"), (fourth, "third")]
+    again.release([(1, third)])
     await again.close()
     last = await Spool.open(path)
-    assert last.boots == [(4, "third")]
+    assert last.boots == [(fourth, "third")]
+    await last.put([heard(5)])
+    assert last.status.last_seq == fourth + 1
     await last.close()
+
+
+async def test_who_comes_while_a_bug_of_ours_shows_does_not_wait_for_ever(
+    spool: Spool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    second: list[asyncio.Task[None]] = []
+    loop, write, waits = asyncio.get_running_loop(), spool._file.write, threading.Event()
+
+    def comes() -> None:
+        second.append(loop.create_task(spool.put([heard(2)])))
+        loop.call_soon(waits.set)
+
+    def fails(*_: object) -> None:
+        monkeypatch.setattr(spool._file, "write", write)
+        loop.call_soon_threadsafe(comes)
+        assert waits.wait(10)  # we are the spool's thread
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(spool._file, "write", fails)
+    with pytest.raises(ZeroDivisionError):
+        await spool.put([heard(1)])
+    async with asyncio.timeout(10):
+        await second[0]
+    assert await values(spool) == [2]
+
+
+async def test_what_no_file_can_hold_is_refused_alone(spool: Spool) -> None:
+    """A driver's bug: what its neighbours told in the same moment is kept."""
+    odd = Heard("oxi-1", T0_NS, Event(["gap"], T0_NS))  # type: ignore[arg-type]
+    puts = (spool.put([heard(1)]), spool.put([heard(2)], {"oxi-1": "\udcff"}), spool.put([odd]), spool.put([heard(3)]))
+    told = await asyncio.gather(*puts, return_exceptions=True)
+    assert [type(one) for one in told] == [type(None), StoreError, StoreError, type(None)]
+    assert await values(spool) == [1, 3]
+    assert spool.status.queued == 2
+
+
+@pytest.mark.parametrize("boots_between", [0, 1])
+async def test_a_disk_that_lost_what_it_said_was_written_gives_no_number_twice(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, boots_between: int
+) -> None:
+    """Else the server, which has the rows that are lost here, would take new ones for those."""
+    path, was = tmp_path / "spool.sqlite", tmp_path / "was.sqlite"
+    for number in range(3):
+        if number == 1:
+            shutil.copy(path, was)
+        monkeypatch.setattr(boots.prepare, "__defaults__", (f"boot {number * boots_between}",))
+        spool = await Spool.open(path)
+        await spool.put([heard(number)])
+        told = {row.seq for row in await spool.take(0, 10)}
+        await spool.close()
+    was.rename(path)
+    monkeypatch.setattr(boots.prepare, "__defaults__", ("after the power cut",))
+    again = await Spool.open(path)
+    await again.put([heard(9)])
+    assert again.status.last_seq not in told
+    await again.close()

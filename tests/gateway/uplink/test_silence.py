@@ -161,6 +161,39 @@ async def test_it_knocks_for_as_long_as_nobody_answers(
     await asyncio.wait([knocking])
 
 
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+async def test_a_thread_that_dies_of_what_a_broker_said_is_noticed(spool: Spool) -> None:
+    came = [asyncio.Event(), asyncio.Event()]
+    coming = iter(came)
+    talks: list[asyncio.Task[object] | None] = []
+
+    async def nonsense(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        talks.append(asyncio.current_task())
+        next(coming, came[-1]).set()
+        with contextlib.suppress(ConnectionError):
+            await reader.read(1_000)
+            writer.write(b"\x20\x03\0\0\0")  # CONNACK
+            subscribe = await reader.read(1_000)
+            writer.write(b"\x90\x06" + subscribe[2:4] + b"\0\1\1\1")  # SUBACK
+            writer.write(b"\x30\x06\0\2\xff\xfe\0!")  # PUBLISH, under a topic that is no text
+            while await reader.read(1_000):
+                pass
+        writer.close()
+        with contextlib.suppress(ConnectionError):
+            await writer.wait_closed()
+
+    async with await asyncio.start_server(nonsense, "127.0.0.1", 0) as broker:
+        uplink = made(spool, broker.sockets[0].getsockname()[1])
+        uplink.beat_every(0.1)
+        running = asyncio.create_task(uplink.run())
+        async with asyncio.timeout(10):
+            for one in came:
+                await one.wait()
+        running.cancel()
+        await asyncio.wait([running])
+        await asyncio.wait([talk for talk in talks if talk], timeout=10)
+
+
 @pytest.mark.usefixtures("quick")
 async def test_a_no_is_an_answer_and_so_is_an_open_door(spool: Spool, tmp_path: Path) -> None:
     async with asyncio.timeout(5):

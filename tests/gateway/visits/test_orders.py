@@ -6,7 +6,7 @@ import json
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import msgspec
 import pytest
@@ -14,17 +14,20 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from drivers.contract import Card, Link, Order, Out, Rx, Serial, Tx
+from gateway.identity.held import FOLDER
 from gateway.identity.seals import Seals
 from gateway.links.contract import Connection
 from gateway.spool.ledger import Entry
 from gateway.spool.store import Spool
 from gateway.tasks import ended
+from gateway.visits import orders as orders_module
 from gateway.visits.orders import AHEAD_S, LEARN_S, MOST_WAITING, Orders
 from gateway.visits.session import Session
 from tests.gateway.uplink.broker import Broker, Server
 from tests.gateway.uplink.test_sending import running
 from tests.gateway.visits.scripted import T0_NS, InMemory, Scripted
 from vitals import wire
+from vitals.block import Block
 from vitals.clock import NS, ManualClock
 from vitals.errors import LinkError, StoreError
 from vitals.events import Event
@@ -128,13 +131,14 @@ class Hub:
         self.clock = ManualClock(T0_NS)
         self.box = Box()
         self.seals = Seals()
+        self.server_ns: int | None = None
         self.spool: Spool
         self.orders: Orders
         self.session: Session
 
     async def start(self) -> None:
         self.spool = await Spool.open(self._path)
-        self.orders = await Orders.open("home-01", self.spool, self.clock, TAKES, self.seals)
+        self.orders = await Orders.open("home-01", self.spool, self.clock, TAKES, self.seals, lambda: self.server_ns)
         self.session = Session("disp-1", Obeying, self.spool, self.clock, self.orders)
 
     async def lose_power(self) -> None:
@@ -238,6 +242,33 @@ async def test_an_order_reaches_a_device_that_is_connected_already(hub: Hub) -> 
             stored.clear()
     await ended([visit, running])
     assert await hub.steps() == ["received", "sent", "done"]
+
+
+@pytest.mark.parametrize("steps", range(6))
+async def test_what_arrives_in_the_moment_of_an_end_is_read_by_whoever_comes_next(hub: Hub, steps: int) -> None:
+    """The stack below has confirmed it: the device has forgotten it."""
+    listening = asyncio.Event()
+
+    class Heard(InMemory):
+        async def receive(self) -> list[Rx]:
+            listening.set()
+            return await super().receive()
+
+    connection = Heard("*")
+
+    async def open_it() -> Connection:
+        return connection
+
+    visit = asyncio.create_task(hub.session.visit(open_it))
+    async with asyncio.timeout(10):
+        await listening.wait()
+    connection.arrive("p72")
+    for _ in range(steps):
+        await asyncio.sleep(0)
+    await ended([visit])
+    await Session("disp-1", Obeying, hub.spool, hub.clock, hub.orders).catch_up()
+    rows = [msgspec.json.decode(row.json, type=Row).what for row in await hub.spool.take(0, 10)]
+    assert [what.value for what in rows if isinstance(what, Block)] == [(72.0,)]
 
 
 @pytest.mark.parametrize("again", ["before it is sent", "after it is done", "after a restart"])
@@ -378,6 +409,57 @@ async def test_an_order_that_expires_in_the_moment_of_sending_is_not_sent(hub: H
     await hub.visit()
     assert hub.box.sent == []
     assert await hub.steps() == ["received", "expired"]
+
+
+async def test_an_order_that_expires_while_the_disk_takes_its_time_is_not_sent(
+    hub: Hub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await hub.told()
+    put = hub.spool.put
+
+    async def slowly(*what: Any, **named: Any) -> None:
+        await put(*what, **named)
+        if "orders" in named:  # it is marked as sent
+            hub.clock.advance(seconds=900)
+
+    monkeypatch.setattr(hub.spool, "put", slowly)
+    await hub.visit()
+    assert hub.box.sent == []
+    assert await hub.steps() == ["received", "sent", "expired"]
+    await hub.lose_power()
+    await hub.visit()
+    assert hub.box.heard.count(f"what of {ID}") == 0, "there is nothing to find out"
+
+
+async def test_an_order_expires_by_the_servers_time_whatever_becomes_of_ours(hub: Hub) -> None:
+    await hub.told()
+    hub.server_ns = T0_NS + 899 * NS
+    await hub.orders.turn()
+    assert await hub.steps() == ["received"]
+    hub.server_ns = T0_NS + 900 * NS  # by our clock nothing has passed: it was set back
+    await hub.visit()
+    assert hub.box.sent == []
+    assert await hub.steps() == ["received", "expired"]
+
+
+@pytest.mark.parametrize(("passed_s", "told"), [(899, ["received", "sent", "done"]), (900, ["received", "expired"])])
+async def test_what_was_ordered_in_another_boot_waits_until_the_server_has_told_the_time(
+    hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, passed_s: int, told: list[str]
+) -> None:
+    """A hub without a battery begins with the time at which it was switched off."""
+    await hub.told()
+    folder = tmp_path / FOLDER
+    folder.mkdir()
+    (folder / "batch.key").write_text("5e" * 32)
+    hub.seals = Seals(tmp_path)
+    monkeypatch.setattr(orders_module, "BOOT", "another")
+    await hub.lose_power()
+    await hub.visit()
+    assert (hub.box.sent, await hub.steps()) == ([], ["received"])
+    hub.server_ns = T0_NS + passed_s * NS
+    await hub.visit()
+    assert await hub.steps() == told
+    assert len(hub.box.acts) == told.count("done")
 
 
 async def test_the_device_learns_how_long_an_order_may_still_be_on_its_way(hub: Hub) -> None:

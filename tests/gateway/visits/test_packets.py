@@ -1,7 +1,7 @@
 """Bytes are on disk before anybody reads them, and what they mean is told once: through crashes and drivers' bugs."""
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from drivers.contract import Out, Rx
 from gateway.links.contract import Connection, Open
 from gateway.spool import raw
+from gateway.spool.rows import Heard, Put, Ranges, Status
 from gateway.spool.store import Spool
 from gateway.tasks import ended
 from gateway.visits import packets as packets_module
@@ -23,7 +24,7 @@ from gateway.visits.talk import Talk
 from tests.gateway.visits.scripted import T0_NS, InMemory, Scripted, pulse
 from vitals.block import Block
 from vitals.clock import ManualClock
-from vitals.errors import LinkError
+from vitals.errors import LinkError, StoreError
 from vitals.events import Fault
 from vitals.wire import Row
 
@@ -114,6 +115,67 @@ async def test_the_first_half_of_a_record_is_kept_until_the_second_is_told(tmp_p
     assert await Session("oxi-1", Halves, again, CLOCK).catch_up()
     assert await pulses(again) == [1, 2]
     await again.close()
+
+
+async def test_the_second_half_of_a_record_that_comes_while_the_visit_ends_finds_the_first(spool: Spool) -> None:
+    connection = InMemory("(1")
+    connection.close = lambda: _arrives(connection, "1)")  # type: ignore[method-assign]
+    assert await Session("oxi-1", Halves, spool, CLOCK).visit(opens(connection))
+    assert await pulses(spool) == [1]
+    assert await kept(spool) == []
+
+
+async def test_a_session_that_follows_an_interrupted_one_finds_what_that_was_still_writing(
+    spool: Spool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As when a configuration comes from afar: the spool stays open, and the devices are visited anew at once."""
+    put, telling = spool.put, asyncio.Event()
+
+    async def noticed(heard: Sequence[Heard], *more: Any, **named: Any) -> None:
+        if heard:
+            telling.set()
+        await put(heard, *more, **named)
+
+    monkeypatch.setattr(spool, "put", noticed)
+    connection = InMemory("p1")
+    visit = asyncio.create_task(Session("oxi-1", Scripted, spool, CLOCK).visit(opens(connection)))
+    await telling.wait()
+    connection.arrive("p2")
+    await ended([visit])
+    following = Session("oxi-1", Scripted, spool, CLOCK)
+    assert await following.catch_up()
+    assert await following.visit(opens(InMemory("p3", "p4", "p5")))
+    assert await pulses(spool) == [1, 2, 3, 4, 5], "each once, in the order in which they came"
+    assert await kept(spool) == []
+
+
+async def test_what_a_full_disk_refuses_waits_in_memory_and_nobody_is_visited_until_it_is_on_disk(
+    spool: Spool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A Bluetooth stack has confirmed it: the device has forgotten it."""
+    write, full = spool._file.write, [True]
+
+    def writes(puts: Sequence[Put], ranges: Ranges) -> tuple[list[StoreError | None], Status]:
+        if full[0] and any(put.grows for put in puts):
+            return [StoreError("the spool is full", "bring the server back")] * len(puts), spool.status
+        return write(puts, ranges)
+
+    monkeypatch.setattr(spool._file, "write", writes)
+    session = Session("oxi-1", Scripted, spool, CLOCK)
+    connection = InMemory("p1")
+    connection.close = lambda: _arrives(connection, "p2")  # type: ignore[method-assign]
+    assert not await session.visit(opens(connection))
+    waiting = InMemory("p3")
+    assert not await session.visit(opens(waiting))
+    assert waiting.sent == [], "it is not connected to"
+    full[0] = False
+    assert await session.visit(opens(waiting))
+    assert await pulses(spool) == [1, 2, 3]
+    assert await kept(spool) == []
+
+
+async def _arrives(connection: InMemory, words: str) -> None:
+    connection.arrive(words)
 
 
 async def test_a_device_that_sends_and_tells_nothing_fills_no_disk(
