@@ -97,6 +97,13 @@ PRUNE_S = 3600.0
 LOOKED_AT = 500
 """So many people in one transaction when everybody is looked at: a twentieth of a second that readings wait."""
 
+CLIMBED_AT = 20
+"""So many alarms climb in one transaction: what they tell goes out, and readings come in, before the next do."""
+
+CLIMB_S = 5.0
+"""So long may the climbing of a turn take, in seconds of the wall: whoever watches the engine must not take thousands
+of alarms at once for a turn that stands still."""
+
 LOG_COPIED_S = 5.0
 """How often the database's log is copied into its file, in seconds of the wall."""
 
@@ -492,10 +499,18 @@ class Server:
     def _climb(self, now_ns: int) -> Iterable[str]:
         with self.db.write() as tx:
             seen = self._bring_forward(tx, now_ns)
-            climbed = climb_due(tx, now_ns)
         seen()
-        self._stuck = climbed.failed
-        return climbed.patients
+        began_s, failed, more = time.monotonic(), dict[int, str](), True
+        while more:
+            with self.db.write() as tx:
+                climbed = climb_due(tx, now_ns, CLIMBED_AT, failed)
+            self._tell(climbed.patients)
+            failed |= climbed.failed
+            more = climbed.more
+            if time.monotonic() - began_s >= CLIMB_S:
+                break
+        self._stuck = self._stuck | failed if more else failed
+        return ()
 
     def _bring_forward(self, tx: sa.Connection, now_ns: int) -> Callable[[], None]:
         """What waits by a clock that was set back; returns what to call once that is committed."""

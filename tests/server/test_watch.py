@@ -7,10 +7,12 @@ from contextlib import AbstractContextManager, contextmanager
 import pytest
 import sqlalchemy as sa
 
+from server.alarms.model import Alarm
 from server.alarms.store import judge
 from server.alarms.table import alarms, all_open
 from server.alarms.timeline import timeline
 from server.app import FOLD_READINGS
+from server.escalation import tick
 from server.notify.phone import messages
 from server.readings.chunks import stored
 from server.watch import Watch
@@ -178,6 +180,47 @@ def test_one_alarm_that_cannot_climb_keeps_no_other_from_climbing(town: Town) ->
     assert "escalation fails (DecodeError)" not in town.server.health().problems
 
 
+def test_what_climbed_first_is_told_whatever_becomes_of_the_thousands_after_it(
+    town: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    two_alarms(town)
+    monkeypatch.setattr("server.app.CLIMBED_AT", 1)
+    turn = tick._turn
+
+    def full(tx: sa.Connection, alarm: Alarm, now_ns: int) -> None:
+        if alarm.patient_id == "eva":
+            raise sa.exc.OperationalError("INSERT", {}, sqlite3.OperationalError("database or disk is full"))
+        turn(tx, alarm, now_ns)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(tick, "_turn", full)
+        town.tick(minutes=6)
+    assert (rung(town, "eva"), rung(town, "odd")) == (1, 2)
+    town.tick(seconds=1)
+    assert (rung(town, "eva"), rung(town, "odd")) == (2, 2)
+
+
+def test_thousands_that_are_due_at_once_make_no_turn_that_never_ends(
+    town: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever watches the engine would start the server anew, and it would begin with all of them again."""
+    two_alarms(town)
+    monkeypatch.setattr("server.app.CLIMBED_AT", 1)
+    monkeypatch.setattr("server.app.CLIMB_S", 0.0)
+    town.tick(minutes=6)
+    assert (rung(town, "eva"), rung(town, "odd")) == (1, 2)
+    town.tick(seconds=1)
+    assert (rung(town, "eva"), rung(town, "odd")) == (2, 2)
+
+
+def two_alarms(town: Town) -> None:
+    """The nurse has been told of both, and is the next on their ladders again: nobody else is there."""
+    spoilt_alarm(town)
+    low(town)
+    town.tick(minutes=6)
+    assert (rung(town, "eva"), rung(town, "odd")) == (1, 1)
+
+
 def spoilt_alarm(town: Town, **columns: object) -> Callable[[], None]:
     """Odd has an alarm whose row cannot be used any more; returns what makes it whole again."""
     now_ns = town.clock.now_ns()
@@ -185,7 +228,8 @@ def spoilt_alarm(town: Town, **columns: object) -> Callable[[], None]:
     with town.server.db.write() as tx:
         judge(tx, "odd", Kind.CLINICAL, [reason], frozenset(), now_ns)
         whole = dict(tx.execute(sa.select(alarms)).mappings().one())
-        tx.execute(alarms.update().values(**columns))
+        if columns:
+            tx.execute(alarms.update().values(**columns))
 
     def mend() -> None:
         with town.server.db.write() as tx:
