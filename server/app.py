@@ -78,6 +78,9 @@ from vitals.errors import ConfigError
 
 log = logging.getLogger(__name__)
 
+TELLING = "watch", "escalation"
+"""The parts without which no alarm is raised, or none climbs."""
+
 MOST_FAILURES = 64
 """So many times may the rules fail in one look before the rest waits for the next: enough to find five in thousands."""
 
@@ -168,6 +171,8 @@ class Server:
         )
         self._heads = Heads(self.db, self.signer, config.heads)
         self._problems: dict[str, str] = {}
+        self._through_s = dict.fromkeys(TELLING, time.monotonic())
+        """When each part got through last, in seconds of the wall."""
         self._stuck: dict[int, str] = {}
         """Alarms that cannot climb, and why."""
         self._again: dict[str, str] = {}
@@ -289,9 +294,13 @@ class Server:
                 raise
         return Health(
             status="degraded" if problems else "ok", problems=problems, broker=self.broker_name, stored=stored,
-            quarantined=quarantined, open_alarms=alarms, tick_age_s=round(self.tick_age_s(), 3),
+            quarantined=quarantined, open_alarms=alarms, tick_age_s=round(self._age_s(), 3),
             outbox_late_s=late_s,
         )  # fmt: skip
+
+    def _age_s(self) -> float:
+        """How long ago the engine turned last, or a part that alarms hang on got through: whichever is longer ago."""
+        return max(self.tick_age_s(), *(time.monotonic() - self._through_s[part] for part in TELLING))
 
     def calls(self) -> bool:
         """Whether an alarm would be raised, climb and get out, as far as the last round tells."""
@@ -535,6 +544,7 @@ class Server:
             self._problems[name] = trouble.report(log, self._problems.get(name), error, f"{name} in this tick")
         else:
             self._problems.pop(name, None)
+            self._through_s[name] = time.monotonic()
 
     def _tell(self, patient_ids: Iterable[str]) -> None:
         for patient_id in patient_ids:

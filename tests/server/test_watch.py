@@ -1,8 +1,10 @@
 """From a reading to an alarm, in one transaction; and nobody is forgotten when the rules themselves fail."""
 
 import sqlite3
+import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from types import SimpleNamespace
 
 import pytest
 import sqlalchemy as sa
@@ -15,6 +17,7 @@ from server.app import FOLD_READINGS
 from server.escalation import tick
 from server.notify.phone import messages
 from server.readings.chunks import stored
+from server.sentry import trouble
 from server.watch import Watch
 from tests.server.conftest import START_NS, Town, spo2
 from vitals.alarm import Kind, Level, Reason
@@ -130,6 +133,27 @@ def test_one_part_that_fails_does_not_keep_the_others_from_their_work(
     town.tick(seconds=20)
     assert town.server.health().problems == ["escalation fails (ZeroDivisionError)", "watch fails (ZeroDivisionError)"]
     assert [one.name for one in town.server.hub.drain()].count("phone") == 1
+
+
+@pytest.mark.parametrize("part", ["decide", "climb"])
+def test_whoever_watches_from_outside_sees_that_a_part_has_not_got_through_for_long(
+    town: Town, monkeypatch: pytest.MonkeyPatch, part: str
+) -> None:
+    """Its thread is stuck, or each of its turns fails: no message is late of alarms that are never raised or climb."""
+    wall_s = [time.monotonic()]
+    monkeypatch.setattr("server.app.time", SimpleNamespace(monotonic=lambda: wall_s[0], thread_time=time.thread_time))
+    town.tick(seconds=1)
+    with monkeypatch.context() as patch:
+        patch.setattr("server.fleet.store.grown_old" if part == "decide" else "server.app.climb_due", _fails)
+        town.tick(seconds=300)
+        wall_s[0] += 300
+        town.tick(seconds=1)
+        assert trouble(town.server.health().model_dump(), 120) == "stuck"
+    town.tick(seconds=1)
+    assert trouble(town.server.health().model_dump(), 120) is None
+    wall_s[0] += 300
+    (town.server.climb if part == "decide" else town.server.decide)(town.clock.now_ns())
+    assert trouble(town.server.health().model_dump(), 120) == "stuck", "the other has stood still"
 
 
 def test_health_counts_without_naming_anybody(town: Town) -> None:
