@@ -2,7 +2,7 @@
 
 import sqlite3
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from types import SimpleNamespace
 
@@ -191,6 +191,30 @@ def test_rules_that_fail_on_everybody_are_not_tried_on_each(town: Town, monkeypa
     monkeypatch.setattr("server.patients.store.ids", lambda _tx: [str(n) for n in range(1000)])
     town.tick(seconds=1)
     assert len(tries) < 150
+
+
+def test_many_the_rules_fail_on_keep_nobody_between_them_from_being_looked_at(
+    town: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A programme's rule that fails, fails on all who are in it; those of another programme are among them by name."""
+    everybody, looked_at = [f"{n:03}" for n in range(200)], set[str]()
+    failing, mended = set(everybody[::2]), False
+
+    def looks(_watch: Watch, _tx: object, people: Collection[str], *_: object) -> set[str]:
+        if not mended and not failing.isdisjoint(people):
+            raise ZeroDivisionError
+        looked_at.update(people)
+        return set()
+
+    monkeypatch.setattr(Watch, "look", looks)
+    monkeypatch.setattr("server.patients.store.ids", lambda _tx: everybody)
+    for _ in range(10):
+        town.tick(seconds=1)
+    assert looked_at == set(everybody[1::2])
+    mended = True
+    town.tick(seconds=1)
+    assert looked_at == set(everybody)
+    assert town.server.health().problems == []
 
 
 def test_one_alarm_that_cannot_climb_keeps_no_other_from_climbing(town: Town) -> None:
