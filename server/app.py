@@ -534,6 +534,7 @@ class Server:
         by_ns, seen = self._setback.look(tx, now_ns)
         if by_ns:
             set_back(tx, by_ns, now_ns)
+            fleet.set_back(tx, now_ns)
         return seen
 
     def _call(self, now_ns: int) -> Iterable[str]:
