@@ -38,13 +38,14 @@ class Climbed(NamedTuple):
 
 def set_back(tx: sa.Connection, by_ns: int, now_ns: int) -> None:
     """Our clock was set back by so much and shows `now_ns`: whatever is still to be due is due so much earlier, though
-    not before now; and so is the end of the quiet after an alarm that was closed."""
+    not before now; and so is the end of the quiet after an alarm that was closed. Nothing is undone any more: how an
+    alarm was before somebody acknowledged it is in moments of the old clock."""
     for alarm in table.all_open(tx):
         if alarm.due_ns is None or alarm.due_ns <= now_ns:
             continue
         due_ns = max(alarm.due_ns - by_ns, now_ns)
         if alarm.state in HELD:
-            table.save(tx, msgspec.structs.replace(alarm, expires_ns=due_ns))
+            table.save(tx, msgspec.structs.replace(alarm, expires_ns=due_ns, before=None))
         else:
             climb = msgspec.structs.replace(alarm.climb, next_step_ns=due_ns)
             table.save(tx, msgspec.structs.replace(alarm, climb=climb))
