@@ -78,6 +78,9 @@ from vitals.errors import ConfigError
 
 log = logging.getLogger(__name__)
 
+TELLING = "watch", "escalation"
+"""The parts without which no alarm is raised, or none climbs."""
+
 MOST_FAILURES = 64
 """So many times may the rules fail in one look before the rest waits for the next: enough to find five in thousands."""
 
@@ -96,6 +99,13 @@ PRUNE_S = 3600.0
 
 LOOKED_AT = 500
 """So many people in one transaction when everybody is looked at: a twentieth of a second that readings wait."""
+
+CLIMBED_AT = 20
+"""So many alarms climb in one transaction: what they tell goes out, and readings come in, before the next do."""
+
+CLIMB_S = 5.0
+"""So long may the climbing of a turn take, in seconds of the wall: whoever watches the engine must not take thousands
+of alarms at once for a turn that stands still."""
 
 LOG_COPIED_S = 5.0
 """How often the database's log is copied into its file, in seconds of the wall."""
@@ -161,10 +171,14 @@ class Server:
         )
         self._heads = Heads(self.db, self.signer, config.heads)
         self._problems: dict[str, str] = {}
+        self._through_s = dict.fromkeys(TELLING, time.monotonic())
+        """When each part got through last, in seconds of the wall."""
         self._stuck: dict[int, str] = {}
         """Alarms that cannot climb, and why."""
         self._again: dict[str, str] = {}
         """On whom the rules failed, and how; the next tick looks at them again."""
+        self._failing_on: set[str] = set()
+        """On whom they failed last when they were looked at alone."""
         self._looked_ns: int | None = None
         self._folded_ns: int | None = None
         self._fold_until = 0
@@ -282,9 +296,13 @@ class Server:
                 raise
         return Health(
             status="degraded" if problems else "ok", problems=problems, broker=self.broker_name, stored=stored,
-            quarantined=quarantined, open_alarms=alarms, tick_age_s=round(self.tick_age_s(), 3),
+            quarantined=quarantined, open_alarms=alarms, tick_age_s=round(self._age_s(), 3),
             outbox_late_s=late_s,
         )  # fmt: skip
+
+    def _age_s(self) -> float:
+        """How long ago the engine turned last, or a part that alarms hang on got through: whichever is longer ago."""
+        return max(self.tick_age_s(), *(time.monotonic() - self._through_s[part] for part in TELLING))
 
     def calls(self) -> bool:
         """Whether an alarm would be raised, climb and get out, as far as the last round tells."""
@@ -379,15 +397,19 @@ class Server:
         """Run the rules for these people; returns those whose alarms changed.
 
         Where they fail, the one they fail on is found by halving: everybody else is looked at all the same, the
-        readings are kept, and whoever is left is looked at again with the next tick.
+        readings are kept, and whoever is left is looked at again with the next tick. On whom they are known to fail
+        comes last and apart: where they are many, such as all of a programme, those between them must have their turn.
         """
         changed: set[str] = set()
-        groups, failures = [people], 0
+        known = self._failing_on.intersection(people)
+        groups: list[Collection[str]] = [one for one in (known, set(people) - known) if one]
+        failures = 0
         while groups:
             group = groups.pop()
             try:
                 with tx.begin_nested():
                     changed |= self._watch.look(tx, group, now_ns, new)
+                self._failing_on.difference_update(group)
             except Exception as error:
                 if troubled(error):
                     raise
@@ -396,6 +418,8 @@ class Server:
                 if len(named) > 1 and failures < MOST_FAILURES:
                     groups += [named[: len(named) // 2], named[len(named) // 2 :]]
                     continue
+                if len(named) == 1:
+                    self._failing_on.update(named)
                 log.exception("the rules failed; what they were to look at is kept and looked at again")
                 self._again |= dict.fromkeys(named, type(error).__name__)
         return changed
@@ -497,16 +521,25 @@ class Server:
     def _climb(self, now_ns: int) -> Iterable[str]:
         with self.db.write() as tx:
             seen = self._bring_forward(tx, now_ns)
-            climbed = climb_due(tx, now_ns)
         seen()
-        self._stuck = climbed.failed
-        return climbed.patients
+        began_s, failed, more = time.monotonic(), dict[int, str](), True
+        while more:
+            with self.db.write() as tx:
+                climbed = climb_due(tx, now_ns, CLIMBED_AT, failed)
+            self._tell(climbed.patients)
+            failed |= climbed.failed
+            more = climbed.more
+            if time.monotonic() - began_s >= CLIMB_S:
+                break
+        self._stuck = self._stuck | failed if more else failed
+        return ()
 
     def _bring_forward(self, tx: sa.Connection, now_ns: int) -> Callable[[], None]:
         """What waits by a clock that was set back; returns what to call once that is committed."""
         by_ns, seen = self._setback.look(tx, now_ns)
         if by_ns:
             set_back(tx, by_ns, now_ns)
+            fleet.set_back(tx, now_ns)
         return seen
 
     def _call(self, now_ns: int) -> Iterable[str]:
@@ -525,6 +558,7 @@ class Server:
             self._problems[name] = trouble.report(log, self._problems.get(name), error, f"{name} in this tick")
         else:
             self._problems.pop(name, None)
+            self._through_s[name] = time.monotonic()
 
     def _tell(self, patient_ids: Iterable[str]) -> None:
         for patient_id in patient_ids:

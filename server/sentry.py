@@ -5,10 +5,10 @@ It shares nothing with the server but the senders' code: no database, no broker,
 with a way out of its own. It reads one file, and keeps nothing: after its own restart it tells once more of what it
 still finds.
 
-What it finds wrong: no answer for `silent_after_s`; an engine whose last round is older than `late_s`; a message about
-an alarm that should have been sent longer ago than that; a database that does not answer. Whoever is told is told once,
-reminded each `repeat_s` while it lasts, and told when it is over. A message that cannot be sent is tried again with
-each look.
+What it finds wrong: no answer for `silent_after_s`; an engine whose last round is older than `late_s`, or rules or
+ladders that have not got through for so long; a message about an alarm that should have been sent longer ago than that;
+a database that does not answer. Whoever is told is told once, reminded each `repeat_s` while it lasts, and told when it
+is over. A message that cannot be sent is tried again with each look.
 """
 
 import hashlib

@@ -90,6 +90,7 @@ class Watch:
     def look(self, tx: sa.Connection, patient_ids: Iterable[str] | None, now_ns: int, new: New) -> set[str]:
         """Run the rules for these patients (None: everybody); returns those whose alarms changed."""
         chosen = None if patient_ids is None else set(patient_ids)
+        self._started_ns = min(self._started_ns, now_ns)  # our clock may have been set back since
         heard = pulses(tx, self._started_ns, chosen)
         heard_since_ns = self._listened(heard, now_ns)
         # A heartbeat that the disk had no room for was not heard: what its gateway has waiting cannot have come either.
@@ -157,7 +158,7 @@ class Watch:
         not_yet = pulse.last_heard_ns is None or pulse.last_heard_ns < self._started_ns
         if not_yet or now_ns - pulse.since_ns > max(self._silent_after_s, SETTLE_S) * NS:
             return None
-        return self._heard_since_ns.get(pulse.id, now_ns)
+        return min(self._heard_since_ns.get(pulse.id, now_ns), now_ns)
 
     def _remember(self, since_ns: dict[str, int | None]) -> None:
         for gateway, ns in since_ns.items():

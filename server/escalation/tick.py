@@ -1,4 +1,7 @@
-"""The clock's turn: everything that is due is loaded, climbed, stored and queued in one transaction.
+"""The clock's turn: whatever is due is loaded, climbed, stored and queued in one transaction.
+
+Of thousands that are due at once some are climbed in each transaction, the worst first: what was queued goes out while
+the rest climb, and readings are taken in between.
 
 Nothing sleeps and nothing is kept in memory between two turns, so a server that was away does on its return what is
 due: each alarm once, the worst first, then the one that has waited longest.
@@ -11,6 +14,7 @@ told too early than an alarm that stands still.
 """
 
 import logging
+from collections.abc import Collection
 from typing import NamedTuple
 
 import msgspec
@@ -25,21 +29,23 @@ log = logging.getLogger(__name__)
 
 
 class Climbed(NamedTuple):
-    """Whose alarms changed, and the numbers of those that could not, with the kind of error."""
+    """Whose alarms changed, and the numbers of those that could not, with the kind of error. `more`: some are left."""
 
     patients: list[str]
     failed: dict[int, str]
+    more: bool
 
 
 def set_back(tx: sa.Connection, by_ns: int, now_ns: int) -> None:
     """Our clock was set back by so much and shows `now_ns`: whatever is still to be due is due so much earlier, though
-    not before now; and so is the end of the quiet after an alarm that was closed."""
+    not before now; and so is the end of the quiet after an alarm that was closed. Nothing is undone any more: how an
+    alarm was before somebody acknowledged it is in moments of the old clock."""
     for alarm in table.all_open(tx):
         if alarm.due_ns is None or alarm.due_ns <= now_ns:
             continue
         due_ns = max(alarm.due_ns - by_ns, now_ns)
         if alarm.state in HELD:
-            table.save(tx, msgspec.structs.replace(alarm, expires_ns=due_ns))
+            table.save(tx, msgspec.structs.replace(alarm, expires_ns=due_ns, before=None))
         else:
             climb = msgspec.structs.replace(alarm.climb, next_step_ns=due_ns)
             table.save(tx, msgspec.structs.replace(alarm, climb=climb))
@@ -47,11 +53,15 @@ def set_back(tx: sa.Connection, by_ns: int, now_ns: int) -> None:
     outbox.set_back(tx, by_ns, now_ns)
 
 
-def climb_due(tx: sa.Connection, now_ns: int) -> Climbed:
-    """Let every due acknowledgement, snooze, hand-over and case expire, and every due ladder climb."""
+def climb_due(tx: sa.Connection, now_ns: int, most: int | None = None, but: Collection[int] = ()) -> Climbed:
+    """Let every due acknowledgement, snooze, hand-over and case expire, and every due ladder climb.
+
+    No more than `most` of them (None: all), and none of the alarms `but`.
+    """
     patients: dict[str, None] = {}
     failed: dict[int, str] = {}
-    for number in table.due(tx, now_ns):
+    due = [number for number in table.due(tx, now_ns) if number not in but]
+    for number in due[:most]:
         try:
             with tx.begin_nested():
                 alarm = table.get(tx, number)
@@ -63,7 +73,7 @@ def climb_due(tx: sa.Connection, now_ns: int) -> Climbed:
                 raise
             log.exception("alarm %d cannot climb; the others do, and the next tick tries it again", number)
             failed[number] = type(error).__name__
-    return Climbed(list(patients), failed)
+    return Climbed(list(patients), failed, most is not None and len(due) > most)
 
 
 def _turn(tx: sa.Connection, alarm: Alarm, now_ns: int) -> None:

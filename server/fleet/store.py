@@ -203,6 +203,13 @@ def health(tx: sa.Connection, told: Health, now_ns: int, sent_ns: int | None) ->
     return {patient_id} if patient_id is not None and notes != list(told.notes) else set()
 
 
+def set_back(tx: sa.Connection, now_ns: int) -> None:
+    """Our clock was set back and shows `now_ns`: silence is counted from now, and not from when it shows again what it
+    showed. Until then nobody would miss a gateway that has fallen silent."""
+    for moment in (gateway_table.c.last_heard_ns, gateway_table.c.known_since_ns):
+        tx.execute(gateway_table.update().where(moment > now_ns).values({moment: now_ns}))
+
+
 def gone(tx: sa.Connection, gateway: str) -> set[str]:
     """Its last will came: shown as offline at once. Returns the patient whose page changes, if any.
 

@@ -26,6 +26,8 @@ from vitals.errors import ConfigError
 LASTS_S = 12 * 3600
 DIGITS = 4
 LEAST = 32
+NO_CODE = -1
+"""The turn of a message that has none, because its person may answer by every code there is: better sent without."""
 
 answer_keys = sa.Table(
     "answer_keys",
@@ -106,17 +108,20 @@ class Keys:
         )
 
     def _free_turn(self, tx: sa.Connection, dedupe: str, staff: str, now_ns: int) -> int:
-        """Two messages that one person may answer now never have the same code."""
+        """Two messages that one person may answer now never have the same code; NO_CODE where none is left."""
         live = sa.select(answer_keys.c.code_hash).where(
             answer_keys.c.staff == staff, answer_keys.c.used_ns.is_(None), answer_keys.c.ends_ns > now_ns
         )
         taken = set(tx.scalars(live))
-        return next(n for n in range(10**DIGITS) if self._code_hash(self._code(dedupe, n), staff) not in taken)
+        turns = range(10**DIGITS) if len(taken) < 10**DIGITS else ()
+        return next((n for n in turns if self._code_hash(self._code(dedupe, n), staff) not in taken), NO_CODE)
 
     def _token(self, dedupe: str) -> str:
         return base64.urlsafe_b64encode(self._mark("link", dedupe)).rstrip(b"=").decode()
 
     def _code(self, dedupe: str, turn: int) -> str:
+        if turn == NO_CODE:
+            return ""
         return f"{int.from_bytes(self._mark('code', f'{turn}/{dedupe}')) % 10**DIGITS:0{DIGITS}}"
 
     def _code_hash(self, code: str, staff: str) -> bytes:

@@ -6,7 +6,7 @@ import pytest
 from server.alarms.table import all_open
 from server.fleet.store import GatewayRow, devices_of, gateways
 from tests.server.conftest import START_NS, Town, acknowledged, spo2
-from vitals.clock import NS
+from vitals.clock import NS, ManualClock
 from vitals.wire import SPOOL_FULL, DeviceHealth, Health, encode, up
 
 
@@ -129,6 +129,45 @@ def test_after_a_long_outage_a_home_has_time_to_send_what_it_has_before_its_devi
         both_beat(town)
         town.tick(minutes=1)
     assert "device_silent" not in alarms(town).get("eva technical", [])
+
+
+@pytest.mark.parametrize("anew", [False, True], ids=["while it runs", "after a start by the wrong clock"])
+def test_a_gateway_that_falls_silent_is_missed_though_our_clock_was_hours_ahead_and_is_set_back(
+    town: Town, anew: bool
+) -> None:
+    town.clock.advance(hours=3)
+    if anew:
+        town.begin_again()
+    both_beat(town)
+    town.tick(seconds=1)
+    set_back(town, hours=3)
+    town.tick(seconds=60)
+    assert alarms(town) == {}
+    town.tick(minutes=4)
+    assert alarms(town)["eva technical"] == ["gateway_silent"]
+
+
+@pytest.mark.parametrize("anew", [False, True], ids=["while it runs", "after a start by the wrong clock"])
+def test_a_device_that_is_silent_is_found_though_our_clock_was_hours_ahead_and_is_set_back(
+    town: Town, anew: bool
+) -> None:
+    town.clock.advance(hours=60)
+    if anew:
+        town.begin_again()
+    both_beat(town)
+    town.tick(minutes=1)
+    set_back(town, hours=20)
+    for _ in range(8):
+        both_beat(town)
+        town.tick(minutes=1)
+    assert alarms(town)["eva technical"] == ["device_silent"]
+
+
+def set_back(town: Town, hours: float) -> None:
+    """Our clock is set right; the next turn sees it."""
+    town.clock = ManualClock(town.clock.now_ns() - round(hours * 3600 * NS))
+    town.server.clock = town.clock
+    town.tick(seconds=1)
 
 
 def test_a_gateway_that_misses_a_heartbeat_now_and_then_does_not_hide_a_silent_device(town: Town) -> None:

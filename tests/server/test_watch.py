@@ -1,19 +1,24 @@
 """From a reading to an alarm, in one transaction; and nobody is forgotten when the rules themselves fail."""
 
 import sqlite3
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Callable, Collection, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import sqlalchemy as sa
 
+from server.alarms.model import Alarm
 from server.alarms.store import judge
 from server.alarms.table import alarms, all_open
 from server.alarms.timeline import timeline
 from server.app import FOLD_READINGS
+from server.escalation import tick
 from server.notify.phone import messages
 from server.readings.chunks import stored
+from server.sentry import trouble
 from server.watch import Watch
 from tests.server.conftest import START_NS, Town, acknowledged, spo2
 from vitals.alarm import Kind, Level, Reason
@@ -179,6 +184,27 @@ def test_one_part_that_fails_does_not_keep_the_others_from_their_work(
     assert [one.name for one in town.server.hub.drain()].count("phone") == 1
 
 
+@pytest.mark.parametrize("part", ["decide", "climb"])
+def test_whoever_watches_from_outside_sees_that_a_part_has_not_got_through_for_long(
+    town: Town, monkeypatch: pytest.MonkeyPatch, part: str
+) -> None:
+    """Its thread is stuck, or each of its turns fails: no message is late of alarms that are never raised or climb."""
+    wall_s = [time.monotonic()]
+    monkeypatch.setattr("server.app.time", SimpleNamespace(monotonic=lambda: wall_s[0], thread_time=time.thread_time))
+    town.tick(seconds=1)
+    with monkeypatch.context() as patch:
+        patch.setattr("server.fleet.store.grown_old" if part == "decide" else "server.app.climb_due", _fails)
+        town.tick(seconds=300)
+        wall_s[0] += 300
+        town.tick(seconds=1)
+        assert trouble(town.server.health().model_dump(), 120) == "stuck"
+    town.tick(seconds=1)
+    assert trouble(town.server.health().model_dump(), 120) is None
+    wall_s[0] += 300
+    (town.server.climb if part == "decide" else town.server.decide)(town.clock.now_ns())
+    assert trouble(town.server.health().model_dump(), 120) == "stuck", "the other has stood still"
+
+
 def test_health_counts_without_naming_anybody(town: Town) -> None:
     low(town)
     town.send(spo2(300, START_NS), first=9)
@@ -216,6 +242,30 @@ def test_rules_that_fail_on_everybody_are_not_tried_on_each(town: Town, monkeypa
     assert len(tries) < 150
 
 
+def test_many_the_rules_fail_on_keep_nobody_between_them_from_being_looked_at(
+    town: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A programme's rule that fails, fails on all who are in it; those of another programme are among them by name."""
+    everybody, looked_at = [f"{n:03}" for n in range(200)], set[str]()
+    failing, mended = set(everybody[::2]), False
+
+    def looks(_watch: Watch, _tx: object, people: Collection[str], *_: object) -> set[str]:
+        if not mended and not failing.isdisjoint(people):
+            raise ZeroDivisionError
+        looked_at.update(people)
+        return set()
+
+    monkeypatch.setattr(Watch, "look", looks)
+    monkeypatch.setattr("server.patients.store.ids", lambda _tx: everybody)
+    for _ in range(10):
+        town.tick(seconds=1)
+    assert looked_at == set(everybody[1::2])
+    mended = True
+    town.tick(seconds=1)
+    assert looked_at == set(everybody)
+    assert town.server.health().problems == []
+
+
 def test_one_alarm_that_cannot_climb_keeps_no_other_from_climbing(town: Town) -> None:
     mend = spoilt_alarm(town, climb=b"{", due_ns=0)
     low(town)
@@ -227,6 +277,47 @@ def test_one_alarm_that_cannot_climb_keeps_no_other_from_climbing(town: Town) ->
     assert "escalation fails (DecodeError)" not in town.server.health().problems
 
 
+def test_what_climbed_first_is_told_whatever_becomes_of_the_thousands_after_it(
+    town: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    two_alarms(town)
+    monkeypatch.setattr("server.app.CLIMBED_AT", 1)
+    turn = tick._turn
+
+    def full(tx: sa.Connection, alarm: Alarm, now_ns: int) -> None:
+        if alarm.patient_id == "eva":
+            raise sa.exc.OperationalError("INSERT", {}, sqlite3.OperationalError("database or disk is full"))
+        turn(tx, alarm, now_ns)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(tick, "_turn", full)
+        town.tick(minutes=6)
+    assert (rung(town, "eva"), rung(town, "odd")) == (1, 2)
+    town.tick(seconds=1)
+    assert (rung(town, "eva"), rung(town, "odd")) == (2, 2)
+
+
+def test_thousands_that_are_due_at_once_make_no_turn_that_never_ends(
+    town: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever watches the engine would start the server anew, and it would begin with all of them again."""
+    two_alarms(town)
+    monkeypatch.setattr("server.app.CLIMBED_AT", 1)
+    monkeypatch.setattr("server.app.CLIMB_S", 0.0)
+    town.tick(minutes=6)
+    assert (rung(town, "eva"), rung(town, "odd")) == (1, 2)
+    town.tick(seconds=1)
+    assert (rung(town, "eva"), rung(town, "odd")) == (2, 2)
+
+
+def two_alarms(town: Town) -> None:
+    """The nurse has been told of both, and is the next on their ladders again: nobody else is there."""
+    spoilt_alarm(town)
+    low(town)
+    town.tick(minutes=6)
+    assert (rung(town, "eva"), rung(town, "odd")) == (1, 1)
+
+
 def spoilt_alarm(town: Town, **columns: object) -> Callable[[], None]:
     """Odd has an alarm whose row cannot be used any more; returns what makes it whole again."""
     now_ns = town.clock.now_ns()
@@ -234,7 +325,8 @@ def spoilt_alarm(town: Town, **columns: object) -> Callable[[], None]:
     with town.server.db.write() as tx:
         judge(tx, "odd", Kind.CLINICAL, [reason], frozenset(), now_ns)
         whole = dict(tx.execute(sa.select(alarms)).mappings().one())
-        tx.execute(alarms.update().values(**columns))
+        if columns:
+            tx.execute(alarms.update().values(**columns))
 
     def mend() -> None:
         with town.server.db.write() as tx:

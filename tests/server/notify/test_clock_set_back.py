@@ -2,8 +2,9 @@
 
 import pytest
 
+from server.alarms import deeds
 from server.alarms import store as alarms
-from server.alarms.model import State
+from server.alarms.model import Refused, State
 from server.escalation.setback import Shown
 from server.notify.sender import SendError
 from tests.server.notify.house import Staffed
@@ -38,6 +39,18 @@ def test_so_does_the_time_of_whoever_has_an_alarm(town: Staffed) -> None:
     assert town.alarm().state is State.ACKNOWLEDGED
     town.later(minutes=1)
     assert town.alarm().state is State.NOTIFIED
+
+
+def test_what_was_acknowledged_by_the_old_clock_cannot_be_undone_into_a_ladder_that_waits_by_it(town: Staffed) -> None:
+    town.red()
+    town.later(seconds=1)
+    town.acts(alarms.acknowledge, "Per Dahl", town.clock.now_ns(), 3600)
+    set_back(town, hours=3)
+    with pytest.raises(Refused, match="too late to undo"):
+        town.acts(deeds.undo, "Per Dahl", town.clock.now_ns())
+    town.acts(alarms.escalate, "Per Dahl", town.clock.now_ns())
+    town.later(seconds=1)
+    assert told(town)[2:] == ["Ingrid Moe"]
 
 
 def test_a_message_that_is_tried_again_is_tried_soon(town: Staffed) -> None:
