@@ -47,6 +47,11 @@ def test_every_link_leads_somewhere(page: Path) -> None:
         assert not anchor or anchor in anchors(there), f"{name or 'the page'} has no heading #{anchor}"
 
 
+def test_the_readme_leads_to_every_page() -> None:
+    linked = {(ROOT / name).resolve() for name, _ in _LINK.findall(prose(ROOT / "README.md"))}
+    assert [page.name for page in PAGES if not linked & {page, page.parent} and page.name != "README.md"] == []
+
+
 @pytest.mark.parametrize("page", PAGES, ids=NAMES)
 def test_every_file_that_is_named_is_there(page: Path) -> None:
     named = set(_FILE.findall(page.read_text(encoding="utf-8"))) - YET_TO_BE_WRITTEN
