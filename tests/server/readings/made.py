@@ -48,12 +48,13 @@ class MadeJournal:
         return len(self.entries)
 
     def standing(self) -> dict[tuple[str, str, int, bytes], Reading]:
-        """What is not withdrawn."""
+        """What is not withdrawn. Of what is twice in one entry, which a server never files, the first."""
         left: dict[tuple[str, str, int, bytes], Reading] = {}
         for entry in self.entries:
             for one in entry.withdrawn:
                 left.pop((one.patient_id, one.channel, one.t_ns, one.identity), None)
-            left |= {(one.patient_id, one.channel, one.t_ns, one.identity): one for one in entry.readings}
+            first_last = reversed(entry.readings)
+            left |= {(one.patient_id, one.channel, one.t_ns, one.identity): one for one in first_last}
         return left
 
     def series(self, patient_id: str, channel: str, from_ns: int, to_ns: int) -> SeriesColumns:
