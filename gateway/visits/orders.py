@@ -229,6 +229,8 @@ class Orders:
         order_id(command.order)
         if command.gateway != self._gateway:
             raise WireError("foreign gateway", f"a command to {command.gateway!r}", "send it under its own topic")
+        if not all(0 <= t_ns < 1 << 63 for t_ns in (command.issued_ns, command.expires_ns)):
+            raise WireError("does not parse", "a command's time is out of range", "count nanoseconds from 1970")
         return command
 
     def _refusal(self, command: Command) -> str:

@@ -505,6 +505,7 @@ async def test_what_can_never_be_done_is_refused_at_once_with_the_reason(
         command(order="000000000000D05E"),
         command(data={"doses": "x" * 5000}),
         command(v=2),
+        command(expires_ns=777).replace(b"777", b"9" * 400),
     ],
 )
 async def test_what_is_no_command_to_us_is_ignored(hub: Hub, payload: bytes) -> None:
