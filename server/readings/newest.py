@@ -93,8 +93,9 @@ class Newest:
             known = {patient: found for patient, found in kept.items() if patient not in lost}
             every = self._made(tx, [one for one in people if one not in known])
             every |= {patient: self._newer(tx, patient, found, grown[patient]) for patient, found in known.items()}
-            with self._lock:
-                self._found |= every
+            if self._shelf.reaches(chunks.position(tx)):  # else some of it may have come since this reader began
+                with self._lock:
+                    self._found |= every
         finally:
             with self._lock:
                 self._making.difference_update(people)

@@ -43,7 +43,7 @@ class Shelf:
         self._lock = threading.RLock()
         self._pending: _Pending | None = None
         self._ended: list[Any] = []
-        self._early: tuple[tuple[int, int], list[Kept]] = (0, 0), []
+        self._early: tuple[tuple[sa.Connection, int, int] | None, list[Kept]] = None, []
         stored = chunks.stored(tx)
         self.sieve = Sieve(expected=stored * 5 // 4)
         if stored > FEW:
@@ -261,25 +261,28 @@ class Shelf:
         return {withdrawn.identity for one in rows for withdrawn in one.filed.withdrawn}
 
     def _before(self, tx: sa.Connection, seq: int, floor: int) -> list[Kept]:
-        """The journal's rows after `seq` up to `floor`, for one who began to look so long ago that they are gone here.
-
-        They are read beside his transaction: some of them may have come, and been folded, since he began. Whoever is
-        not told of these would see a gap before what is in the tail, and what is newest would be remembered without
-        them. He looks at many patients.
+        """The journal's rows after `seq` up to `floor`, for one who began to look so long ago that they are gone here:
+        as many of them as there were then. He looks at many patients.
         """
         span, rows = self._early
-        if span != (seq, floor):
-            with tx.engine.connect() as now, now.begin():
-                rows = [Kept(one) for one in journal.filed(now, seq) if one.seq <= floor]
-            self._early = (seq, floor), rows
+        if span != (tx, seq, floor):
+            rows = [Kept(one) for one in journal.filed(tx, seq) if one.seq <= floor]
+            self._early = (tx, seq, floor), rows
         return rows
+
+    def reaches(self, seq: int) -> bool:
+        """Whether all that came after that row of the journal is here: what is told of it may be remembered."""
+        return seq >= self._tail.floor
 
     def since(self, tx: sa.Connection, patient_id: str, seq: int) -> View:
         """What has come of one patient since that row of the journal: the chunks' position in this transaction."""
         with self._lock:
             floor, view = self._tail.floor, self._tail.of(patient_id, seq)
         if seq < floor:
-            view = also(view, patient_id, self._before(tx, seq, floor))
+            rows = self._before(tx, seq, floor)
+            if not rows or rows[-1].seq < floor:  # what is here came after a gap that he cannot see
+                view = View(patient_id, seq, [], {})
+            view = also(view, patient_id, rows)
         pending = self.pending_rows(tx)
         return also(view, patient_id, pending) if pending else view
 
