@@ -98,7 +98,11 @@ PRUNE_S = 3600.0
 """How often it is looked what nobody needs any more, in the clock's seconds."""
 
 LOOKED_AT = 500
-"""So many people in one transaction when everybody is looked at: a twentieth of a second that readings wait."""
+"""So many people in one transaction when everybody is looked at: a twentieth of a second that readings wait..."""
+
+RAISED_AT = 50
+"""...and so many where alarms changed of a tenth of those before them: an alarm that is raised takes a hundred times as
+long as a look, and when a whole network is away they are all raised at once."""
 
 CLIMBED_AT = 20
 """So many alarms climb in one transaction: what they tell goes out, and readings come in, before the next do."""
@@ -433,12 +437,15 @@ class Server:
             people = sorted(patients.ids(tx) if everybody else again.keys() | changed)
             looked(tx, now_ns, last_seq(tx), None if everybody else dict.fromkeys(people, 0))
         self._tell(changed)
-        for start in range(0, len(people), LOOKED_AT):
+        done, most = 0, LOOKED_AT
+        while done < len(people):
             began_s = time.thread_time()
             with self.db.write() as tx:  # between two of them readings are taken in
-                changed = self._look(tx, people[start : start + LOOKED_AT], now_ns, {})
+                changed = self._look(tx, people[done : done + most], now_ns, {})
             self._tell(changed)  # now: should the next one fail, nobody ever would
-            if start + LOOKED_AT < len(people) and not self._rested(began_s):
+            done += most
+            most = RAISED_AT if len(changed) * 10 > most else LOOKED_AT
+            if done < len(people) and not self._rested(began_s):
                 return ()
         self._looked_ns = now_ns if everybody else looked_ns
         return ()

@@ -13,7 +13,7 @@ from server.access.routes import needs_code, unreadable
 from server.access.vault import Unreadable
 from server.alarms.api import Conflict
 from server.alarms.model import Refused
-from server.api import Answered
+from server.api import Answered, Text
 from server.corrections import store as corrections
 from server.db import troubled
 from server.first import Overtaken
@@ -62,7 +62,9 @@ async def _not_stored(_request: Request, error: Exception) -> Response:
 async def _conflict(_request: Request, error: Exception) -> Response:
     assert isinstance(error, Refused)
     t_ms = None if error.at_ns is None else error.at_ns // MS
-    conflict = Conflict(detail=f"{error.text}; {error.mend}", who=error.who, state=error.state, t_ms=t_ms)
+    found = [Text(**one.text) for one in error.found]
+    said = f"{error.text}; {error.mend}"
+    conflict = Conflict(detail=said, who=error.who, state=error.state, t_ms=t_ms, found=found)
     return JSONResponse(conflict.model_dump(), 409)
 
 

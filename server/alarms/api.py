@@ -92,10 +92,19 @@ class AlarmView(AlarmBrief):
     note: str | None
 
 
+class Seen(Shape):
+    """A rule that had spoken, and how gravely."""
+
+    rule: str
+    priority: Priority
+
+
 class Acting(Shape):
-    """`seen`: the state that was decided on; if a colleague was first, nothing is changed."""
+    """`seen`: the state that was decided on; if a colleague was first, nothing is changed. `seen_reasons`: what the
+    rules had said then; if one has said more since, nothing is changed either."""
 
     seen: AlarmState | None = None
+    seen_reasons: list[Seen] | None = Field(default=None, max_length=1000)
 
 
 class Acknowledge(Acting):
@@ -122,9 +131,11 @@ class Close(Acting):
 
 
 class Conflict(Shape):
-    """A colleague was first. Comes with status 409. `t_ms`: when that was, where it is all that there is to be told."""
+    """A colleague was first. Comes with status 409. `t_ms`: when that was, where it is all that there is to be told.
+    `found`: nobody was first, but this was found since."""
 
     detail: str
     who: str | None
     state: AlarmState
     t_ms: int | None = None
+    found: list[Text] = Field(default=[])

@@ -16,6 +16,7 @@ from server.alarms.chain import say
 from server.alarms.model import HELD, Alarm, Refused, To, closes_itself
 from server.api import Role
 from server.cases.sight import CONSULTED
+from server.cases.table import found
 from server.escalation.model import resume
 from server.notify import outbox
 from server.oncall.model import Person
@@ -27,11 +28,15 @@ def undo(tx: sa.Connection, alarm: Alarm, name: str, now_ns: int) -> Alarm:
     """`name` takes their own acknowledgement back; raises Refused for a colleague's, or when it is too late.
 
     The ladder goes on as if it had not been. What it had withdrawn unsent cannot be sent as it was, so then the next
-    step is due at once: rather one person too many than nobody.
+    step is due at once: rather one person too many than nobody. So is what it was left with somebody for, who would
+    never hear of it.
     """
     alarm = holds.undo(alarm, name, now_ns)
     if alarm.state not in HELD and outbox.unsent(tx, alarm.id, f"{alarm.climb.round}.{alarm.climb.step}"):
         alarm = msgspec.structs.replace(alarm, climb=resume(alarm.climb, now_ns))
+    parked = alarm.parked
+    if parked and outbox.unsent(tx, alarm.id, holds.told_by(parked)) and not found(tx, parked.case):
+        alarm = holds.unheard(alarm, holds.told_by(parked), now_ns)
     say(tx, alarm, now_ns, "undone", words.undone(name), name)
     return _kept(tx, alarm, now_ns)
 

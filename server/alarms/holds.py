@@ -116,10 +116,14 @@ def is_case(alarm: Alarm, case: int) -> bool:
 
 def unheard(alarm: Alarm, telling: str, now_ns: int) -> Alarm:
     """Nobody could be told what was left with them: that is over now. The same alarm if it is about something else."""
-    parked = alarm.parked
-    if parked is None or telling not in (f"hand.{parked.since_ns}", f"case{parked.case}"):
+    if alarm.parked is None or telling != told_by(alarm.parked):
         return alarm
     return msgspec.structs.replace(alarm, expires_ns=now_ns)
+
+
+def told_by(parked: Parked) -> str:
+    """What the message is called by which those it was left with are told."""
+    return f"hand.{parked.since_ns}" if parked.case is None else f"case{parked.case}"
 
 
 def _own(alarm: Alarm, name: str, deed: Deed) -> Alarm:

@@ -31,6 +31,7 @@ Nor does what comes late and was measured before what the alarm arose from, if i
 alarm that was closed. What is measured after that is news, however late it comes.
 """
 
+from collections.abc import Collection, Sequence
 from enum import StrEnum
 
 import msgspec
@@ -253,13 +254,20 @@ class Alarm(msgspec.Struct, frozen=True):
 
 
 class Refused(HjemvaktError):
-    """The table does not allow it: what to say, who was first (`at_ns`: and when), and how the alarm stands."""
+    """The table does not allow it: what to say, who was first (`at_ns`: and when), and how the alarm stands.
 
-    def __init__(self, text: str, mend: str, who: str | None, state: AlarmState, at_ns: int | None = None) -> None:
+    `found`: what was found since whoever decides looked.
+    """
+
+    def __init__(
+        self, text: str, mend: str, who: str | None, state: AlarmState, at_ns: int | None = None,
+        found: Sequence[Reason] = (),
+    ) -> None:  # fmt: skip
         super().__init__(text, mend)
         self.who = who
         self.state = state
         self.at_ns = at_ns
+        self.found = found
 
 
 def after(alarm: Alarm, deed: Deed) -> State:
@@ -325,14 +333,25 @@ def unheld(alarm: Alarm, state: State) -> Alarm:
     )
 
 
-def as_seen(alarm: Alarm, seen: AlarmState | None) -> Alarm:
-    """The alarm, if it still stands as whoever decides has seen it (None: they do not say); raises Refused if not."""
+def as_seen(
+    alarm: Alarm, seen: AlarmState | None, said: Collection[tuple[str, Priority]] | None = None
+) -> Alarm:  # fmt: skip
+    """The alarm, if it still stands as whoever decides has seen it (None: they do not say); raises Refused if not.
+
+    `said`: the rules that had spoken then, and how gravely. Who closes it while a rule says something new would else
+    end what nobody has seen.
+    """
     state: AlarmState = alarm.state.value
-    if seen is None or seen == state:
-        return alarm
-    who = alarm.holder
-    changed = f"{who or 'time or a rule'} has changed this alarm since you looked: it is {state}"
-    raise Refused(changed, "look at it again, then decide", who, state)
+    again = "look at it again, then decide"
+    if seen is not None and seen != state:
+        who = alarm.holder
+        changed = f"{who or 'time or a rule'} has changed this alarm since you looked: it is {state}"
+        raise Refused(changed, again, who, state)
+    found = [one for one in alarm.reasons if said is not None and (one.rule, PRIORITY[one.level]) not in said]
+    if found:
+        news = "; ".join(one.text["en"] for one in found)
+        raise Refused(f"more was found since you looked: {news}", again, None, state, found=found)
+    return alarm
 
 
 def refusal(alarm: Alarm, deed: Deed) -> Refused:

@@ -165,7 +165,8 @@ def act(
     """Do a deed to an alarm as it is seen by the one who does it; a colleague who was first is named."""
     with here.db.write() as tx:
         now_ns = here.clock.now_ns()
-        alarm = as_seen(find(tx, alarm_id, account), said.seen)
+        reasons = None if said.seen_reasons is None else {(one.rule, one.priority) for one in said.seen_reasons}
+        alarm = as_seen(find(tx, alarm_id, account), said.seen, reasons)
         alarm = deed(tx, alarm, now_ns)
         write(tx, now_ns, account.id, what, alarm.patient_id, f"alarm {alarm.id}")
         view = _view(here, tx, alarm, account)

@@ -162,12 +162,12 @@ def expire(tx: sa.Connection, alarm: Alarm, now_ns: int) -> Alarm:
 def tell(
     tx: sa.Connection, alarm: Alarm, whom: Iterable[Person], telling: str, why: words.Words, now_ns: int
 ) -> list[str]:
-    """Queue a message beside the ladder, that says `why`; returns the names of those who can be reached.
+    """Queue a message beside the ladder, that says `why`; returns the names of those who can be reached and answer.
 
     `telling` names it once and for all: the same again is no second message.
     """
     person = patient(tx, alarm.patient_id)
-    reached = [one for one in whom if one.reached_by]
+    reached = [one for one in whom if one.answers]
     for one in reached:
         outbox.queue(
             tx, alarm_id=alarm.id, patient_id=alarm.patient_id, severity=int(alarm.level), telling=telling, person=one,
@@ -199,11 +199,12 @@ def _foot(
 def _answering(tx: sa.Connection, patient_id: str, now_ns: int) -> dict[str, tuple[Person, ...]]:
     """Who answers for what a step names, as far as they may see the patient.
 
-    Where no administrator may, every one answers: they are the last resort, and find somebody.
+    Where no administrator may, every one answers who is not locked: they are the last resort, and find somebody.
     """
     everybody, may = answering(tx, now_ns, organisation_of(tx, patient_id)), seers(tx, patient_id, now_ns)
     found = {named: tuple(one for one in people if one.id in may) for named, people in everybody.items()}
-    return found | {"administrator": found["administrator"] or everybody["administrator"]}
+    any_other = tuple(one for one in everybody["administrator"] if not one.locked)
+    return found | {"administrator": found["administrator"] or any_other}
 
 
 def _told(tx: sa.Connection, alarm: Alarm, tell: Tell, now_ns: int, why: words.Words | None) -> Alarm:

@@ -44,6 +44,11 @@ def lapse(tx: sa.Connection, number: int, now_ns: int) -> None:
     tx.execute(cases.update().where(cases.c.id == number).values(lapsed_ns=now_ns))
 
 
+def found(tx: sa.Connection, number: int | None) -> bool:
+    """Whether whom that case is for has opened it, whatever became of the message that tells of it."""
+    return number is not None and of_numbers(tx, [number])[number].opened_ns is not None
+
+
 def of_numbers(tx: sa.Connection, numbers: Collection[int]) -> dict[int, Case]:
     """These cases, by number."""
     return {one.id: one for one in many(tx, sa.select(cases).where(cases.c.id.in_(numbers)))}

@@ -19,7 +19,7 @@ import sqlalchemy as sa
 from server.alarms import table, timeline
 from server.alarms.holds import unheard
 from server.alarms.model import State
-from server.cases.table import of_numbers
+from server.cases.table import found
 from server.db import Database
 from server.escalation.model import resume
 from server.notify import ways
@@ -244,8 +244,7 @@ def _climb_on(tx: sa.Connection, alarm_id: int, telling: str, now_ns: int) -> No
     if alarm is None:
         return
     if alarm.parked is not None:
-        found = alarm.parked.case is not None and of_numbers(tx, [alarm.parked.case])[alarm.parked.case].opened_ns
-        if not found:
+        if not found(tx, alarm.parked.case):
             table.save(tx, unheard(alarm, telling, now_ns))
         return
     if alarm.state is not State.NOTIFIED or alarm.climb.next_step_ns is None:

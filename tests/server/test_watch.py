@@ -266,6 +266,25 @@ def test_many_the_rules_fail_on_keep_nobody_between_them_from_being_looked_at(
     assert town.server.health().problems == []
 
 
+def test_alarms_that_are_raised_by_the_thousand_let_readings_in_between_and_show_as_they_come(
+    town: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A whole network is away."""
+    everybody, at_once, shown = [f"{n:04}" for n in range(2000)], list[int](), list[int]()
+
+    def raises(_watch: Watch, _tx: object, people: Collection[str], *_: object) -> set[str]:
+        shown.append(len([one for one in town.server.hub.drain() if one.name == "patient"]))
+        at_once.append(len(people))
+        return {one for one in people if one < "0800"}
+
+    town.server.hub.drain()
+    monkeypatch.setattr(Watch, "look", raises)
+    monkeypatch.setattr("server.patients.store.ids", lambda _tx: everybody)
+    town.tick(seconds=1)
+    assert at_once == [500, *[50] * 7, 500, 500, 150]
+    assert shown[:3] == [0, 500, 50]
+
+
 def test_one_alarm_that_cannot_climb_keeps_no_other_from_climbing(town: Town) -> None:
     mend = spoilt_alarm(town, climb=b"{", due_ns=0)
     low(town)

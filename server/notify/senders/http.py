@@ -1,11 +1,14 @@
 """One request to somebody else's server, with an end to everything: to its time, to its answer, to its redirections.
 
-An answer is never more than its status and its first bytes. What went wrong is told without the address, which may
-hold a key.
+An answer is never more than its status and its first bytes, as many as come in time: with its status the other side
+has said whether it took the message, and one that is asked again for the rest would ring twice. What went wrong is told
+without the address, which may hold a key.
 """
 
+import contextlib
 import functools
 import ssl
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -33,18 +36,24 @@ def ask(
             httpx.Client(timeout=timeout_s, follow_redirects=False, trust_env=False, verify=_trust()) as client,
             client.stream(method, url, headers=dict(headers or {}), content=content) as response,
         ):
-            body = b""
-            for piece in response.iter_bytes(MOST_BYTES):
-                body += piece
-                if len(body) >= MOST_BYTES:
-                    break
-            return Answer(response.status_code, body[:MOST_BYTES])
+            return Answer(response.status_code, _first(response, time.monotonic() + timeout_s))
     except httpx.TimeoutException as error:
         raise SendError(f"no answer within {timeout_s:g} s", "see whether the other side is up") from error
     except (httpx.HTTPError, httpx.InvalidURL) as error:
         raise SendError(
             f"it cannot be reached ({type(error).__name__})", "see to the address and the network"
         ) from error
+
+
+def _first(response: httpx.Response, until_s: float) -> bytes:
+    """What comes of the body by then, or until the other side breaks off; no more than MOST_BYTES."""
+    body = b""
+    with contextlib.suppress(httpx.HTTPError):
+        for piece in response.iter_bytes():
+            body += piece
+            if len(body) >= MOST_BYTES or time.monotonic() >= until_s:
+                break
+    return body[:MOST_BYTES]
 
 
 @functools.cache

@@ -43,7 +43,8 @@ function show(queries: QueryClient, alarm: AlarmView): void {
 export function explain(error: unknown, words: Words): string {
   if (!(error instanceof Refused)) return words.failed.offline;
   if (error.conflict) {
-    const { who, detail, t_ms } = error.conflict;
+    const { who, detail, t_ms, found } = error.conflict;
+    if (found?.length) return words.act.foundSince; // Not each conflict is an alarm's.
     if (who && t_ms) return words.act.over(who, format.when(t_ms, 0));
     return who ? words.act.conflict(who) : detail || words.act.conflictUnknown;
   }

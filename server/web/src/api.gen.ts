@@ -2053,6 +2053,8 @@ export interface components {
             note: string;
             /** Seen */
             seen?: ("raised" | "notified" | "acknowledged" | "assessed" | "snoozed" | "handed_over" | "escalated" | "closed") | null;
+            /** Seen Reasons */
+            seen_reasons?: components["schemas"]["Seen"][] | null;
         };
         /**
          * ActionView
@@ -2245,6 +2247,8 @@ export interface components {
             note: string;
             /** Seen */
             seen?: ("raised" | "notified" | "acknowledged" | "assessed" | "snoozed" | "handed_over" | "escalated" | "closed") | null;
+            /** Seen Reasons */
+            seen_reasons?: components["schemas"]["Seen"][] | null;
         };
         /**
          * AuditPage
@@ -2460,6 +2464,8 @@ export interface components {
             outcome: "resolved_at_home" | "visited" | "sent_to_gp" | "admitted" | "visit_avoided" | "false_alarm" | "technical_fixed";
             /** Seen */
             seen?: ("raised" | "notified" | "acknowledged" | "assessed" | "snoozed" | "handed_over" | "escalated" | "closed") | null;
+            /** Seen Reasons */
+            seen_reasons?: components["schemas"]["Seen"][] | null;
             /** Usefulness */
             usefulness: number;
         };
@@ -2471,10 +2477,16 @@ export interface components {
         /**
          * Conflict
          * @description A colleague was first. Comes with status 409. `t_ms`: when that was, where it is all that there is to be told.
+         *     `found`: nobody was first, but this was found since.
          */
         Conflict: {
             /** Detail */
             detail: string;
+            /**
+             * Found
+             * @default []
+             */
+            found: components["schemas"]["Text"][];
             /**
              * State
              * @enum {string}
@@ -2639,6 +2651,8 @@ export interface components {
             note: string;
             /** Seen */
             seen?: ("raised" | "notified" | "acknowledged" | "assessed" | "snoozed" | "handed_over" | "escalated" | "closed") | null;
+            /** Seen Reasons */
+            seen_reasons?: components["schemas"]["Seen"][] | null;
         };
         /**
          * Explanation
@@ -2936,6 +2950,8 @@ export interface components {
             role?: ("nurse" | "doctor" | "specialist" | "administrator") | null;
             /** Seen */
             seen?: ("raised" | "notified" | "acknowledged" | "assessed" | "snoozed" | "handed_over" | "escalated" | "closed") | null;
+            /** Seen Reasons */
+            seen_reasons?: components["schemas"]["Seen"][] | null;
         };
         /**
          * Handed
@@ -4256,6 +4272,8 @@ export interface components {
         Reopen: {
             /** Seen */
             seen?: ("raised" | "notified" | "acknowledged" | "assessed" | "snoozed" | "handed_over" | "escalated" | "closed") | null;
+            /** Seen Reasons */
+            seen_reasons?: components["schemas"]["Seen"][] | null;
             /** Why */
             why: string;
         };
@@ -4534,6 +4552,19 @@ export interface components {
             way: "password" | "two steps" | "oidc";
         };
         /**
+         * Seen
+         * @description A rule that had spoken, and how gravely.
+         */
+        Seen: {
+            /**
+             * Priority
+             * @enum {string}
+             */
+            priority: "high" | "medium" | "low";
+            /** Rule */
+            rule: string;
+        };
+        /**
          * SeenReading
          * @description A reading or an event that a rule looked at, as it stood then.
          *
@@ -4580,6 +4611,8 @@ export interface components {
             role?: ("nurse" | "doctor" | "specialist" | "administrator") | null;
             /** Seen */
             seen?: ("raised" | "notified" | "acknowledged" | "assessed" | "snoozed" | "handed_over" | "escalated" | "closed") | null;
+            /** Seen Reasons */
+            seen_reasons?: components["schemas"]["Seen"][] | null;
         };
         /**
          * SessionView
@@ -4620,6 +4653,8 @@ export interface components {
             minutes: number;
             /** Seen */
             seen?: ("raised" | "notified" | "acknowledged" | "assessed" | "snoozed" | "handed_over" | "escalated" | "closed") | null;
+            /** Seen Reasons */
+            seen_reasons?: components["schemas"]["Seen"][] | null;
             /** Why */
             why: string;
         };
@@ -4912,6 +4947,8 @@ export interface components {
         Undo: {
             /** Seen */
             seen?: ("raised" | "notified" | "acknowledged" | "assessed" | "snoozed" | "handed_over" | "escalated" | "closed") | null;
+            /** Seen Reasons */
+            seen_reasons?: components["schemas"]["Seen"][] | null;
         };
         /** User */
         User: {

@@ -30,6 +30,8 @@ class Sink:
     """While it is clear, nothing is answered."""
     slow_s: Callable[[], float] = lambda: 0.0
     """How long it thinks about each, once it has it."""
+    drip_s: float = 0.0
+    """How long it takes for each byte of an answer's body."""
 
     def __post_init__(self) -> None:
         self.holding.set()
@@ -56,7 +58,9 @@ def sink() -> Iterator[Sink]:
                 self.send_response(status)
                 self.send_header("content-length", str(len(said)))
                 self.end_headers()
-                self.wfile.write(said)
+                for piece in [said[n : n + 1] for n in range(len(said))] if made.drip_s else [said]:
+                    self.wfile.write(piece)
+                    time.sleep(made.drip_s)
             except OSError:  # whoever asked has gone
                 self.close_connection = True
 

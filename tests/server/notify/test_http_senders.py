@@ -19,6 +19,16 @@ SECRET = "a secret of the other system"  # noqa: S105
 LINK = "https://hjemvakt.example.no/a/key-of-this-alarm"
 
 
+@pytest.mark.parametrize("drip_s", [0.02, 2.0], ids=["slowly", "never"])
+def test_a_provider_that_took_the_message_and_does_not_end_its_answer_is_neither_waited_for_nor_asked_again(
+    sink, drip_s
+):
+    sink.drip_s, sink.body = drip_s, b"." * 10_000
+    began_s = time.monotonic()
+    assert SmsSender(Gateway(sink.url, timeout_s=0.3)).send(message()).reference == ""
+    assert (time.monotonic() - began_s < 20, len(sink.asked)) == (True, 1)
+
+
 def test_a_provider_is_sent_json_with_its_own_headers_and_the_messages_key(sink, secret_file):
     sink.answers.append((202, b'{"messages": [{"id": 77}]}'))
     headers = secret_file("Authorization: Bearer abc\nX-Account: 9")

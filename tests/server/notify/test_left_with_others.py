@@ -92,6 +92,16 @@ async def test_a_link_to_what_a_colleague_set_aside_says_who_and_until_when_and_
     assert town.alarm().acknowledged_by == "Per Dahl"
 
 
+@pytest.mark.parametrize("left", [handed, sent_on])
+def test_what_was_left_with_somebody_who_had_not_been_told_yet_is_back_when_a_third_took_it_by_mistake(town, left):
+    town.red()
+    left(town)
+    town.acts(alarms.acknowledge, "Per Dahl", town.clock.now_ns(), 3600)
+    town.acts(deeds.undo, "Per Dahl", town.clock.now_ns())
+    town.later(seconds=1)
+    assert town.lines["sms"].to("Ingrid Moe"), "the ladder climbs: what was withdrawn unsent cannot be sent as it was"
+
+
 def test_an_acknowledgement_taken_back_lets_the_next_step_ring_where_a_way_had_waited(town):
     town.way("kari", "push", "{}")
     town.way("kari", "voice", "+4790000101", after_s=120)

@@ -11,6 +11,7 @@ from server.alarms.model import Refused, State, To, as_seen
 from server.cases import store as cases
 from server.cases.model import Sbar
 from server.db import Database
+from tests.server.people.conftest import reason
 from vitals.alarm import Level
 
 NAMES = {"kari": "Kari Olsen", "per": "Per Hansen"}
@@ -75,6 +76,36 @@ def test_of_two_at_once_one_wins_and_the_other_hears_who(ward, database, before,
     winner = NAMES["per" if refused[0] else "kari"]
     assert (lost[0].who, alarm.holder) == (winner, winner)
     assert alarm.due_ns is not None or alarm.state is State.CLOSED
+
+
+@pytest.mark.parametrize("deed", ["close", "snooze"])
+async def test_what_is_found_while_somebody_fills_in_the_form_is_not_ended_unseen(ward, words, deed):
+    """It does not rise above what they have taken, so they still have it; but it is not what they looked at."""
+    import httpx
+
+    from server.access.door import Door
+    from server.site import build
+
+    app = build(ward, door=Door(ward.db, secure=False))
+    home = "http://hjemvakt.test"
+    ward.hear(Level.HIGH)
+    ward.acknowledge("Per Hansen")
+    closing = {"action": "no_action", "outcome": "false_alarm", "usefulness": 1}
+    said = closing if deed == "close" else {"minutes": 60, "why": "asleep"}
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url=home, headers={"Origin": home}) as per:
+        await per.post("/api/session", json={"username": "per", "password": words.password})
+
+        async def looked() -> list[dict[str, str]]:
+            [alarm] = (await per.get("/api/patients/solveig")).json()["alarms"]
+            return [{"rule": one["rule"], "priority": one["priority"]} for one in alarm["reasons"]]
+
+        seen = await looked()
+        ward.hear(reason(Level.HIGH), reason(Level.HIGH, "chest_pain", low=7))
+        answer = await per.post(f"/api/alarms/1/{deed}", json=said | {"seen": "acknowledged", "seen_reasons": seen})
+        assert (answer.status_code, answer.json()["found"]) == (409, [{"nb": "SpO₂ 7 %", "en": "SpO₂ 7 %"}])
+        ward.hear(reason(Level.HIGH), reason(Level.HIGH, "chest_pain", low=8))
+        answer = await per.post(f"/api/alarms/1/{deed}", json=said | {"seen_reasons": await looked()})
+        assert answer.status_code == 200, "new numbers of the same are no news"
 
 
 async def test_whoever_decided_on_what_is_no_longer_so_is_told_who_changed_it(ward, words):

@@ -8,6 +8,8 @@ import sqlalchemy as sa
 
 from server.access import store
 from server.access.door import Door
+from server.alarms import deeds
+from server.alarms.model import To
 from server.audit.store import audit
 from server.municipality import Shift
 from server.notify import ways
@@ -413,6 +415,26 @@ async def test_a_preview_passes_by_whoever_is_locked_as_the_ladder_does(ward, si
     assert (told[0]["told"], told[1]["told"], told[1]["after_s"]) == ([], ["Ingrid Dahl"], 0.0)
     ward.hear(Level.HIGH)
     assert [text.split(":")[0] for text in ward.phones()] == ["Ingrid Dahl"]
+
+
+def test_whoever_is_locked_is_not_told_as_the_last_resort_either(ward):
+    """Their telephone may be a stranger's; and who comes back within minutes must not wait for a whole round."""
+    for name in ("kari", "per", "ingrid", "odd"):
+        lock(ward, name)
+    ward.hear(Level.HIGH)
+    assert ward.phones() == []
+    with ward.db.write() as tx:
+        tx.execute(store.staff.update().where(store.staff.c.id == "odd").values(locked_ns=None))
+    assert [text.split(":")[0] for text in ward.later(minutes=5)] == ["Odd Berg"]
+
+
+def test_nor_is_who_handed_over_what_nobody_took_and_was_locked_since(ward):
+    ward.hear(Level.MEDIUM)
+    ward.acknowledge("Kari Olsen")
+    ward.does(deeds.hand_over, "kari", "Kari Olsen", ward.now_ns, To("nurse", "per", "Per Hansen"), "")
+    ward.deliver()
+    lock(ward, "kari")
+    assert [text.split(":")[0] for text in ward.later(minutes=30)] == ["Ingrid Dahl"]
 
 
 async def test_a_draft_can_be_tried_before_it_is_saved(ward, signed_in):

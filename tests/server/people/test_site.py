@@ -427,6 +427,7 @@ async def test_the_story_of_an_alarm_over_the_web(ward, signed_in):
         "who": "Kari Olsen",
         "state": "acknowledged",
         "t_ms": None,
+        "found": [],
     }
 
     done = (await per.post("/api/alarms/1/close", json=CLOSE)).json()

@@ -7,7 +7,7 @@ import { type AlarmBrief, type AssessBody, type PatientBrief, type Recipients, a
 import { useNow } from "../clock";
 import * as format from "../format";
 import { type Words, useWords } from "../i18n";
-import { CloseDialog, Frame, Note, ReasonDialog, text } from "../patient/dialogs";
+import { CloseDialog, Frame, Note, ReasonDialog, seen, text } from "../patient/dialogs";
 import "./deeds.css";
 import type { Deed } from "./may";
 import { EscalateDialog } from "./send";
@@ -43,13 +43,15 @@ function SnoozeDialog({ alarm, patient, done }: DeedProps) {
   const now = useNow();
   const act = useAct();
   const [length, choose] = useState("");
+  const [seen_reasons] = useState(() => seen(alarm));
   const [missing, setMissing] = useState<ReadonlySet<string>>(new Set());
   const send = (form: FormData) => {
     const [minutes, why] = [Number(text(form, "minutes")), text(form, "why").trim()];
     const lacks = [minutes > 0 ? "" : "minutes", why.length < LEAST_WORDS ? "why" : ""].filter(Boolean);
     setMissing(new Set(lacks));
     if (lacks.length > 0) return;
-    act.mutate({ kind: "snooze", alarm: alarm.id, body: { minutes, why, seen: alarm.state } }, { onSuccess: done });
+    const body = { minutes, why, seen: alarm.state, seen_reasons };
+    act.mutate({ kind: "snooze", alarm: alarm.id, body }, { onSuccess: done });
   };
   return (
     <Frame

@@ -427,6 +427,7 @@ export const en: Words = {
     },
     conflict: (who) => `${who} was there before you. Speak with ${who} before doing more.`,
     over: (who, when) => `${who} has ended this (${when}). There is nothing more to do; speak with ${who} if they should know what you would have said.`,
+    foundSince: "Something new was found since you opened this. Cancel, and look at the reasons before you decide.",
     conflictUnknown: "A colleague was there before you. See the timeline before doing more.",
     closedAs: (action, outcome) => `${action}. ${outcome}.`,
     usefulnessWas: (n) => `Usefulness ${n} of 5`,

@@ -419,6 +419,7 @@ export const nb = {
     conflict: (who: string) => `${who} kom deg i forkjøpet. Snakk med ${who} før du gjør noe mer.`,
     over: (who: string, when: string) =>
       `${who} har avsluttet denne (${when}). Det er ikke mer å gjøre; snakk med ${who} hvis de bør vite hva du ville ha sagt.`,
+    foundSince: "Noe nytt er funnet siden du åpnet dette. Avbryt, og se begrunnelsene før du bestemmer deg.",
     conflictUnknown: "En kollega kom deg i forkjøpet. Se hendelsene før du gjør noe mer.",
     closedAs: (action: string, outcome: string) => `${action}. ${outcome}.`,
     usefulnessWas: (n: number) => `Nytte ${n} av 5`,

@@ -81,9 +81,13 @@ export function Note() {
   return <Textarea size="small" name="note" label={act.note} description={act.noteWhat} maxLength={2000} minRows={2} />;
 }
 
+/// What the rules had said when somebody opened a dialog: it hides what they say while it is filled in.
+export const seen = (alarm: AlarmBrief) => alarm.reasons.map(({ rule, priority }) => ({ rule, priority }));
+
 export function CloseDialog({ alarm, patient, done }: DialogProps) {
   const words = useWords();
   const act = useAct();
+  const [seen_reasons] = useState(() => seen(alarm));
   const [missing, setMissing] = useState<ReadonlySet<string>>(new Set());
   const send = (form: FormData) => {
     const lacks = ["action", "outcome", "usefulness"].filter((name) => !text(form, name));
@@ -95,6 +99,7 @@ export function CloseDialog({ alarm, patient, done }: DialogProps) {
       usefulness: Number(text(form, "usefulness")),
       note: text(form, "note"),
       seen: alarm.state,
+      seen_reasons,
     };
     act.mutate({ kind: "close", alarm: alarm.id, body }, { onSuccess: done });
   };
