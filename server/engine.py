@@ -52,9 +52,13 @@ class Engine:
         self._thread.start()
         self._watchdog.start()
 
+    def leave(self) -> None:
+        """Begin no further tick; `stop` then waits for the one that is running."""
+        self._stopping.set()
+
     def stop(self, timeout_s: float = 10.0) -> None:
         """Stop after the tick that is running."""
-        self._stopping.set()
+        self.leave()
         for thread in (self._thread, self._watchdog):
             if thread.is_alive():
                 thread.join(timeout_s)

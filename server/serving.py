@@ -100,7 +100,9 @@ async def run(config: Config, *, standby: bool = False) -> None:
             one.start()
             stack.callback(one.stop)
             meter.watch(name, one.age_s)
-        stack.callback(server.leave)  # before they are waited for
+        for one in turns.values():  # all leave before one is waited for: no ladder climbs while a way out is shut
+            stack.callback(one.leave)
+        stack.callback(server.leave)
         turning = [one.problem for one in (engine, climbing, *posts.values())]
         heart = Heart(config.notify.heartbeat, lambda: not any(ask() for ask in turning), server.calls)
         beating = Engine(heart.beat, server.clock, LOOK_S, name="heart")

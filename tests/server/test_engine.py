@@ -30,6 +30,24 @@ def test_it_ticks_with_the_clocks_time_until_it_is_stopped() -> None:
     assert len(seen) == count
 
 
+def test_one_that_leaves_begins_no_further_tick_while_others_are_waited_for() -> None:
+    seen: list[int] = []
+    begun, finish = threading.Event(), threading.Event()
+
+    def tick(now_ns: int) -> None:
+        seen.append(now_ns)
+        begun.set()
+        assert finish.wait(WAIT_S)
+
+    engine = Engine(tick, ManualClock(), 0.001)
+    engine.start()
+    assert begun.wait(WAIT_S)
+    engine.leave()
+    finish.set()
+    engine.stop()
+    assert len(seen) == 1
+
+
 def test_a_tick_that_fails_is_a_problem_until_one_succeeds(caplog: pytest.LogCaptureFixture) -> None:
     failed, mended, twice = threading.Event(), threading.Event(), threading.Event()
 
