@@ -143,6 +143,18 @@ async def test_it_is_taken_off_with_password_and_code_or_by_an_administrator(
     assert (await kari.get("/api/session")).status_code == 401
 
 
+async def test_an_administrator_does_not_reset_their_own(
+    town_region: Region, comes: Comes, code: Callable[..., str]
+) -> None:
+    odd = await comes("odd")
+    await enrolled(odd, code)
+    refused = await odd.post("/api/people/odd/second-step/reset")
+    assert (refused.status_code, "password and a code" in refused.json()["detail"]) == (409, True)
+    assert (await odd.get("/api/me/security")).json()["second_step"] is True
+    async with visitor(town_region.app) as elsewhere:
+        assert (await elsewhere.post("/api/session", json={**KARI, "username": "odd"})).json()["needs"] == "code"
+
+
 def test_the_database_knows_no_recovery_code(town_region: Region) -> None:
     with town_region.write() as tx:
         secret = steps.begin(tx, town_region.server.vault, "kari")
