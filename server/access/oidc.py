@@ -177,7 +177,7 @@ def _decoded(said: str, keys: dict[str, Any]) -> jwt.Token:
 def _kept(cookie: str | None) -> tuple[str, str, str]:
     try:
         state, nonce, verifier = json.loads(cookie or "")
-    except ValueError:
+    except (ValueError, TypeError):  # no JSON, or JSON that is no three things
         raise Failed("expired", "the browser has nothing of a sign-in that it began") from None
     return str(state), str(nonce), str(verifier)
 

@@ -141,6 +141,23 @@ async def test_a_callback_out_of_nowhere_is_no_mistake_of_ours(town: Region, que
         assert (back.status_code, back.headers["location"]) == (303, "/?sign-in=expired")
 
 
+@pytest.mark.parametrize("kept", ["5", "null", "[1]", "{}", "not json"])
+async def test_nor_one_with_a_cookie_that_is_not_ours(town: Region, kept: str) -> None:
+    async with visitor(town.app) as browser:
+        browser.cookies.set(GOING_OUT, kept)
+        back = await browser.get(BACK + "?code=x&state=y")
+        assert (back.status_code, back.headers["location"]) == (303, "/?sign-in=expired")
+
+
+async def test_nobody_writes_a_line_of_their_own_into_the_log(town: Region, caplog: pytest.LogCaptureFixture) -> None:
+    async with visitor(town.app) as browser:
+        await browser.get("/api/session/oidc")
+        back = await browser.get(BACK, params={"error": "x\n2026-11-21 08:05:00 INFO server: all is well"})
+        assert back.headers["location"] == "/?sign-in=refused"
+    (line,) = [one.getMessage() for one in caplog.records if one.name == "server.access.routes"]
+    assert (line.count("\n"), "all is well" in line) == (0, True)
+
+
 async def test_a_provider_that_is_away_is_told_as_that(town: Region, tmp_path: Path) -> None:
     away = f"http://localhost:{free_port()}"
     async with visitor(town.site(provider=Provider(configured(tmp_path, away), HOME))) as browser:
