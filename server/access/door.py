@@ -7,6 +7,7 @@ unanswered alarm, but neither what was measured nor the patient's page; they fin
 In by a password and, for who has enrolled one, a second step; or by the municipality's provider of identities.
 """
 
+import ipaddress
 import time
 from collections.abc import Callable
 from typing import Annotated
@@ -196,8 +197,15 @@ class Door:
 
 
 def address_of(request: Request) -> str:
-    """Where it comes from."""
-    return request.client.host if request.client else ""
+    """Where it comes from, as tries are counted: of IPv6 the network, for whoever has one address has all of it."""
+    host = request.client.host if request.client else ""
+    try:
+        found = ipaddress.ip_address(host)
+    except ValueError:
+        return host
+    if isinstance(found, ipaddress.IPv4Address):
+        return host
+    return str(found.ipv4_mapped or ipaddress.IPv6Address(int(found) >> 64 << 64))
 
 
 _DESCRIBED = APIKeyCookie(
