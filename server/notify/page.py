@@ -81,7 +81,10 @@ def take(token: str, request: Request, here: Here, lang: Language = "nb") -> Res
     with here.db.write() as tx:
         now_ns = here.clock.now_ns()
         _let_in(here, request, now_ns)
-        outcome = here.answers.take(tx, here.answers.keys.behind_link(tx, token, now_ns), now_ns, "by link")
+        key = here.answers.keys.behind_link(tx, token, now_ns)
+        outcome = here.answers.take(tx, key, now_ns, "by link")
+    if key is None:
+        here.answers.guesses.failed(GUESS, address_of(request), now_ns)
     if outcome.what != "taken":
         return _page(here, token, outcome, "", lang)
     here.hub.patient_changed(outcome.patient_id)
