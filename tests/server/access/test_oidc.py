@@ -14,6 +14,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from joserfc import jwt
 from joserfc.jwk import RSAKey
 
+from server.access import oidc
 from server.access.door import GOING_OUT
 from server.access.oidc import BACK, Failed, Provider
 from server.access.store import lock
@@ -163,6 +164,26 @@ async def test_a_provider_that_is_away_is_told_as_that(town: Region, tmp_path: P
     async with visitor(town.site(provider=Provider(configured(tmp_path, away), HOME))) as browser:
         assert (await browser.get("/api/session/oidc")).headers["location"] == "/?sign-in=away"
         assert (await browser.get("/api/session/oidc/out")).headers["location"] == "/"
+
+
+@pytest.mark.parametrize(
+    ("asked", "told"),
+    [("jwks", {"keys": None}), ("jwks", {"keys": []}), ("openid-configuration", {"token_endpoint": None})],
+)
+async def test_what_a_provider_says_in_a_bad_moment_is_not_believed_for_an_hour(
+    town: Region, monkeypatch: pytest.MonkeyPatch, asked: str, told: dict[str, object]
+) -> None:
+    real, bad = oidc._get, [told]
+
+    def get(client: httpx.Client, url: str) -> dict[str, object]:
+        said = real(client, url)
+        return {**said, **bad.pop()} if bad and asked in url else said
+
+    monkeypatch.setattr(oidc, "_get", get)
+    async with visitor(town.app) as browser:
+        assert (await browser.get("/api/session/oidc")).headers["location"] == "/?sign-in=away"
+        url = (await browser.get("/api/session/oidc")).headers["location"]
+        assert (await browser.get(await there(url))).headers["location"] == "/"
 
 
 async def test_without_a_provider_there_is_no_such_way(town: Region) -> None:
