@@ -7,6 +7,7 @@ unanswered alarm, but neither what was measured nor the patient's page; they fin
 In by a password and, for who has enrolled one, a second step; or by the municipality's provider of identities.
 """
 
+import ipaddress
 import time
 from collections.abc import Callable
 from typing import Annotated
@@ -102,6 +103,19 @@ class Door:
         self._checked(account.id, password, address)
         self._turnstile.passed(account.id, address)
 
+    def code_fits(self, account: Account, vault: Vault, code: str) -> bool:
+        """Whether that is their second step's code now. Every way to try one comes by here, and each wrong one is
+        counted, wherever it comes from: whoever has the password shall not be able to guess. Raises Unreadable, 429.
+        """
+        now_ns, name = self._wall(), _CODE + account.id
+        self._let_through(name, "", now_ns)
+        self._turnstile.failed(name, "", now_ns)
+        with self._db.write() as tx:
+            right = steps.fits(tx, vault, account.id, code, now_ns)
+        if right:
+            self._turnstile.passed(name, "")
+        return right
+
     def sign_out(self, request: Request, response: Response) -> None:
         token = request.cookies.get(self.cookie)
         if token:
@@ -161,14 +175,8 @@ class Door:
     def _second(self, account: Account, vault: Vault, code: str | None) -> None:
         if not code:
             raise NeedsCode
-        now_ns, name = self._wall(), _CODE + account.id
-        self._let_through(name, "", now_ns)
-        self._turnstile.failed(name, "", now_ns)
-        with self._db.write() as tx:
-            right = steps.fits(tx, vault, account.id, code, now_ns)
-        if not right:
+        if not self.code_fits(account, vault, code):
             raise HTTPException(401, "the code is wrong, or it has been used; wait for the next one")
-        self._turnstile.passed(name, "")
 
     def _let_through(self, name: str, address: str, now_ns: int) -> None:
         wait_s = self._turnstile.wait_s(name, address, now_ns)
@@ -189,8 +197,15 @@ class Door:
 
 
 def address_of(request: Request) -> str:
-    """Where it comes from."""
-    return request.client.host if request.client else ""
+    """Where it comes from, as tries are counted: of IPv6 the network, for whoever has one address has all of it."""
+    host = request.client.host if request.client else ""
+    try:
+        found = ipaddress.ip_address(host)
+    except ValueError:
+        return host
+    if isinstance(found, ipaddress.IPv4Address):
+        return host
+    return str(found.ipv4_mapped or ipaddress.IPv6Address(int(found) >> 64 << 64))
 
 
 _DESCRIBED = APIKeyCookie(

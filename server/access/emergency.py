@@ -78,6 +78,8 @@ def review_glass(glass_id: str, said: GlassReview, account: Administrator, here:
     with here.db.write() as tx:
         now_ns = here.clock.now_ns()
         before = _theirs(tx, account, glass_id, now_ns)
+        if before.staff == account.id:  # a nurse then, an administrator now
+            raise HTTPException(409, "you broke it yourself; another administrator has to look at it")
         found = glass.review(tx, before.id, account.name, said.verdict, said.note.strip(), now_ns)
         if found is None:
             raise HTTPException(409, f"{before.reviewed_by} has reviewed it already; reload the page")

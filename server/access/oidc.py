@@ -43,6 +43,7 @@ KNOWN_S = 3600.0
 TIMEOUT_S = 10.0
 LEEWAY_S = 60
 """So much may the provider's clock differ from ours."""
+_ENDPOINTS = ("authorization_endpoint", "token_endpoint")
 ALGORITHMS = ["RS256", "PS256", "ES256", "EdDSA"]
 
 Why = Literal["denied", "expired", "unknown", "away", "refused"]
@@ -162,6 +163,7 @@ class Provider:
                 with httpx.Client(timeout=TIMEOUT_S) as client:
                     about = _get(client, f"{self._config.issuer}/.well-known/openid-configuration")
                     keys = _get(client, about["jwks_uri"])
+                _check_whole(about, keys)  # half of it would be believed for KNOWN_S, and nobody would come in
             except (httpx.HTTPError, ValueError, KeyError) as error:
                 raise Failed("away", f"{self._config.issuer}: {type(error).__name__}") from error
             if str(about.get("issuer", "")).rstrip("/") != self._config.issuer:
@@ -177,7 +179,7 @@ def _decoded(said: str, keys: dict[str, Any]) -> jwt.Token:
 def _kept(cookie: str | None) -> tuple[str, str, str]:
     try:
         state, nonce, verifier = json.loads(cookie or "")
-    except ValueError:
+    except (ValueError, TypeError):  # no JSON, or JSON that is no three things
         raise Failed("expired", "the browser has nothing of a sign-in that it began") from None
     return str(state), str(nonce), str(verifier)
 
@@ -187,6 +189,15 @@ def _get(client: httpx.Client, url: str) -> dict[str, Any]:
     if not isinstance(found, dict):
         raise ValueError(url)
     return found
+
+
+def _check_whole(about: dict[str, Any], keys: dict[str, Any]) -> None:
+    """That what a sign-in needs is there; raises ValueError, KeyError."""
+    for name in _ENDPOINTS:
+        if not isinstance(about[name], str):
+            raise ValueError(name)
+    if not isinstance(keys["keys"], list) or not keys["keys"]:
+        raise ValueError("keys")
 
 
 def _secret(config: Oidc) -> str | RSAKey | ECKey:

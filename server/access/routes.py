@@ -102,7 +102,7 @@ def _there_is(door: Door) -> Provider:
 
 def _turned_away(error: Failed) -> Response:
     """To the page, which says why in words."""
-    log.warning("a sign-in by the provider of identities failed: %s (%s)", error.why, error.detail)
+    log.warning("a sign-in by the provider of identities failed: %s (%r)", error.why, error.detail)
     return RedirectResponse(f"/?sign-in={error.why}", 303)
 
 

@@ -9,7 +9,7 @@ import time
 from fastapi import APIRouter, HTTPException, Request, Response
 from starlette.concurrency import run_in_threadpool
 
-from server.access.door import Administrator
+from server.access.door import Administrator, address_of
 from server.house import Here, problems
 from server.identity.api import ClaimCode, Revocation, Revoked
 from server.identity.desk import CODE_HOURS, Desk, Turned, revoke
@@ -52,7 +52,7 @@ def get_authority(here: Here) -> Response:
 @for_hubs.post("/claim")
 async def claim(request: Request, here: Here) -> Response:
     """An identity for a code (`vitals.identity`)."""
-    desk, source = _desk(here.desk), request.client.host if request.client else ""
+    desk, source = _desk(here.desk), address_of(request)
     try:
         said = decode(await request.body(), Claim)
         identity = await run_in_threadpool(desk.claim, said, source)

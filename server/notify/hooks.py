@@ -15,6 +15,7 @@ from urllib.parse import parse_qsl
 from fastapi import APIRouter, HTTPException, Request
 from fastapi.concurrency import run_in_threadpool
 
+from server.access.door import address_of
 from server.house import Here, House
 from server.notify import outbox
 from server.notify.config import LEAST_SECRET, Inbound, secret
@@ -49,7 +50,7 @@ async def receipt(request: Request, here: Here) -> dict[str, str]:
 async def pressed(token: str, request: Request, here: Here) -> dict[str, str]:
     """A key was pressed on a call; what is then said is answered in `say`."""
     said = _parsed(request, await request.body())
-    return await run_in_threadpool(_pressed, here, token, str(said.get("digits", "")), _source(request))
+    return await run_in_threadpool(_pressed, here, token, str(said.get("digits", "")), address_of(request))
 
 
 def _pressed(here: House, token: str, digits: str, source: str) -> dict[str, str]:
@@ -70,7 +71,7 @@ def _pressed(here: House, token: str, digits: str, source: str) -> dict[str, str
 
 async def _said(request: Request, here: House) -> tuple[Inbound, Mapping[str, Any]]:
     """What an authenticated provider says; raises 401, 404, 422, 429."""
-    how, now_ns, source = here.config.notify.inbound, here.clock.now_ns(), _source(request)
+    how, now_ns, source = here.config.notify.inbound, here.clock.now_ns(), address_of(request)
     if how is None:
         raise HTTPException(404, "nothing is heard here; write [notify.inbound] in server.toml")
     if here.answers.guesses.wait_s("inbound", source, now_ns):
@@ -101,7 +102,3 @@ def _field(said: Mapping[str, Any], name: str) -> str:
     if not isinstance(found, str | int) or isinstance(found, bool):
         raise HTTPException(422, f"there is no text in {name!r}; send it, or name the field in [notify.inbound]")
     return str(found)
-
-
-def _source(request: Request) -> str:
-    return request.client.host if request.client else ""

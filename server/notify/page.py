@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from fastapi import APIRouter, Header, HTTPException, Request
 from fastapi.responses import RedirectResponse, Response
 
+from server.access.door import address_of
 from server.house import Here, House
 from server.notify.answers import TAKEABLE, Outcome
 from server.notify.outbox import outbox
@@ -70,7 +71,7 @@ def look(
         outcome = here.answers.look(tx, key, now_ns)
         text = _told(tx, key.dedupe) if key else ""
     if key is None:
-        here.answers.guesses.failed(GUESS, _source(request), now_ns)
+        here.answers.guesses.failed(GUESS, address_of(request), now_ns)
     return _page(here, token, outcome, text, lang or language_of(accept_language))
 
 
@@ -80,7 +81,10 @@ def take(token: str, request: Request, here: Here, lang: Language = "nb") -> Res
     with here.db.write() as tx:
         now_ns = here.clock.now_ns()
         _let_in(here, request, now_ns)
-        outcome = here.answers.take(tx, here.answers.keys.behind_link(tx, token, now_ns), now_ns, "by link")
+        key = here.answers.keys.behind_link(tx, token, now_ns)
+        outcome = here.answers.take(tx, key, now_ns, "by link")
+    if key is None:
+        here.answers.guesses.failed(GUESS, address_of(request), now_ns)
     if outcome.what != "taken":
         return _page(here, token, outcome, "", lang)
     here.hub.patient_changed(outcome.patient_id)
@@ -110,10 +114,6 @@ def _told(tx: sa.Connection, dedupe: str) -> str:
 
 
 def _let_in(here: House, request: Request, now_ns: int) -> None:
-    wait_s = here.answers.guesses.wait_s(GUESS, _source(request), now_ns)
+    wait_s = here.answers.guesses.wait_s(GUESS, address_of(request), now_ns)
     if wait_s:
         raise HTTPException(429, "too many links that are none; try again later", {"Retry-After": str(int(wait_s) + 1)})
-
-
-def _source(request: Request) -> str:
-    return request.client.host if request.client else ""

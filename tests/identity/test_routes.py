@@ -13,6 +13,7 @@ from server.app import Server
 from server.audit.store import audit
 from server.config import Broker, BrokerTls, Config
 from server.identity import store
+from server.identity.desk import ALL_TRIES
 from server.site import build
 from tests.identity.visitor import Papers
 from tests.server.conftest import LADDERS, TOWN
@@ -132,6 +133,20 @@ async def test_whoever_guesses_is_told_when_to_come_back(client: httpx.AsyncClie
     answers = [await client.post("/api/claim", content=guess) for _ in range(6)]
     assert [one.status_code for one in answers] == [403] * 5 + [429]
     assert 290 <= int(answers[-1].headers["retry-after"]) <= 301
+
+
+async def test_one_machine_with_a_network_of_addresses_does_not_close_the_desk_to_everybody(server: Server) -> None:
+    site = build(server)
+
+    async def guessed(host: str) -> int:
+        transport = httpx.ASGITransport(site, client=(host, 1))
+        async with httpx.AsyncClient(transport=transport, base_url=HOME, headers={"Origin": HOME}) as there:
+            return (await there.post("/api/claim", content=encode(Claim("0" * 11, "gw-1", request)))).status_code
+
+    request = Papers().request
+    tried = [await guessed(f"2001:db8:1:2::{number:x}") for number in range(ALL_TRIES + 5)]
+    assert tried == [403] * 5 + [429] * ALL_TRIES
+    assert await guessed("10.0.0.1") == 403, "a technician elsewhere is heard"
 
 
 @pytest.mark.parametrize("tls", [None])

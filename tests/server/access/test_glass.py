@@ -8,7 +8,7 @@ from server.notify import ways
 from server.notify.phone import messages
 from server.notify.sender import SendError
 
-from .conftest import Comes, Region
+from .conftest import Comes, Region, region
 from .test_scopes import Screen
 
 NEED = {"patient": "solveig", "reason": "Brought in unconscious, we need her medicines"}
@@ -47,6 +47,20 @@ async def test_it_is_reviewed_by_the_patients_own_administrator_once(town_region
     assert (done["reviewed_by"], done["verdict"], done["note"]) == ("Odd Berg", "justified", "spoke with the ward")
     again = await odd.post(f"/api/glass/{broken['id']}/review", json=verdict)
     assert (again.status_code, "Odd Berg" in again.json()["detail"]) == (409, True)
+
+
+async def test_nobody_reviews_themselves(town_region: Region, comes: Comes) -> None:
+    broken = (await (await comes("bjarne")).post("/api/glass", json=NEED)).json()
+    moved = [
+        {**one, "role": "administrator", "organisation": "salten"} if one["id"] == "bjarne" else one
+        for one in region()["staff"]
+    ]
+    town_region.reconfigured(staff=moved)
+    bjarne, odd = await comes("bjarne"), await comes("odd")
+    review = f"/api/glass/{broken['id']}/review"
+    refused = await bjarne.post(review, json={"verdict": "justified"})
+    assert (refused.status_code, "another administrator" in refused.json()["detail"]) == (409, True)
+    assert (await odd.post(review, json={"verdict": "unjustified"})).json()["reviewed_by"] == "Odd Berg"
 
 
 async def test_it_ends_when_it_is_needed_no_longer_and_only_by_who_did_it(town_region: Region, comes: Comes) -> None:

@@ -14,6 +14,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from joserfc import jwt
 from joserfc.jwk import RSAKey
 
+from server.access import oidc
 from server.access.door import GOING_OUT
 from server.access.oidc import BACK, Failed, Provider
 from server.access.store import lock
@@ -141,11 +142,48 @@ async def test_a_callback_out_of_nowhere_is_no_mistake_of_ours(town: Region, que
         assert (back.status_code, back.headers["location"]) == (303, "/?sign-in=expired")
 
 
+@pytest.mark.parametrize("kept", ["5", "null", "[1]", "{}", "not json"])
+async def test_nor_one_with_a_cookie_that_is_not_ours(town: Region, kept: str) -> None:
+    async with visitor(town.app) as browser:
+        browser.cookies.set(GOING_OUT, kept)
+        back = await browser.get(BACK + "?code=x&state=y")
+        assert (back.status_code, back.headers["location"]) == (303, "/?sign-in=expired")
+
+
+async def test_nobody_writes_a_line_of_their_own_into_the_log(town: Region, caplog: pytest.LogCaptureFixture) -> None:
+    async with visitor(town.app) as browser:
+        await browser.get("/api/session/oidc")
+        back = await browser.get(BACK, params={"error": "x\n2026-11-21 08:05:00 INFO server: all is well"})
+        assert back.headers["location"] == "/?sign-in=refused"
+    (line,) = [one.getMessage() for one in caplog.records if one.name == "server.access.routes"]
+    assert (line.count("\n"), "all is well" in line) == (0, True)
+
+
 async def test_a_provider_that_is_away_is_told_as_that(town: Region, tmp_path: Path) -> None:
     away = f"http://localhost:{free_port()}"
     async with visitor(town.site(provider=Provider(configured(tmp_path, away), HOME))) as browser:
         assert (await browser.get("/api/session/oidc")).headers["location"] == "/?sign-in=away"
         assert (await browser.get("/api/session/oidc/out")).headers["location"] == "/"
+
+
+@pytest.mark.parametrize(
+    ("asked", "told"),
+    [("jwks", {"keys": None}), ("jwks", {"keys": []}), ("openid-configuration", {"token_endpoint": None})],
+)
+async def test_what_a_provider_says_in_a_bad_moment_is_not_believed_for_an_hour(
+    town: Region, monkeypatch: pytest.MonkeyPatch, asked: str, told: dict[str, object]
+) -> None:
+    real, bad = oidc._get, [told]
+
+    def get(client: httpx.Client, url: str) -> dict[str, object]:
+        said = real(client, url)
+        return {**said, **bad.pop()} if bad and asked in url else said
+
+    monkeypatch.setattr(oidc, "_get", get)
+    async with visitor(town.app) as browser:
+        assert (await browser.get("/api/session/oidc")).headers["location"] == "/?sign-in=away"
+        url = (await browser.get("/api/session/oidc")).headers["location"]
+        assert (await browser.get(await there(url))).headers["location"] == "/"
 
 
 async def test_without_a_provider_there_is_no_such_way(town: Region) -> None:

@@ -106,6 +106,25 @@ async def test_codes_cannot_be_guessed_by_who_knows_the_password(
         assert (late.status_code, int(late.headers["retry-after"]) > 200) == (429, True)
 
 
+async def test_nor_by_who_sits_at_an_open_screen_and_knows_the_password(
+    town_region: Region, comes: Comes, code: Callable[..., str]
+) -> None:
+    kari = await comes("kari")
+    secret, _ = await enrolled(kari, code)
+    town_region.wall_ns += 60 * NS
+
+    async def tried(said: str) -> int:
+        return (await kari.post("/api/me/second-step/remove", json={**MINE, "code": said})).status_code
+
+    assert [await tried(f"{number:06}") for number in range(7)] == [409] * 5 + [429] * 2
+    assert await tried(code(secret)) == 429
+    async with visitor(town_region.app) as client:
+        said = {**KARI, "code": code(secret)}
+        assert (await client.post("/api/session", json=said)).status_code == 429, "they are the same tries"
+    town_region.wall_ns += 301 * NS
+    assert await tried(code(secret)) == 204
+
+
 async def test_it_is_taken_off_with_password_and_code_or_by_an_administrator(
     town_region: Region, comes: Comes, code: Callable[..., str]
 ) -> None:
@@ -122,6 +141,18 @@ async def test_it_is_taken_off_with_password_and_code_or_by_an_administrator(
     assert (await bente.post("/api/people/kari/second-step/reset")).status_code == 404, "she is not Bodø's"
     assert (await odd.post("/api/people/kari/second-step/reset")).json()["second_step"] is False
     assert (await kari.get("/api/session")).status_code == 401
+
+
+async def test_an_administrator_does_not_reset_their_own(
+    town_region: Region, comes: Comes, code: Callable[..., str]
+) -> None:
+    odd = await comes("odd")
+    await enrolled(odd, code)
+    refused = await odd.post("/api/people/odd/second-step/reset")
+    assert (refused.status_code, "password and a code" in refused.json()["detail"]) == (409, True)
+    assert (await odd.get("/api/me/security")).json()["second_step"] is True
+    async with visitor(town_region.app) as elsewhere:
+        assert (await elsewhere.post("/api/session", json={**KARI, "username": "odd"})).json()["needs"] == "code"
 
 
 def test_the_database_knows_no_recovery_code(town_region: Region) -> None:

@@ -120,10 +120,11 @@ async def test_a_link_is_used_once_and_an_old_one_takes_nothing(town):
     assert town.alarm().state is State.NOTIFIED
 
 
-async def test_a_link_that_never_was_says_so_and_trying_is_counted(town):
+@pytest.mark.parametrize("how", ["GET", "POST"])
+async def test_a_link_that_never_was_says_so_and_trying_is_counted(town, how):
     town.red()
     async with town.browser() as phone:
-        statuses = [(await phone.get(f"/a/guess-{n}")).status_code for n in range(22)]
+        statuses = [(await phone.request(how, f"/a/guess-{n}")).status_code for n in range(22)]
         assert statuses == [404] * 20 + [429] * 2
 
 

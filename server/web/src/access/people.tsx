@@ -136,7 +136,7 @@ function deedsFor(person: PersonView, me: string): PersonDeed[] {
   if (person.locked_ms !== null) deeds.push("unlock");
   else if (person.id !== me) deeds.push("lock");
   if (person.sessions > 0 && person.id !== me) deeds.push("sign-out");
-  if (person.second_step) deeds.push("second-step/reset");
+  if (person.second_step && person.id !== me) deeds.push("second-step/reset");
   return deeds;
 }
 
