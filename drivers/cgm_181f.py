@@ -17,7 +17,8 @@ alone serves, and without either the time is that of arrival: `clock_unset`. The
 and is not used.
 
 The bookmark is the session (its beginning as in 2AAA) and the minutes of its newest record. Later records of the same
-session are asked for, or all, and nothing is deleted. A record is known by the device's time: minutes come round again.
+session are asked for, or all, and nothing is deleted. One that came damaged is whole in the monitor, so the bookmark
+does not pass it. A record is known by the device's time: minutes come round again.
 
 Without 2AAA a record is known by nothing but its time, and a count that is good to a minute would date it otherwise at
 each connection, and each would seem a new one. So the beginning that was counted first is bookmarked, with a `~`, and
@@ -90,6 +91,7 @@ class ContinuousGlucoseMonitor:
         self._session = _Session(bookmark.rpartition("@")[0])
         self._sample: tuple[str, ...] = ()
         self._newest: int | None = None
+        self._damaged = False
         self._limited = False
         self._caught_up = False
         self._handlers = {
@@ -121,6 +123,7 @@ class ContinuousGlucoseMonitor:
 
     def _measurement(self, rx: Rx, record: bytes) -> Iterator[Out]:
         if not _whole(record, _size(record[1])):
+            self._damaged = True
             yield _bad_checksum(rx)
             return
         packet = Reader(record)
@@ -130,7 +133,8 @@ class ContinuousGlucoseMonitor:
         for mask, shift in ((STATE, 0), (CALIBRATION, 8), (WARNING, 16)):
             bits |= packet.u8() << shift if flags & mask else 0
         trend, quality = (packet.sfloat() if flags & mask else None for mask in (TREND, QUALITY))
-        self._newest = max(minutes, self._newest or 0)
+        if not self._damaged:
+            self._newest = max(minutes, self._newest or 0)
         stamp = self._session.stamp(rx, minutes, words(bits, STATUS_WORDS) + self._sample)
         yield reading("glucose", glucose, rx, stamp)
         reckoning = _reckoning(trend, quality)
