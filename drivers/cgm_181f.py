@@ -22,7 +22,8 @@ does not pass it. A record is known by the device's time: minutes come round aga
 
 Without 2AAA a record is known by nothing but its time, and a count that is good to a minute would date it otherwise at
 each connection, and each would seem a new one. So the beginning that was counted first is bookmarked, with a `~`, and
-holds for as long as the count agrees with it to SAME_NS, for which no crystal is too bad.
+holds for as long as the count agrees with it to SAME_NS, for which no crystal is too bad. That and the minute name the
+record: after a connection that broke before the bookmark it comes again, and is one.
 
 Source: Continuous Glucose Monitoring Service 1.0.2, GATT Specification Supplement.
 """
@@ -214,11 +215,13 @@ class _Session:
         """The time of a record."""
         after_ns = minutes * MIN_NS
         device_ns = None if self._told_ns is None else self._told_ns + after_ns
+        name = f"{self.name}@{minutes}" if self.name else None
         began_ns = self._began_ns()
         if began_ns is None or began_ns + after_ns > rx.t_ns + AGREE_NS:
-            return Stamp(rx.t_ns, device_ns, status=("clock_unset", *status))
-        unset = ("clock_unset",) if device_ns is None else ()
-        return Stamp(began_ns + after_ns, device_ns, status=unset + status)
+            return Stamp(rx.t_ns, device_ns, name, ("clock_unset", *status))
+        if device_ns is None:
+            return Stamp(began_ns + after_ns, None, name, ("clock_unset", *status))
+        return Stamp(began_ns + after_ns, device_ns, status=status)
 
     def _began_ns(self) -> int | None:
         """The beginning in UTC. A count is good to a minute, so a clock that agrees with it is the better one."""
