@@ -116,7 +116,7 @@ def _glucose(amount: Number | Missing, in_mol: bool, sample: int) -> Number | Mi
     if isinstance(amount, Missing):
         return amount
     mmol_per_unit = 1000 if in_mol else 1_000_000 / GRAMS_PER_MOL
-    decimals = max(amount.decimals - 3, 0)
+    decimals = max(amount.decimals - 3, 0 if in_mol else 1)  # 0.001 kg/L is 5.6 mmol/L, not 6
     return Number(round(amount.value * mmol_per_unit, decimals), decimals)
 
 
