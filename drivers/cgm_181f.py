@@ -16,9 +16,10 @@ status is right, for it needs no clock, and what 2AAA said is kept as the device
 alone serves, and without either the time is that of arrival: `clock_unset`. The count of a stopped session stands still
 and is not used.
 
-The bookmark is the session (its beginning as in 2AAA) and the minutes of its newest record. Later records of the same
-session are asked for, or all, and nothing is deleted. One that came damaged is whole in the monitor, so the bookmark
-does not pass it. A record is known by the device's time: minutes come round again.
+The bookmark is the session (its beginning in UTC, for 2AAA is written anew when summer time ends) and the minutes of
+its newest record. Later records of the same session are asked for, or all, and nothing is deleted. One that came
+damaged is whole in the monitor, so the bookmark does not pass it. A record is known by the device's time: minutes come
+round again.
 
 Without 2AAA a record is known by nothing but its time, and a count that is good to a minute would date it otherwise at
 each connection, and each would seem a new one. So the beginning that was counted first is bookmarked, with a `~`, and
@@ -72,7 +73,7 @@ STATUS_WORDS = {
 
 
 class ContinuousGlucoseMonitor:
-    """Reads one monitor for one connection. Bookmark: `<beginning of the session>@<minutes>`."""
+    """Reads one monitor for one connection. Bookmark: `<beginning of the session, UTC>@<minutes>`."""
 
     card: ClassVar[Card] = Card(
         name="cgm-181f",
@@ -197,7 +198,7 @@ class _Session:
     def told(self, began_ns: int | Missing, zone_ns: int) -> None:
         """2AAA: local time, and how far that is ahead of UTC."""
         if not isinstance(began_ns, Missing):
-            self.name, self._told_ns, self._zone_ns = iso(began_ns), began_ns, zone_ns
+            self.name, self._told_ns, self._zone_ns = iso(began_ns - zone_ns), began_ns, zone_ns
 
     def counted(self, began_ns: int) -> bool:
         """2AA9, in the gateway's time. Whether it gives a session without 2AAA a name it did not have yet."""
