@@ -2,7 +2,8 @@
 
 It is read once after connecting, before anything is asked; `hello` sets it. `_device_clock` knows which records were
 stamped before. A record without a usable time gets the time of arrival and the word `clock_unset`; what the device's
-clock did say is kept beside it, and names the record, so that the same record sent twice stays one.
+clock did say is kept beside it, and names the record, so that the same record sent twice stays one. One that is stored
+without any time comes again at each visit; its bytes name it, or it would be a new reading each time.
 
 Source: Current Time Service 1.1.
 """
@@ -47,7 +48,8 @@ class CurrentTime(DeviceClock):
     ) -> Stamp:
         """The time of a record that carries `device_ns`. `unset`: the device says that its clock is not set."""
         if device_ns is None or isinstance(device_ns, Missing):
-            return Stamp(rx.t_ns, status=("clock_unset", *words))
+            name = f"undated:{rx.data.hex()}" if "stored" in words else None
+            return Stamp(rx.t_ns, record=name, status=("clock_unset", *words))
         t_ns = None if unset else self.date(device_ns, rx.t_ns, stored="stored" in words)
         if t_ns is None:
             return Stamp(rx.t_ns, device_ns, iso(device_ns), ("clock_unset", *words))

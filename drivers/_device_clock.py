@@ -17,6 +17,9 @@ battery): its epoch has no beginning. A record in no epoch is taken at its word 
 its time is not known. After a clock was set *back* two epochs overlap and the newer one wins: only a record that was
 made before, and is first fetched at a later connection, is then dated wrong, by no more than the clock was off.
 
+A time from before there were such devices is no time: a clock that was never set begins in 1970, 2000 or 2010. Only
+what is fresh may be said to be of now for that; of what was stored nobody knows how old it is, and it keeps its time.
+
 A clock within 2 s of ours is right: seconds are all it has, and reading it takes a while.
 
 The earlier epochs live in the bookmark (`memory`), or a connection lost between setting the clock and fetching the
@@ -31,6 +34,8 @@ from vitals.clock import NS
 
 SLACK_NS = 2 * NS
 REMEMBERED = 8
+FIRST_NS = 1_293_840_000 * NS
+"""2011-01-01: in that year the first health profiles for Bluetooth LE came out."""
 
 
 class _Epoch(msgspec.Struct, frozen=True):
@@ -80,10 +85,12 @@ class DeviceClock:
 
     def date(self, device_ns: int, t_ns: int, *, stored: bool = False) -> int | None:
         """When a record stamped `device_ns` and received at `t_ns` was made, in ns; None when that cannot be known."""
-        for epoch in self._epochs(t_ns, stored):
-            if epoch.holds(device_ns):
-                return device_ns + epoch.offset_ns
-        return device_ns if device_ns <= t_ns + SLACK_NS else None
+        held = (epoch for epoch in self._epochs(t_ns, stored) if epoch.holds(device_ns))
+        epoch = next(held, None)
+        if epoch is None and device_ns > t_ns + SLACK_NS:
+            return None
+        made_ns = device_ns + (epoch.offset_ns if epoch else 0)
+        return made_ns if stored or made_ns >= FIRST_NS else None
 
     def _epochs(self, t_ns: int, stored: bool) -> Iterator[_Epoch]:
         """The newest first."""

@@ -9,7 +9,8 @@ The amount is in mol/L (bit 2) or kg/L, never as a meter shows it. Both become m
 different amounts stay different: 0.00120 kg/L is 6.66 mmol/L, 0.0059 mol/L is 5.9. Where two words share a byte the low
 nibble is the first: type, tester.
 
-A test with control solution is a test of the meter. It is never a reading of the patient.
+A test with control solution is a test of the meter, whether the type says so or only the place. It is never a reading
+of the patient.
 
 The meter's clock shows base time + offset; the base time alone is never reset and, with the number, names the record.
 
@@ -26,7 +27,7 @@ from drivers._status_bits import words
 from vitals.clock import NS
 
 GRAMS_PER_MOL = 180.156
-CONTROL_SOLUTION = 10
+CONTROL_SOLUTION, CONTROL_PLACE = 10, 4
 UNSET = "unset"
 """Stands for the base time in the name of a record without one."""
 
@@ -98,7 +99,7 @@ def decode(packet: Reader) -> Record:
         base_ns,
         device_ns,
         off_scale or bool(status >> _TIME_FAULT & 1),
-        _glucose(amount, bool(flags & 4), sample & 0x0F),
+        _glucose(amount, bool(flags & 4), sample),
         words(status, _STATUS_WORDS) + sample_words(sample),
     )
 
@@ -109,13 +110,13 @@ def sample_words(sample: int) -> tuple[str, ...]:
     return tuple(word for word in found if word)
 
 
-def _glucose(amount: Number | Missing, in_mol: bool, kind: int) -> Number | Missing:
-    if kind == CONTROL_SOLUTION:
+def _glucose(amount: Number | Missing, in_mol: bool, sample: int) -> Number | Missing:
+    if sample & 0x0F == CONTROL_SOLUTION or sample >> 4 == CONTROL_PLACE:
         return Missing("a test with control solution, not with blood")
     if isinstance(amount, Missing):
         return amount
     mmol_per_unit = 1000 if in_mol else 1_000_000 / GRAMS_PER_MOL
-    decimals = max(amount.decimals - 3, 0)
+    decimals = max(amount.decimals - 3, 0 if in_mol else 1)  # 0.001 kg/L is 5.6 mmol/L, not 6
     return Number(round(amount.value * mmol_per_unit, decimals), decimals)
 
 

@@ -16,12 +16,15 @@ status is right, for it needs no clock, and what 2AAA said is kept as the device
 alone serves, and without either the time is that of arrival: `clock_unset`. The count of a stopped session stands still
 and is not used.
 
-The bookmark is the session (its beginning as in 2AAA) and the minutes of its newest record. Later records of the same
-session are asked for, or all, and nothing is deleted. A record is known by the device's time: minutes come round again.
+The bookmark is the session (its beginning in UTC, for 2AAA is written anew when summer time ends) and the minutes of
+its newest record. Later records of the same session are asked for, or all, and nothing is deleted. One that came
+damaged is whole in the monitor, so the bookmark does not pass it. A record is known by the device's time: minutes come
+round again.
 
 Without 2AAA a record is known by nothing but its time, and a count that is good to a minute would date it otherwise at
 each connection, and each would seem a new one. So the beginning that was counted first is bookmarked, with a `~`, and
-holds for as long as the count agrees with it to SAME_NS, for which no crystal is too bad.
+holds for as long as the count agrees with it to SAME_NS, for which no crystal is too bad. That and the minute name the
+record: after a connection that broke before the bookmark it comes again, and is one.
 
 Source: Continuous Glucose Monitoring Service 1.0.2, GATT Specification Supplement.
 """
@@ -70,7 +73,7 @@ STATUS_WORDS = {
 
 
 class ContinuousGlucoseMonitor:
-    """Reads one monitor for one connection. Bookmark: `<beginning of the session>@<minutes>`."""
+    """Reads one monitor for one connection. Bookmark: `<beginning of the session, UTC>@<minutes>`."""
 
     card: ClassVar[Card] = Card(
         name="cgm-181f",
@@ -90,6 +93,7 @@ class ContinuousGlucoseMonitor:
         self._session = _Session(bookmark.rpartition("@")[0])
         self._sample: tuple[str, ...] = ()
         self._newest: int | None = None
+        self._damaged = False
         self._limited = False
         self._caught_up = False
         self._handlers = {
@@ -121,6 +125,7 @@ class ContinuousGlucoseMonitor:
 
     def _measurement(self, rx: Rx, record: bytes) -> Iterator[Out]:
         if not _whole(record, _size(record[1])):
+            self._damaged = True
             yield _bad_checksum(rx)
             return
         packet = Reader(record)
@@ -130,7 +135,8 @@ class ContinuousGlucoseMonitor:
         for mask, shift in ((STATE, 0), (CALIBRATION, 8), (WARNING, 16)):
             bits |= packet.u8() << shift if flags & mask else 0
         trend, quality = (packet.sfloat() if flags & mask else None for mask in (TREND, QUALITY))
-        self._newest = max(minutes, self._newest or 0)
+        if not self._damaged:
+            self._newest = max(minutes, self._newest or 0)
         stamp = self._session.stamp(rx, minutes, words(bits, STATUS_WORDS) + self._sample)
         yield reading("glucose", glucose, rx, stamp)
         reckoning = _reckoning(trend, quality)
@@ -192,7 +198,7 @@ class _Session:
     def told(self, began_ns: int | Missing, zone_ns: int) -> None:
         """2AAA: local time, and how far that is ahead of UTC."""
         if not isinstance(began_ns, Missing):
-            self.name, self._told_ns, self._zone_ns = iso(began_ns), began_ns, zone_ns
+            self.name, self._told_ns, self._zone_ns = iso(began_ns - zone_ns), began_ns, zone_ns
 
     def counted(self, began_ns: int) -> bool:
         """2AA9, in the gateway's time. Whether it gives a session without 2AAA a name it did not have yet."""
@@ -210,11 +216,13 @@ class _Session:
         """The time of a record."""
         after_ns = minutes * MIN_NS
         device_ns = None if self._told_ns is None else self._told_ns + after_ns
+        name = f"{self.name}@{minutes}" if self.name else None
         began_ns = self._began_ns()
         if began_ns is None or began_ns + after_ns > rx.t_ns + AGREE_NS:
-            return Stamp(rx.t_ns, device_ns, status=("clock_unset", *status))
-        unset = ("clock_unset",) if device_ns is None else ()
-        return Stamp(began_ns + after_ns, device_ns, status=unset + status)
+            return Stamp(rx.t_ns, device_ns, name, ("clock_unset", *status))
+        if device_ns is None:
+            return Stamp(began_ns + after_ns, None, name, ("clock_unset", *status))
+        return Stamp(began_ns + after_ns, device_ns, status=status)
 
     def _began_ns(self) -> int | None:
         """The beginning in UTC. A count is good to a minute, so a clock that agrees with it is the better one."""

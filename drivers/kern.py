@@ -9,6 +9,9 @@ Older scales are asked with single letters, `w` for the load as it is, once. A l
              72.400        moving
               Error        no load can be told, mostly an overload
 
+The first column is never a digit: a line that begins with one was heard from its middle, and `72.450 kg` may be what is
+left of 172.450.
+
 There is no request for loads again and again: `w` shows that the scale is there; for the rest, set it to send
 continuously, in the unit kg, at 9600 baud without parity.
 
@@ -26,7 +29,7 @@ from drivers.mt_sics import MtSics
 
 ONCE = b"w"
 
-LOAD = re.compile(r"M? *(-?) *(\d+(?:\.\d*)?) ([A-Za-z%]{0,3}) *")
+LOAD = re.compile(r"[M ] *(-?) *(\d+(?:\.\d*)?) ([A-Za-z%]{0,3}) *")
 ERRORS = ("E", "Err", "Error")
 
 

@@ -123,3 +123,14 @@ def test_a_memory_of_somebody_else_counts_as_nothing(memory: str) -> None:
     clock = DeviceClock(memory)
     clock.read(NOW, NOW)
     assert clock.date(NOW - HOUR, NOW) == NOW - HOUR or clock.memory
+
+
+@given(st.integers(0, 40 * 365 * 24), st.booleans())
+def test_a_fresh_record_of_a_clock_that_was_never_set_has_no_time(hours_since_1970: int, clock_was_read: bool) -> None:
+    """It may not be dated 2000, where nobody looks for it; what was stored is not said to be of now."""
+    clock = DeviceClock()
+    if clock_was_read:
+        clock.read(NOW, NOW)
+    device_ns = hours_since_1970 * HOUR
+    assert clock.date(device_ns, NOW + S) is None
+    assert clock.date(device_ns, NOW + S, stored=True) == device_ns

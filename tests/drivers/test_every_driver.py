@@ -26,6 +26,8 @@ NOW_NS = 1_795_248_000_000_000_000
 LONG = 20
 SEGMENTED = {"ghs-1840"}
 """Drivers of devices that may tell a measurement in two packets: damage to one is damage to both."""
+NAMED_BY_CLOCK = {"cgm-181f"}
+"""Drivers of devices whose records are named, for want of anything else, by the beginning of the session."""
 
 each_capture = pytest.mark.parametrize("name", sorted(CAPTURES))
 each_driver = pytest.mark.parametrize("name", sorted(catalogue()))
@@ -175,12 +177,13 @@ def test_damage_never_becomes_a_reading_of_a_living_person_that_was_not_sent(nam
         else:
             for at, (now, before) in enumerate(zip(outs, whole, strict=True)):
                 part_of_hurt = at == hurt or (capture.driver in SEGMENTED and at == hurt + 1)
-                assert part_of_hurt or values(now) == values(before)
+                assert part_of_hurt or values(now, capture.driver) == values(before, capture.driver)
 
 
-def values(outs: tuple[Out, ...]) -> list[object]:
-    """The readings of a packet without their times, which a damaged clock may move."""
-    return [(out.channel, out.value, out.record) for out in outs if isinstance(out, Block)]
+def values(outs: tuple[Out, ...], driver: str = "") -> list[object]:
+    """The readings of a packet without their times, which a damaged clock may move, nor what is named by one."""
+    named = driver not in NAMED_BY_CLOCK
+    return [(out.channel, out.value, out.record if named else None) for out in outs if isinstance(out, Block)]
 
 
 @each_driver
