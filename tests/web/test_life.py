@@ -71,6 +71,24 @@ def test_behaviour_08_a_conflict_names_the_colleague_and_shows_how_it_is(ward: W
     expect(row(kari)).to_contain_text("vurdert: medisinen")
 
 
+def test_what_is_found_while_the_form_is_filled_in_is_said_before_the_alarm_is_closed(
+    ward: Ward, signed_in: SignIn
+) -> None:
+    page = taken(ward, signed_in)
+    on_row(page, "c")
+    dialog = page.get_by_role("dialog", name="Avslutt alarm for Solveig Nilsen")
+    dialog.get_by_role("combobox", name="Hva gjorde du?").select_option(index=1)
+    dialog.get_by_role("combobox", name="Hvordan gikk det?").select_option(index=1)
+    dialog.get_by_role("radio", name="5").check()
+    ward.measure(85, 135, minutes=5)
+    dialog.get_by_role("button", name="Avslutt alarmen").click()
+    expect(dialog.get_by_role("alert")).to_contain_text("Noe nytt er funnet siden du åpnet dette.")
+    assert_accessible(page)
+    dialog.get_by_role("button", name="Avbryt").click()
+    expect(row(page)).to_contain_text("gjelder til")
+    expect(row(page)).to_contain_text("Puls 135/min, grense 120/min")
+
+
 def test_behaviour_09_a_snooze_needs_a_time_and_a_reason_and_a_worse_reading_breaks_it(
     ward: Ward, signed_in: SignIn
 ) -> None:
