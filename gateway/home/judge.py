@@ -16,7 +16,7 @@ from triage.plan import Changes, Habits, Past, Wish, findings, plan
 from triage.programme import Programme, checked, limits_for
 from triage.run import Verdicts, run
 from triage.samples import samples_of
-from vitals.errors import ConfigError
+from vitals.errors import ConfigError, reason
 from vitals.settings import convert, parse
 
 PATIENT = "home"
@@ -77,5 +77,5 @@ def made(programme: str | Mapping[str, object], limits: Mapping[str, float]) -> 
     try:
         text = Path(programme).read_text("utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{programme} cannot be read ({error})", "name a programme's file") from error
+        raise ConfigError(f"{programme} cannot be read ({reason(error)})", "name a programme's file") from error
     return Judge(parse(text, dict[str, Any], programme), limits, programme)

@@ -21,13 +21,13 @@ RANK = {"received": 0, "sent": 1, "unknown": 2, "done": 3, "refused": 3, "expire
 OPEN = RANK["unknown"]
 """Below this an order still waits for something."""
 
+_LATER = "boot TEXT NOT NULL DEFAULT ''"
+"""What the tables of earlier versions lack."""
 _SCHEMA = (
     "CREATE TABLE IF NOT EXISTS orders"
     " (id TEXT PRIMARY KEY, rank INTEGER NOT NULL, step TEXT NOT NULL, sent_ns INTEGER, command BLOB NOT NULL,"
-    " boot TEXT NOT NULL DEFAULT '') WITHOUT ROWID"
+    f" {_LATER}) WITHOUT ROWID"
 )
-_LATER = "boot TEXT NOT NULL DEFAULT ''"
-"""What the tables of earlier versions lack."""
 _WRITE = (
     "INSERT INTO orders (id, rank, step, sent_ns, command, boot) VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE"
     " SET rank = excluded.rank, step = excluded.step, sent_ns = excluded.sent_ns WHERE excluded.rank > orders.rank"

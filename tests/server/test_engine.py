@@ -44,6 +44,8 @@ def test_one_that_leaves_begins_no_further_tick_while_others_are_waited_for() ->
     assert begun.wait(WAIT_S)
     engine.leave()
     finish.set()
+    engine._thread.join(WAIT_S)
+    assert not engine._thread.is_alive(), "by itself, before anybody waits for it"
     engine.stop()
     assert len(seen) == 1
 

@@ -131,14 +131,19 @@ def test_after_a_long_outage_a_home_has_time_to_send_what_it_has_before_its_devi
     assert "device_silent" not in alarms(town).get("eva technical", [])
 
 
+def beaten_by_a_clock_ahead(town: Town, hours: float, *, anew: bool) -> None:
+    """Both homes are heard by a clock of ours that is so far ahead; `anew`: by which the server has begun."""
+    town.clock.advance(hours=hours)
+    if anew:
+        town.begin_again()
+    both_beat(town)
+
+
 @pytest.mark.parametrize("anew", [False, True], ids=["while it runs", "after a start by the wrong clock"])
 def test_a_gateway_that_falls_silent_is_missed_though_our_clock_was_hours_ahead_and_is_set_back(
     town: Town, anew: bool
 ) -> None:
-    town.clock.advance(hours=3)
-    if anew:
-        town.begin_again()
-    both_beat(town)
+    beaten_by_a_clock_ahead(town, hours=3, anew=anew)
     town.tick(seconds=1)
     set_back(town, hours=3)
     town.tick(seconds=60)
@@ -151,10 +156,7 @@ def test_a_gateway_that_falls_silent_is_missed_though_our_clock_was_hours_ahead_
 def test_a_device_that_is_silent_is_found_though_our_clock_was_hours_ahead_and_is_set_back(
     town: Town, anew: bool
 ) -> None:
-    town.clock.advance(hours=60)
-    if anew:
-        town.begin_again()
-    both_beat(town)
+    beaten_by_a_clock_ahead(town, hours=60, anew=anew)
     town.tick(minutes=1)
     set_back(town, hours=20)
     for _ in range(8):
