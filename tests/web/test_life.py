@@ -49,6 +49,28 @@ def test_an_acknowledgement_is_seen_before_the_server_answers_and_live_in_a_coll
         assert_accessible(page)
 
 
+def test_an_alarm_that_came_while_an_acknowledgement_got_no_answer_stays_on_the_list(
+    ward: Ward, signed_in: SignIn
+) -> None:
+    ward.deteriorate()
+    kari = signed_in("kari")
+    held: list[Route] = []
+    kari.route("**/api/alarms/*/acknowledge", lambda route: held.append(route))
+    with kari.expect_request("**/acknowledge"):
+        kari.get_by_role("button", name=KVITTER).click()
+    expect(row(kari)).to_contain_text("Tatt av Kari Berg")
+    for _ in range(2):
+        ward.measure(84, 80, minutes=5, home="home-3", device="oxi-3")
+    new = kari.get_by_role("button", name="1 ny: Eli Vik")
+    expect(new).to_be_visible()
+    kari.route("**/api/worklist", lambda route: route.abort())  # nothing is heard but the stream
+    [route] = held
+    route.abort()
+    expect(kari.get_by_role("button", name=KVITTER)).to_be_visible()
+    new.click()
+    expect(kari.get_by_role("button", name="Kvitter klinisk alarm for Eli Vik")).to_be_visible()
+
+
 def test_behaviour_08_a_conflict_names_the_colleague_and_shows_how_it_is(ward: Ward, signed_in: SignIn) -> None:
     mona = taken(ward, signed_in, "mona")
     kari = signed_in("kari", lambda context: context.route("**/api/stream", lambda route: route.abort()))

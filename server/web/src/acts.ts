@@ -88,35 +88,44 @@ function send(act: Act): Promise<AlarmView> {
 }
 
 /// An acknowledgement is shown before the server has answered: as taken by whoever is signed in. What it really became
-/// follows with the answer; where the server refuses, what was there comes back.
+/// follows with the answer; where there is none or a refusal, that alarm alone is as it was: what the stream has told
+/// meanwhile stays.
 function shownAtOnce(queries: QueryClient, act: Act): () => void {
   const me = queries.getQueryData<User | null>(["session"]);
   if (act.kind !== "acknowledge" || !me) return () => undefined;
-  const list = queries.getQueryData<Worklist>(["worklist"]);
-  const pages = queries.getQueriesData<PatientPage>({ queryKey: ["patient"] });
-  const taken = <A extends AlarmBrief>(alarm: A): A =>
-    alarm.id === act.alarm
-      ? { ...alarm, state: "acknowledged", acknowledged_by: me.name, acknowledged_ms: nowMs(), parked: null }
-      : alarm;
+  const guess: Taken = { state: "acknowledged", acknowledged_by: me.name, acknowledged_ms: nowMs(), parked: null };
+  let was: Taken | undefined;
+  everywhere(queries, (alarm) => {
+    if (alarm.id !== act.alarm) return alarm;
+    const { state, acknowledged_by, acknowledged_ms, parked } = alarm;
+    was ??= { state, acknowledged_by, acknowledged_ms, parked };
+    return { ...alarm, ...guess };
+  });
+  return () =>
+    everywhere(queries, (alarm) =>
+      was && alarm.id === act.alarm && alarm.acknowledged_ms === guess.acknowledged_ms ? { ...alarm, ...was } : alarm,
+    );
+}
+
+type Taken = Pick<AlarmBrief, "state" | "acknowledged_by" | "acknowledged_ms" | "parked">;
+
+/// Every alarm that is shown on the list and on patients' pages, changed.
+function everywhere(queries: QueryClient, change: <A extends AlarmBrief>(alarm: A) => A): void {
   queries.setQueryData<Worklist>(
     ["worklist"],
-    (old) =>
-      old && {
-        ...old,
-        rows: old.rows.map((row) => ({
+    (list) =>
+      list && {
+        ...list,
+        rows: list.rows.map((row) => ({
           ...row,
-          clinical: row.clinical && taken(row.clinical),
-          technical: row.technical && taken(row.technical),
+          clinical: row.clinical && change(row.clinical),
+          technical: row.technical && change(row.technical),
         })),
       },
   );
-  queries.setQueriesData<PatientPage>({ queryKey: ["patient"] }, (old) => {
-    return old?.alarms && { ...old, alarms: old.alarms.map(taken) };
+  queries.setQueriesData<PatientPage>({ queryKey: ["patient"] }, (page) => {
+    return page?.alarms && { ...page, alarms: page.alarms.map((alarm) => change(alarm)) };
   });
-  return () => {
-    queries.setQueryData(["worklist"], list);
-    for (const [key, page] of pages) queries.setQueryData(key, page);
-  };
 }
 
 export function useAct() {
@@ -140,10 +149,10 @@ export function useAct() {
     },
     onError: (error, _act, takeBack) => {
       takeBack?.();
-      if (!(error instanceof Refused)) return;
+      // Refused because of what is not shown yet; or unanswered, and then nobody knows whether it was done.
       void queries.invalidateQueries({ queryKey: ["worklist"] });
       void queries.invalidateQueries({ queryKey: ["patient"] });
-      if (error.status === 401) void queries.invalidateQueries({ queryKey: ["session"] });
+      if (error instanceof Refused && error.status === 401) void queries.invalidateQueries({ queryKey: ["session"] });
     },
   });
 }
