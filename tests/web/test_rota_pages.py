@@ -21,13 +21,13 @@ def make_roster(page) -> None:
         shift.get_by_role("combobox", name="Legg til person").select_option(name)
     assert_accessible(page)
     page.get_by_role("button", name="Lagre").click()
+    expect(page.get_by_role("region", name="Sykepleiere")).to_contain_text("Kari Berg")
 
 
 def test_a_roster_is_made_and_says_who_is_on_and_who_is_locked_out_is_replaced(ward: Ward, signed_in: SignIn) -> None:
     anne = signed_in("anne")
     make_roster(anne)
     roster = anne.get_by_role("region", name="Sykepleiere")
-    expect(roster).to_contain_text("Kari Berg")
     expect(roster.get_by_role("table")).to_contain_text("Mona Dahl")
     assert_accessible(anne)
     with ward.server.db.write() as tx:
@@ -65,6 +65,15 @@ def test_the_editor_says_who_is_locked_before_anybody_saves_and_the_server_refus
     expect(anne.locator(".locked")).to_have_count(0)
     anne.get_by_role("button", name="Lagre").click()
     expect(anne.get_by_role("region", name="Sykepleiere")).to_contain_text("Mona Dahl")
+
+
+def test_at_the_address_of_a_roster_that_is_not_there_no_form_waits_to_make_one(signed_in: SignIn) -> None:
+    anne = signed_in("anne")
+    anne.goto("/oncall/plei/edit")
+    expect(anne.get_by_role("heading", level=1)).to_have_text("Siden finnes ikke")
+    expect(anne).to_have_title("Siden finnes ikke – Hjemvakt")
+    expect(anne.get_by_role("button", name="Lagre")).to_have_count(0)
+    assert_accessible(anne)
 
 
 def test_a_roster_that_cannot_be_is_refused_with_the_servers_words(ward: Ward, signed_in: SignIn) -> None:

@@ -1,10 +1,10 @@
 /// Which page, in which language, for whom.
 import { useQuery } from "@tanstack/react-query";
 import { type ComponentType, type ReactNode, Suspense, lazy } from "react";
-import { Link, Route, Switch } from "wouter";
+import { Route, Switch } from "wouter";
 import { Announcer } from "./announce";
 import { LanguageContext, fetchRoomWords, useSpoken, useWords } from "./i18n";
-import { FailedToLoad, useTitle } from "./parts";
+import { FailedToLoad, NotFound } from "./parts";
 import { aboutQuery, sessionQuery } from "./queries";
 import { Shell } from "./shell/shell";
 import { SignIn } from "./signin/signin";
@@ -50,7 +50,12 @@ function Pages() {
         <FailedToLoad error={failed.error} retry={() => void failed.refetch()} />
       </Alone>
     );
-  if (!about.data || session.data === undefined) return <Alone>{words.shell.loading}</Alone>;
+  if (!about.data || session.data === undefined)
+    return (
+      <Alone>
+        <p className="loading">{words.shell.loading}</p>
+      </Alone>
+    );
   if (session.data === null) return <SignIn about={about.data} />;
   const user = session.data;
   return (
@@ -105,18 +110,5 @@ function Alone({ children }: { children: ReactNode }) {
       <h1>Hjemvakt</h1>
       {children}
     </main>
-  );
-}
-
-function NotFound() {
-  const words = useWords();
-  useTitle(words.shell.notFound);
-  return (
-    <div className="page">
-      <h1>{words.shell.notFound}</h1>
-      <p>
-        {words.shell.notFoundWhat} <Link href="/">{words.shell.toWorklist}</Link>
-      </p>
-    </div>
   );
 }

@@ -3,6 +3,7 @@ import { ExclamationmarkTriangleIcon } from "@navikt/aksel-icons";
 import { Button } from "@navikt/ds-react";
 import type { ReactNode } from "react";
 import { useEffect } from "react";
+import { Link } from "wouter";
 import { explain } from "./acts";
 import { type AlarmBrief, type News2, type Priority, type Value, withheld } from "./api";
 import * as format from "./format";
@@ -193,6 +194,20 @@ export function Fetched<T>({ query, children }: FetchedProps<T>) {
 interface FetchedProps<T> {
   query: { data: T | undefined; error: unknown; refetch: () => unknown };
   children: (data: T) => ReactNode;
+}
+
+/// An address that nothing is at: mistyped, or of what has ended since.
+export function NotFound() {
+  const words = useWords();
+  useTitle(words.shell.notFound);
+  return (
+    <div className="page">
+      <h1>{words.shell.notFound}</h1>
+      <p>
+        {words.shell.notFoundWhat} <Link href="/">{words.shell.toWorklist}</Link>
+      </p>
+    </div>
+  );
 }
 
 /// The page's name in the browser's tab and history.

@@ -1,11 +1,11 @@
 /// A roster as a form, for an administrator: shifts that come again and who takes turns in them, and what it was before.
 import { Button, Checkbox, CheckboxGroup, Select, TextField } from "@navikt/ds-react";
-import { useQuery } from "@tanstack/react-query";
+import { type UseQueryResult, useQuery } from "@tanstack/react-query";
 import { type FormEvent, useState } from "react";
 import { Link, useLocation } from "wouter";
 import * as format from "../format";
 import { useRoomWords } from "../i18n";
-import { FailedToLoad, Notice, useTitle } from "../parts";
+import { FailedToLoad, NotFound, Notice, useTitle } from "../parts";
 import { type OnCall, type Pattern, type RosterSave, type RosterView, ask, dayOf, onCallQuery, useDo, whyNot } from "./asks";
 import { InOrder } from "./inorder";
 import { Locked } from "./locked";
@@ -15,9 +15,15 @@ import { WhenField } from "./when";
 const NEW = "new";
 
 export default function RosterEditor({ id }: { id: string }) {
-  const words = useRoomWords();
   const page = useQuery(onCallQuery);
   const roster = page.data?.rosters.find((one) => one.id === id);
+  // A blank form there would make another roster of whoever opened an old link.
+  if (page.data && !roster && id !== NEW) return <NotFound />;
+  return <Editor page={page} roster={roster ?? null} />;
+}
+
+function Editor({ page, roster }: { page: UseQueryResult<OnCall>; roster: RosterView | null }) {
+  const words = useRoomWords();
   const title = roster ? words.rota.editor.title(roster.name) : words.rota.editor.titleNew;
   useTitle(title);
   return (
@@ -27,7 +33,7 @@ export default function RosterEditor({ id }: { id: string }) {
         <Link href="/oncall">{words.rota.editor.back}</Link>
       </div>
       {page.isError && !page.data && <FailedToLoad error={page.error} retry={() => void page.refetch()} />}
-      {page.data && <Form key={roster?.version ?? 0} page={page.data} roster={roster ?? null} />}
+      {page.data && <Form key={roster?.version ?? 0} page={page.data} roster={roster} />}
       {roster && <History id={roster.id} />}
     </div>
   );
