@@ -28,6 +28,8 @@ from vitals.clock import NS, ManualClock
 from vitals.events import Event
 from vitals.wire import Batch, DeviceHealth, Health, Row, encode, up
 
+from .laggy import Laggy
+
 ROOT = Path(__file__).parents[2]
 expect.set_options(timeout=15_000)  # a busy machine is no bug
 START_NS = int(datetime(2026, 11, 21, 7, tzinfo=UTC).timestamp()) * NS
@@ -58,8 +60,20 @@ def municipality() -> dict[str, Any]:
     }  # fmt: skip
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--laggy", type=int, default=0, metavar="MS", help="each request waits so long (tests.web.laggy)")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _laggy(pytestconfig: pytest.Config) -> None:
+    Ward.lag_s = pytestconfig.getoption("--laggy", 0) / 1000
+
+
 class Ward:
     """The server behind the page, and what happens to it."""
+
+    lag_s = 0.0
+    """Of every request (`tests.web.laggy`)."""
 
     def __init__(self, folder: Path, town: dict[str, Any] | None = None, **more: Any) -> None:
         (folder / "municipality.toml").write_text(tomli_w.dumps(town or municipality()), encoding="utf-8")
@@ -72,9 +86,8 @@ class Ward:
         config = Config("Salten", *files, demo=True, web=Web(address=self.url), broker=broker, **more)
         self.server = Server(config, self.clock)
         self._seq = 0
-        self._web = uvicorn.Server(
-            uvicorn.Config(build(self.server), port=port, log_level="warning", timeout_graceful_shutdown=1)
-        )
+        app = Laggy(build(self.server), self.lag_s) if self.lag_s else build(self.server)
+        self._web = uvicorn.Server(uvicorn.Config(app, port=port, log_level="warning", timeout_graceful_shutdown=1))
         self._thread = threading.Thread(target=self._web.run)
 
     @contextlib.contextmanager

@@ -70,6 +70,7 @@ def test_a_way_is_added_confirmed_tried_and_removed(ward: Ward, signed_in: SignI
     assert "dette er en prøve" in told(ward, "Kari Berg")[-1]
     assert_accessible(page)
     row.get_by_label("Når kari@example.no brukes").select_option("Etter 1 min")
+    expect(row.get_by_label("Når kari@example.no brukes")).to_have_value("1")
     page.reload()
     expect(row.get_by_label("Når kari@example.no brukes")).to_have_value("1")
     row.get_by_role("button", name="Fjern kari@example.no").click()

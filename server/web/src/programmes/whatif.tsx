@@ -20,6 +20,8 @@ export function TryOut({ name, now, version, which }: { name: string; now: Versi
   const begin = useMutation({
     mutationFn: () => ask.tryOut({ programme: name, days: Number(days), ...which }),
     networkMode: "always",
+    // An answer that was on its way when it began would say that nothing is under way, and nobody would ask again.
+    onMutate: () => queries.cancelQueries(whatIfQuery),
     onSuccess: (begun) => queries.setQueryData(whatIfQuery.queryKey, begun),
     onError: () => void newest.refetch(),
   });
