@@ -1,7 +1,8 @@
 """A wire that takes its time, to find tests that only pass because the server happened to be quick.
 
-`pytest -m chromium --laggy 500 tests/web` keeps each request half a second before the server has it. A test that presses
-a button and goes on before the page has said what became of it loses what it pressed, every time and not once a week.
+`pytest -m chromium --laggy 500 tests/web` keeps each request half a second before the server has it. A test that
+presses a button and goes on before the page has said what became of it loses what it pressed, every time and not once
+a week.
 """
 
 import asyncio
