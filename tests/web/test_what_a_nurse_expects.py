@@ -226,6 +226,20 @@ def test_behaviour_17_the_sound_is_tested_at_log_on_and_sound_off_is_visible(war
     expect(strip).to_have_count(0)
 
 
+KEPT = """window.kept = [];
+window.AudioContext = class extends AudioContext { constructor() { super(); kept.push(this); } };"""
+
+
+def test_a_sound_that_is_taken_away_is_not_called_on(signed_in: SignIn) -> None:
+    page = signed_in("kari", lambda context: context.add_init_script(KEPT))
+    page.get_by_role("button", name="Lyd av").click()
+    expect(page.get_by_role("button", name="Lyd på")).to_be_visible()
+    page.evaluate("kept[0].suspend()")  # as the system does for a call
+    expect(page.get_by_role("button", name="Lyd sperret")).to_be_visible()
+    page.evaluate("kept[0].resume()")
+    expect(page.get_by_role("button", name="Lyd på")).to_be_visible()
+
+
 def test_behaviour_18_value_with_unit_that_patients_limit_and_trend(ward: Ward, signed_in: SignIn) -> None:
     ward.measure(95, 70)
     ward.clock.advance(hours=24)

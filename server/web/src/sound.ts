@@ -47,7 +47,12 @@ export function useSound(): { sound: Sound; toggle: () => void; turn: (wanted: "
   const [wanted, want] = useRemembered("hjemvakt.sound", ["off", "on"], "off");
   const [running, setRunning] = useState(false);
   useEffect(() => {
-    if (wanted === "on") void ready().then(setRunning);
+    if (wanted === "off") return;
+    void ready().then(setRunning);
+    // A call, another program or the system may take the sound away, and nobody must believe that it is on.
+    const told = () => setRunning(audio?.state === "running");
+    audio?.addEventListener("statechange", told);
+    return () => audio?.removeEventListener("statechange", told);
   }, [wanted]);
   const turn = (next: "off" | "on") => {
     want(next);

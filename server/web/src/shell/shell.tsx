@@ -140,7 +140,7 @@ function ServerClock() {
 function SoundControl({ sound, toggle }: ReturnType<typeof useSound>) {
   const words = useWords();
   const { data: list } = useQuery(worklistQuery);
-  useVoice(list?.rows, sound === "on");
+  useVoice(list?.rows, sound !== "off"); // what was taken away may be given back just then
   return (
     <div className="sound">
       <Button
