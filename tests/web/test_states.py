@@ -84,6 +84,21 @@ def test_a_server_that_does_not_answer_is_said_on_the_page_and_it_can_be_tried_a
     assert_accessible(stranger)
 
 
+def test_a_page_that_cannot_be_fetched_leaves_the_others_and_the_alarms_standing(ward: Ward, signed_in: SignIn) -> None:
+    kari = signed_in("kari")
+    kari.route("**/assets/*.js", lambda route: route.fulfill(status=404))  # a newer server has other files
+    kari.get_by_role("link", name="Rapporter").click()
+    expect(kari.get_by_role("heading", level=1)).to_have_text("Siden kunne ikke vises")
+    assert_accessible(kari)
+    ward.deteriorate()
+    expect(kari.get_by_role("link", name=re.compile("Arbeidsliste.*1"))).to_be_visible()
+    kari.get_by_role("link", name=re.compile("Arbeidsliste")).click()
+    expect(kari.locator("[data-patient='p-1']")).to_contain_text("SpO₂")
+    kari.unroute("**/assets/*.js")
+    kari.goto("/reports")
+    expect(kari.get_by_role("heading", level=1)).to_have_text("Rapporter")
+
+
 class TestWithAProvider:
     """The municipality has a provider of identities."""
 

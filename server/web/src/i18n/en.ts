@@ -79,6 +79,9 @@ export const en: Words = {
     status: (n) => `The server answered with error ${n}. Try again; if it lasts, contact operations.`,
     retry: "Try again",
     old: "What you see here is as it was when it could last be fetched. There may be something new.",
+    page: "The page could not be shown",
+    pageWhat: "Load it again: the server may have a newer version. If it lasts, contact operations. Alarms are still told here.",
+    reload: "Load again",
   },
   signIn: {
     title: "Sign in",

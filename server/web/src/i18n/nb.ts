@@ -68,6 +68,9 @@ export const nb = {
     status: (n: number) => `Serveren svarte med feil ${n}. Prøv igjen; varer det ved, kontakt drift.`,
     retry: "Prøv igjen",
     old: "Det du ser her, er slik det var da det sist lot seg hente. Det kan ha kommet noe nytt.",
+    page: "Siden kunne ikke vises",
+    pageWhat: "Last inn på nytt: serveren kan ha fått en nyere utgave. Varer det ved, kontakt drift. Alarmer meldes fortsatt her.",
+    reload: "Last inn på nytt",
   },
   signIn: {
     title: "Logg inn",
