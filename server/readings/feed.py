@@ -11,6 +11,7 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
+from server.db import troubled
 from server.readings.contract import Entry
 from vitals.clock import NS, Clock
 from vitals.errors import StoreError
@@ -127,7 +128,12 @@ class Feed:
             return f"the feed of {self.name} has stopped"
         if self.lag_s() > LAGS_S:
             return f"{self.name} is {self.lag_s() / 60:.0f} min behind: {self._failure or 'it is being fed'}"
-        refused = self._sink.refused_last()
+        try:
+            refused = self._sink.refused_last()
+        except Exception as error:
+            if not troubled(error):
+                raise
+            return None  # our own database does not answer, and says so itself
         if refused and self._clock.now_ns() - refused[0] < REFUSED_S * NS:
             return f"{self.name} refused readings ({refused[1]}); the journal has them"
         return None
