@@ -10,6 +10,7 @@ import threading
 import zipfile
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -21,6 +22,7 @@ from server.backup import backup, restore
 from server.backup.__main__ import backup_main, restore_main
 from server.config import Config
 from server.config import Database as DatabaseConfig
+from server.identity.authority import write_private
 from server.keeping import DATABASE, kept
 from server.revisions import numbers
 from tests.faults.ledger import promised_readings
@@ -141,6 +143,61 @@ def test_a_backup_is_for_its_owner_only_and_never_written_over(town: Town, saved
         backup(town.config, saved)
     assert saved.read_bytes() == before
     assert {path.name for path in town.folder.iterdir()} == {"data", "municipality.toml", "town.backup"}
+
+
+def test_a_hub_that_is_revoked_while_a_backup_is_packed_does_not_spoil_it(
+    town: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The list of revoked certificates is written anew then; a backup of gigabytes is packed for minutes."""
+    listed = town.config.data / "authority" / "crl.pem"
+    write_private(listed, b"nobody")
+    with monkeypatch.context() as patch:
+
+        def pack_up(*arguments: Any) -> None:
+            write_private(listed, b"a hub that was stolen")
+            really(*arguments)
+
+        really = doing.pack_up
+        patch.setattr(doing, "pack_up", pack_up)
+        listed.with_name("crl.pem.new").write_bytes(b"as far as it g")
+        backup(town.config, town.folder / "file")
+    there = elsewhere(town)
+    restore(there, town.folder / "file")
+    assert (there.data / "authority" / "crl.pem").read_bytes() == b"nobody"
+    assert not (there.data / "authority" / "crl.pem.new").exists()
+
+
+def test_two_backups_to_one_name_do_not_write_into_each_other(town: Town, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One by the clock and one by hand, on the day that is in the name."""
+    file, refused = town.folder / "2026-03-02.zip", []
+
+    def pack_up(*arguments: Any) -> None:
+        patch.setattr(doing, "pack_up", really)
+        with pytest.raises(StoreError, match=r"another backup to .* is on its way.*wait for it") as raised:
+            backup(town.config, file)
+        refused.append(raised)
+        really(*arguments)
+
+    with monkeypatch.context() as patch:
+        really = doing.pack_up
+        patch.setattr(doing, "pack_up", pack_up)
+        backup(town.config, file)
+    assert refused
+    restore(elsewhere(town), file)
+    assert {path.name for path in town.folder.iterdir()} == {"data", "elsewhere", "municipality.toml", file.name}
+
+
+def test_what_a_backup_that_was_killed_left_is_thrown_away_by_the_next_to_that_name(town: Town) -> None:
+    left = town.folder / "file.part" / "data"
+    left.mkdir(parents=True)
+    (left / "hjemvakt.sqlite").write_bytes(b"half of it")
+    (left / "stranger").write_bytes(b"of another day")
+    assert (
+        backup(town.config, town.folder / "file").files.keys()
+        == backup(town.config, town.folder / "other").files.keys()
+    )
+    restore(elsewhere(town), town.folder / "file")
+    assert not (town.folder / "file.part").exists()
 
 
 def test_a_damaged_database_makes_no_backup(town: Town, saved: Path) -> None:
