@@ -26,7 +26,7 @@ from server.keeping import AUTHORITY, DATABASE, LOCK, RESTORING, UNFINISHED, Tak
 from server.version import program_version
 from vitals.errors import ConfigError, StoreError
 
-_OURS = (DATABASE, f"{DATABASE}-wal", f"{DATABASE}-shm", AUTHORITY)
+_OURS = (DATABASE, *(f"{DATABASE}-{log}" for log in ("wal", "shm", "journal")), AUTHORITY)
 
 
 def backup(config: Config, to: Path) -> Manifest:

@@ -242,6 +242,29 @@ def test_the_old_databases_log_is_never_read_into_the_new_one(town: Town, saved:
     town.begin_again()
 
 
+def test_what_a_database_was_before_a_power_cut_is_never_rolled_back_into_the_new_one(town: Town, saved: Path) -> None:
+    """A restored database begins without a write-ahead log. What is killed just then leaves SQLite's other kind of log,
+    which takes a half-done change out of whatever stands beside it."""
+    town.server.close()
+    whole = town.config.data / DATABASE
+    kill = (
+        "import os, sqlite3, sys; db = sqlite3.connect(sys.argv[1]); db.execute('PRAGMA journal_mode=DELETE'); "
+        "db.execute('PRAGMA cache_size=2'); db.execute('BEGIN'); "
+        "db.execute('CREATE TABLE other AS SELECT hex(randomblob(500)) FROM json_each(?)', (str(list(range(2000))),)); "
+        "os._exit(1)"
+    )
+    subprocess.run([sys.executable, "-c", kill, str(whole)], check=False, timeout=30)
+    log = whole.with_name(whole.name + "-journal")
+    assert log.stat().st_size > 0
+    _, aside = restore(town.config, saved, replace=True)
+    assert not log.exists()
+    assert aside is not None
+    assert (aside / log.name).exists()
+    assert content(town.config.data)["patients"] == content(aside)["patients"]
+    town.begin_again()
+    assert town.values("eva") == [94, 70]
+
+
 def test_nothing_is_restored_under_a_running_server_and_no_second_server_starts(town: Town, saved: Path) -> None:
     with kept(town.config.data), pytest.raises(StoreError, match=r"a server runs on .*stop it first"):
         restore(town.config, saved, replace=True)
