@@ -87,12 +87,14 @@ class Feed:
 
     def step(self) -> bool:
         """One round; whether there was anything to do. Raises StoreError while the store is away."""
-        entries = self._read(self._sink.position(), self._entries)
+        asked = self._entries
+        entries = self._read(self._sink.position(), asked)
         self._waiting_since_ns = entries[0].stored_ns if entries else None
         if not entries:
             return False
         self._sink.take(entries)
-        self._waiting_since_ns = None
+        if len(entries) < asked:  # else more may wait, and until it is read nobody knows since when
+            self._waiting_since_ns = None
         readings = sum(len(entry.readings) for entry in entries)
         self._written += readings
         if readings > _READINGS[1]:
