@@ -20,6 +20,7 @@ from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
+from server import trouble
 from server.backup.archive import FORMAT, Manifest, checked, described, manifest_of, opened, pack_up, unpack
 from server.config import Config
 from server.keeping import AUTHORITY, DATABASE, LOCK, RESTORING, UNFINISHED, Taken, kept
@@ -99,6 +100,8 @@ def _in_words(what: str) -> Iterator[None]:
             f"{what} ({error.strerror})", "see that there is room and leave to write, and try again"
         ) from error
     except sqlite3.Error as error:
+        if mend := trouble.known(error):
+            raise StoreError(f"{what} ({error})", mend) from error
         raise StoreError(f"the database cannot be copied ({error})", "see that it is whole, and try again") from error
 
 

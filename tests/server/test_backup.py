@@ -211,6 +211,29 @@ def test_a_damaged_database_makes_no_backup(town: Town, saved: Path) -> None:
     assert not list(town.folder.glob("worthless*"))
 
 
+def test_a_backups_disk_that_is_full_is_not_told_as_a_database_that_is_damaged(
+    town: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The copy just fitted, and SQLite had no room to look at it. Who then restored the last backup lost all since."""
+
+    def full(*_: Any, **__: Any) -> None:
+        error = sqlite3.OperationalError("disk I/O error")
+        error.sqlite_errorname = "SQLITE_IOERR_SHMSIZE"
+        raise error
+
+    def copy(*arguments: Any) -> None:
+        really(*arguments)
+        patch.setattr(sqlite3, "connect", full)
+
+    with monkeypatch.context() as patch:
+        really = doing._copy_database
+        patch.setattr(doing, "_copy_database", copy)
+        with pytest.raises(StoreError, match=r"file cannot be written.*disk fails.*whether it is full") as raised:
+            backup(town.config, town.folder / "file")
+    assert "damaged" not in str(raised.value)
+    assert {path.name for path in town.folder.iterdir()} == {"data", "municipality.toml"}
+
+
 def test_data_that_is_there_is_not_replaced_unless_asked_and_then_kept_aside(town: Town, saved: Path) -> None:
     town.send(spo2(99, START_NS + 5 * NS), first=7)
     town.server.close()
