@@ -53,7 +53,8 @@ class Manifest(msgspec.Struct, frozen=True):
 def checked(database: Path, named: Path, mend: str) -> str:
     """The schema's revision of a sound database; raises StoreError for one that is damaged.
 
-    Where the machine kept it from being looked at, as a full disk does, that is no damage, and SQLite's own error."""
+    Where the machine kept it from being looked at, as a full disk does, that is no damage, and SQLite's own error.
+    """
     try:
         with closing(sqlite3.connect(f"file:{database}?mode=rw", uri=True)) as db:
             (sound,) = db.execute("PRAGMA integrity_check(1)").fetchone()

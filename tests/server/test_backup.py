@@ -391,6 +391,21 @@ def test_with_postgresql_it_says_which_tool_to_use(town: Town) -> None:
         restore(elsewhere, town.folder / "file")
 
 
+@pytest.mark.parametrize("fed", [False, True])
+def test_who_restores_is_told_that_the_influxdb_beside_it_is_of_another_time(
+    town: Town, saved: Path, capsys: pytest.CaptureFixture[str], fed: bool
+) -> None:
+    """What was withdrawn after the backup was deleted there and counts here again, and the cursor is beyond it."""
+    config, sink = (
+        town.folder / "server.toml",
+        '[influx]\nurl = "http://127.0.0.1:8086"\nbucket = "copy"\n' if fed else "",
+    )
+    config.write_text(f'name = "Prøveby"\ndata = "new"\nladders = "{town.config.ladders}"\n{sink}', encoding="utf-8")
+    assert restore_main([str(saved), "--config", str(config)]) == 0
+    told = capsys.readouterr().err
+    assert ("'copy'" in told and "name another bucket" in told) if fed else not told
+
+
 def test_the_commands_say_in_a_line_what_they_did_or_what_is_wrong(
     town: Town, capsys: pytest.CaptureFixture[str]
 ) -> None:
