@@ -17,6 +17,9 @@ AUTHORITY = "authority"
 """The folder with the keys that the gateways' trust hangs on, where there is one."""
 RESTORING = "restoring"
 """The folder of a restore that is not finished."""
+LOCK = "lock"
+UNFINISHED = ".new"
+"""The ending of a file that is being written; it loses it when it is whole."""
 
 
 class Taken(StoreError):
@@ -26,7 +29,7 @@ class Taken(StoreError):
 @contextmanager
 def kept(data: Path) -> Iterator[None]:
     """Have the data folder to oneself; raises Taken where somebody has it."""
-    handle = os.open(data / "lock", os.O_RDONLY | os.O_CREAT, 0o644)
+    handle = os.open(data / LOCK, os.O_RDONLY | os.O_CREAT, 0o644)
     try:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -20,13 +20,14 @@ from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
+from server import trouble
 from server.backup.archive import FORMAT, Manifest, checked, described, manifest_of, opened, pack_up, unpack
 from server.config import Config
-from server.keeping import AUTHORITY, DATABASE, RESTORING, kept
+from server.keeping import AUTHORITY, DATABASE, LOCK, RESTORING, UNFINISHED, Taken, kept
 from server.version import program_version
 from vitals.errors import ConfigError, StoreError
 
-_OURS = (DATABASE, f"{DATABASE}-wal", f"{DATABASE}-shm", AUTHORITY)
+_OURS = (DATABASE, *(f"{DATABASE}-{log}" for log in ("wal", "shm", "journal")), AUTHORITY)
 
 
 def backup(config: Config, to: Path) -> Manifest:
@@ -37,22 +38,19 @@ def backup(config: Config, to: Path) -> Manifest:
         raise StoreError(f"there is no database {source}", "see `data` in server.toml")
     if to.exists():
         raise ConfigError(f"{to} is there already", "name another file: a backup is never written over")
-    part, copy = to.with_name(to.name + ".part"), to.with_name(to.name + ".database")
-    try:
-        with _in_words(f"{to} cannot be written"):
-            _copy_database(source, copy)
-            authority = sorted(path for path in (config.data / AUTHORITY).rglob("*") if path.is_file())
-            files = {DATABASE: copy} | {path.relative_to(config.data).as_posix(): path for path in authority}
-            revision = checked(copy, source, "restore the last backup that was sound")
-            taken = datetime.now(UTC).isoformat(timespec="seconds")
-            told = {name: described(path) for name, path in files.items()}
-            manifest = Manifest(FORMAT, program_version(), revision, taken, told)
-            pack_up(part, manifest, files)
-            os.replace(part, to)
-            _settle(to.parent)
-    finally:
-        for scratch in (part, copy):
-            scratch.unlink(missing_ok=True)
+    with _in_words(f"{to} cannot be written"), _beside(to) as scratch:
+        folder, part = scratch / "data", scratch / "zip"
+        folder.mkdir(mode=0o700)
+        _copy_database(source, folder / DATABASE)
+        _copy_authority(config.data, folder)
+        revision = checked(folder / DATABASE, source, "restore the last backup that was sound")
+        files = {path.relative_to(folder).as_posix(): path for path in sorted(folder.rglob("*")) if path.is_file()}
+        taken = datetime.now(UTC).isoformat(timespec="seconds")
+        told = {name: described(path) for name, path in files.items()}
+        manifest = Manifest(FORMAT, program_version(), revision, taken, told)
+        pack_up(part, manifest, files)
+        os.replace(part, to)
+        _settle(to.parent)
     return manifest
 
 
@@ -102,7 +100,31 @@ def _in_words(what: str) -> Iterator[None]:
             f"{what} ({error.strerror})", "see that there is room and leave to write, and try again"
         ) from error
     except sqlite3.Error as error:
+        if mend := trouble.known(error):
+            raise StoreError(f"{what} ({error})", mend) from error
         raise StoreError(f"the database cannot be copied ({error})", "see that it is whole, and try again") from error
+
+
+@contextmanager
+def _beside(to: Path) -> Iterator[Path]:
+    """An empty folder beside the file, for as long as it is written; what one that was killed left there is gone."""
+    scratch = to.with_name(to.name + ".part")
+    scratch.mkdir(mode=0o700, exist_ok=True)
+    try:
+        with kept(scratch):
+            try:
+                _empty(scratch)
+                yield scratch
+            finally:
+                shutil.rmtree(scratch, ignore_errors=True)
+    except Taken as error:
+        raise StoreError(f"another backup to {to} is on its way", "wait for it, or name another file") from error
+
+
+def _empty(scratch: Path) -> None:
+    for old in scratch.iterdir():
+        if old.name != LOCK:
+            shutil.rmtree(old) if old.is_dir() else old.unlink()
 
 
 def _copy_database(source: Path, copy: Path) -> None:
@@ -110,6 +132,15 @@ def _copy_database(source: Path, copy: Path) -> None:
     there = f"file:{source}?mode=rw"
     with closing(sqlite3.connect(there, uri=True, timeout=30)) as whole, closing(sqlite3.connect(copy)) as into:
         whole.backup(into)  # in one step: a reader's view of one moment, that no writer waits for
+
+
+def _copy_authority(data: Path, into: Path) -> None:
+    """Each file as it is now: the server writes its list of revoked certificates anew while a backup is packed."""
+    for path in sorted((data / AUTHORITY).rglob("*")):
+        if path.is_file() and path.suffix != UNFINISHED:
+            copy = into / path.relative_to(data)
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(path, copy)
 
 
 def _give_to_owner(fresh: Path) -> None:

@@ -10,6 +10,11 @@ from server.backup.archive import Manifest
 from server.config import load
 from vitals.errors import ConfigError, HjemvaktError
 
+_OF_ANOTHER_TIME = (
+    "InfluxDB's bucket {!r} may have readings that came after the backup, and lack some that were withdrawn after it: "
+    "name another bucket in [influx], and it is fed from the beginning"
+)
+
 
 def backup_main(argv: Sequence[str]) -> int:
     """`hjemvakt backup`; returns the exit code."""
@@ -30,10 +35,13 @@ def restore_main(argv: Sequence[str]) -> int:
     said = parser.parse_args(argv)
 
     def run() -> None:
-        made, aside = restore(load(said.config), said.file, replace=said.replace)
+        config = load(said.config)
+        made, aside = restore(config, said.file, replace=said.replace)
         print(f"{said.file}: restored: {_words(made)}")
         if aside:
             print(f"what was there before is in {aside}", file=sys.stderr)
+        if config.influx:
+            print(_OF_ANOTHER_TIME.format(config.influx.bucket), file=sys.stderr)
 
     return _told(run)
 

@@ -14,6 +14,7 @@ from pathlib import Path, PurePosixPath
 
 import msgspec
 
+from server import trouble
 from server.keeping import AUTHORITY, DATABASE
 from server.revisions import numbers
 from vitals.errors import ConfigError, StoreError
@@ -50,13 +51,18 @@ class Manifest(msgspec.Struct, frozen=True):
 
 
 def checked(database: Path, named: Path, mend: str) -> str:
-    """The schema's revision of a sound database; raises StoreError for one that is damaged."""
+    """The schema's revision of a sound database; raises StoreError for one that is damaged.
+
+    Where the machine kept it from being looked at, as a full disk does, that is no damage, and SQLite's own error.
+    """
     try:
         with closing(sqlite3.connect(f"file:{database}?mode=rw", uri=True)) as db:
             (sound,) = db.execute("PRAGMA integrity_check(1)").fetchone()
             (revision,) = db.execute("SELECT version_num FROM alembic_version").fetchone()
             db.execute("PRAGMA journal_mode=DELETE")  # one file, with no log beside it
     except (sqlite3.DatabaseError, TypeError) as error:
+        if trouble.known(error):
+            raise
         raise StoreError(f"the database of {named} is damaged ({error})", mend) from error
     if sound != "ok":
         raise StoreError(f"the database of {named} is damaged ({sound})", mend)

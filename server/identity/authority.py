@@ -33,6 +33,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from server.fleet.seals import Signer
+from server.keeping import UNFINISHED
 from vitals.errors import StoreError, WireError
 from vitals.identity import mark
 
@@ -204,7 +205,7 @@ def names_in(certificate_pem: bytes) -> list[str]:
 
 def write_private(path: Path, data: bytes) -> None:
     """Written whole or not at all, and never for a moment readable by others."""
-    new = path.with_name(f"{path.name}.new")
+    new = path.with_name(path.name + UNFINISHED)
     new.unlink(missing_ok=True)
     with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
         file.write(data)

@@ -1,9 +1,10 @@
-"""The numbers of a feed, asked with each scrape."""
+"""The numbers of a feed, asked with each scrape: of those that our database has, nothing while it does not answer."""
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
+from server.db import troubled
 from server.readings.feed import Feed
 
 
@@ -16,11 +17,21 @@ class Feeds(Collector):
     def collect(self) -> list[Metric]:
         """Called by the registry."""
         feed = self._feed
+        try:
+            rows, refused = feed.lag_rows(), feed.refused()
+        except Exception as error:
+            if not troubled(error):
+                raise
+            kept = []
+        else:
+            kept = [
+                self._gauge("hjemvakt_feed_lag_rows", "Rows of the journal not fed yet", rows),
+                self._counter("hjemvakt_feed_refused", "Readings refused since the beginning", refused),
+            ]
         return [
             self._gauge("hjemvakt_feed_lag_seconds", "Age of the oldest row not fed yet", feed.lag_s()),
-            self._gauge("hjemvakt_feed_lag_rows", "Rows of the journal not fed yet", feed.lag_rows()),
             self._counter("hjemvakt_feed_readings", "Readings handed over since the start", feed.written()),
-            self._counter("hjemvakt_feed_refused", "Readings refused since the beginning", feed.refused()),
+            *kept,
         ]
 
     def _gauge(self, name: str, says: str, value: float) -> Metric:

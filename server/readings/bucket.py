@@ -1,8 +1,8 @@
 """One bucket of InfluxDB over its API: write lines, ask in Flux, delete a point; and what its answers mean.
 
 A write has four ends. *Taken.* *Partly taken*: the server names a number and a reason, not the points. *Refused* as it
-is, because it does not parse or is too large. *Away*: no answer, an error of the server's own, or a token or a bucket
-that does not fit; whatever is to be written waits.
+is, because it does not parse or is too large. *Away*: no answer, an error of the server's own, a token or a bucket
+that does not fit, or an answer of whatever stands before InfluxDB; whatever is to be written waits.
 
 1.8 has no delete in its v2 API, and answers that there is no such page; then it gets the DELETE of its own language.
 
@@ -32,6 +32,7 @@ _QUICKLY = 1
 _PLAIN = Dialect(header=True, delimiter=",", annotations=[])  # type: ignore[no-untyped-call]
 _TROUBLE = (InfluxDBError, HTTPError, OSError)
 _REFUSES = frozenset({400, 413, 422})
+_TOO_LARGE = 413
 _NO_SUCH_PAGE = "page not found"
 _DROPPED = re.compile(r"(partial write: .*?) dropped=(\d+)", re.DOTALL)
 _QUOTED = re.compile(r"""'.*'|value=".*\"""", re.DOTALL)
@@ -76,7 +77,7 @@ class Bucket:
                 self._org, self.name, packed, precision="ns", content_encoding="gzip"
             )
         except _TROUBLE as error:
-            if _status(error) not in _REFUSES:
+            if not _refuses(error):
                 raise _away(error) from error
             words = _words(error)
             partly = _DROPPED.match(words)
@@ -125,15 +126,29 @@ def _status(error: Exception) -> int | None:
     return getattr(error, "status", None)
 
 
+def _refuses(error: Exception) -> bool:
+    """Whether it is of what we sent. Only what is too large a proxy says rightly in InfluxDB's name."""
+    status = _status(error)
+    return status == _TOO_LARGE or (status in _REFUSES and _said(error) is not None)
+
+
 def _words(error: Exception) -> str:
     """What the server said, without what we said, and without the headers that the library prints with it."""
-    body: Any = getattr(error, "body", None) or getattr(error, "reason", None) or str(error)
-    text = body.decode(errors="replace") if isinstance(body, bytes) else str(body)
+    return _without_data(_said(error) or _text(error).strip())
+
+
+def _said(error: Exception) -> str | None:
+    """InfluxDB's complaint; None for the answer of somebody else."""
     try:
-        said = msgspec.json.decode(text, type=dict[str, Any])
+        said = msgspec.json.decode(_text(error), type=dict[str, Any])
     except (msgspec.DecodeError, msgspec.ValidationError):
-        return _without_data(text.strip())
-    return _without_data(str(said.get("message") or said.get("error") or text))
+        return None
+    return str(said.get("message") or said.get("error") or _text(error))
+
+
+def _text(error: Exception) -> str:
+    body: Any = getattr(error, "body", None) or getattr(error, "reason", None) or str(error)
+    return body.decode(errors="replace") if isinstance(body, bytes) else str(body)
 
 
 def _without_data(text: str) -> str:

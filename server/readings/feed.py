@@ -11,6 +11,7 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
+from server.db import troubled
 from server.readings.contract import Entry
 from vitals.clock import NS, Clock
 from vitals.errors import StoreError
@@ -86,12 +87,14 @@ class Feed:
 
     def step(self) -> bool:
         """One round; whether there was anything to do. Raises StoreError while the store is away."""
-        entries = self._read(self._sink.position(), self._entries)
+        asked = self._entries
+        entries = self._read(self._sink.position(), asked)
         self._waiting_since_ns = entries[0].stored_ns if entries else None
         if not entries:
             return False
         self._sink.take(entries)
-        self._waiting_since_ns = None
+        if len(entries) < asked:  # else more may wait, and until it is read nobody knows since when
+            self._waiting_since_ns = None
         readings = sum(len(entry.readings) for entry in entries)
         self._written += readings
         if readings > _READINGS[1]:
@@ -127,7 +130,12 @@ class Feed:
             return f"the feed of {self.name} has stopped"
         if self.lag_s() > LAGS_S:
             return f"{self.name} is {self.lag_s() / 60:.0f} min behind: {self._failure or 'it is being fed'}"
-        refused = self._sink.refused_last()
+        try:
+            refused = self._sink.refused_last()
+        except Exception as error:
+            if not troubled(error):
+                raise
+            return None  # our own database does not answer, and says so itself
         if refused and self._clock.now_ns() - refused[0] < REFUSED_S * NS:
             return f"{self.name} refused readings ({refused[1]}); the journal has them"
         return None

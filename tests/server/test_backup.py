@@ -10,6 +10,7 @@ import threading
 import zipfile
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -21,6 +22,7 @@ from server.backup import backup, restore
 from server.backup.__main__ import backup_main, restore_main
 from server.config import Config
 from server.config import Database as DatabaseConfig
+from server.identity.authority import write_private
 from server.keeping import DATABASE, kept
 from server.revisions import numbers
 from tests.faults.ledger import promised_readings
@@ -143,6 +145,61 @@ def test_a_backup_is_for_its_owner_only_and_never_written_over(town: Town, saved
     assert {path.name for path in town.folder.iterdir()} == {"data", "municipality.toml", "town.backup"}
 
 
+def test_a_hub_that_is_revoked_while_a_backup_is_packed_does_not_spoil_it(
+    town: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The list of revoked certificates is written anew then; a backup of gigabytes is packed for minutes."""
+    listed = town.config.data / "authority" / "crl.pem"
+    write_private(listed, b"nobody")
+    with monkeypatch.context() as patch:
+
+        def pack_up(*arguments: Any) -> None:
+            write_private(listed, b"a hub that was stolen")
+            really(*arguments)
+
+        really = doing.pack_up
+        patch.setattr(doing, "pack_up", pack_up)
+        listed.with_name("crl.pem.new").write_bytes(b"as far as it g")
+        backup(town.config, town.folder / "file")
+    there = elsewhere(town)
+    restore(there, town.folder / "file")
+    assert (there.data / "authority" / "crl.pem").read_bytes() == b"nobody"
+    assert not (there.data / "authority" / "crl.pem.new").exists()
+
+
+def test_two_backups_to_one_name_do_not_write_into_each_other(town: Town, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One by the clock and one by hand, on the day that is in the name."""
+    file, refused = town.folder / "2026-03-02.zip", []
+
+    def pack_up(*arguments: Any) -> None:
+        patch.setattr(doing, "pack_up", really)
+        with pytest.raises(StoreError, match=r"another backup to .* is on its way.*wait for it") as raised:
+            backup(town.config, file)
+        refused.append(raised)
+        really(*arguments)
+
+    with monkeypatch.context() as patch:
+        really = doing.pack_up
+        patch.setattr(doing, "pack_up", pack_up)
+        backup(town.config, file)
+    assert refused
+    restore(elsewhere(town), file)
+    assert {path.name for path in town.folder.iterdir()} == {"data", "elsewhere", "municipality.toml", file.name}
+
+
+def test_what_a_backup_that_was_killed_left_is_thrown_away_by_the_next_to_that_name(town: Town) -> None:
+    left = town.folder / "file.part" / "data"
+    left.mkdir(parents=True)
+    (left / "hjemvakt.sqlite").write_bytes(b"half of it")
+    (left / "stranger").write_bytes(b"of another day")
+    assert (
+        backup(town.config, town.folder / "file").files.keys()
+        == backup(town.config, town.folder / "other").files.keys()
+    )
+    restore(elsewhere(town), town.folder / "file")
+    assert not (town.folder / "file.part").exists()
+
+
 def test_a_damaged_database_makes_no_backup(town: Town, saved: Path) -> None:
     town.server.close()
     whole = town.config.data / "hjemvakt.sqlite"
@@ -152,6 +209,29 @@ def test_a_damaged_database_makes_no_backup(town: Town, saved: Path) -> None:
     with pytest.raises(StoreError, match=r"damaged|cannot be copied"):
         backup(town.config, town.folder / "worthless.backup")
     assert not list(town.folder.glob("worthless*"))
+
+
+def test_a_backups_disk_that_is_full_is_not_told_as_a_database_that_is_damaged(
+    town: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The copy just fitted, and SQLite had no room to look at it. Who then restored the last backup lost all since."""
+
+    def full(*_: Any, **__: Any) -> None:
+        error = sqlite3.OperationalError("disk I/O error")
+        error.sqlite_errorname = "SQLITE_IOERR_SHMSIZE"
+        raise error
+
+    def copy(*arguments: Any) -> None:
+        really(*arguments)
+        patch.setattr(sqlite3, "connect", full)
+
+    with monkeypatch.context() as patch:
+        really = doing._copy_database
+        patch.setattr(doing, "_copy_database", copy)
+        with pytest.raises(StoreError, match=r"file cannot be written.*disk fails.*whether it is full") as raised:
+            backup(town.config, town.folder / "file")
+    assert "damaged" not in str(raised.value)
+    assert {path.name for path in town.folder.iterdir()} == {"data", "municipality.toml"}
 
 
 def test_data_that_is_there_is_not_replaced_unless_asked_and_then_kept_aside(town: Town, saved: Path) -> None:
@@ -183,6 +263,29 @@ def test_the_old_databases_log_is_never_read_into_the_new_one(town: Town, saved:
     assert aside is not None
     assert {row[1] for row in content(aside)["patients"]} == {"Somebody Else"}
     town.begin_again()
+
+
+def test_what_a_database_was_before_a_power_cut_is_never_rolled_back_into_the_new_one(town: Town, saved: Path) -> None:
+    """A restored database begins without a write-ahead log. What is killed just then leaves SQLite's other kind of log,
+    which takes a half-done change out of whatever stands beside it."""
+    town.server.close()
+    whole = town.config.data / DATABASE
+    kill = (
+        "import os, sqlite3, sys; db = sqlite3.connect(sys.argv[1]); db.execute('PRAGMA journal_mode=DELETE'); "
+        "db.execute('PRAGMA cache_size=2'); db.execute('BEGIN'); "
+        "db.execute('CREATE TABLE other AS SELECT hex(randomblob(500)) FROM json_each(?)', (str(list(range(2000))),)); "
+        "os._exit(1)"
+    )
+    subprocess.run([sys.executable, "-c", kill, str(whole)], check=False, timeout=30)
+    log = whole.with_name(whole.name + "-journal")
+    assert log.stat().st_size > 0
+    _, aside = restore(town.config, saved, replace=True)
+    assert not log.exists()
+    assert aside is not None
+    assert (aside / log.name).exists()
+    assert content(town.config.data)["patients"] == content(aside)["patients"]
+    town.begin_again()
+    assert town.values("eva") == [94, 70]
 
 
 def test_nothing_is_restored_under_a_running_server_and_no_second_server_starts(town: Town, saved: Path) -> None:
@@ -286,6 +389,21 @@ def test_with_postgresql_it_says_which_tool_to_use(town: Town) -> None:
         backup(elsewhere, town.folder / "file")
     with pytest.raises(ConfigError, match=r"pg_restore.*authority"):
         restore(elsewhere, town.folder / "file")
+
+
+@pytest.mark.parametrize("fed", [False, True])
+def test_who_restores_is_told_that_the_influxdb_beside_it_is_of_another_time(
+    town: Town, saved: Path, capsys: pytest.CaptureFixture[str], fed: bool
+) -> None:
+    """What was withdrawn after the backup was deleted there and counts here again, and the cursor is beyond it."""
+    config, sink = (
+        town.folder / "server.toml",
+        '[influx]\nurl = "http://127.0.0.1:8086"\nbucket = "copy"\n' if fed else "",
+    )
+    config.write_text(f'name = "Prøveby"\ndata = "new"\nladders = "{town.config.ladders}"\n{sink}', encoding="utf-8")
+    assert restore_main([str(saved), "--config", str(config)]) == 0
+    told = capsys.readouterr().err
+    assert ("'copy'" in told and "name another bucket" in told) if fed else not told
 
 
 def test_the_commands_say_in_a_line_what_they_did_or_what_is_wrong(

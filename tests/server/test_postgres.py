@@ -2,7 +2,7 @@
 
 import contextlib
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -11,10 +11,12 @@ import pytest
 import sqlalchemy as sa
 
 from server.config import Database as DatabaseConfig
-from server.config import load
+from server.config import Influx, load
 from server.db import Database, troubled
 from server.fleet.quarantine import quarantined
+from server.metrics.feeds import Feeds
 from server.postgres import address
+from server.readings.outside import fed
 from tests.postgres import Cluster
 from tests.server.conftest import START_NS, Town, acknowledged, spo2
 from tests.waiting import until
@@ -168,6 +170,26 @@ def test_a_postgresql_that_is_away_is_told_of_and_nothing_is_acknowledged_until_
     health = town.server.health()
     assert (health.status, health.problems, health.stored) == ("ok", [], 2)
     assert town.values("eva") == [94, 95]
+
+
+def test_with_an_influxdb_beside_it_a_database_that_is_away_is_told_of_all_the_same(
+    town: Town, postgres: Cluster, free_port: Callable[[], int]
+) -> None:
+    """Where the feed stands is in the database. Who asked for it then got an error in place of the whole page."""
+    nobody = Influx(f"http://127.0.0.1:{free_port()}", "readings")
+    town.send(spo2(94, START_NS))
+    with fed(nobody, town.server.db, town.clock) as feed:
+        town.server.watches.append(feed.problem)
+        town.server.meter.registry.register(Feeds(feed))
+        with postgres.dead():
+            health = town.server.health()
+            names = {metric.name for metric in town.server.meter.registry.collect()}
+        assert any("the database does not answer" in one for one in health.problems)
+        assert "hjemvakt_problems" in names
+        assert "hjemvakt_feed_lag_rows" not in names
+        town.tick(seconds=1)
+        assert town.server.health().problems == []
+        assert "hjemvakt_feed_lag_rows" in {metric.name for metric in town.server.meter.registry.collect()}
 
 
 def test_a_database_that_cannot_be_reached_is_told_at_the_start_with_what_to_do(town: Town, postgres: Cluster) -> None:

@@ -94,6 +94,23 @@ def test_it_says_how_far_it_is_behind_and_why_when_that_lasts(clock: ManualClock
     assert feed.lag_s() == 0
 
 
+def test_between_two_rounds_of_many_it_does_not_seem_to_have_all(clock: ManualClock) -> None:
+    """A monitor may ask at any moment of a long catching up; each time it asked just then, its alert began anew."""
+    journal, sink = many(250, 1), Away()
+    told: list[str | None] = []
+
+    def read(after: int, limit: int) -> Sequence[Entry]:
+        told.append(feed.problem())
+        return journal.read(after, limit)
+
+    feed = Feed("the store", sink, read, journal.last, clock, poll_s=60)
+    clock.advance(seconds=LAGS_S + 60)
+    feed.start()
+    until(lambda: feed.lag_rows() == 0 and feed.lag_s() == 0)
+    feed.stop()
+    assert told[1] == "the store is 16 min behind: it is being fed"
+
+
 def test_a_refusal_is_told_for_a_while(clock: ManualClock) -> None:
     journal, sink = MadeJournal(), Away()
     sink.refusal = (clock.now_ns(), "field type conflict")

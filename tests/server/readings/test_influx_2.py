@@ -202,6 +202,32 @@ def test_an_answer_is_an_outage_or_a_refusal(
     store.close()
 
 
+@pytest.mark.parametrize(
+    ("status", "page", "waits"),
+    [
+        (400, b"Client sent an HTTP request to an HTTPS server.\n", True),
+        (400, b"<html><title>400 The plain HTTP request was sent to HTTPS port</title></html>", True),
+        (422, b"", True),
+        (413, b"<html><title>413 Request Entity Too Large</title></html>", False),
+    ],
+)
+def test_what_a_proxy_answers_in_its_place_refuses_nothing_but_what_is_too_large(
+    influx2: Influx2, db: Database, clock: ManualClock, tmp_path: Path, status: int, page: bytes, waits: bool
+) -> None:
+    """Somebody gives InfluxDB a certificate, or renews a proxy: what was measured meanwhile was set aside for good."""
+    store = influx_store(config(influx2, tmp_path, influx2.ca_file), db, clock)
+    influx2.answers["/api/v2/write"] = (status, page)
+    journal = MadeJournal()
+    journal.file(*(reading(90 + n, START_NS + n) for n in range(4)))
+    if waits:
+        with pytest.raises(StoreError, match=rf"InfluxDB is away \({status}: .*see that \[influx\] url is right"):
+            store.take(journal.entries)
+    else:
+        store.take(journal.entries)
+    assert (store.position(), store.refused()) == ((0, 0) if waits else (1, 4))
+    store.close()
+
+
 def test_a_delete_that_deletes_nothing_is_noticed(
     influx2: Influx2, db: Database, clock: ManualClock, tmp_path: Path
 ) -> None:

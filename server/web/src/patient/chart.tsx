@@ -9,7 +9,7 @@ import { useSay, useWords } from "../i18n";
 import { FailedToLoad, Values } from "../parts";
 import { drawBands, pointsOf } from "./bands";
 import { Latest } from "./latest";
-import { HOUR_MS, line } from "./range";
+import { HOUR_MS, extent, line } from "./range";
 
 const HEIGHT = 116;
 const REFETCH_MS = 15_000;
@@ -87,9 +87,7 @@ function drawLimits(plot: uPlot, low: number | null, high: number | null): void 
 
 /// The values' own span, widened to show the limits and never so narrow that noise looks like a fall.
 function scaleOf({ value, low, high, decimals }: Readings): [number, number] {
-  const all = [...value, ...[low, high].filter((limit) => limit !== null)];
-  const least = Math.min(...all);
-  const most = Math.max(...all);
+  const [least, most] = extent([...value, ...[low, high].filter((limit) => limit !== null)]);
   const pad = Math.max((most - least) * 0.12, 2 * 10 ** -decimals);
   return [least - pad, most + pad];
 }

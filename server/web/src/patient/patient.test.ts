@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import type { DispenserEvent } from "../api";
 import { byDay, doses, lanes } from "./doses";
-import { line } from "./range";
+import { extent, line } from "./range";
 
 const MIN = 60_000;
 const event = (minute: number, kind: string, dose_id = 1): DispenserEvent => ({
@@ -66,6 +66,10 @@ describe("the line of a trend", () => {
     ]);
   });
 
+  it("has a hole also where everything was measured twice, as by two devices of one clock", () => {
+    expect(line([0, 0, 1, 1, 2, 2, 20, 20], [5, 5, 5, 5, 5, 5, 9, 9], good(8))[0]).toContain(11);
+  });
+
   it("does not run through a sample the device doubted", () => {
     expect(line([0, 1, 2], [5, 70, 5], [true, false, true])[1]).toEqual([5, null, 5]);
   });
@@ -73,5 +77,11 @@ describe("the line of a trend", () => {
   it("is empty for no samples and whole for one", () => {
     expect(line([], [], [])).toEqual([[], []]);
     expect(line([3], [7], [true])).toEqual([[3], [7]]);
+  });
+
+  it("reaches over a fortnight of a saturation each second", () => {
+    const fortnight = Array.from({ length: 14 * 86_400 }, (_, second) => 90 + (second % 9));
+    expect(extent(fortnight)).toEqual([90, 98]);
+    expect(extent([88])).toEqual([88, 88]);
   });
 });

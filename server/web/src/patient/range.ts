@@ -15,7 +15,8 @@ export function line(
   good: readonly boolean[],
 ): [number[], (number | null)[]] {
   const steps = t_ms.slice(1).map((t, i) => t - (t_ms[i] ?? t));
-  const usual = steps.toSorted((a, b) => a - b)[Math.floor(steps.length / 2)] ?? 0;
+  const apart = steps.filter((step) => step > 0); // two of one moment say nothing of how often it is measured
+  const usual = apart.toSorted((a, b) => a - b)[Math.floor(apart.length / 2)] ?? 0;
   const times: number[] = [];
   const values: (number | null)[] = [];
   t_ms.forEach((t, i) => {
@@ -28,4 +29,14 @@ export function line(
     values.push(good[i] ? (value[i] ?? null) : null);
   });
   return [times, values];
+}
+
+/// The least and the most of them. A saturation each second is more than a call takes as arguments (`Math.min(...all)`).
+export function extent(all: readonly number[]): [number, number] {
+  let [least, most] = [Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY];
+  for (const value of all) {
+    least = Math.min(least, value);
+    most = Math.max(most, value);
+  }
+  return [least, most];
 }
