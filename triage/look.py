@@ -36,6 +36,23 @@ def good(w: Window, channel: str) -> Series:
     return Series(np.where(trusted, series.t_ns, NEVER), np.where(trusted, series.value, np.nan))
 
 
+def good_or_last(w: Window, channel: str) -> Series:
+    """As `good`; of whom the device doubted all that the window shows, the last good sample is in the newest place.
+
+    It is the newest of the channel's course, which the rule `tracks`: a finger that slips out of the clip, or a device
+    that doubts a minute of seconds, fills the window and would hide what was measured before. It may be older than the
+    window; how old it may be is for the rule's limits to say.
+    """
+    series, course = good(w, channel), w.track[channel]
+    some = np.flatnonzero(np.isnan(series.value[:, -1]) & (course.t_ns != NEVER))
+    some = some[np.isnan(series.value[some]).all(axis=1)]
+    if not len(some):
+        return series
+    t_ns, value = series.t_ns.copy(), series.value.copy()
+    t_ns[some, -1], value[some, -1] = course.t_ns[some], course.value[some]
+    return Series(t_ns, value)
+
+
 def perfused(w: Window, series: Series, least: Floats) -> Series:
     """The samples [P, K] without those beside which the device measured, at the same moment, a `perfusion_index` below
     `least` [P]: a finger too cold to measure on. Where it measures no perfusion, its own flags have to do."""

@@ -242,6 +242,14 @@ def test_but_not_a_patient_whose_last_saturation_was_red(says):
     assert says("silent_after_red", limits, spo2=[(13, 93)])[0] == Level.CALM
 
 
+def test_whoever_falls_silent_after_a_red_reading_and_a_finger_out_of_the_clip_is_looked_for(says):
+    slipping = [(13 - seconds / 3600, 62, False) for seconds in range(1, 60)]
+    level, sentence = says("silent_after_red", {"spo2_expected_s": 6 * 3600.0}, spo2=[(13, 85), *slipping])
+    assert level == Level.HIGH
+    assert sentence == "Silent after a red reading: last SpO₂ 85 % (limit 90 %), then nothing for 13 h"
+    assert says("silent_after_red", {"spo2_expected_s": 6 * 3600.0}, spo2=[(13, 93), *slipping])[0] == Level.CALM
+
+
 def test_a_reading_of_a_cold_finger_was_not_red(says):
     cold = {"spo2": [(20, 96), (13, 70)], "perfusion_index": [(13, 0.1)]}
     assert says("silent_after_red", {"spo2_expected_s": 6 * 3600.0}, **cold)[0] == Level.CALM
@@ -267,6 +275,13 @@ def test_a_patient_who_is_usually_at_96_is_ill_at_92(says, wishes):
     assert wishes("spo2_drop", spo2=[*USUALLY_96, (1, 92)]) == {"spo2"}
     assert says("spo2_drop", spo2=[*USUALLY_96, (1, 93)])[0] == Level.CALM
     assert says("spo2_drop", {"spo2_usual": 90.0}, spo2=[*USUALLY_96, (1.2, 88), (1, 87)])[0] == Level.CALM
+
+
+def test_a_finger_that_slips_out_of_the_clip_does_not_hide_what_was_measured_before(says):
+    """A device that tells every second doubts more in a minute than a rule looks at."""
+    slipping = [(1 - seconds / 3600, 62, False) for seconds in range(1, 60)]
+    assert says("spo2_drop", spo2=[*USUALLY_96, (1, 90), *slipping])[0] == Level.LOW
+    assert says("spo2_drop", spo2=[*USUALLY_96, *slipping])[0] == Level.UNKNOWN, "what is usual is not of today"
 
 
 def test_a_stream_of_seconds_does_not_wash_away_what_is_usual(says):
