@@ -107,6 +107,17 @@ def _between(series: Series, since_ns: Times, until_ns: Times) -> Series:
     return Series(np.where(gone, NEVER, series.t_ns), np.where(gone, np.nan, series.value))
 
 
+def apart(series: Series, gap_s: float) -> Series:
+    """The samples [P, K] with no two of them closer than `gap_s`, from the newest back: what was measured again at once
+    was measured once, and the last time counts."""
+    kept, next_ns = np.zeros(series.t_ns.shape, np.bool_), np.full(len(series.t_ns), _LAST)
+    for place in range(series.t_ns.shape[1] - 1, -1, -1):
+        t_ns = series.t_ns[:, place]
+        kept[:, place] = (t_ns != NEVER) & (t_ns <= next_ns - round(gap_s * NS))
+        next_ns = np.where(kept[:, place], t_ns, next_ns)
+    return Series(np.where(kept, series.t_ns, NEVER), np.where(kept, series.value, np.nan))
+
+
 def held_since(series: Series, member: Bools, gap_s: float) -> Times:
     """Since when [P] every sample up to the newest has been a `member` [P, K], with no more than `gap_s` between two.
 

@@ -112,6 +112,17 @@ def test_one_odd_low_weighing_does_not_make_a_gain(says):
     assert says("weight_gain", weight=[(72, 80.4), (48, 77.0), (24, 80.3), (0, 81.0)])[0] == Level.CALM
 
 
+def test_stepping_on_the_scale_again_in_disbelief_does_not_weigh_the_gain_away(says):
+    days = [(72, 80.4), (48, 80.5), (24, 80.3)]
+    again = [(minutes / 60, 83.5) for minutes in range(1, 9)]
+    once = says("weight_gain", weight=[*days, (0, 83.6)])
+    assert once[0] == Level.HIGH
+    assert says("weight_gain", weight=[*days, *again, (0, 83.6)]) == once
+    yesterday = [(24 + minutes / 60, 83.5) for minutes in range(9)]
+    assert says("weight_gain", weight=[*days[:2], (36, 80.4), *yesterday, (0, 83.6)])[0] == Level.HIGH
+    assert says("weight_gain", weight=[(24, 80), *again])[0] == Level.UNKNOWN, "two days, however often"
+
+
 def test_too_few_or_too_close_weighings_say_nothing(says):
     assert says("weight_gain", weight=[(48, 80), (0, 84)])[0] == Level.UNKNOWN
     assert says("weight_gain", weight=[(3, 80), (2, 80), (0, 84)])[0] == Level.UNKNOWN
