@@ -320,6 +320,14 @@ def test_a_breath_below_the_persons_own_week(says):
     assert says("spirometry", fev1=[*week[:3], (1, 1.0)])[0] == Level.UNKNOWN
 
 
+def test_the_breaths_of_one_session_do_not_excuse_each_other(says):
+    week = [(24 * day, 2.0) for day in range(1, 7)]
+    assert says("spirometry", fev1=[*week, (1, 1.5)])[0] == Level.MEDIUM
+    session = [(1.02, 1.5), (1.01, 1.5), (1, 1.5)]
+    assert says("spirometry", fev1=[*week, *session])[0] == Level.MEDIUM, "three breaths, as one should"
+    assert says("spirometry", fev1=[(30, 2.0), *session, (0.9, 1.5)])[0] == Level.UNKNOWN, "a session is no week"
+
+
 def test_equal_breaths_do_not_make_the_next_one_abnormal(says):
     assert says("spirometry", fvc=[(24 * day, 3.0) for day in range(1, 7)] + [(1, 2.9)])[0] == Level.CALM
 
