@@ -6,7 +6,7 @@ gathers exactly that (`triage.grid`). The shape is always [patient] or [patient,
 
     w.channel["spo2"].value   [P, K] float64, newest last, padded in front with NaN
     w.channel["spo2"].t_ns    [P, K] int64, padded in front with NEVER
-    w.event["dispenser.missed"]   the same shape; the value is the event's `dose_id` (or 0)
+    w.event["dispenser.missed"]   the same shape; the value tells doses apart (`triage.samples`)
     w.limit["spo2_floor"]     [P] float64, NaN where the patient has none (the rule is then UNKNOWN for that patient)
     w.quality["spo2"]         [P, K] bool: False where the device doubted the sample
     w.track["spo2"].mean      [P] float64: the recent course of a channel (`Track`), for a rule that declares

@@ -36,6 +36,23 @@ def good(w: Window, channel: str) -> Series:
     return Series(np.where(trusted, series.t_ns, NEVER), np.where(trusted, series.value, np.nan))
 
 
+def good_or_last(w: Window, channel: str) -> Series:
+    """As `good`; of whom the device doubted all that the window shows, the last good sample is in the newest place.
+
+    It is the newest of the channel's course, which the rule `tracks`: a finger that slips out of the clip, or a device
+    that doubts a minute of seconds, fills the window and would hide what was measured before. It may be older than the
+    window; how old it may be is for the rule's limits to say.
+    """
+    series, course = good(w, channel), w.track[channel]
+    some = np.flatnonzero(np.isnan(series.value[:, -1]) & (course.t_ns != NEVER))
+    some = some[np.isnan(series.value[some]).all(axis=1)]
+    if not len(some):
+        return series
+    t_ns, value = series.t_ns.copy(), series.value.copy()
+    t_ns[some, -1], value[some, -1] = course.t_ns[some], course.value[some]
+    return Series(t_ns, value)
+
+
 def perfused(w: Window, series: Series, least: Floats) -> Series:
     """The samples [P, K] without those beside which the device measured, at the same moment, a `perfusion_index` below
     `least` [P]: a finger too cold to measure on. Where it measures no perfusion, its own flags have to do."""
@@ -88,6 +105,17 @@ def _between(series: Series, since_ns: Times, until_ns: Times) -> Series:
     """The samples [P, K] from a moment [P] on and before another; `since_ns` is later than NEVER."""
     gone = (series.t_ns < since_ns[:, None]) | (series.t_ns >= until_ns[:, None])
     return Series(np.where(gone, NEVER, series.t_ns), np.where(gone, np.nan, series.value))
+
+
+def apart(series: Series, gap_s: float) -> Series:
+    """The samples [P, K] with no two of them closer than `gap_s`, from the newest back: what was measured again at once
+    was measured once, and the last time counts."""
+    kept, next_ns = np.zeros(series.t_ns.shape, np.bool_), np.full(len(series.t_ns), _LAST)
+    for place in range(series.t_ns.shape[1] - 1, -1, -1):
+        t_ns = series.t_ns[:, place]
+        kept[:, place] = (t_ns != NEVER) & (t_ns <= next_ns - round(gap_s * NS))
+        next_ns = np.where(kept[:, place], t_ns, next_ns)
+    return Series(np.where(kept, series.t_ns, NEVER), np.where(kept, series.value, np.nan))
 
 
 def held_since(series: Series, member: Bools, gap_s: float) -> Times:

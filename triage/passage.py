@@ -94,7 +94,8 @@ def alarms(
         found += _heard(verdicts, who, record.patients, standing)
         progress(done + 1, len(moments))
     _, last = record.span()
-    found += [replace(one.alarm, ended_ns=int(last[row])) for (row, _), one in standing.items()]
+    for (row, _), one in standing.items():  # the look that opened it may have been the one after the last news
+        found.append(replace(one.alarm, ended_ns=max(int(last[row]), one.alarm.opened_ns)))
     return sorted(found, key=lambda one: (one.opened_ns, one.patient, one.kind))
 
 

@@ -15,7 +15,8 @@ one instrument tells. A measurement has a *window*, from half of its interval to
 same minute is no answer, and none is asked for twice. A request that is never answered is given up.
 
 *Never more often than sensible*: a channel has a shortest interval (weight: a day, so it is never asked for sooner),
-and `most_a_day` requests a day; what the ordinary plan brings in time anyway is not asked for.
+and `most_a_day` requests a day; what the ordinary plan brings in time anyway is not asked for, but what it should have
+brought by now is.
 
 *Not at night*, unless HIGH: a window that would reach into the quiet hours ends with the day, or waits for the morning.
 "At once" follows a reading of the last quarter of an hour: whoever took it is awake.
@@ -26,6 +27,7 @@ NEWS2 at home lacks a value nearly always. After that, or after it was given up,
 long again as it would have waited, unless it is worse. What a person asked for is not withdrawn, only brought forward.
 """
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import tzinfo
 from typing import TYPE_CHECKING, Literal, NamedTuple
@@ -310,8 +312,7 @@ def _made(channel: str, one: Found, again: bool, habits: Habits, now_ns: int, so
         from_ns, by_ns = _by_day(from_ns, by_ns, day)
     if by_ns < least_ns:  # it should have been measured long ago
         from_ns, by_ns = _by_day(now_ns, least_ns, day) if by_day else (now_ns, least_ns)
-    every_s = habits.every_s.get(channel)
-    if every_s is not None and channel in habits.newest_ns and by_ns >= newest_ns + every_s * NS:
+    if channel in habits.newest_ns and now_ns < newest_ns + habits.every_s.get(channel, math.inf) * NS <= by_ns:
         return None
     return Wish(channel, "sooner", one.level, one.rule, dict(one.text), now_ns, from_ns, by_ns, by_ns + interval_ns)
 

@@ -62,7 +62,7 @@ class Judge:
 
 def _samples(kept: Kept) -> tuple[Sample, ...]:
     """At its time as it is known now."""
-    return tuple(sample._replace(t_ns=kept.t_ns) for sample in samples_of(kept.what, PATIENT))
+    return tuple(sample._replace(t_ns=kept.t_ns) for sample in samples_of(kept.what, kept.device, PATIENT))
 
 
 def _kinds(rule: Rule) -> tuple[str, ...]:

@@ -105,7 +105,7 @@ def _event(row: Row, event: Event, transport: str, whose: Whose, now_ns: int) ->
     if isinstance(patient, Refused):
         return patient
     name = identity(row.device, known_by(event, transport), event.kind, sorted(event.data.items()))
-    (sample,) = samples_of(event)
+    (sample,) = samples_of(event, row.device)
     return [
         Occurrence(
             patient, event.t_ns, name, event.kind, event.data, sample.channel, sample.value, row.device,

@@ -40,6 +40,12 @@ def clinical(town: Town) -> list[tuple[Level, str]]:
     return [(level, rule) for kind, level, rule in said(town) if kind == "clinical"]
 
 
+def settled(town: Town) -> bool:
+    """Whether what is clinical has become calm."""
+    with town.server.db.read() as tx:
+        return all(one.settled for one in all_open(tx, ["eva"]) if one.kind == "clinical")
+
+
 def measure(town: Town, channel: str, value: float, number: int) -> None:
     now_ns = town.clock.now_ns()
     town.send(Block(channel, (now_ns,), (value,), record=str(number)), first=number)
@@ -59,8 +65,7 @@ def test_a_low_glucose_is_hers_until_it_lasts(following: Callable[[str], Town]) 
     measure(town, "glucose", 3.8, 3)
     town.tick(minutes=15)
     assert clinical(town) == [(Level.HIGH, "glucose")], "a person closes it"
-    with town.server.db.read() as tx:
-        assert [one.settled for one in all_open(tx, ["eva"]) if one.kind == "clinical"] == [True]
+    assert settled(town)
 
 
 def test_a_low_glucose_that_nobody_measures_again_becomes_a_nurses_by_the_clock(
@@ -83,6 +88,18 @@ def test_a_missed_dose_is_a_nurses_after_two_hours_and_a_time_critical_one_at_on
     critical = Event("dispenser.missed", town.clock.now_ns(), {"dose_id": 4, "time_critical": 1}, record="2")
     town.send(critical, device="scale", first=1)
     assert clinical(town) == [(Level.HIGH, "missed_dose")]
+
+
+def test_a_dose_that_one_dispenser_gave_is_not_the_one_that_another_still_has(town: Town) -> None:
+    """Both count the doses of their schedules from 1 on."""
+    town.send(Event("dispenser.missed", START_NS, {"dose_id": 1, "time_critical": 1}, record="1"), device="scale")
+    town.clock.advance(minutes=5)
+    town.send(Event("dispenser.retrieved", town.clock.now_ns(), {"dose_id": 1}, record="1"), device="oximeter", first=1)
+    town.tick(minutes=15)
+    assert not settled(town), "insulin is still in the dispenser"
+    town.send(Event("dispenser.retrieved", town.clock.now_ns(), {"dose_id": 1}, record="2"), device="scale", first=2)
+    town.tick(minutes=15)
+    assert settled(town)
 
 
 def test_nothing_comes_though_the_gateway_lives(following: Callable[[str], Town]) -> None:

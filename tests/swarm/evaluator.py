@@ -71,6 +71,9 @@ _SEES: Mapping[str, tuple[Sequence[str], float, int]] = {
 }
 """What each rule is shown: of these names, no older than so many seconds, the newest so many."""
 
+_LOOKS_BACK = ("spo2_drop", "silent_after_red")
+"""Where the device doubted all that they are shown, these know the last good saturation before."""
+
 Levels = frozenset[int]
 Filed = Mapping[str, Sequence[Sample]]
 
@@ -133,6 +136,9 @@ def _opinion(rule: str, filed: Filed, limits: Mapping[str, float], now_ns: int) 
         ][-most:]
         for name in names
     }
+    if rule in _LOOKS_BACK and not any(one.good for one in seen["spo2"]):
+        good = [one for one in filed.get("spo2", ()) if one.good and now_ns - 30 * DAY * S <= one.t_ns <= now_ns]
+        seen["spo2"][:0] = [Seen(now_ns - one.t_ns, one.value, True) for one in good[-1:]]
     if rule == "spo2_drop":
         limits = {**limits, "spo2_median": usually((one.t_ns, one.value) for one in filed.get("spo2", ())
                                                    if one.good and one.t_ns <= now_ns)}  # fmt: skip

@@ -39,7 +39,7 @@ class Reading(NamedTuple):
 
 
 class Sample(NamedTuple):
-    """What a rule may see of one thing that is filed. `value` of an event is its dose."""
+    """What a rule may see of one thing that is filed. `value` of an event is a number of its dose, 0: none."""
 
     t_ns: int
     value: float
@@ -102,7 +102,7 @@ SELECT patient_id, device, kind, t_ns, 0.0, record, device_t_ns, '', received_ns
 WHERE stored_ns >= :since
 """
 _HAPPENED = """
-SELECT kind, t_ns, coalesce(json_extract(data, '$.dose_id'), 0),
+SELECT kind, t_ns, device, coalesce(json_extract(data, '$.dose_id'), 0),
        CASE WHEN json_extract(data, '$.time_critical') THEN 'critical' ELSE '' END FROM events
 WHERE patient_id = :patient
 """
@@ -117,6 +117,8 @@ class Look:
     def __init__(self, path: Path) -> None:
         self._db = sqlite3.connect(f"file:{path}?mode=ro", uri=True, isolation_level=None)
         self._seq = 0
+        self._doses: dict[tuple[str, int], int] = {}
+        """Each dose of each dispenser by a number of its own, from 1 on."""
         self._filed: dict[bytes, list[Packed]] = {}
         """What counts of the journal up to that row, by identity: more than one reading of any is one too many."""
 
@@ -147,7 +149,8 @@ class Look:
             if one.patient == patient:
                 good = _DOUBTED.isdisjoint(one.status)
                 found.setdefault(one.channel, []).append(Sample(one.t_ns, one.value, good))
-        for kind, t_ns, value, critical in self._db.execute(_HAPPENED, {"patient": patient}):
+        for kind, t_ns, device, dose, critical in self._db.execute(_HAPPENED, {"patient": patient}):
+            value = self._doses.setdefault((device, dose), len(self._doses) + 1) if dose else 0
             found.setdefault(f"{kind}_critical" if critical else kind, []).append(Sample(t_ns, value, True))
         for samples in found.values():
             samples.sort()

@@ -39,6 +39,13 @@ def test_a_fever_that_a_tablet_took_down_was_a_fever(says):
     assert says("chemo_fever", body_temp=[(25, 38.4), (1, 36.8)])[0] == CALM
 
 
+def test_a_fever_counts_for_a_day_though_the_temperature_is_taken_by_the_hour_from_then_on(says):
+    """As it is asked for: a red finding wants the next one within the hour (`triage.plan`)."""
+    by_the_hour = [(hours, 37.2) for hours in range(23)]
+    assert says("chemo_fever", body_temp=[(23.5, 38.4), *by_the_hour])[0] == HIGH
+    assert says("chemo_fever", body_temp=[(24.5, 38.4), *by_the_hour])[0] == CALM
+
+
 def test_a_doubted_fever_is_no_finding_and_yesterdays_temperature_says_nothing(says):
     assert says("chemo_fever", body_temp=[(2, 36.8), (1, 39.0, False)])[0] == CALM
     assert says("chemo_fever", body_temp=[(25, 36.8)])[0] == UNKNOWN
@@ -58,6 +65,15 @@ def test_a_sign_that_has_passed_still_counts_for_a_day(says):
         HIGH, "New signs of a stroke, call an ambulance: weak arm, first told 20.0 hours ago",
     )  # fmt: skip
     assert says("stroke_fast", arm_weakness=[(25, 1), (1, 0)], **no)[0] == CALM
+
+
+def test_a_sign_counts_for_a_day_though_it_is_asked_for_by_the_hour_from_then_on(says):
+    no = {sign: [(hours / 2, 0) for hours in range(47)] for sign in ("face_droop", "arm_weakness", "speech_trouble")}
+    told = no | {"face_droop": [(23.6, 1), *no["face_droop"]]}
+    assert says("stroke_fast", **no)[0] == CALM
+    level, sentence = says("stroke_fast", **told)
+    assert level == HIGH
+    assert sentence == "New signs of a stroke, call an ambulance: drooping face, first told 23.6 hours ago"
 
 
 def test_a_stroke_is_ruled_out_only_by_three_answers(says):

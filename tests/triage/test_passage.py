@@ -109,5 +109,12 @@ def test_which_come_which_go_and_which_stay() -> None:
     assert (found.stay, found.higher, found.lower) == (1, 0, 1)
 
 
+def test_what_the_last_reading_of_all_opens_is_the_same_in_both_of_two_equal_programmes() -> None:
+    found = of(record(("a", "spo2", 1.0, 1.01, 80.0, True)))
+    assert [one.ended_ns - one.opened_ns for one in found] == [0], "it was opened a little after the record ends"
+    same = difference(found, found)
+    assert (same.come, same.go, same.stay) == ([], [], 1)
+
+
 def test_nobody_is_nothing() -> None:
     assert of(record(("a", "spo2", 0, 0, 97.0, True))) == []

@@ -103,6 +103,14 @@ def test_what_the_plan_brings_in_time_is_not_asked_for():
     assert len(patient.look(finds(Level.MEDIUM, "bp_sys"), t_ns).asked) == 1
 
 
+def test_what_the_plan_should_have_brought_and_did_not_is_asked_for():
+    patient, found = Patient(), finds(Level.HIGH, "spo2", "bp_sys")
+    patient.newest["bp_sys"] = at("09:00", day=1)
+    assert [wish.channel for wish in patient.look(found, at("08:59"), spo2=at("08:59")).asked] == ["spo2"]
+    (wish,) = patient.look(found, at("09:00")).asked
+    assert (wish.channel, clock(wish.by_ns)) == ("bp_sys", "02 09:15"), "due now, and nobody has measured it"
+
+
 def test_a_weight_is_never_asked_for_twice_a_day_and_what_cannot_be_measured_not_at_all():
     t_ns = at("09:00")
     found = finds(Level.MEDIUM, "weight", "steps", "pain", "temperature")

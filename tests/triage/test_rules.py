@@ -112,6 +112,17 @@ def test_one_odd_low_weighing_does_not_make_a_gain(says):
     assert says("weight_gain", weight=[(72, 80.4), (48, 77.0), (24, 80.3), (0, 81.0)])[0] == Level.CALM
 
 
+def test_stepping_on_the_scale_again_in_disbelief_does_not_weigh_the_gain_away(says):
+    days = [(72, 80.4), (48, 80.5), (24, 80.3)]
+    again = [(minutes / 60, 83.5) for minutes in range(1, 9)]
+    once = says("weight_gain", weight=[*days, (0, 83.6)])
+    assert once[0] == Level.HIGH
+    assert says("weight_gain", weight=[*days, *again, (0, 83.6)]) == once
+    yesterday = [(24 + minutes / 60, 83.5) for minutes in range(9)]
+    assert says("weight_gain", weight=[*days[:2], (36, 80.4), *yesterday, (0, 83.6)])[0] == Level.HIGH
+    assert says("weight_gain", weight=[(24, 80), *again])[0] == Level.UNKNOWN, "two days, however often"
+
+
 def test_too_few_or_too_close_weighings_say_nothing(says):
     assert says("weight_gain", weight=[(48, 80), (0, 84)])[0] == Level.UNKNOWN
     assert says("weight_gain", weight=[(3, 80), (2, 80), (0, 84)])[0] == Level.UNKNOWN
@@ -242,6 +253,14 @@ def test_but_not_a_patient_whose_last_saturation_was_red(says):
     assert says("silent_after_red", limits, spo2=[(13, 93)])[0] == Level.CALM
 
 
+def test_whoever_falls_silent_after_a_red_reading_and_a_finger_out_of_the_clip_is_looked_for(says):
+    slipping = [(13 - seconds / 3600, 62, False) for seconds in range(1, 60)]
+    level, sentence = says("silent_after_red", {"spo2_expected_s": 6 * 3600.0}, spo2=[(13, 85), *slipping])
+    assert level == Level.HIGH
+    assert sentence == "Silent after a red reading: last SpO₂ 85 % (limit 90 %), then nothing for 13 h"
+    assert says("silent_after_red", {"spo2_expected_s": 6 * 3600.0}, spo2=[(13, 93), *slipping])[0] == Level.CALM
+
+
 def test_a_reading_of_a_cold_finger_was_not_red(says):
     cold = {"spo2": [(20, 96), (13, 70)], "perfusion_index": [(13, 0.1)]}
     assert says("silent_after_red", {"spo2_expected_s": 6 * 3600.0}, **cold)[0] == Level.CALM
@@ -269,6 +288,13 @@ def test_a_patient_who_is_usually_at_96_is_ill_at_92(says, wishes):
     assert says("spo2_drop", {"spo2_usual": 90.0}, spo2=[*USUALLY_96, (1.2, 88), (1, 87)])[0] == Level.CALM
 
 
+def test_a_finger_that_slips_out_of_the_clip_does_not_hide_what_was_measured_before(says):
+    """A device that tells every second doubts more in a minute than a rule looks at."""
+    slipping = [(1 - seconds / 3600, 62, False) for seconds in range(1, 60)]
+    assert says("spo2_drop", spo2=[*USUALLY_96, (1, 90), *slipping])[0] == Level.LOW
+    assert says("spo2_drop", spo2=[*USUALLY_96, *slipping])[0] == Level.UNKNOWN, "what is usual is not of today"
+
+
 def test_a_stream_of_seconds_does_not_wash_away_what_is_usual(says):
     second = 1 / 3600
     days = [(hour - n * second, 96) for hour in range(30, 102, 6) for n in range(120)]  # a clip worn day and night
@@ -292,6 +318,14 @@ def test_a_breath_below_the_persons_own_week(says):
         "Spirometry: FEV1 1.8 L, the week's limit 1.85 L",
     )
     assert says("spirometry", fev1=[*week[:3], (1, 1.0)])[0] == Level.UNKNOWN
+
+
+def test_the_breaths_of_one_session_do_not_excuse_each_other(says):
+    week = [(24 * day, 2.0) for day in range(1, 7)]
+    assert says("spirometry", fev1=[*week, (1, 1.5)])[0] == Level.MEDIUM
+    session = [(1.02, 1.5), (1.01, 1.5), (1, 1.5)]
+    assert says("spirometry", fev1=[*week, *session])[0] == Level.MEDIUM, "three breaths, as one should"
+    assert says("spirometry", fev1=[(30, 2.0), *session, (0.9, 1.5)])[0] == Level.UNKNOWN, "a session is no week"
 
 
 def test_equal_breaths_do_not_make_the_next_one_abnormal(says):

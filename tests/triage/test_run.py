@@ -118,19 +118,33 @@ def test_two_rules_with_one_limit_agree_on_its_default_and_share_the_narrower_bo
 
 def test_a_measurement_becomes_samples_and_the_devices_doubt_is_kept():
     block = Block("spo2", (1, 2), (96.0, 95.0), status=("motion",))
-    assert samples_of(block, "anna") == (Sample("anna", "spo2", 1, 96.0, False), Sample("anna", "spo2", 2, 95.0, False))
-    assert samples_of(Block("spo2", (1,), (96.0,), status=("stored", "low_battery")))[0].good
+    assert samples_of(block, "oximeter", "anna") == (
+        Sample("anna", "spo2", 1, 96.0, False), Sample("anna", "spo2", 2, 95.0, False),
+    )  # fmt: skip
+    assert samples_of(Block("spo2", (1,), (96.0,), status=("stored", "low_battery")), "oximeter")[0].good
 
 
 def test_an_event_becomes_a_sample_named_after_its_kind():
-    assert samples_of(Event("dispenser.retrieved", 5, {"dose_id": 7}), "anna") == (
-        Sample("anna", "dispenser.retrieved", 5, 7.0),
-    )
-    assert samples_of(Event("dispenser.jam", 5))[0].value == 0
+    (sample,) = samples_of(Event("dispenser.retrieved", 5, {"dose_id": 7}), "dispenser", "anna")
+    assert sample[:3] == ("anna", "dispenser.retrieved", 5)
+    assert samples_of(Event("dispenser.jam", 5), "dispenser")[0].value == 0
 
 
 def test_a_missed_time_critical_dose_has_a_name_of_its_own():
-    missed = Event("dispenser.missed", 5, {"dose_id": 7, "time_critical": 1})
-    assert samples_of(missed) == (Sample("", "dispenser.missed_critical", 5, 7.0),)
-    assert samples_of(Event("dispenser.missed", 5, {"dose_id": 7}))[0].channel == "dispenser.missed"
-    assert samples_of(Event("dispenser.retrieved", 5, {"time_critical": 1}))[0].channel == "dispenser.retrieved"
+    def name(kind: str, **data: int) -> str:
+        return samples_of(Event(kind, 5, data), "dispenser")[0].channel
+
+    assert name("dispenser.missed", dose_id=7, time_critical=1) == "dispenser.missed_critical"
+    assert name("dispenser.missed", dose_id=7) == "dispenser.missed"
+    assert name("dispenser.retrieved", time_critical=1) == "dispenser.retrieved"
+
+
+def test_a_dose_is_told_apart_from_the_others_of_its_dispenser_and_from_those_of_another():
+    def number(dose_id: object, device: str = "dispenser") -> float:
+        return samples_of(Event("dispenser.missed", 5, {"dose_id": dose_id}), device)[0].value
+
+    doses = [1, 2, 65_534, 65_535]
+    assert len({number(dose, device) for dose in doses for device in ("dispenser", "the other")}) == 8
+    assert number(1) == number(1) != 0
+    for none in (0, -1, 65_536, 10**400, 1.5, "7"):
+        assert number(none) == 0, "the protocol knows no such dose, so it is nobody's"

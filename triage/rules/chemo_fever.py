@@ -4,8 +4,9 @@ Source: CCLG guidance on febrile neutropenia (paediatric; for adults as practise
 emergency, below 36.0 °C too, and 37.5 to 37.9 °C with a concern is a reason to call. That a raised temperature without
 a concern is LOW is our choice (check).
 
-A fever that has been brought down by a tablet was a fever: any reading of the last day counts for red. For what is only
-raised the newest reading counts. Temperatures are rounded to 0.1 °C, halves up, so no gap is between two bands.
+A fever that has been brought down by a tablet was a fever: any reading of the last day counts for red, also where the
+temperature is taken by the hour from then on. For what is only raised the newest reading counts. Temperatures are
+rounded to 0.1 °C, halves up, so no gap is between two bands.
 """
 
 import numpy as np
@@ -17,7 +18,7 @@ from vitals.alarm import Level
 
 
 @rule(
-    version="1",
+    version="2",
     title={"nb": "Feber under cellegiftbehandling", "en": "Fever during chemotherapy"},
     reads=("body_temp", "concern"),
     limits={"chemo_low": 36.0, "chemo_raised": 37.5, "chemo_fever": 38.0, "chemo_fresh_s": 86_400.0},
@@ -29,7 +30,7 @@ from vitals.alarm import Level
     },
     order=(("chemo_low", "chemo_raised", "chemo_fever"),),
     window_s=172_800,
-    samples=16,
+    samples=32,
     text={
         "nb": "Temperatur under cellegiftbehandling:[ feber {highest:.1f} °C (grense {fever:.1f}), akutt,]"
         "[ for lav {lowest:.1f} °C (grense {low:.1f}), akutt,][ forhøyet {raised:.1f} °C,]"

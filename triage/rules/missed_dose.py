@@ -8,9 +8,9 @@ A missed dose is the patient's at first, after `dose_kin_s` the next of kin's, a
 a time-critical medicine is a nurse's at once: the dispenser has called for as long as the dose's window was open.
 
 Events are read by the names that `triage.samples.samples_of` gives them: `dispenser.missed`, and
-`dispenser.missed_critical` where the dispenser flagged the medicine as time-critical; the value is the dose's id. A
-dose that is retrieved after it was missed is missed no more. An id of 0 names no dose, so nothing can clear it. A
-sensor sees a dose leave the device, not a person swallow it: the sentence never says "taken".
+`dispenser.missed_critical` where the dispenser flagged the medicine as time-critical; the value is the dose's number. A
+dose that is retrieved after it was missed is missed no more. A 0 names no dose, so nothing can clear it. A sensor sees
+a dose leave the device, not a person swallow it: the sentence never says "taken".
 """
 
 import numpy as np

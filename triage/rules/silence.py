@@ -19,7 +19,7 @@ The three are told apart, and one silence is one finding:
                             expected the patient cannot be told from it, and it speaks for both.
 
 Not so for a patient whose last SpO2 was red: whatever the cause of the silence, somebody has to look
-(`silent_after_red`).
+(`silent_after_red`). Nor do the seconds that the device doubts, while a finger slips out of the clip, hide that it was.
 
 Any reading is a sign of life, also one that the device doubts.
 """
@@ -31,7 +31,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from triage.contract import Bools, Finding, Floats, Levels, Times, Window, levels, plausible, rule
-from triage.look import age_s, good, limited, newest, perfused
+from triage.look import age_s, good_or_last, limited, newest, perfused
 from vitals.alarm import Audience, Kind, Level
 from vitals.channels import CHANNELS
 
@@ -222,9 +222,10 @@ def patient_silent(w: Window) -> Finding:
 
 
 @rule(
-    version="2",
+    version="3",
     title={"nb": "Stille etter rød SpO₂", "en": "Silent after a red SpO₂"},
     reads=("spo2", "perfusion_index"),
+    tracks=("spo2",),
     limits={"spo2_floor": 90.0, "spo2_expected_s": np.nan, "perfusion_least": 0.3},
     bounds={"spo2_floor": plausible("spo2"), "spo2_expected_s": _INTERVAL_S, "perfusion_least": (0.0, 2.0)},
     window_s=2_592_000,
@@ -240,7 +241,7 @@ def silent_after_red(w: Window) -> Finding:
     UNKNOWN without a trusted SpO2 in 30 days or without `spo2_expected_s`. Source: see the module.
     """
     floor, expected_s = w.limit["spo2_floor"], w.limit["spo2_expected_s"]
-    last = newest(w, perfused(w, good(w, "spo2"), w.limit["perfusion_least"]))
+    last = newest(w, perfused(w, good_or_last(w, "spo2"), w.limit["perfusion_least"]))
     silent_s = newest(w, w.channel["spo2"]).age_s
     level = levels(w.patients)
     level[~np.isnan(last.value) & limited(w, silent_after_red.limits)] = Level.CALM

@@ -4,21 +4,22 @@ Source: Cooper et al. 2020, home spirometry in COPD: below the mean of the last 
 which is the lower 5 % of the person's own normal days. That four breaths of other times are enough to know a week, and
 that a standard deviation is never taken for less than 3 % of the mean (a few equal breaths are luck), is ours (check).
 
-What is compared is the newest good value with the others of the seven days before it.
+What is compared is the newest good value with the others of the seven days before it, without those of the last six
+hours (check): a session is three breaths and more, and its own would say that what is low today is usual.
 """
 
 import numpy as np
 
-from triage.contract import NEVER, Bools, Finding, Floats, Series, Window, levels, rule
-from triage.look import count, good, mean, newest, within
+from triage.contract import Bools, Finding, Floats, Window, levels, rule
+from triage.look import before, count, good, mean, newest
 from vitals.alarm import Level
 
-WEEK_S, ENOUGH, LEAST_SD = 7 * 86_400.0, 4, 0.03
+WEEK_S, SESSION_S, ENOUGH, LEAST_SD = 7 * 86_400.0, 6 * 3600.0, 4, 0.03
 CHANNELS = ("fev1", "fvc")
 
 
 @rule(
-    version="1",
+    version="2",
     title={"nb": "Spirometri", "en": "Spirometry"},
     reads=CHANNELS,
     limits={"spirometry_sds": 1.645, "spirometry_stale_s": 172_800.0},
@@ -35,7 +36,7 @@ CHANNELS = ("fev1", "fvc")
 def spirometry(w: Window) -> Finding:
     """FEV1 or FVC below the mean of the person's week minus `spirometry_sds` standard deviations MEDIUM.
 
-    UNKNOWN where neither has 4 other values in the 7 days before its newest, or both newest are older than
+    UNKNOWN where neither has 4 values of other sessions in the 7 days before its newest, or both newest are older than
     `spirometry_stale_s`. `because`, of each: the newest, `…_limit`, `…_mean`, `…_sd`, `…_low` (1: below). Source: see
     the module.
     """
@@ -56,7 +57,7 @@ def _against_week(w: Window, name: str) -> tuple[dict[str, Floats], Bools]:
     """The numbers of one channel, each [P], and of whom they are known."""
     blows = good(w, name)
     last = newest(w, blows)
-    week = _others(within(blows, last.t_ns, np.full(w.patients, WEEK_S)), last.t_ns)
+    week = before(blows, last.t_ns, SESSION_S, WEEK_S).value
     enough = count(week)
     usual = mean(week)
     square = np.nansum((week - usual[:, None]) ** 2, axis=1) / np.maximum(enough - 1, 1)
@@ -66,8 +67,3 @@ def _against_week(w: Window, name: str) -> tuple[dict[str, Floats], Bools]:
     low = known & (last.value < limit)
     numbers = {"newest": last.value, "mean": usual, "sd": sd, "limit": limit}
     return {key: np.where(known, column, np.nan) for key, column in numbers.items()} | {"low": low * 1.0}, known
-
-
-def _others(series: Series, last_ns: Floats | np.ndarray) -> Floats:
-    """The values [P, K] of other moments than the newest."""
-    return np.where((series.t_ns == last_ns[:, None]) | (series.t_ns == NEVER), np.nan, series.value)

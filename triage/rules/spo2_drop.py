@@ -14,14 +14,14 @@ that a cold finger may have taught is what a median is for.
 import numpy as np
 
 from triage.contract import Finding, Window, levels, plausible, rule
-from triage.look import good, limited, newest, perfused, within
+from triage.look import good_or_last, limited, newest, perfused, within
 from vitals.alarm import Level
 
 TWO_WEEKS_S = 14 * 86_400.0
 
 
 @rule(
-    version="2",
+    version="3",
     title={"nb": "SpO₂ lavere enn vanlig", "en": "SpO₂ below what is usual"},
     reads=("spo2", "perfusion_index"),
     tracks=("spo2",),
@@ -60,7 +60,7 @@ def spo2_drop(w: Window) -> Finding:
     `because`: `usual`, the `drop` that counts, `low_min` the lowest reading that counts (NaN: none), `count` how many
     do. Source: see the module.
     """
-    readings = perfused(w, good(w, "spo2"), w.limit["perfusion_least"])
+    readings = perfused(w, good_or_last(w, "spo2"), w.limit["perfusion_least"])
     last = newest(w, readings)
     usual = np.where(np.isnan(w.limit["spo2_usual"]), w.track["spo2"].median, w.limit["spo2_usual"])
     recent = within(readings, last.t_ns, w.limit["spo2_agree_s"]).value

@@ -2,8 +2,9 @@
 
 Source: FAST as taught since Harbison et al., Stroke 2003; 34: 71 (check). Whoever has had a stroke may keep a droop or
 a weak arm, so the questions ask for what is new since yesterday. A sign that has passed may have been a transient
-attack, so it counts for a day even where a later answer denies it (check). What can still be treated hangs on the hours
-since it began (check), so the sentence says when it was told first.
+attack, so it counts for a day even where later answers deny it (check), and they may be many: what is red is asked
+again by the hour. What can still be treated hangs on the hours since it began (check), so the sentence says when it was
+told first.
 """
 
 import numpy as np
@@ -16,13 +17,13 @@ SIGNS = ("face_droop", "arm_weakness", "speech_trouble")
 
 
 @rule(
-    version="2",
+    version="3",
     title={"nb": "Tegn på hjerneslag (FAST)", "en": "Signs of a stroke (FAST)"},
     reads=SIGNS,
     limits={"fast_fresh_s": 86_400.0},
     bounds={"fast_fresh_s": (3_600.0, 172_800.0)},
     window_s=172_800,
-    samples=8,
+    samples=64,
     text={
         "nb": "Nye tegn på hjerneslag, ring 113:[ skjevt ansikt{face_droop:?},][ svak arm{arm_weakness:?},]"
         "[ talevansker{speech_trouble:?},][ først meldt for {told_h:.1f} timer siden]",

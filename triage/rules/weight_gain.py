@@ -12,23 +12,24 @@ finding by itself. So it wishes for an answer to two questions, and the answers 
 A symptom is breathlessness or swollen legs of grade `symptom_from` (2, "somewhat") or more, in an answer of the last
 `symptom_stale_s`; one answer of the two is enough to say that there is one, both are needed to say that there is none.
 
-The newest weight is compared with the median of the others taken in the 72 hours before it. A steady climb is seen
-late for that: 1 kg a day is 2 kg above the median of the three days before it and alarms on the fourth weighing only
-if it is more.
+The newest weight is compared with the median of the others taken in the 72 hours before it. What is weighed again
+within six hours is one weighing, and the last of it counts (check): whoever steps on the scale four times in disbelief
+would else move the median to what they weigh now. A steady climb is seen late for that: 1 kg a day is 2 kg above the
+median of the three days before it and alarms on the fourth weighing only if it is more.
 """
 
 import numpy as np
 
 from triage.contract import NEVER, Finding, Floats, Series, Window, levels, rule
-from triage.look import age_s, good, limited, median, newest, within
+from triage.look import age_s, apart, good, limited, median, newest, within
 from vitals.alarm import Level
 
-SPAN_S = 72 * 3600.0
+SPAN_S, AGAIN_S = 72 * 3600.0, 6 * 3600.0
 ENOUGH, LONG_ENOUGH_S = 3, 24 * 3600.0
 
 
 @rule(
-    version="2",
+    version="3",
     title={"nb": "Vektøkning", "en": "Weight gain"},
     reads=("weight", "breathlessness", "swelling"),
     limits={"weight_gain_kg": 2.0, "weight_stale_s": 172_800.0, "symptom_from": 2.0, "symptom_stale_s": 86_400.0},
@@ -52,13 +53,13 @@ ENOUGH, LONG_ENOUGH_S = 3, 24 * 3600.0
 def weight_gain(w: Window) -> Finding:
     """More than `weight_gain_kg` above the 3-day median MEDIUM, 1.5 times as much HIGH; symptoms raise or lower it.
 
-    UNKNOWN with fewer than 3 weighings (the newest included), less than 24 h between first and last of them, or a
-    newest one older than `weight_stale_s`. Source: see the module.
+    UNKNOWN with fewer than 3 weighings six hours apart (the newest included), less than 24 h between first and last of
+    them, or a newest one older than `weight_stale_s`. Source: see the module.
     """
     limit = w.limit["weight_gain_kg"]
     weighings = good(w, "weight")
     last = newest(w, weighings)
-    recent = within(weighings, last.t_ns, np.full(w.patients, SPAN_S))
+    recent = apart(within(weighings, last.t_ns, np.full(w.patients, SPAN_S)), AGAIN_S)
     usual = median(_without_newest(recent))
     # To the gram, so that 82.4 − 80.4 is 2 and not a hair more.
     gain = np.round(last.value - usual, 3)

@@ -42,7 +42,7 @@ def weight_gain(patient: Patient, limit: Limits) -> Level:
     limits = limit["weight_gain_kg"], limit["weight_stale_s"], limit["symptom_from"], limit["symptom_stale_s"]
     if not readings or missing(*limits):
         return UNKNOWN
-    readings = close_to_newest(readings, 72 * 3600)
+    readings = each_once(close_to_newest(readings, 72 * 3600), 6 * 3600)
     if len(readings) < 3 or readings[0].age_ns - readings[-1].age_ns < 24 * 3600 * NS:
         return UNKNOWN
     gain = round(readings[-1].value - statistics.median(seen.value for seen in readings[:-1]), 3)
@@ -54,6 +54,15 @@ def weight_gain(patient: Patient, limit: Limits) -> Level:
         return HIGH
     much = gain > round(1.5 * limit["weight_gain_kg"], 3)
     return Level((HIGH if much else MEDIUM) - (len(yes) == 2))
+
+
+def each_once(readings: list[Seen], gap_s: float) -> list[Seen]:
+    """Those that no other follows so closely, counted back from the newest."""
+    kept: list[Seen] = []
+    for seen in reversed(readings):
+        if not kept or seen.age_ns - kept[-1].age_ns >= gap_s * NS:
+            kept.append(seen)
+    return kept[::-1]
 
 
 def blood_pressure(patient: Patient, limit: Limits) -> Level:

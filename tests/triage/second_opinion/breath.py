@@ -75,7 +75,7 @@ def spirometry(patient: Patient, limit: Limits) -> Level:
         if not blows:
             continue
         newest = blows[-1]
-        week = [s.value for s in close_to_newest(blows, 7 * 86_400) if s.age_ns != newest.age_ns]
+        week = [s.value for s in close_to_newest(blows, 7 * 86_400) if s.age_ns - newest.age_ns > 6 * 3600 * NS]
         if len(week) >= 4:
             usual = statistics.fmean(week)
             sd = max(statistics.stdev(week), 0.03 * usual)

@@ -67,7 +67,7 @@ def patient_silent(patient: Patient, limit: Limits) -> Level | Told:
 
 
 def silent_after_red(patient: Patient, limit: Limits) -> Level:
-    readings = trusted(warm(patient, limit), math.inf)
+    readings = trusted(warm(patient, limit), 30 * 86_400)
     if not readings or missing(limit["spo2_floor"], limit["spo2_expected_s"], limit["perfusion_least"]):
         return UNKNOWN
     silent = patient["spo2"][-1].age_ns > 2 * limit["spo2_expected_s"] * NS
