@@ -74,7 +74,9 @@ async def test_sbar_is_filled_in_from_what_is_known(ward, staff):
     measured(ward, "spo2", 84.0)
     ward.hear(Level.HIGH)
     draft = (await staff["kari"].get("/api/alarms/1/sbar")).json()
-    assert draft["nb"]["situation"].startswith("Rød alarm siden 21.11.2026 04:00. SpO₂ 84.0 %. NEWS2 minst 3 (mangler ")
+    assert draft["nb"]["situation"].startswith(
+        "Rød alarm siden 21.11.2026 04:00. SpO₂ 84.0 % (21.11.2026 04:00). NEWS2 m"
+    )
     assert draft["nb"]["background"].startswith("82 år. Kjent: COPD. Program: KOLS, versjon 3. Grenser: SpO₂ ≥ ")
     assert "Vanlig siste to uker: SpO₂ 93 %, Vekt 82,4 kg." in draft["nb"]["background"]
     assert "SpO₂ 84 % (21.11.2026 04:00), under " in draft["nb"]["assessment"]
@@ -82,8 +84,28 @@ async def test_sbar_is_filled_in_from_what_is_known(ward, staff):
     assert "Regel spo2_floor, versjon 1." in draft["nb"]["assessment"]
     assert draft["en"]["recommendation"] == "Please assess within 30 min: advise, take over or admit."
     assert draft["en"]["situation"].startswith(
-        "Red alarm since 21.11.2026 04:00. SpO₂ 84.0 %. NEWS2 at least 3 (missing"
+        "Red alarm since 21.11.2026 04:00. SpO₂ 84.0 % (21.11.2026 04:00). NEWS2 at least 3 (missing"
     )
+
+
+async def test_what_was_found_hours_ago_is_not_told_as_how_things_are(ward, staff, words):
+    """Yellow at four for her saturation and her score, red at six for something else, and asked about at eight."""
+    news2 = words.replace(
+        words.reason(Level.MEDIUM, "news2", ward.now_ns), because={"total": 7.0, "lacks": 0.0},
+        text={"nb": "NEWS2 7", "en": "NEWS2 7"},
+    )  # fmt: skip
+    ward.hear(words.reason(Level.MEDIUM, t_ns=ward.now_ns), news2)
+    ward.clock.advance(hours=2)
+    ward.hear(words.reason(Level.HIGH, "pulse_high", ward.now_ns, low=140.0))
+    ward.clock.advance(hours=2)
+    measured(ward, "spo2", 96.0)
+    draft = (await staff["kari"].get("/api/alarms/1/sbar")).json()
+    assert draft["nb"]["situation"].startswith("Rød alarm siden 21.11.2026 06:00, åpen siden 21.11.2026 04:00.")
+    said = draft["en"]["situation"]
+    assert said.startswith("Red alarm since 21.11.2026 06:00, open since 21.11.2026 04:00.")
+    assert "SpO₂ 84.0 % (21.11.2026 04:00)." in said
+    assert "NEWS2 7 (21.11.2026 04:00)." in said
+    assert "Now: NEWS2 at least 0 (missing" in said, "the old score does not stand for the one that there is"
 
 
 async def test_what_is_not_known_is_said_to_be_missing(ward, staff):
