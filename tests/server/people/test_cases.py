@@ -285,3 +285,30 @@ async def test_asking_for_measurements_needs_a_home_that_can_show_it(ward, staff
     assert ward.timeline("answered") == [
         "Answer from Ingrid Dahl: asks for measurements. The home has no box that could show it: phone the patient."
     ]
+
+
+BLANK = {"situation": "   ", "background": "   ", "assessment": "   ", "recommendation": "   "}
+
+
+@pytest.mark.parametrize(
+    ("path", "said"),
+    [
+        ("alarms/1/snooze", {"minutes": 30, "why": "    "}),
+        ("alarms/1/reopen", {"why": "    "}),
+        ("alarms/1/send", {**DOCTOR, "language": "nb", "note": BLANK}),
+        ("patients/solveig/missed", {"t_ms": 0, "note": "    "}),
+        ("patients/solveig/missed/1/undo", {"why": "    "}),
+        ("patients/solveig/readings/reinstate", {"correction": "1", "why": "    "}),
+    ],
+)
+async def test_blanks_are_no_reason_and_say_nothing(ward, staff, path, said):
+    ward.hear(Level.HIGH)
+    answer = await staff["kari"].post(f"/api/{path}", json=said)
+    assert answer.status_code == 422, answer.text
+
+
+async def test_a_reason_is_kept_without_the_blanks_around_it(ward, staff):
+    ward.hear(Level.HIGH)
+    assert (await staff["kari"].post("/api/alarms/1/snooze", json={"minutes": 30, "why": "  ok\n "})).status_code == 422
+    answer = await staff["kari"].post("/api/alarms/1/snooze", json={"minutes": 30, "why": "  she sleeps\n "})
+    assert answer.json()["parked"]["why"] == "she sleeps"
