@@ -84,12 +84,18 @@ def _again(was: _Was, t_ns: int, what: str, who: str) -> Callable[[sa.Connection
     def do(tx: sa.Connection, _: Programme) -> None:
         alarm = table.open_of(tx, was.alarm.patient_id, was.alarm.kind)
         if what == "reopened":
-            alarm = alarm or table.last_closed(tx, was.alarm.patient_id, was.alarm.kind)
+            alarm = alarm or _raised_with(tx, was.alarm)
         if alarm is not None:
             with suppress(Refused):  # the replay went another way, and says so
                 _DOES[what](tx, alarm, was, t_ns, who)
 
     return do
+
+
+def _raised_with(tx: sa.Connection, was: Alarm) -> Alarm | None:
+    """The replay's own alarm that was raised when that one was: a younger one may have been closed since."""
+    its = (was.kind, was.raised_ns)
+    return next((one for one in table.every(tx, was.patient_id) if (one.kind, one.raised_ns) == its), None)
 
 
 def _close(tx: sa.Connection, alarm: Alarm, was: _Was, t_ns: int, who: str) -> Alarm:

@@ -148,3 +148,27 @@ def test_a_technical_alarm_that_has_settled_ends_with_whoever_snoozes_it(day: Da
     day.minutes(2)
     day.minutes(5, heard=False)
     ends(day, again(day))
+
+
+def test_of_two_closed_alarms_that_one_is_opened_again_which_was(day: Day) -> None:
+    day.finger(84)
+    day.minutes(1)
+    first = day.alarm()
+    day.acknowledge(first)
+    day.close(day.alarm())
+    for _ in range(5):  # until it is quiet no longer
+        day.finger(96)
+        day.minutes(13)
+    day.hear(*(Block("pulse_rate", (day.clock.now_ns() + n,), (125.0,)) for n in range(3)))
+    day.minutes(1)
+    second = day.alarm()
+    assert (first.level, second.level) == (Level.HIGH, Level.MEDIUM)
+    day.acknowledge(second)
+    day.close(day.alarm())
+    with day.server.db.read() as tx:
+        early = table.get(tx, first.id)
+    day.does(deeds.reopen, early, "Kari", day.clock.now_ns() + NS, 3600.0, "it was not her finger")
+    day.minutes(1)
+    day.finger(84)
+    day.minutes(1)
+    assert again(day).same, "no news to the first, and worse than all that the second had said"
