@@ -126,6 +126,12 @@ def dropped(tx: sa.Connection, programmes: Programmes, programme: Programme) -> 
     return count
 
 
+def limits_under(tx: sa.Connection, programme: Programme) -> dict[str, dict[str, float]]:
+    """The own limits of everybody who follows it, as they would be if it were in force."""
+    rows = tx.execute(_limits_of(programme.name, patients.c.learned, patients.c.id))
+    return {patient_id: {**startup.taken(programme, own, learned), **own} for own, learned, patient_id in rows}
+
+
 def followers(tx: sa.Connection, name: str) -> list[PatientRecord]:
     """Everybody who follows that programme."""
     return [one for one in all_patients(tx) if one.programme == name]
@@ -180,8 +186,8 @@ def _check_own(tx: sa.Connection, programmes: Programmes, name: str) -> None:
             raise ConfigError(f"patient {patient_id}: {error.text}", mend) from error
 
 
-def _limits_of(name: str, more: sa.Column[Any]) -> sa.Select[Any]:
-    return sa.select(patients.c.limits, more).where(patients.c.programme == name).order_by(patients.c.id)
+def _limits_of(name: str, *more: sa.Column[Any]) -> sa.Select[Any]:
+    return sa.select(patients.c.limits, *more).where(patients.c.programme == name).order_by(patients.c.id)
 
 
 def _usable(programme: Programme) -> Programme:
