@@ -10,7 +10,7 @@ from server.alarms.model import State
 from server.municipality import Staff
 from server.readings.store import Reading, keep
 from server.site import build
-from vitals.alarm import Level
+from vitals.alarm import Kind, Level
 from vitals.clock import NS
 
 HOME = "http://hjemvakt.test"
@@ -260,6 +260,32 @@ async def test_it_goes_to_whoever_can_be_reached_and_nothing_is_written_otherwis
     assert [one["role"] for one in listed["roles"]] == ["nurse", "doctor", "specialist"]
     assert ("sigrid", True) in [(one["id"], one["reachable"]) for one in listed["people"]]
     assert "kari" not in [one["id"] for one in listed["people"]]
+
+
+@pytest.mark.parametrize("to", [{"person": "odd"}, {"role": "administrator"}])
+async def test_a_case_goes_to_nobody_who_could_not_open_it(ward, staff, to):
+    """An administrator acts on technical alarms, and is where ladders end; what a case is about is not theirs to see.
+
+    It would lie there for an hour."""
+    ward.hear(Level.MEDIUM, kind=Kind.TECHNICAL)
+    listed = (await staff["kari"].get("/api/alarms/1/recipients?by=case")).json()
+    assert "odd" not in [one["id"] for one in listed["people"]]
+    assert "administrator" not in [one["role"] for one in listed["roles"]]
+    note = {"situation": "s", "background": "b", "assessment": "a", "recommendation": "r"}
+    refused = await staff["kari"].post("/api/alarms/1/send", json={**to, "language": "nb", "note": note})
+    assert refused.status_code == 409, refused.text
+    assert ward.alarm().state is State.NOTIFIED
+
+
+@pytest.mark.parametrize("to", [{"person": "odd"}, {"role": "administrator"}])
+async def test_a_clinical_alarm_is_handed_over_to_nobody_who_could_not_take_it(ward, staff, to):
+    ward.hear(Level.MEDIUM)
+    ward.acknowledge("Kari Olsen")
+    refused = await staff["kari"].post("/api/alarms/1/hand-over", json=to)
+    assert refused.status_code == 409, refused.text
+    ward.hear(Level.MEDIUM, kind=Kind.TECHNICAL)
+    ward.acknowledge("Kari Olsen")
+    assert (await staff["kari"].post("/api/alarms/2/hand-over", json=to)).status_code == 200, "that they can take"
 
 
 async def test_what_a_hand_over_left_is_in_both_lists_until_it_is_taken(ward, staff):
