@@ -5,12 +5,16 @@ not a nurse's evening. Times are `…_ms`, milliseconds since 1970 in the server
 languages (`nb`, `en`); the page picks one.
 """
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, StringConstraints
 
 Role = Literal["nurse", "doctor", "specialist", "administrator"]
 Priority = Literal["high", "medium", "low"]
+
+
+Written = Annotated[str, StringConstraints(strip_whitespace=True)]
+"""What a person has written, without the blanks around it: blanks alone are no reason, however many."""
 
 
 class Shape(BaseModel):

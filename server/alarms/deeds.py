@@ -9,6 +9,7 @@ from collections.abc import Iterable
 import msgspec
 import sqlalchemy as sa
 
+from server.access.door import CARE
 from server.access.filter import seers
 from server.access.store import people
 from server.alarms import holds, store, table, words
@@ -62,7 +63,8 @@ def hand_over(tx: sa.Connection, alarm: Alarm, by_id: str, name: str, now_ns: in
     """`name` leaves it with `to`, who are told; raises Refused where nobody of them can be reached."""
     parked, why = holds.hand_over(alarm, by_id, name, now_ns, to, note), words.handed_over(name, to)
     see = seers(tx, alarm.patient_id, now_ns) - {by_id}
-    whom = [one for one in addressed(tx, to, alarm.patient_id, now_ns) if one.id in see]
+    able = [one for one in addressed(tx, to, alarm.patient_id, now_ns) if one.id in see]
+    whom = [one for one in able if one.role in CARE or alarm.kind == "technical"]  # else they could not take it
     reach(alarm, whom, to)
     alarm = parked
     say(tx, alarm, now_ns, "handed_over", words.noted(why, note), name)

@@ -142,7 +142,7 @@ def get_recipients(alarm_id: str, account: Anyone, here: Here, by: Literal["hand
             able = {one.id for one in may_get(tx, alarm.patient_id, staff, now_ns)}
         else:
             able = set(seers(tx, alarm.patient_id, now_ns))
-        fits = [role for role in ROLES if role in CARE or alarm.kind == "technical"]
+        fits = [role for role in ROLES if role in CARE or (alarm.kind == "technical" and by == "hand_over")]
         on_call = {role: deeds.on_call(tx, role, alarm.patient_id, now_ns) for role in fits}
     return Recipients(
         roles=[

@@ -5,7 +5,7 @@ from typing import Literal, Self
 from pydantic import Field, model_validator
 
 from server.alarms.api import Acting, AlarmBrief, Cause
-from server.api import PatientBrief, Role, Shape, Text
+from server.api import PatientBrief, Role, Shape, Text, Written
 from server.readings.api import Channel, Value
 
 Words = Literal["nb", "en"]
@@ -27,13 +27,13 @@ class Snooze(Acting):
     """Inactivate it for so many minutes, at most 8 h, for a reason. A worse reading or a new rule breaks it."""
 
     minutes: int = Field(ge=1, le=480)
-    why: str = Field(min_length=3, max_length=500)
+    why: Written = Field(min_length=3, max_length=500)
 
 
 class Reopen(Acting):
     """Why it was closed too early."""
 
-    why: str = Field(min_length=3, max_length=500)
+    why: Written = Field(min_length=3, max_length=500)
 
 
 class Addressed(Acting):
@@ -56,10 +56,10 @@ class HandOver(Addressed):
 class Note(Shape):
     """SBAR: situation, background, assessment, recommendation."""
 
-    situation: str = Field(min_length=1, max_length=4000)
-    background: str = Field(min_length=1, max_length=4000)
-    assessment: str = Field(min_length=1, max_length=4000)
-    recommendation: str = Field(min_length=1, max_length=4000)
+    situation: Written = Field(min_length=1, max_length=4000)
+    background: Written = Field(min_length=1, max_length=4000)
+    assessment: Written = Field(min_length=1, max_length=4000)
+    recommendation: Written = Field(min_length=1, max_length=4000)
 
 
 class SendOn(Addressed):

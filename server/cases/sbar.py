@@ -1,6 +1,6 @@
 """SBAR filled in from data, purely: what is known of a patient and an alarm goes in, four texts a language come out.
 
-    situation        what the alarm says, since when, and NEWS2 as far as it can be known
+    situation        what the alarm says, when it was found, and NEWS2 as it is now, as far as it can be known
     background       age, conditions, programme and its version, limits, what is usual for this patient
     assessment       newest values with trend, quality and age; the rules that fired and their versions; what it was
                      found to come from
@@ -22,7 +22,7 @@ from server.api import Text
 from server.cases.model import Sbar
 from server.notify.words import wait
 from server.readings.api import News2, Value
-from vitals.alarm import Level
+from vitals.alarm import Level, Reason
 from vitals.block import DOUBTED
 from vitals.clock import NS
 
@@ -51,7 +51,8 @@ _COLOUR: dict[Language, dict[Level, str]] = {
 }
 _WORDS: dict[Language, dict[str, str]] = {
     "nb": {
-        "since": "{colour} alarm siden {t}.", "news2": "NEWS2 {total}.",
+        "since": "{colour} alarm siden {t}.", "worse": "{colour} alarm siden {t}, åpen siden {open}.",
+        "found": "{what} ({t}).", "now": "Nå: {what}", "news2": "NEWS2 {total}.",
         "partial": "NEWS2 minst {total} (mangler {lacks}).",
         "no_news2": "NEWS2 er ikke kjent.", "years": "{age} år.", "conditions": "Kjent: {what}.",
         "no_conditions": "Ingen tilstander er ført opp.", "programme": "Program: {title}, versjon {version}.",
@@ -64,7 +65,8 @@ _WORDS: dict[Language, dict[str, str]] = {
         "settled": "Reglene finner det ikke lenger.",
     },
     "en": {
-        "since": "{colour} alarm since {t}.", "news2": "NEWS2 {total}.",
+        "since": "{colour} alarm since {t}.", "worse": "{colour} alarm since {t}, open since {open}.",
+        "found": "{what} ({t}).", "now": "Now: {what}", "news2": "NEWS2 {total}.",
         "partial": "NEWS2 at least {total} (missing {lacks}).", "no_news2": "NEWS2 is not known.",
         "years": "{age} years.",
         "conditions": "Known: {what}.", "no_conditions": "No conditions are listed.",
@@ -81,9 +83,11 @@ _WORDS: dict[Language, dict[str, str]] = {
 
 
 class Facts(msgspec.Struct, frozen=True):
-    """What is known. `usual`: medians by channel; `own`: the names of personal limits' channels; `doubted`: rules."""
+    """What is known. `worse_ns`: when the alarm rose to its level, None where it opened at that. `usual`: medians by
+    channel; `own`: the names of personal limits' channels; `doubted`: rules."""
 
     alarm: Alarm
+    worse_ns: int | None
     birth_year: int
     conditions: tuple[str, ...]
     programme: dict[str, str]
@@ -114,19 +118,34 @@ def _in(language: Language, facts: Facts, zone: tzinfo) -> Sbar:
 
 def _situation(language: Language, words: Mapping[str, str], facts: Facts, zone: tzinfo) -> str:
     alarm = facts.alarm
-    said = [words["since"].format(colour=_COLOUR[language][alarm.level], t=_when(alarm.raised_ns, zone))]
-    standing = [reason for reason in alarm.reasons if reason.rule not in facts.doubted]
-    said += [f"{reason.text[language]}." for reason in standing]
-    if any(reason.rule == "news2" for reason in standing):  # its own sentence says the score, and what it lacks
-        return " ".join(said)
-    if facts.news2 is None:
-        said.append(words["no_news2"])
-    elif facts.lacks:
-        lacks = ", ".join(_lower(_text(one, language)) for one in facts.lacks)
-        said.append(words["partial"].format(total=facts.news2.total, lacks=lacks))
+    colour, opened = _COLOUR[language][alarm.level], _when(alarm.raised_ns, zone)
+    if facts.worse_ns is None:
+        said = [words["since"].format(colour=colour, t=opened)]
     else:
-        said.append(words["news2"].format(total=facts.news2.total))
+        said = [words["worse"].format(colour=colour, t=_when(facts.worse_ns, zone), open=opened)]
+    standing = [reason for reason in alarm.reasons if reason.rule not in facts.doubted]
+    said += [words["found"].format(what=one.text[language], t=_when(one.t_ns, zone)) for one in standing]
+    was = next((reason for reason in standing if reason.rule == "news2"), None)
+    if was is None:
+        said.append(_news2(language, words, facts))
+    elif not _says(was, facts.news2):  # else its own sentence says the score, and what it lacks
+        said.append(words["now"].format(what=_news2(language, words, facts)))
     return " ".join(said)
+
+
+def _says(reason: Reason, score: News2 | None) -> bool:
+    """Whether what the rule found is the score as it is now."""
+    now = None if score is None else (score.total, len(score.lacks))
+    return now == (reason.because.get("total"), reason.because.get("lacks"))
+
+
+def _news2(language: Language, words: Mapping[str, str], facts: Facts) -> str:
+    if facts.news2 is None:
+        return words["no_news2"]
+    if not facts.lacks:
+        return words["news2"].format(total=facts.news2.total)
+    lacks = ", ".join(_lower(_text(one, language)) for one in facts.lacks)
+    return words["partial"].format(total=facts.news2.total, lacks=lacks)
 
 
 def _background(language: Language, words: Mapping[str, str], facts: Facts) -> str:

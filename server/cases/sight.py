@@ -1,5 +1,7 @@
 """Whom a case can be sent to, and who sees a patient because one was sent to them.
 
+A case is for who cares: an administrator could not open it, and the alarm would lie with them until its time is out.
+
 A nurse or a doctor is sent cases about patients whom they see by their own right (`server.access.filter`), and a case
 gives them no more. A hospital's specialist has no patients: each to whom a case is sent gets a relation with that
 patient and no other. It lasts until the case's sender has read the answer, or until the alarm is closed; whoever took
@@ -14,6 +16,7 @@ from collections.abc import Collection, Iterable
 import sqlalchemy as sa
 
 from server.access import organisations
+from server.access.door import CARE
 from server.access.filter import seers
 from server.access.store import Account, account, people
 from server.alarms import table
@@ -32,11 +35,8 @@ CONSULTED: frozenset[Role] = frozenset({"specialist"})
 def may_get(tx: sa.Connection, patient_id: str, whom: Iterable[Person], now_ns: int) -> list[Person]:
     """Those of them to whom a case about that patient can be sent."""
     see = seers(tx, patient_id, now_ns)
-    return [
-        one
-        for one in whom
-        if one.id in see or (one.role in CONSULTED and account(tx, one.id) is not None)
-    ]  # fmt: skip
+    carers = [one for one in whom if one.role in CARE]
+    return [one for one in carers if one.id in see or (one.role in CONSULTED and account(tx, one.id) is not None)]
 
 
 def give(tx: sa.Connection, number: int, patient_id: str, whom: Iterable[Person], by: Account, now_ns: int) -> None:

@@ -12,6 +12,7 @@ from server.access.filter import sees
 from server.access.store import Account
 from server.alarms import holds, table
 from server.alarms.model import Alarm, State
+from server.alarms.timeline import last_ns
 from server.alarms.views import brief as alarm_brief
 from server.cases.api import CaseView, Draft, Handed, Note
 from server.cases.model import Case, Sbar
@@ -44,6 +45,7 @@ def drafted(tx: sa.Connection, programmes: Programmes, alarm: Alarm, zone: tzinf
     bounds = {name: channel for table_ in (LOW, HIGH) for channel, name in table_.items()}
     facts = Facts(
         alarm=alarm,
+        worse_ns=last_ns(tx, alarm.id, "worse"),
         birth_year=record.birth_year,
         conditions=record.conditions,
         programme=programme.title,

@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from server.api import Shape, Text
+from server.api import Shape, Text, Written
 from server.held.api import HeldValue
 
 Wrong = Literal["wrong_person", "device_error", "measured_wrongly", "other"]
@@ -63,7 +63,7 @@ class Reinstate(Shape):
     """Why what was said to be wrong counts again after all."""
 
     correction: str = Field(pattern="^[0-9]{1,18}$")
-    why: str = Field(min_length=3, max_length=500)
+    why: Written = Field(min_length=3, max_length=500)
 
 
 class CorrectionView(Shape):

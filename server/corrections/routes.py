@@ -65,7 +65,7 @@ def reinstate_reading(patient_id: str, said: Reinstate, account: Carer, here: He
         correction = store.get(tx, patient_id, int(said.correction))
         if correction is None:
             raise HTTPException(404, f"the patient has no correction {said.correction}; fetch the readings again")
-        done = store.reinstate(tx, correction, said.why.strip(), who=account.id, name=account.name, now_ns=now_ns)
+        done = store.reinstate(tx, correction, said.why, who=account.id, name=account.name, now_ns=now_ns)
         changed = _follow(tx, here, record, done, "reinstated", words.reinstated(done.correction), account, now_ns)
     _tell(here, changed)
     return view(done.correction)

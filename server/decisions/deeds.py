@@ -1,6 +1,10 @@
-"""What people did to a patient's alarms, to be done again at the same moment in a replay."""
+"""What people did to a patient's alarms, to be done again at the same moment in a replay.
 
-from collections.abc import Callable
+What the timeline says of a deed is that it was done, when and by whom. Of what else was said with it, only what decides
+what may follow is asked for: as which case an alarm was sent on, and how that case was answered.
+"""
+
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -8,8 +12,10 @@ import sqlalchemy as sa
 
 from server.alarms import deeds as people
 from server.alarms import holds, store, table
-from server.alarms.model import PARKED, Alarm, Refused
+from server.alarms.model import TAKEN, Alarm, Refused, To
 from server.alarms.timeline import timeline
+from server.cases.model import TAKES, Case
+from server.cases.table import cases, many
 from server.corrections import store as corrections
 from server.corrections.store import Correction
 from server.corrections.words import invalidated, reinstated
@@ -57,19 +63,28 @@ def _correct(
     return do
 
 
+@dataclass(frozen=True)
+class _Was:
+    """The alarm as it is now, and the cases that it was ever sent on as."""
+
+    alarm: Alarm
+    cases: Sequence[Case]
+
+
 def _of_alarm(tx: sa.Connection, alarm: Alarm) -> list[Deed]:
     columns = timeline.c
     query = sa.select(columns.t_ns, columns.what, columns.who).where(
         columns.alarm_id == alarm.id, columns.what.in_(_DOES), columns.who.is_not(None)
     )
-    return [Deed(row.t_ns, True, _again(alarm, *row)) for row in tx.execute(query.order_by(columns.id))]
+    was = _Was(alarm, many(tx, sa.select(cases).where(cases.c.alarm_id == alarm.id)))
+    return [Deed(row.t_ns, True, _again(was, *row)) for row in tx.execute(query.order_by(columns.id))]
 
 
-def _again(was: Alarm, t_ns: int, what: str, who: str) -> Callable[[sa.Connection, Programme], None]:
+def _again(was: _Was, t_ns: int, what: str, who: str) -> Callable[[sa.Connection, Programme], None]:
     def do(tx: sa.Connection, _: Programme) -> None:
-        alarm = table.open_of(tx, was.patient_id, was.kind)
+        alarm = table.open_of(tx, was.alarm.patient_id, was.alarm.kind)
         if what == "reopened":
-            alarm = alarm or table.last_closed(tx, was.patient_id, was.kind)
+            alarm = alarm or _raised_with(tx, was.alarm)
         if alarm is not None:
             with suppress(Refused):  # the replay went another way, and says so
                 _DOES[what](tx, alarm, was, t_ns, who)
@@ -77,30 +92,48 @@ def _again(was: Alarm, t_ns: int, what: str, who: str) -> Callable[[sa.Connectio
     return do
 
 
-def _close(tx: sa.Connection, alarm: Alarm, was: Alarm, t_ns: int, who: str) -> Alarm:
-    return store.close(tx, alarm, who, t_ns, was.action or "", was.outcome or "", was.usefulness or 0, was.note or "")
+def _raised_with(tx: sa.Connection, was: Alarm) -> Alarm | None:
+    """The replay's own alarm that was raised when that one was: a younger one may have been closed since."""
+    its = (was.kind, was.raised_ns)
+    return next((one for one in table.every(tx, was.patient_id) if (one.kind, one.raised_ns) == its), None)
 
 
-def _set_aside(tx: sa.Connection, alarm: Alarm, was: Alarm, t_ns: int, who: str) -> Alarm:
-    """Snoozed, handed over or sent on: for whom and for how long matters to nobody here, for its end is a deed too."""
-    return table.save(tx, holds.snooze(alarm, "", who, t_ns, holds.SNOOZE_MOST_S, "replay"))
+def _close(tx: sa.Connection, alarm: Alarm, was: _Was, t_ns: int, who: str) -> Alarm:
+    """With what it was closed with is of no matter here, and gone where it was opened again."""
+    return store.close(tx, alarm, who, t_ns, "no_action", "resolved_at_home", 0)
 
 
-def _given_back(tx: sa.Connection, alarm: Alarm, was: Alarm, t_ns: int, who: str) -> Alarm:
-    """After an answer somebody has it, unless nobody waited for it."""
-    return store.acknowledge(tx, alarm, who, t_ns, _LASTS_S) if alarm.state in PARKED else alarm
+def _hand_over(tx: sa.Connection, alarm: Alarm, was: _Was, t_ns: int, who: str) -> Alarm:
+    """Nobody is there to be told in a replay, so to whom is of no matter."""
+    return table.save(tx, holds.hand_over(alarm, "", who, t_ns, To("nurse"), ""))
 
 
-_DOES: dict[str, Callable[[sa.Connection, Alarm, Alarm, int, str], Alarm]] = {
+def _send(tx: sa.Connection, alarm: Alarm, was: _Was, t_ns: int, who: str) -> Alarm:
+    case = next(one for one in was.cases if one.sent_ns == t_ns)
+    return table.save(tx, holds.send(alarm, case.sent_by, who, t_ns, To(case.to_role), case.id))
+
+
+def _answer(tx: sa.Connection, alarm: Alarm, was: _Was, t_ns: int, who: str) -> Alarm:
+    """The sender has it again. Who answered and took it over has acknowledged it, which is a deed of its own, unless
+    they took it out of the sender's own hands."""
+    case = next(one for one in was.cases if one.answered_ns == t_ns)
+    if case.answer not in TAKES:
+        return table.save(tx, holds.give_back(alarm, t_ns, _LASTS_S)) if holds.is_case(alarm, case.id) else alarm
+    if alarm.state in TAKEN and alarm.acknowledged_by == case.sent_name:
+        return table.save(tx, holds.take_over(alarm, case.sent_name, who, t_ns, _LASTS_S))
+    return alarm
+
+
+_DOES: dict[str, Callable[[sa.Connection, Alarm, _Was, int, str], Alarm]] = {
     "acknowledged": lambda tx, alarm, was, t_ns, who: store.acknowledge(tx, alarm, who, t_ns, _LASTS_S),
     "escalated": lambda tx, alarm, was, t_ns, who: store.escalate(tx, alarm, who, t_ns),
     "expired": lambda tx, alarm, was, t_ns, who: store.expire(tx, alarm, t_ns),
     "undone": lambda tx, alarm, was, t_ns, who: people.undo(tx, alarm, who, t_ns),
-    "assessed": lambda tx, alarm, was, t_ns, who: people.assess(tx, alarm, who, t_ns, _LASTS_S, was.cause or "other"),
-    "snoozed": _set_aside,
-    "handed_over": _set_aside,
-    "sent": _set_aside,
-    "answered": _given_back,
+    "assessed": lambda tx, alarm, was, t_ns, who: people.assess(tx, alarm, who, t_ns, _LASTS_S, "other"),
+    "snoozed": lambda tx, alarm, was, t_ns, who: people.snooze(tx, alarm, "", who, t_ns, holds.SNOOZE_MOST_S, "replay"),
+    "handed_over": _hand_over,
+    "sent": _send,
+    "answered": _answer,
     "reopened": lambda tx, alarm, was, t_ns, who: people.reopen(tx, alarm, who, t_ns, _LASTS_S, ""),
     "closed": _close,
 }

@@ -7,7 +7,7 @@ import sqlalchemy as sa
 from server.access.scopes import Scope
 from server.access.store import Account
 from server.alarms import table
-from server.alarms.model import Alarm
+from server.alarms.model import Alarm, State
 from server.alarms.timeline import timeline
 from server.api import PatientBrief, Text
 from server.handover import notes
@@ -27,8 +27,10 @@ AROUND_NS = 15 * 86_400 * NS
 
 UNROSTERED_NS = 8 * 3600 * NS
 
-ASIDE = ("escalated", "snoozed", "handed_over", "sent")
-"""Words of the timeline by which an alarm was put off or sent on."""
+LIES = {State.SNOOZED: "snoozed", State.HANDED: "handed_over", State.SENT: "sent"}
+"""The timeline's word for how an alarm came to lie with somebody."""
+MOVES = (*LIES.values(), "escalated", "acknowledged", "answered", "expired", "disturbed", "worse", "undone", "reopened")
+"""Its words for what changes who has an alarm."""
 
 
 def handover(
@@ -52,7 +54,7 @@ def handover(
     about = {one.patient_id for one in [*within, *still]} | {one.patient_id for one in written if one.patient_id}
     about |= {row.patient_id for row in deeds}
     people = {one.id: brief(one, programmes) for one in patients_of(tx, {one for one in about if one in sight})}
-    aside = _aside(tx, [one.id for one in still])
+    aside = _aside(tx, still)
     called = oncall.names(tx, [name for one in (shift, before, after) if one for name in one.staff])
     worst_first = sorted(still, key=lambda one: (-one.level, one.raised_ns))
     return Handover(
@@ -117,13 +119,21 @@ def _deeds(tx: sa.Connection, from_ns: int, to_ns: int) -> list[sa.Row[tuple[obj
     return list(tx.execute(query.where(within, done).order_by(columns.t_ns, columns.id)))
 
 
-def _aside(tx: sa.Connection, alarm_ids: list[int]) -> dict[int, Text]:
-    """How each of these alarms was last put off or sent on, unless somebody has taken it since."""
+def _aside(tx: sa.Connection, still: Iterable[Alarm]) -> dict[int, Text]:
+    """How each of these alarms was put off or sent on, where that still stands: one whose time is out is nobody's."""
     columns = timeline.c
-    said = (*ASIDE, "acknowledged")
-    query = sa.select(timeline).where(columns.alarm_id.in_(alarm_ids), columns.what.in_(said)).order_by(columns.id)
-    last = {row.alarm_id: row for row in tx.execute(query)}
-    return {number: Text(nb=row.nb, en=row.en) for number, row in last.items() if row.what in ASIDE}
+    query = sa.select(timeline).where(columns.alarm_id.in_([one.id for one in still]), columns.what.in_(MOVES))
+    by_word: dict[tuple[int, str], sa.Row[tuple[object, ...]]] = {}
+    newest: dict[int, sa.Row[tuple[object, ...]]] = {}
+    for row in tx.execute(query.order_by(columns.id)):
+        by_word[row.alarm_id, row.what] = newest[row.alarm_id] = row
+    found: dict[int, Text] = {}
+    for one in still:
+        word = LIES.get(one.state, "escalated")
+        how = by_word.get((one.id, word))
+        if how is not None and (one.state in LIES or how is newest[one.id]):
+            found[one.id] = Text(nb=how.nb, en=how.en)
+    return found
 
 
 def _closed(alarm: Alarm, from_ns: int, to_ns: int) -> bool:

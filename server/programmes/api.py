@@ -3,7 +3,7 @@
 from pydantic import Field
 
 from server.alarms.api import AlarmKind
-from server.api import Priority, Shape, Text
+from server.api import Priority, Shape, Text, Written
 from server.patients.api import ActionView
 from server.programmes.trial import State
 
@@ -108,7 +108,7 @@ class PutInForce(Shape):
     """`text`: a new version; or `digest`: one there has been. `seen`: the row of what was in force then."""
 
     seen: int = Field(ge=0, lt=2**63)
-    reason: str = _REASON
+    reason: Written = _REASON
     text: str | None = Field(default=None, min_length=1, max_length=50_000)
     digest: str | None = Field(default=None, min_length=16, max_length=16)
 

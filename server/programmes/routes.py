@@ -84,7 +84,7 @@ def put_in_force(
             chosen = _chosen(tx, here, programme, said.text, said.digest)
         people = store.put(
             here.db, here.programmes, chosen, said.text, seen=said.seen, username=account.id, name=account.name,
-            reason=said.reason.strip(), now_ns=here.clock.now_ns(),
+            reason=said.reason, now_ns=here.clock.now_ns(),
         )  # fmt: skip
     for one in people:
         here.hub.patient_changed(one)

@@ -17,7 +17,7 @@ import msgspec
 import sqlalchemy as sa
 
 from server.audit.store import write
-from server.db import Database, Number, metadata
+from server.db import Database, Number, after_commit, metadata
 from server.first import Overtaken
 from server.patients import versions
 from server.patients.programmes import Programmes, check_limits
@@ -126,6 +126,12 @@ def dropped(tx: sa.Connection, programmes: Programmes, programme: Programme) -> 
     return count
 
 
+def limits_under(tx: sa.Connection, programme: Programme) -> dict[str, dict[str, float]]:
+    """The own limits of everybody who follows it, as they would be if it were in force."""
+    rows = tx.execute(_limits_of(programme.name, patients.c.learned, patients.c.id))
+    return {patient_id: {**startup.taken(programme, own, learned), **own} for own, learned, patient_id in rows}
+
+
 def followers(tx: sa.Connection, name: str) -> list[PatientRecord]:
     """Everybody who follows that programme."""
     return [one for one in all_patients(tx) if one.programme == name]
@@ -140,26 +146,23 @@ def put(
     `seen`: the row of what was in force when it was decided. Raises Overtaken if that is no longer so, ConfigError for
     one that cannot be.
     """
-    before = programmes.of(programme.name)
-    try:
-        with db.write() as tx:
-            newest = newest_of(tx, programme.name)
-            if newest is None or newest.id != seen:
-                raise Overtaken(
-                    f"the programme {programme.name} was changed meanwhile",
-                    "look at it as it is now, and decide again", newest.put_by or None if newest else None,
-                )  # fmt: skip
-            if newest.digest == programme.digest:
-                raise ConfigError(f"version {programme.version} is in force already", "choose another version")
-            versions.keep(tx, programme, text, now_ns)
-            _insert(tx, programme, now_ns, name, reason, newest.file_digest)
-            detail = f"{programme.name} {before.version} to {programme.version} ({programme.digest}): {reason}"
-            write(tx, now_ns, username, "put programme in force", detail=detail)
-            people = _follow(tx, programmes.but(programme), programme.name, now_ns)
-            programmes.put(programme)  # while it is our turn to write nobody is looked at
-    except BaseException:
-        programmes.put(before)
-        raise
+    with db.write() as tx:
+        newest = newest_of(tx, programme.name)
+        if newest is None or newest.id != seen:
+            raise Overtaken(
+                f"the programme {programme.name} was changed meanwhile",
+                "look at it as it is now, and decide again", newest.put_by or None if newest else None,
+            )  # fmt: skip
+        if newest.digest == programme.digest:
+            raise ConfigError(f"version {programme.version} is in force already", "choose another version")
+        before = programmes.of(programme.name)
+        versions.keep(tx, programme, text, now_ns)
+        _insert(tx, programme, now_ns, name, reason, newest.file_digest)
+        detail = f"{programme.name} {before.version} to {programme.version} ({programme.digest}): {reason}"
+        write(tx, now_ns, username, "put programme in force", detail=detail)
+        people = _follow(tx, programmes.but(programme), programme.name, now_ns)
+        # On disk, and still our turn to write: nobody is looked at between the two, and no colleague comes in between.
+        after_commit(tx, lambda: programmes.put(programme))
     return people
 
 
@@ -183,8 +186,8 @@ def _check_own(tx: sa.Connection, programmes: Programmes, name: str) -> None:
             raise ConfigError(f"patient {patient_id}: {error.text}", mend) from error
 
 
-def _limits_of(name: str, more: sa.Column[Any]) -> sa.Select[Any]:
-    return sa.select(patients.c.limits, more).where(patients.c.programme == name).order_by(patients.c.id)
+def _limits_of(name: str, *more: sa.Column[Any]) -> sa.Select[Any]:
+    return sa.select(patients.c.limits, *more).where(patients.c.programme == name).order_by(patients.c.id)
 
 
 def _usable(programme: Programme) -> Programme:

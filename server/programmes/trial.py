@@ -181,10 +181,11 @@ class Trials:
                 raise ConfigError(f"nobody follows {after.name!r}", "there is nothing to try it on; read it carefully")
             wanted = Wanted(since_ns - round(back_s * NS), now_ns, tuple(one.id for one in people))
             gather(tx, wanted, gathered)
+            under = store.limits_under(tx, after)
         record = gathered.record(f"the last {days} days of who follows {after.name!r}")
         own = {one.id: one.limits for one in people}
         record = only(record, [one for one in record.patients if one in own])
-        return Job(record, before, after, own, since_ns, MOST_BYTES)
+        return Job(record, before, after, (own, under), since_ns, MOST_BYTES)
 
     def _tell(self, **more: object) -> None:
         with self._lock:

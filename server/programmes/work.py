@@ -23,12 +23,13 @@ STEPS_BETWEEN = 50
 
 
 class Job(NamedTuple):
-    """`own`: everybody's own limits. Alarms that open before `since_ns` are not counted: the rules look back."""
+    """`own`: everybody's own limits, under each of the two. Alarms that open before `since_ns` are not counted: the
+    rules look back."""
 
     record: Record
     before: Programme
     after: Programme
-    own: dict[str, dict[str, float]]
+    own: tuple[dict[str, dict[str, float]], dict[str, dict[str, float]]]
     since_ns: int
     most_bytes: int
 
@@ -71,7 +72,7 @@ def computed(job: Job, tell: "Tell") -> Outcome:
     """The what-if; raises ConfigError for a patient whose limits do not fit."""
     sides = []
     for number, programme in enumerate((job.before, job.after)):
-        limits = {one: personal(one, programme, job.own.get(one, {})) for one in job.record.patients}
+        limits = {one: personal(one, programme, job.own[number].get(one, {})) for one in job.record.patients}
         tell.part = number
         sides.append(watched(job.record, programme, limits, tell))
     before, after = sides

@@ -2,7 +2,7 @@
 
 from pydantic import Field
 
-from server.api import Shape, Text
+from server.api import Shape, Text, Written
 
 
 class Spread(Shape):
@@ -89,8 +89,8 @@ class MissedNew(Shape):
     """When the patient got worse without an alarm, and why you think so."""
 
     t_ms: int = Field(ge=0, le=2**43)
-    note: str = Field(min_length=3, max_length=1000)
+    note: Written = Field(min_length=3, max_length=1000)
 
 
 class MissedUndo(Shape):
-    why: str = Field(min_length=3, max_length=500)
+    why: Written = Field(min_length=3, max_length=500)

@@ -60,7 +60,7 @@ def mark_missed(patient_id: str, said: MissedNew, account: Carer, here: Here) ->
         record = find(tx, patient_id)
         if said.t_ms * MS > now_ns:
             raise HTTPException(422, "t_ms: that has not been yet; choose when it was")
-        one = missed.mark(tx, patient_id, said.t_ms * MS, said.note.strip(), account.name, now_ns)
+        one = missed.mark(tx, patient_id, said.t_ms * MS, said.note, account.name, now_ns)
         write(tx, now_ns, account.id, "mark missed", patient_id, f"mark {one.id}")
     return views.missed(one, record.name)
 
@@ -77,7 +77,7 @@ def undo_missed(patient_id: str, missed_id: str, said: MissedUndo, account: Care
         one = missed.get(tx, int(missed_id)) if missed_id.isdecimal() and len(missed_id) < 19 else None
         if one is None or one.patient_id != patient_id or one.undone_ns is not None:
             raise HTTPException(404, f"there is no mark {missed_id!r} on this patient that stands; reload the page")
-        one = missed.undo(tx, one, account.name, said.why.strip(), now_ns)
+        one = missed.undo(tx, one, account.name, said.why, now_ns)
         write(tx, now_ns, account.id, "undo missed", patient_id, f"mark {one.id}")
     return views.missed(one, record.name)
 

@@ -8,17 +8,20 @@ import numpy as np
 import sqlalchemy as sa
 from numpy.typing import NDArray
 
-from server.alarms.model import PRIORITY
+from server.alarms.model import HELD, PRIORITY, UNDO_S, State
 from server.alarms.table import alarms
 from server.alarms.timeline import timeline
 from server.patients.store import ANSWERS, assignments, patients
 from server.reports.figures import Took, per_100_days, took, watched_days
 from vitals.alarm import Level, Reason
+from vitals.clock import NS
 
 _Rows = Iterable[Any]
 
 AVOIDED = "visit_avoided"
 FALSE = "false_alarm"
+ACTS = ("acknowledged", "escalated", "snoozed", "sent")
+"""What somebody may do about an alarm of which they are told, in the timeline's words."""
 
 
 class Rule(msgspec.Struct, frozen=True):
@@ -66,7 +69,7 @@ def count(tx: sa.Connection, from_ns: int, to_ns: int, now_ns: int, seen: sa.Col
     """The alarms of the patients of that condition that were raised between two moments, and what became of them."""
     theirs = sa.select(patients.c.id).where(seen)
     window = (alarms.c.raised_ns >= from_ns) & (alarms.c.raised_ns < to_ns) & alarms.c.patient_id.in_(theirs)
-    answered = _first(tx, window, "acknowledged")
+    answered = _answered(tx, window)
     rows = list(
         tx.execute(
             sa.select(
@@ -84,7 +87,7 @@ def count(tx: sa.Connection, from_ns: int, to_ns: int, now_ns: int, seen: sa.Col
             for its in [[row for row in rows if (row.kind, -row.level) == (kind, level)]]
         ),
         escalated=_entries(tx, window, "escalated"), climbed=_climbed(tx, window),
-        unanswered=sum(row.id not in answered and row.closed_ns is None for row in rows),
+        unanswered=_how_many(tx, window & (alarms.c.state != State.CLOSED) & alarms.c.state.not_in(HELD)),
         visits_avoided=_how_many(tx, window & (alarms.c.outcome == AVOIDED)), rules=_rules(tx, window),
     )  # fmt: skip
 
@@ -104,12 +107,23 @@ def _columns(pairs: list[tuple[int, int]]) -> tuple[NDArray[np.int64], NDArray[n
     return columns[:, 0], columns[:, 1]
 
 
-def _first(tx: sa.Connection, window: sa.ColumnElement[bool], what: str) -> dict[int, int]:
-    """When each alarm's first entry of that kind was written."""
+def _answered(tx: sa.Connection, window: sa.ColumnElement[bool]) -> dict[int, int]:
+    """When each alarm was acknowledged first."""
     query = sa.select(timeline.c.alarm_id, sa.func.min(timeline.c.t_ns)).where(
-        timeline.c.what == what, timeline.c.alarm_id.in_(sa.select(alarms.c.id).where(window))
+        timeline.c.what == "acknowledged",
+        _stood(timeline),
+        timeline.c.alarm_id.in_(sa.select(alarms.c.id).where(window)),
     )
     return {row[0]: row[1] for row in tx.execute(query.group_by(timeline.c.alarm_id))}
+
+
+def _stood(entry: sa.FromClause) -> sa.ColumnElement[bool]:
+    """Whether whoever wrote that entry did not take it back: what was undone is as if it had not been."""
+    undone, columns = timeline.alias(), entry.c
+    return ~sa.exists().where(
+        undone.c.alarm_id == columns.alarm_id, undone.c.what == "undone", undone.c.who == columns.who,
+        undone.c.id > columns.id, undone.c.t_ns <= columns.t_ns + round(UNDO_S * NS),
+    )  # fmt: skip
 
 
 def _entries(tx: sa.Connection, window: sa.ColumnElement[bool], what: str) -> int:
@@ -119,11 +133,17 @@ def _entries(tx: sa.Connection, window: sa.ColumnElement[bool], what: str) -> in
 
 
 def _climbed(tx: sa.Connection, window: sa.ColumnElement[bool]) -> int:
-    """In how many alarms people were told at more than one moment."""
-    its = timeline.c.alarm_id.in_(sa.select(alarms.c.id).where(window))
-    told = sa.select(timeline.c.alarm_id).where(timeline.c.what == "told", its).group_by(timeline.c.alarm_id)
-    again = told.having(sa.func.count(sa.distinct(timeline.c.t_ns)) > 1).subquery()
-    return tx.scalar(sa.select(sa.func.count()).select_from(again)) or 0
+    """In how many alarms people were told once more before anybody had acted."""
+    first, again, act = timeline.alias(), timeline.alias(), timeline.alias()
+    its = again.c.alarm_id.in_(sa.select(alarms.c.id).where(window))
+    earlier = sa.exists().where(
+        first.c.alarm_id == again.c.alarm_id, first.c.what == "told", first.c.t_ns < again.c.t_ns
+    )
+    acted = sa.exists().where(
+        act.c.alarm_id == again.c.alarm_id, act.c.what.in_(ACTS), act.c.t_ns <= again.c.t_ns, _stood(act)
+    )
+    query = sa.select(sa.func.count(sa.distinct(again.c.alarm_id))).where(again.c.what == "told", its, earlier, ~acted)
+    return tx.scalar(query) or 0
 
 
 def _how_many(tx: sa.Connection, where: sa.ColumnElement[bool]) -> int:

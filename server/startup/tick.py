@@ -15,6 +15,7 @@ from server.patients.store import PatientRecord, patient, patients
 from server.readings.store import series
 from server.startup import store
 from triage.catalogue import bounds
+from triage.programme import Programme, limits_for
 from triage.startup import LEARNED, Proposal, Why, propose
 from vitals.clock import NS
 from vitals.errors import ConfigError
@@ -40,9 +41,7 @@ def apply(tx: sa.Connection, programmes: Programmes, now_ns: int) -> None:
     ).all():
         if not learned:
             continue
-        fits = {name: value for name, value in learned.items() if _fits(programmes, programme, {name: value})}
-        if not _fits(programmes, programme, {**fits, **own}):
-            fits = {}
+        fits = taken(programmes.of(programme), own, learned)
         if fits != learned:
             gone = ", ".join(sorted(learned.keys() - fits.keys()))
             write(tx, now_ns, SYSTEM, "drop limit", id_, f"{gone}: the programme {programme} does not take it")
@@ -51,6 +50,12 @@ def apply(tx: sa.Connection, programmes: Programmes, now_ns: int) -> None:
         record = patient(tx, one.patient_id)
         if record is None or one.proposal.limit in _own(tx, one.patient_id) or not _has(programmes, record, one):
             store.withdraw(tx, one, now_ns)
+
+
+def taken(programme: Programme, own: dict[str, float], learned: dict[str, float]) -> dict[str, float]:
+    """Those of a patient's confirmed limits that the programme takes beside the patient's `own` of the file."""
+    fits = {name: value for name, value in learned.items() if _fits(programme, {name: value})}
+    return fits if _fits(programme, {**fits, **own}) else {}
 
 
 def turn(tx: sa.Connection, programmes: Programmes, zone: ZoneInfo, now_ns: int) -> set[str]:
@@ -101,9 +106,9 @@ def _has(programmes: Programmes, record: PatientRecord, one: store.Proposed) -> 
     return one.proposal.limit in bounds(programmes.rules(record.programme))
 
 
-def _fits(programmes: Programmes, programme: str, limits: dict[str, float]) -> bool:
+def _fits(programme: Programme, limits: dict[str, float]) -> bool:
     try:
-        programmes.limits(programme, limits)
+        limits_for(programme, limits)
     except ConfigError:
         return False
     return True

@@ -1,12 +1,15 @@
 """A day with everything in it that makes a decision hard to rebuild, lived through by a real server."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
+from server.access.store import account
 from server.alarms import store, table
-from server.alarms.model import Alarm
+from server.alarms.model import Alarm, To
+from server.cases import store as cases
+from server.cases.model import Answer, Sbar
 from server.config import Fleet
 from server.corrections import store as corrections
 from server.corrections.store import Correction
@@ -18,6 +21,14 @@ from tests.server.conftest import SQLITE, TOWN, Town, spo2
 from vitals.block import Block
 from vitals.clock import NS
 
+DOCTOR = """
+[[staff]]
+id = "ingrid"
+name = "Ingrid"
+role = "doctor"
+phone = "+4700000102"
+password_hash = "$argon2id$none"
+"""
 PERSONAL = "[patients.limits]\nspo2_floor = 88\nspo2_expected_s = 1200\n"
 MINUTE = 60 * NS
 
@@ -27,7 +38,8 @@ class Day(Town):
 
     def __init__(self, folder: Path) -> None:
         eva, rest = TOWN.split('programme = "copd"\n', 1)
-        super().__init__(folder, f'{eva}programme = "copd"\n{PERSONAL}{rest}', SQLITE, fleet=Fleet(offline_after_s=180))
+        town = f'{eva}programme = "copd"\n{PERSONAL}{rest}{DOCTOR}'
+        super().__init__(folder, town, SQLITE, fleet=Fleet(offline_after_s=180))
         self._seq = 0
 
     def hear(self, *blocks: Block) -> None:
@@ -66,6 +78,32 @@ class Day(Town):
         self.clock.advance(seconds=1)
         with self.server.db.write() as tx:
             store.close(tx, alarm, "Kari", self.clock.now_ns(), "phoned_patient", "resolved_at_home", 4)
+
+    def does(self, deed: Callable[..., object], alarm: Alarm, *said: object) -> None:
+        """Kari does something else to an alarm."""
+        self.clock.advance(seconds=1)
+        with self.server.db.write() as tx:
+            deed(tx, alarm, *said)
+
+    def send_on(self, alarm: Alarm) -> None:
+        """Kari sends it to Ingrid as a case."""
+        self.clock.advance(seconds=1)
+        note = Sbar("s", "b", "a", "r")
+        with self.server.db.write() as tx:
+            kari, to = account(tx, "kari"), To("doctor", "ingrid", "Ingrid")
+            assert kari is not None
+            cases.send(tx, alarm, kari, to, note, "nb", {"nb": note, "en": note}, self.clock.now_ns())
+
+    def answer(self, said: Answer, case: int = 1) -> None:
+        """Ingrid answers it."""
+        self.clock.advance(seconds=1)
+        with self.server.db.write() as tx:
+            ingrid, found = account(tx, "ingrid"), cases.get(tx, case)
+            assert ingrid is not None
+            assert found is not None
+            cases.answer(
+                tx, self.server.programmes, found, ingrid, said, "Inhale", (), self.clock.now_ns(), 3600.0
+            )  # fmt: skip
 
     def wrong(self, t_ns: int) -> Correction:
         """Kari says that what was measured then was a guest's."""

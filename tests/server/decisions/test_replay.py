@@ -4,14 +4,18 @@ import msgspec
 import pytest
 import sqlalchemy as sa
 
-from server.alarms import table
+from server.alarms import deeds, table
+from server.alarms.model import To
 from server.alarms.timeline import timeline
+from server.cases.model import Answer
 from server.decisions.replay import Replayed, replay
 from server.patients.programmes import OURS, read
 from tests.server.conftest import START_NS
 from tests.server.decisions.conftest import Day
 from triage.programme import Programme
 from vitals.alarm import Level
+from vitals.block import Block
+from vitals.clock import NS
 from vitals.errors import ConfigError, StoreError
 
 
@@ -77,3 +81,94 @@ def test_the_shipped_programme_on_disk_is_todays(day: Day) -> None:
     day.minutes(1)
     day.finger(84)
     assert again(day, programme=read(OURS / "copd.toml")).same
+
+
+def ends(day: Day, found: Replayed) -> None:
+    """The replay decides what was decided, and each alarm ends when it ended."""
+    with day.server.db.read() as tx:
+        closed = sorted(one.closed_ns for one in table.every(tx, "eva") if one.closed_ns)
+    assert [one.t_ns for one in found.became if one.what == "closed"] == closed
+    assert found.same
+
+
+def test_an_alarm_that_was_opened_again_is_lived_through_too(day: Day) -> None:
+    """It has forgotten how it was closed."""
+    day.finger(84)
+    day.minutes(1)
+    day.acknowledge(day.alarm())
+    day.close(day.alarm())
+    day.minutes(2)
+    day.does(deeds.reopen, day.alarm(), "Kari", day.clock.now_ns() + NS, 3600.0, "too early")
+    day.minutes(2)
+    found = again(day)
+    assert found.same
+    assert [one.what for one in found.became] == ["opened", "closed"]
+
+
+@pytest.mark.parametrize("said", ["advise", "take_over"])
+def test_what_is_found_while_a_doctor_is_asked_takes_it_from_nobody(day: Day, said: Answer) -> None:
+    """A case waits for its answer whatever is found meanwhile, where a snooze would have been broken."""
+    day.finger(84)
+    day.minutes(1)
+    day.acknowledge(day.alarm())
+    day.send_on(day.alarm())
+    day.minutes(1)
+    day.hear(*(Block("pulse_rate", (day.clock.now_ns() + n,), (150.0,)) for n in range(3)))
+    day.minutes(1)
+    day.answer(said)
+    day.minutes(1)
+    day.close(day.alarm())
+    day.minutes(62)  # it is quiet no longer
+    day.finger(84)
+    day.minutes(1)
+    found = again(day)
+    assert "stacked" in {one.what for one in found.recorded}, "something new was found meanwhile"
+    ends(day, found)
+
+
+def test_a_technical_alarm_that_lies_with_a_colleague_does_not_end_before_they_take_it(day: Day) -> None:
+    day.finger(95)
+    day.minutes(1)
+    day.minutes(5, heard=False)
+    day.acknowledge(day.alarm("technical"))
+    day.does(deeds.hand_over, day.alarm("technical"), "kari", "Kari", day.clock.now_ns() + NS, To("doctor", "ingrid"))
+    day.minutes(13)  # the gateway is back, and it settles
+    assert day.alarm("technical").settled
+    day.minutes(5, heard=False)
+    ends(day, again(day))
+
+
+def test_a_technical_alarm_that_has_settled_ends_with_whoever_snoozes_it(day: Day) -> None:
+    day.finger(95)
+    day.minutes(1)
+    day.minutes(5, heard=False)
+    day.acknowledge(day.alarm("technical"))
+    day.minutes(13)
+    day.does(deeds.snooze, day.alarm("technical"), "kari", "Kari", day.clock.now_ns() + NS, 3600.0, "it is back")
+    day.minutes(2)
+    day.minutes(5, heard=False)
+    ends(day, again(day))
+
+
+def test_of_two_closed_alarms_that_one_is_opened_again_which_was(day: Day) -> None:
+    day.finger(84)
+    day.minutes(1)
+    first = day.alarm()
+    day.acknowledge(first)
+    day.close(day.alarm())
+    for _ in range(5):  # until it is quiet no longer
+        day.finger(96)
+        day.minutes(13)
+    day.hear(*(Block("pulse_rate", (day.clock.now_ns() + n,), (125.0,)) for n in range(3)))
+    day.minutes(1)
+    second = day.alarm()
+    assert (first.level, second.level) == (Level.HIGH, Level.MEDIUM)
+    day.acknowledge(second)
+    day.close(day.alarm())
+    with day.server.db.read() as tx:
+        early = table.get(tx, first.id)
+    day.does(deeds.reopen, early, "Kari", day.clock.now_ns() + NS, 3600.0, "it was not her finger")
+    day.minutes(1)
+    day.finger(84)
+    day.minutes(1)
+    assert again(day).same, "no news to the first, and worse than all that the second had said"

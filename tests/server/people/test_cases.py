@@ -10,7 +10,7 @@ from server.alarms.model import State
 from server.municipality import Staff
 from server.readings.store import Reading, keep
 from server.site import build
-from vitals.alarm import Level
+from vitals.alarm import Kind, Level
 from vitals.clock import NS
 
 HOME = "http://hjemvakt.test"
@@ -74,7 +74,9 @@ async def test_sbar_is_filled_in_from_what_is_known(ward, staff):
     measured(ward, "spo2", 84.0)
     ward.hear(Level.HIGH)
     draft = (await staff["kari"].get("/api/alarms/1/sbar")).json()
-    assert draft["nb"]["situation"].startswith("Rød alarm siden 21.11.2026 04:00. SpO₂ 84.0 %. NEWS2 minst 3 (mangler ")
+    assert draft["nb"]["situation"].startswith(
+        "Rød alarm siden 21.11.2026 04:00. SpO₂ 84.0 % (21.11.2026 04:00). NEWS2 m"
+    )
     assert draft["nb"]["background"].startswith("82 år. Kjent: COPD. Program: KOLS, versjon 3. Grenser: SpO₂ ≥ ")
     assert "Vanlig siste to uker: SpO₂ 93 %, Vekt 82,4 kg." in draft["nb"]["background"]
     assert "SpO₂ 84 % (21.11.2026 04:00), under " in draft["nb"]["assessment"]
@@ -82,8 +84,28 @@ async def test_sbar_is_filled_in_from_what_is_known(ward, staff):
     assert "Regel spo2_floor, versjon 1." in draft["nb"]["assessment"]
     assert draft["en"]["recommendation"] == "Please assess within 30 min: advise, take over or admit."
     assert draft["en"]["situation"].startswith(
-        "Red alarm since 21.11.2026 04:00. SpO₂ 84.0 %. NEWS2 at least 3 (missing"
+        "Red alarm since 21.11.2026 04:00. SpO₂ 84.0 % (21.11.2026 04:00). NEWS2 at least 3 (missing"
     )
+
+
+async def test_what_was_found_hours_ago_is_not_told_as_how_things_are(ward, staff, words):
+    """Yellow at four for her saturation and her score, red at six for something else, and asked about at eight."""
+    news2 = words.replace(
+        words.reason(Level.MEDIUM, "news2", ward.now_ns), because={"total": 7.0, "lacks": 0.0},
+        text={"nb": "NEWS2 7", "en": "NEWS2 7"},
+    )  # fmt: skip
+    ward.hear(words.reason(Level.MEDIUM, t_ns=ward.now_ns), news2)
+    ward.clock.advance(hours=2)
+    ward.hear(words.reason(Level.HIGH, "pulse_high", ward.now_ns, low=140.0))
+    ward.clock.advance(hours=2)
+    measured(ward, "spo2", 96.0)
+    draft = (await staff["kari"].get("/api/alarms/1/sbar")).json()
+    assert draft["nb"]["situation"].startswith("Rød alarm siden 21.11.2026 06:00, åpen siden 21.11.2026 04:00.")
+    said = draft["en"]["situation"]
+    assert said.startswith("Red alarm since 21.11.2026 06:00, open since 21.11.2026 04:00.")
+    assert "SpO₂ 84.0 % (21.11.2026 04:00)." in said
+    assert "NEWS2 7 (21.11.2026 04:00)." in said
+    assert "Now: NEWS2 at least 0 (missing" in said, "the old score does not stand for the one that there is"
 
 
 async def test_what_is_not_known_is_said_to_be_missing(ward, staff):
@@ -240,6 +262,32 @@ async def test_it_goes_to_whoever_can_be_reached_and_nothing_is_written_otherwis
     assert "kari" not in [one["id"] for one in listed["people"]]
 
 
+@pytest.mark.parametrize("to", [{"person": "odd"}, {"role": "administrator"}])
+async def test_a_case_goes_to_nobody_who_could_not_open_it(ward, staff, to):
+    """An administrator acts on technical alarms, and is where ladders end; what a case is about is not theirs to see.
+
+    It would lie there for an hour."""
+    ward.hear(Level.MEDIUM, kind=Kind.TECHNICAL)
+    listed = (await staff["kari"].get("/api/alarms/1/recipients?by=case")).json()
+    assert "odd" not in [one["id"] for one in listed["people"]]
+    assert "administrator" not in [one["role"] for one in listed["roles"]]
+    note = {"situation": "s", "background": "b", "assessment": "a", "recommendation": "r"}
+    refused = await staff["kari"].post("/api/alarms/1/send", json={**to, "language": "nb", "note": note})
+    assert refused.status_code == 409, refused.text
+    assert ward.alarm().state is State.NOTIFIED
+
+
+@pytest.mark.parametrize("to", [{"person": "odd"}, {"role": "administrator"}])
+async def test_a_clinical_alarm_is_handed_over_to_nobody_who_could_not_take_it(ward, staff, to):
+    ward.hear(Level.MEDIUM)
+    ward.acknowledge("Kari Olsen")
+    refused = await staff["kari"].post("/api/alarms/1/hand-over", json=to)
+    assert refused.status_code == 409, refused.text
+    ward.hear(Level.MEDIUM, kind=Kind.TECHNICAL)
+    ward.acknowledge("Kari Olsen")
+    assert (await staff["kari"].post("/api/alarms/2/hand-over", json=to)).status_code == 200, "that they can take"
+
+
 async def test_what_a_hand_over_left_is_in_both_lists_until_it_is_taken(ward, staff):
     ward.hear(Level.MEDIUM)
     ward.acknowledge("Kari Olsen")
@@ -263,3 +311,30 @@ async def test_asking_for_measurements_needs_a_home_that_can_show_it(ward, staff
     assert ward.timeline("answered") == [
         "Answer from Ingrid Dahl: asks for measurements. The home has no box that could show it: phone the patient."
     ]
+
+
+BLANK = {"situation": "   ", "background": "   ", "assessment": "   ", "recommendation": "   "}
+
+
+@pytest.mark.parametrize(
+    ("path", "said"),
+    [
+        ("alarms/1/snooze", {"minutes": 30, "why": "    "}),
+        ("alarms/1/reopen", {"why": "    "}),
+        ("alarms/1/send", {**DOCTOR, "language": "nb", "note": BLANK}),
+        ("patients/solveig/missed", {"t_ms": 0, "note": "    "}),
+        ("patients/solveig/missed/1/undo", {"why": "    "}),
+        ("patients/solveig/readings/reinstate", {"correction": "1", "why": "    "}),
+    ],
+)
+async def test_blanks_are_no_reason_and_say_nothing(ward, staff, path, said):
+    ward.hear(Level.HIGH)
+    answer = await staff["kari"].post(f"/api/{path}", json=said)
+    assert answer.status_code == 422, answer.text
+
+
+async def test_a_reason_is_kept_without_the_blanks_around_it(ward, staff):
+    ward.hear(Level.HIGH)
+    assert (await staff["kari"].post("/api/alarms/1/snooze", json={"minutes": 30, "why": "  ok\n "})).status_code == 422
+    answer = await staff["kari"].post("/api/alarms/1/snooze", json={"minutes": 30, "why": "  she sleeps\n "})
+    assert answer.json()["parked"]["why"] == "she sleeps"

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from hypothesis import given
 from hypothesis import strategies as st
 
-from server.alarms import table, timeline
+from server.alarms import deeds, table, timeline
 from server.municipality import Assignment, Municipality
 from server.patients import store as patients
 from server.reports.figures import DAY_NS, took, watched_days
@@ -77,13 +77,14 @@ def test_every_figure_is_what_counting_by_hand_finds(ward, seed):
     for one in every:
         said = entries[one.id]
         first = next((row.t_ns for row in said if row.what == "acknowledged"), None)
+        acted = min((row.t_ns for row in said if row.what in ("acknowledged", "escalated")), default=to_ns * 2)
         if first is not None:
             acknowledged.append((first - one.raised_ns) / NS)
         if one.closed_by:
             closed.append((one.closed_ns - one.raised_ns) / NS)
-        climbed += len({row.t_ns for row in said if row.what == "told"}) > 1
+        climbed += len({row.t_ns for row in said if row.what == "told" and row.t_ns < acted}) > 1
         escalated += sum(row.what == "escalated" for row in said)
-        unanswered += first is None and one.closed_ns is None
+        unanswered += one.state.value in ("raised", "notified")
     assert (counted.climbed, counted.escalated, counted.unanswered) == (climbed, escalated, unanswered)
     for found, truth in ((counted.acknowledge, acknowledged), (counted.close, closed)):
         assert found.n == len(truth)
@@ -103,3 +104,48 @@ def test_every_figure_is_what_counting_by_hand_finds(ward, seed):
     assert (rule.rule, rule.alarms, rule.judged) == ("spo2_floor", len(every), len(marks))
     assert rule.usefulness == (pytest.approx(statistics.mean(marks)) if marks else None)
     assert sum(one.alarms for one in counted.paced) == len(every)
+
+
+def counted(ward):
+    with ward.db.read() as tx:
+        return count(tx, ward.now_ns - DAY_NS, ward.now_ns + 1, ward.now_ns, sa.true())
+
+
+def test_an_acknowledgement_that_was_taken_back_answered_nothing(ward):
+    """By mistake, on the wrong row: everything is as if it had not been."""
+    ward.hear(Level.HIGH)
+    ward.clock.advance(seconds=20)
+    ward.acknowledge("Kari Olsen")
+    ward.clock.advance(seconds=40)
+    ward.does(deeds.undo, "Kari Olsen", ward.now_ns)
+    assert (counted(ward).acknowledge.n, counted(ward).unanswered) == (0, 1)
+    ward.clock.advance(minutes=9)
+    ward.acknowledge("Per Hansen")
+    found = counted(ward)
+    assert (found.acknowledge.median_s, found.unanswered) == (600.0, 0), "and not the twenty seconds of the mistake"
+
+
+def test_whoever_let_it_run_out_has_it_no_longer(ward):
+    ward.hear(Level.HIGH)
+    ward.acknowledge("Kari Olsen", expires_s=600.0)
+    assert counted(ward).unanswered == 0
+    ward.later(minutes=11)
+    assert counted(ward).unanswered == 1, "it is open, and nobody has it"
+
+
+def test_what_lies_with_somebody_is_not_taken_by_nobody(ward):
+    ward.hear(Level.MEDIUM)
+    ward.does(deeds.snooze, "kari", "Kari Olsen", ward.now_ns, 3600.0, "she sleeps")
+    assert counted(ward).unanswered == 0
+
+
+@pytest.mark.parametrize("answer", ["acknowledge", "escalate", None])
+def test_what_was_answered_at_the_first_telling_did_not_climb_though_it_was_told_again(ward, answer):
+    ward.hear(Level.MEDIUM)
+    ward.clock.advance(minutes=1)
+    if answer:
+        getattr(ward, answer)("Kari Olsen")
+    ward.clock.advance(minutes=1)
+    ward.hear(Level.HIGH)
+    assert len(ward.phones()) > 1, "it got worse, and was told again"
+    assert counted(ward).climbed == (answer is None)

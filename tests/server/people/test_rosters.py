@@ -477,6 +477,36 @@ async def test_the_hand_over_page_has_what_happened_what_is_open_and_who_comes_o
     )
 
 
+async def test_whoever_comes_on_sees_as_snoozed_only_what_still_is(ward, signed_in):
+    """The page has what is set aside in a table of its own, below what is open."""
+    kari, ingrid = await signed_in("kari"), await signed_in("ingrid")
+
+    async def aside():
+        [one] = (await kari.get("/api/handover/nurse")).json()["open"]
+        return one["aside"] and one["aside"]["en"]
+
+    async def does(who, path, **said):
+        answer = await who.post(f"/api/{path}", json=said)
+        assert answer.status_code == 200, answer.text
+
+    ward.hear(Level.MEDIUM)
+    await does(kari, "alarms/1/snooze", minutes=60, why="she sleeps")
+    assert (await aside()).startswith("Snoozed by Kari Olsen")
+    ward.later(minutes=61)
+    assert await aside() is None, "its time is out, nobody has it, and the ladder climbs"
+    note = {"situation": "s", "background": "b", "assessment": "a", "recommendation": "r"}
+    await does(kari, "alarms/1/send", person="ingrid", language="en", note=note)
+    await does(kari, "alarms/1/acknowledge")
+    await does(kari, "alarms/1/undo")
+    assert (await aside()).startswith("Case 1 sent by Kari Olsen"), "taken by mistake: it is with the doctor again"
+    await does(ingrid, "cases/1/answer", answer="advise", text="Inhale")
+    assert await aside() is None, "it is answered, and Kari has it again"
+    await does(kari, "alarms/1/escalate")
+    assert (await aside()).startswith("Escalated by Kari Olsen")
+    ward.hear(Level.HIGH)
+    assert await aside() is None, "it is worse, and begins at the foot of another ladder"
+
+
 async def test_what_was_missed_is_marked_counted_and_taken_back(ward, signed_in):
     kari, odd = await signed_in("kari"), await signed_in("odd")
     said = {"t_ms": ward.now_ns // MS - HOUR, "note": "innlagt uten varsel"}

@@ -179,6 +179,20 @@ def test_of_two_administrators_one_is_first_and_the_other_is_told_who(place: Pla
         place.put(text("9", LOWER))
 
 
+def test_who_waits_while_a_colleague_is_first_takes_nothing_back(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    write = place.server.db.write
+
+    def after_a_colleague():  # type: ignore[no-untyped-def]
+        monkeypatch.setattr(place.server.db, "write", write)
+        place.put(text("9", LOWER))
+        return write()
+
+    monkeypatch.setattr(place.server.db, "write", after_a_colleague)
+    with pytest.raises(Overtaken):
+        place.put(text("10", PAIN))
+    assert place.now == "9", "the page and the database say 9, so everybody is watched over by 9"
+
+
 def test_where_it_cannot_be_stored_what_was_in_force_still_is(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(*_: object, **__: object) -> None:
         raise sa.exc.OperationalError("insert", {}, Exception("database or disk is full"))

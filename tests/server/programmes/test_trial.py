@@ -9,6 +9,7 @@ from server.first import Overtaken
 from server.patients.programmes import OURS
 from server.programmes.trial import Trial, Trials
 from server.programmes.whatif import Side
+from server.startup.store import set_learned
 from tests.server.conftest import Town, spo2
 from tests.waiting import until
 from triage.programme import Programme, parse
@@ -76,6 +77,17 @@ def test_it_says_what_each_makes_of_the_same_days_and_which_alarm_would_go(town:
     assert (len(outcome.come), [one.patient for one in outcome.go], outcome.stay) == (0, ["eva"], 1)
     assert 12 < outcome.patient_days < 14
     assert outcome.before.per_100_patient_days == pytest.approx(200 / outcome.patient_days, abs=0.01)
+
+
+def test_confirmed_limits_that_it_does_not_take_are_taken_off_as_they_would_be(town: Town, trials: Trials) -> None:
+    """The page says of how many, and puts it in force: so it can be tried, too."""
+    with town.server.db.write() as tx:
+        set_learned(tx, "eva", {"spo2_floor": 87.0, "cat_rise": 3.0})
+    trials.begin(town.server.programmes.of("copd"), NOW, 14, "Odd Berg", town.clock.now_ns())
+    found = over(trials)
+    assert (found.state, found.problem) == ("done", "")
+    assert found.outcome is not None
+    assert found.outcome.after.alarms == 1, "88 is above the floor that is her own, which goes on"
 
 
 def test_what_opened_before_the_days_that_are_asked_for_is_not_counted(town: Town, trials: Trials) -> None:
