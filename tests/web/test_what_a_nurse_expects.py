@@ -48,6 +48,25 @@ def test_behaviour_01_order_by_priority_then_longest_waiting_and_new_rows_never_
     assert ids(page, "Kliniske alarmer") == ["p-3", "p-1"], "as urgent, and has waited longer"
 
 
+def test_who_turns_red_while_the_list_is_held_still_is_told_over_it_and_moves_when_asked(
+    ward: Ward, signed_in: SignIn
+) -> None:
+    page = signed_in("kari")
+    ill(ward, 3, 85)
+    ward.measure(89, 80, minutes=5)  # just below the floor: yellow
+    expect(row(page, "p-1")).to_contain_text("Middels")
+    page.keyboard.press("j")
+    expect(row(page, "p-3")).to_be_focused()
+    ill(ward, 1, 84)
+    worse = page.get_by_role("button", name="1 verre: Solveig Nilsen")
+    expect(worse).to_be_visible()
+    expect(row(page, "p-3")).to_be_focused()
+    assert_accessible(page)
+    worse.click()
+    expect(row(page, "p-1")).to_be_focused()
+    expect(worse).to_have_count(0)
+
+
 def test_behaviour_02_one_row_per_patient_with_the_reasons_stacked(ward: Ward, signed_in: SignIn) -> None:
     ward.deteriorate()
     page = signed_in("kari")

@@ -102,6 +102,7 @@ export const en: Words = {
     noneTechnical: "No technical alarms.",
     noneCalm: "No other patients.",
     newRows: (n) => `${n} new`,
+    worseRows: (n) => `${n} worse`,
     newRowsWhat: "The list is held still while you work in it.",
     order: "Highest priority first, then the longest wait",
     patient: "Patient",

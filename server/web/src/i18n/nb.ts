@@ -91,6 +91,7 @@ export const nb = {
     noneTechnical: "Ingen tekniske alarmer.",
     noneCalm: "Ingen andre pasienter.",
     newRows: (n: number) => (n === 1 ? "1 ny" : `${n} nye`),
+    worseRows: (n: number) => `${n} verre`,
     newRowsWhat: "Listen holdes i ro mens du arbeider i den.",
     order: "Høyeste prioritet først, deretter den som har ventet lengst",
     patient: "Pasient",

@@ -2,22 +2,22 @@
 /// pointer last moved over it, so that no row slides in under a click.
 import { type FocusEvent, useCallback, useEffect, useRef, useState } from "react";
 import type { WorklistRow } from "../api";
-import { type Order, hold, orderOf } from "./order";
+import { type Held, type Shown, hold, holding, orderOf } from "./order";
 
 const POINTER_REST_MS = 3_000;
 
 export function useHeldOrder(rows: readonly WorklistRow[]) {
-  const [held, setHeld] = useState<Order | null>(null);
+  const [held, setHeld] = useState<Held | null>(null);
   const hands = useRef({ focus: false, pointer: false });
   const resting = useRef<ReturnType<typeof setTimeout> | undefined>(undefined);
-  const order = useRef<Order>(orderOf(rows));
 
-  const shown = held ? hold(held, rows) : { order: orderOf(rows), fresh: [] };
-  order.current = shown.order;
+  const shown: Shown = held ? hold(held, rows) : { order: orderOf(rows), fresh: [], worse: [] };
+  const latest = useRef<Held | null>(null);
+  latest.current = holding(shown.order, rows);
 
   const settle = useCallback(() => {
     const { focus, pointer } = hands.current;
-    setHeld((old) => (focus || pointer ? (old ?? order.current) : null));
+    setHeld((old) => (focus || pointer ? (old ?? latest.current) : null));
   }, []);
   useEffect(() => () => clearTimeout(resting.current), []);
 
@@ -41,6 +41,6 @@ export function useHeldOrder(rows: readonly WorklistRow[]) {
     },
   };
   /// Shows the new rows now; what is held from here on is the new order.
-  const release = () => setHeld(held && orderOf(rows));
+  const release = () => setHeld(held && holding(orderOf(rows), rows));
   return { ...shown, list, release };
 }

@@ -5,7 +5,8 @@
 /// of whom nobody wants anything come last.
 ///
 /// While somebody works in the list, every row stays where it was and only its contents change. Patients who would
-/// have entered or moved between the groups are counted as new and shown when the list is let go.
+/// have entered or moved between the groups are counted as new, and those whose alarm has become graver where they stand
+/// as worse: a row far below, or out of sight, may have turned red. Both are shown when the list is let go.
 import type { AlarmBrief, Priority, WorklistRow } from "../api";
 
 export const GROUPS = ["clinical", "technical", "question", "calm"] as const;
@@ -37,21 +38,40 @@ export function orderOf(rows: readonly WorklistRow[]): Order {
   return order;
 }
 
-/// `held` as it is to be shown now, and the rows that are new since: alarms that stand in another group than before,
-/// or nowhere. Rows that have left the worklist drop out; a closed alarm keeps its place until the list is let go.
-export function hold(held: Order, rows: readonly WorklistRow[]): { order: Order; fresh: WorklistRow[] } {
+/// An order as it was when somebody laid hands on the list, and how urgent each patient was.
+export interface Held {
+  order: Order;
+  ranks: ReadonlyMap<string, number>;
+}
+
+export const holding = (order: Order, rows: readonly WorklistRow[]): Held => ({
+  order,
+  ranks: new Map(rows.map((row) => [row.patient.id, rank(row)])),
+});
+
+export interface Shown {
+  order: Order;
+  fresh: readonly WorklistRow[];
+  worse: readonly WorklistRow[];
+}
+
+/// `held` as it is to be shown now, and what is new since: the rows that stand in another group than before, or nowhere
+/// (`fresh`), and those that are graver where they stand (`worse`). Rows that have left the worklist drop out; a closed
+/// alarm keeps its place until the list is let go.
+export function hold(held: Held, rows: readonly WorklistRow[]): Shown {
   const present = new Set(rows.map((row) => row.patient.id));
   const place = new Map<string, Group>();
   const order: Order = { clinical: [], technical: [], question: [], calm: [] };
   for (const group of GROUPS) {
-    order[group] = held[group].filter((id) => present.has(id));
+    order[group] = held.order[group].filter((id) => present.has(id));
     for (const id of order[group]) place.set(id, group);
   }
   const rises = (row: WorklistRow): boolean => {
     const was = place.get(row.patient.id);
     return was === undefined || GROUPS.indexOf(groupOf(row)) < GROUPS.indexOf(was);
   };
-  return { order, fresh: rows.filter(rises).sort(compare) };
+  const worsens = (row: WorklistRow): boolean => !rises(row) && rank(row) < (held.ranks.get(row.patient.id) ?? 0);
+  return { order, fresh: rows.filter(rises).sort(compare), worse: rows.filter(worsens).sort(compare) };
 }
 
 /// The patient after `id` among those with an alarm or a question; from the last, or from elsewhere, the first. None if alone.

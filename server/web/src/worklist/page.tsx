@@ -22,7 +22,7 @@ import { useFilteredRows } from "./filtering";
 import { FilterBar, SEARCH_ID } from "./filters";
 import { useHeldOrder } from "./held";
 import { LongList, isLong, useWhole } from "./long";
-import { GROUPS, type Group, toAcknowledge } from "./order";
+import { GROUPS, type Group, type Shown, toAcknowledge } from "./order";
 import { Row } from "./row";
 
 export function WorklistPage() {
@@ -83,7 +83,7 @@ function Rows({ rows }: { rows: readonly WorklistRow[] }) {
   const second = useNow();
   const { whole, drawAll } = useWhole();
   const [, go] = useLocation();
-  const { order, fresh, list, release } = useHeldOrder(rows);
+  const { order, fresh, worse, list, release } = useHeldOrder(rows);
   const changed = useChanged(rows);
   const act = useAct();
   const { data: me } = useQuery(sessionQuery);
@@ -143,7 +143,7 @@ function Rows({ rows }: { rows: readonly WorklistRow[] }) {
   const showFresh = () => {
     release();
     // Where it is now it is about to move from: it gets the focus where it will stand.
-    wanted.current = fresh[0]?.patient.id ?? null;
+    wanted.current = (fresh[0] ?? worse[0])?.patient.id ?? null;
     pin(wanted.current);
   };
   const alarmed = (id: string) => (
@@ -174,7 +174,7 @@ function Rows({ rows }: { rows: readonly WorklistRow[] }) {
       }}
       onKeyDown={enter}
     >
-      <Fresh rows={fresh} show={showFresh} />
+      <Fresh fresh={fresh} worse={worse} show={showFresh} />
       {section("clinical", words.worklist.clinical, words.worklist.noneClinical)}
       {section("technical", words.worklist.technical, words.worklist.noneTechnical)}
       {order.question.length > 0 && section("question", words.question.title, "")}
@@ -191,14 +191,23 @@ function Rows({ rows }: { rows: readonly WorklistRow[] }) {
   );
 }
 
-/// Who has come while the list was held still. It lies over the list and moves nothing.
-function Fresh({ rows, show }: { rows: readonly WorklistRow[]; show: () => void }) {
-  const words = useWords();
+interface FreshProps extends Pick<Shown, "fresh" | "worse"> {
+  show: () => void;
+}
+
+/// Who has come, or become worse, while the list was held still. It lies over the list and moves nothing.
+function Fresh({ fresh, worse, show }: FreshProps) {
+  const { worklist } = useWords();
+  const names = (rows: readonly WorklistRow[]) => rows.map((row) => row.patient.name).join(", ");
+  const news = [
+    fresh.length > 0 && `${worklist.newRows(fresh.length)}: ${names(fresh)}`,
+    worse.length > 0 && `${worklist.worseRows(worse.length)}: ${names(worse)}`,
+  ].filter(Boolean);
   return (
     <div className="fresh" role="status">
-      {rows.length > 0 && (
-        <Button size="small" onClick={show} title={words.worklist.newRowsWhat}>
-          {`${words.worklist.newRows(rows.length)}: ${rows.map((row) => row.patient.name).join(", ")}`}
+      {news.length > 0 && (
+        <Button size="small" onClick={show} title={worklist.newRowsWhat}>
+          {news.join(" · ")}
         </Button>
       )}
     </div>

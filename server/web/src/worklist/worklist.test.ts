@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import type { AlarmBrief, Priority, Question, Worklist, WorklistRow } from "../api";
 import { alarmBrief } from "../testing";
 import { alarmsKey, highWaits, newsBetween } from "./news";
-import { hold, nextPatient, orderOf, toAcknowledge, waitingCount } from "./order";
+import { hold, holding, nextPatient, orderOf, toAcknowledge, waitingCount } from "./order";
 import { overlay, patchRow } from "./patch";
 
 const alarm = (id: string, priority: Priority, more: Partial<AlarmBrief> = {}) => alarmBrief({ id, priority, ...more });
@@ -98,18 +98,24 @@ describe("the order of the worklist", () => {
 
 describe("a list held under somebody's hands", () => {
   const before = [ill("a", "medium", 10), ill("b", "low", 20), row("c")];
-  const held = orderOf(before);
+  const order = orderOf(before);
+  const held = holding(order, before);
 
-  it("does not move when a row becomes the most urgent", () => {
-    const after = [ill("a", "medium", 10), ill("b", "high", 20), row("c")];
-    expect(hold(held, after)).toEqual({ order: held, fresh: [] });
+  it("does not move when a row becomes the most urgent, which may be out of sight: it is counted as worse", () => {
+    const worse = ill("b", "high", 20);
+    expect(hold(held, [ill("a", "medium", 10), worse, row("c")])).toEqual({ order, fresh: [], worse: [worse] });
+  });
+
+  it("says nothing of what stays as it was, or gets better", () => {
+    expect(hold(held, [ill("a", "low", 10), ill("b", "low", 20), row("c")])).toEqual({ order, fresh: [], worse: [] });
   });
 
   it("counts a newcomer and a calm patient who fell ill as new, worst first, and shows neither among the ill yet", () => {
     const after = [...before.slice(0, 2), ill("c", "medium", 30), ill("d", "high", 31)];
-    const { order, fresh } = hold(held, after);
-    expect(order).toEqual(held);
-    expect(fresh.map((r) => r.patient.id)).toEqual(["d", "c"]);
+    const shown = hold(held, after);
+    expect(shown.order).toEqual(order);
+    expect(shown.fresh.map((r) => r.patient.id)).toEqual(["d", "c"]);
+    expect(shown.worse).toEqual([]);
   });
 
   it("keeps the place of a row whose alarm was closed, and drops a patient who is gone", () => {
