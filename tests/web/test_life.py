@@ -71,6 +71,24 @@ def test_an_alarm_that_came_while_an_acknowledgement_got_no_answer_stays_on_the_
     expect(kari.get_by_role("button", name="Kvitter klinisk alarm for Eli Vik")).to_be_visible()
 
 
+def test_an_answer_that_comes_late_does_not_cover_what_the_stream_has_told_since(ward: Ward, signed_in: SignIn) -> None:
+    ward.deteriorate()
+    kari = signed_in("kari")
+    held: list[Route] = []
+    kari.route("**/api/alarms/*/acknowledge", lambda route: held.append(route))
+    with kari.expect_request("**/acknowledge"):
+        kari.get_by_role("button", name=KVITTER).click()
+    [route] = held
+    answer = route.fetch()  # the server has done it, and she is not told yet
+    expect(row(kari)).to_contain_text("gjelder til")
+    ward.server.tick(ward.clock.advance(minutes=61))
+    expect(row(kari).get_by_role("button", name=KVITTER)).to_be_visible()
+    route.fulfill(response=answer)
+    expect(kari.get_by_text("Du har tatt alarmen for Solveig Nilsen.")).to_have_count(1)
+    expect(row(kari)).not_to_contain_text("Tatt av")
+    expect(row(kari).get_by_role("button", name=KVITTER)).to_be_visible()
+
+
 def test_behaviour_08_a_conflict_names_the_colleague_and_shows_how_it_is(ward: Ward, signed_in: SignIn) -> None:
     mona = taken(ward, signed_in, "mona")
     kari = signed_in("kari", lambda context: context.route("**/api/stream", lambda route: route.abort()))

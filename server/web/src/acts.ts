@@ -19,6 +19,7 @@ import {
 import * as format from "./format";
 import { nowMs } from "./clock";
 import { say } from "./announce";
+import { rowsSince } from "./live";
 import { type Words, useWords } from "./i18n";
 
 function inRow(row: WorklistRow, alarm: AlarmView): WorklistRow {
@@ -28,11 +29,14 @@ function inRow(row: WorklistRow, alarm: AlarmView): WorklistRow {
   return row;
 }
 
-function show(queries: QueryClient, alarm: AlarmView): void {
-  queries.setQueryData<Worklist>(
-    ["worklist"],
-    (list) => list && { ...list, rows: list.rows.map((row) => inRow(row, alarm)) },
-  );
+/// What became of an alarm, as the answer says it. The stream has told of it too: where a row came since the act was
+/// sent, that may be newer than the answer, and the row is the stream's.
+function show(queries: QueryClient, alarm: AlarmView, sentWallMs: number): void {
+  if (!rowsSince(sentWallMs).some((row) => row.patient.id === alarm.patient.id))
+    queries.setQueryData<Worklist>(
+      ["worklist"],
+      (list) => list && { ...list, rows: list.rows.map((row) => inRow(row, alarm)) },
+    );
   queries.setQueryData<PatientPage>(
     ["patient", alarm.patient.id],
     (page) => page && { ...page, alarms: page.alarms.map((old) => (old.id === alarm.id ? alarm : old)) },
@@ -134,9 +138,9 @@ export function useAct() {
   return useMutation({
     mutationFn: send,
     networkMode: "always",
-    onMutate: (act) => shownAtOnce(queries, act),
-    onSuccess: (alarm, act) => {
-      show(queries, alarm);
+    onMutate: (act) => ({ sentWallMs: performance.now(), takeBack: shownAtOnce(queries, act) }),
+    onSuccess: (alarm, act, { sentWallMs }) => {
+      show(queries, alarm, sentWallMs);
       const done: Record<Act["kind"], string> = {
         ...words.life.done,
         acknowledge: words.act.taken(alarm.patient.name),
@@ -147,8 +151,8 @@ export function useAct() {
       void queries.invalidateQueries({ queryKey: ["patient", alarm.patient.id] });
       void queries.invalidateQueries({ queryKey: ["cases"] });
     },
-    onError: (error, _act, takeBack) => {
-      takeBack?.();
+    onError: (error, _act, sent) => {
+      sent?.takeBack();
       // Refused because of what is not shown yet; or unanswered, and then nobody knows whether it was done.
       void queries.invalidateQueries({ queryKey: ["worklist"] });
       void queries.invalidateQueries({ queryKey: ["patient"] });

@@ -53,9 +53,8 @@ export const useLink = (): Link =>
 /// Rows with the wall time they came, for those that arrive while the worklist is on its way.
 const arrived = new Map<string, { row: WorklistRow; wallMs: number }>();
 
-export function* rowsSince(wallMs: number): Generator<WorklistRow> {
-  for (const entry of arrived.values()) if (entry.wallMs >= wallMs) yield entry.row;
-}
+export const rowsSince = (wallMs: number): WorklistRow[] =>
+  [...arrived.values()].filter((entry) => entry.wallMs >= wallMs).map((entry) => entry.row);
 
 /// Runs at once, then at most once per `everyMs` for each key, and always a last time after a burst.
 function throttled(everyMs: number, run: (key: string) => void): (key: string) => void {

@@ -2,7 +2,7 @@
 import { Radio, RadioGroup, Select, TextField } from "@navikt/ds-react";
 import { useQuery } from "@tanstack/react-query";
 import { useState } from "react";
-import { useAct } from "../acts";
+import { explain, useAct } from "../acts";
 import { type AlarmBrief, type AssessBody, type PatientBrief, type Recipients, api } from "../api";
 import { useNow } from "../clock";
 import * as format from "../format";
@@ -199,7 +199,7 @@ interface ChoiceProps {
 export function RecipientChoice({ alarm, by, error, first, value, onChange }: ChoiceProps) {
   const words = useWords();
   const { life } = words;
-  const { data } = useQuery({
+  const { data, error: failed } = useQuery({
     queryKey: ["recipients", alarm, by],
     queryFn: () => api.recipients(alarm, by),
     gcTime: 0,
@@ -210,7 +210,7 @@ export function RecipientChoice({ alarm, by, error, first, value, onChange }: Ch
       size="small"
       name="to"
       label={life.to}
-      error={error}
+      error={error ?? (failed && explain(failed, words))}
       value={value}
       onChange={(event) => onChange(event.currentTarget.value)}
     >

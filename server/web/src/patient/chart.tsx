@@ -218,8 +218,8 @@ function Table({ readings, label, now }: { readings: Readings; label: string; no
           </tr>
         </thead>
         <tbody>
-          {last.map(({ t, value, good }) => (
-            <tr key={t}>
+          {last.map(({ t, value, good }, i) => (
+            <tr key={i}>
               <td>{format.when(t, now)}</td>
               <td>
                 {format.number(value, readings.decimals)} {readings.unit}
