@@ -55,6 +55,28 @@ def test_behaviour_20_the_patients_page_says_who_saw_it(ward: Ward, signed_in: S
     assert_accessible(page)
 
 
+def test_who_signs_in_where_anothers_session_ended_sees_nothing_that_was_fetched_for_them(
+    ward: Ward, signed_in: SignIn
+) -> None:
+    ward.deteriorate()
+    page = signed_in("kari")
+    page.get_by_role("searchbox", name="Søk etter navn").fill("solveig")
+    expect(page.get_by_role("status").filter(has_text="Filteret skjuler 2 pasienter")).to_be_visible()
+    page.get_by_role("link", name="Solveig Nilsen", exact=True).click()
+    alarm = page.get_by_role("article", name="Høy, klinisk")
+    expect(alarm).to_be_visible()
+    page.context.clear_cookies()  # her session is over, and the page has not heard of it
+    alarm.get_by_role("button", name="Kvitter").click()
+    page.get_by_role("textbox", name="Brukernavn").fill("mona")
+    page.get_by_role("textbox", name="Passord").fill(PASSWORD)
+    with page.expect_request("**/api/patients/p-1"):  # she looks at it herself, and the audit says so
+        page.get_by_role("button", name="Logg inn").click()
+    expect(alarm).to_be_visible()
+    page.get_by_role("link", name="Arbeidsliste").click()
+    expect(page.get_by_role("link", name="Eli Vik", exact=True)).to_be_visible()
+    expect(page.get_by_text("Filteret skjuler")).to_have_count(0)
+
+
 def test_from_a_patient_who_is_not_ones_own_there_is_a_way_in_need(ward: Ward, signed_in: SignIn) -> None:
     page = signed_in("nils")
     page.goto("/patient/somebody")

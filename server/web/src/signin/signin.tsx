@@ -1,7 +1,7 @@
 /// The door: user name and password. What went wrong is said in words; nothing says which of the two was wrong.
 import { Button, TextField } from "@navikt/ds-react";
 import { useQueryClient } from "@tanstack/react-query";
-import { type FormEvent, useState } from "react";
+import { type FormEvent, useEffect, useState } from "react";
 import { explain } from "../acts";
 import { type About, Refused, api } from "../api";
 import { useWords } from "../i18n";
@@ -17,6 +17,10 @@ export function SignIn({ about }: { about: About }) {
   const [step, setStep] = useState<"password" | "code">("password");
   const turned = new URLSearchParams(window.location.search).get("sign-in");
   useTitle(words.signIn.title);
+  // A session may have ended by itself, and whoever comes now may be another: what was fetched for one is not theirs.
+  useEffect(() => {
+    queries.removeQueries({ predicate: ({ queryKey: [what] }) => what !== "about" && what !== "session" });
+  }, [queries]);
 
   const submit = async (event: FormEvent<HTMLFormElement>) => {
     event.preventDefault();
