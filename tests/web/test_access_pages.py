@@ -77,6 +77,17 @@ def test_who_signs_in_where_anothers_session_ended_sees_nothing_that_was_fetched
     expect(page.get_by_text("Filteret skjuler")).to_have_count(0)
 
 
+def test_who_could_not_be_signed_out_is_told_so(ward: Ward, signed_in: SignIn) -> None:
+    page = signed_in("kari")
+    page.route("**/api/session", lambda route: route.abort())
+    page.get_by_role("button", name="Logg ut").click()
+    expect(page.get_by_role("alert").filter(has_text="Du er fortsatt logget inn.")).to_be_visible()
+    assert_accessible(page)
+    page.unroute("**/api/session")
+    page.get_by_role("button", name="Logg ut").click()
+    expect(page.get_by_role("textbox", name="Brukernavn")).to_be_visible()
+
+
 def test_from_a_patient_who_is_not_ones_own_there_is_a_way_in_need(ward: Ward, signed_in: SignIn) -> None:
     page = signed_in("nils")
     page.goto("/patient/somebody")

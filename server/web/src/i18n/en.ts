@@ -47,6 +47,7 @@ export const en: Words = {
     language: "Language",
     serverTime: "The server's clock",
     signOut: "Sign out",
+    stillIn: "You are still signed in.",
     simulated: (speed) => `Simulated time, ${speed} ×. These are not real patients.`,
     broken: (since) => `No contact with the server since ${since}.`,
     brokenWhat:

@@ -37,6 +37,7 @@ export const nb = {
     language: "Språk",
     serverTime: "Serverens klokke",
     signOut: "Logg ut",
+    stillIn: "Du er fortsatt logget inn.",
     simulated: (speed: string) => `Simulert tid, ${speed} ×. Dette er ikke virkelige pasienter.`,
     broken: (since: string) => `Ingen forbindelse med serveren siden ${since}.`,
     brokenWhat:

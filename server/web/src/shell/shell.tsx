@@ -1,16 +1,18 @@
 /// What stands around every page: who is signed in, what time it is, whether the link holds, and the alarms' voice.
 import { LeaveIcon, SpeakerSoundWave2FillIcon, SpeakerSlashIcon } from "@navikt/aksel-icons";
 import { Button } from "@navikt/ds-react";
-import { useQuery, useQueryClient } from "@tanstack/react-query";
+import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import type { ReactNode } from "react";
 import { useEffect, useRef } from "react";
 import { Link, useLocation } from "wouter";
 import { GlassBanner, ToReview } from "../access/glass";
-import { type About, type User, api } from "../api";
+import { explain } from "../acts";
+import { type About, Refused, type User, api } from "../api";
 import { useNow } from "../clock";
 import * as format from "../format";
 import { useWords } from "../i18n";
 import { listen } from "../live";
+import { Notice } from "../parts";
 import { casesQuery, worklistQuery } from "../queries";
 import { play, useSound } from "../sound";
 import { waitingCount } from "../worklist/order";
@@ -27,6 +29,7 @@ export function Shell({ about, user, children }: { about: About; user: User; chi
   useEffect(() => listen(queries), [queries]);
   useArrival();
   const sound = useSound();
+  const leaving = useSignOut(about.provider !== null);
   return (
     <div className="shell">
       <a className="skip" href="#content">
@@ -40,9 +43,16 @@ export function Shell({ about, user, children }: { about: About; user: User; chi
         <ServerClock />
         <SoundControl {...sound} />
         <LanguageChoice />
-        <Person user={user} provider={about.provider !== null} />
+        <Person user={user} signOut={leaving} />
         <Menu phones={about.demo || user.role === "administrator"} user={user} />
       </header>
+      {leaving.isError && (
+        <Notice>
+          <p>
+            <b>{words.shell.stillIn}</b> {explain(leaving.error, words)}
+          </p>
+        </Notice>
+      )}
       <Banners about={about} />
       <GlassBanner user={user} />
       <SoundTest {...sound} />
@@ -161,15 +171,28 @@ function SoundControl({ sound, toggle }: ReturnType<typeof useSound>) {
   );
 }
 
-function Person({ user, provider }: { user: User; provider: boolean }) {
-  const words = useWords();
+/// A fresh page keeps nothing of the person who left. Who could not be signed out is told so: nobody must walk away from
+/// an open page and believe it closed.
+function useSignOut(byProvider: boolean) {
   const queries = useQueryClient();
-  const signOut = async () => {
-    await api.signOut();
-    queries.clear();
-    // A fresh page keeps nothing of the person who left.
-    window.location.assign(provider ? "/api/session/oidc/out" : "/");
-  };
+  return useMutation({
+    mutationFn: async () => {
+      try {
+        await api.signOut();
+      } catch (error) {
+        if (!(error instanceof Refused && error.status === 401)) throw error; // else it was over already
+      }
+    },
+    networkMode: "always",
+    onSuccess: () => {
+      queries.clear();
+      window.location.assign(byProvider ? "/api/session/oidc/out" : "/");
+    },
+  });
+}
+
+function Person({ user, signOut }: { user: User; signOut: ReturnType<typeof useSignOut> }) {
+  const words = useWords();
   return (
     <div className="person">
       <span>
@@ -184,7 +207,8 @@ function Person({ user, provider }: { user: User; provider: boolean }) {
         variant="tertiary"
         data-color="neutral"
         icon={<LeaveIcon aria-hidden />}
-        onClick={() => void signOut()}
+        loading={signOut.isPending}
+        onClick={() => signOut.mutate()}
       >
         {words.shell.signOut}
       </Button>
