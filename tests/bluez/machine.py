@@ -7,10 +7,12 @@ and a kernel with `/dev/vhci`; what it prints is printed, and its exit status is
 outlives it. 125: the machine itself failed, and the last lines of its console say how.
 
 Where the kernel's own virtual machines work they are used, else the processor is emulated; whether they work is tried,
-because a `/dev/kvm` that is there may still be none (a virtual machine within another).
+because a `/dev/kvm` that is there may still be none (a virtual machine within another), or one that gives up at some
+instruction while the machine boots: then it is booted again, emulated.
 """
 
 import argparse
+import contextlib
 import os
 import subprocess
 import sys
@@ -31,7 +33,12 @@ WITHIN_S = 600.0
 BOOT_WITHIN_S = 120.0
 _MEMORY_MB = 1024
 _KVM_WITHIN_S = 3.0
+_KVM_GAVE_UP = b"KVM internal error"
 _LAST_LINES = 25
+
+
+class KvmGaveUp(MachineError):
+    """The kernel's virtual machine came to an instruction that it cannot do."""
 
 
 class Ran(NamedTuple):
@@ -63,37 +70,45 @@ def run(
         (out / "job").write_text(f"{command}\n", encoding="utf-8")
         (out / "python").write_text(f"{sys.version_info.major}.{sys.version_info.minor}", encoding="utf-8")
         (out / "bluetoothd.options").write_text(bluetoothd, encoding="utf-8")
-        return _Run(folder, out, within_s, say).result(build_s)
+        if _kvm_works():
+            with contextlib.suppress(KvmGaveUp):
+                return _Run(folder, out, within_s, say, kvm=True).result(build_s)
+        return _Run(folder, out, within_s, say, kvm=False).result(build_s)
 
 
 class _Run:
     """One life of the machine."""
 
-    def __init__(self, folder: Path, out: Path, within_s: float, say: Callable[[str], None] | None) -> None:
+    def __init__(
+        self, folder: Path, out: Path, within_s: float, say: Callable[[str], None] | None, *, kvm: bool
+    ) -> None:
         self._out = out
         self._within_s = within_s
         self._say = say
         self._output: list[str] = []
+        self._complaint = b""
         self._began_s = time.monotonic()
         self._booted_s: float | None = None
-        command = _qemu(folder, out)
+        command = _qemu(folder, out, kvm=kvm)
         pipe, nothing = subprocess.PIPE, subprocess.DEVNULL
         self._machine = subprocess.Popen(command, stdin=nothing, stdout=pipe, stderr=pipe)
 
     def result(self, build_s: float) -> Ran:
-        listener = threading.Thread(target=self._listen)
-        listener.start()
-        try:
-            why = self._watch()
-        finally:
-            self._machine.kill()
-            complaint = self._machine.communicate()[1] if self._machine.stderr else b""
-            listener.join()
+        listeners = [threading.Thread(target=listen) for listen in (self._listen, self._listen_to_complaints)]
+        for one in listeners:
+            one.start()
+        with self._machine:
+            try:
+                why = self._watch()
+            finally:
+                self._machine.kill()
+                for one in listeners:
+                    one.join()
         ended_s = time.monotonic()
         status = self._out / "status"
         if why or not status.exists() or self._booted_s is None:
-            raise MachineError(
-                f"{self._last_words(complaint)}\n{why or 'the machine ended without a status'}", "see above"
+            raise (KvmGaveUp if _KVM_GAVE_UP in self._complaint else MachineError)(
+                f"{self._last_words()}\n{why or 'the machine ended without a status'}", "see above"
             )
         return Ran(
             int(status.read_text()),
@@ -107,6 +122,8 @@ class _Run:
         """Wait for the end; what went wrong, if something did."""
         while self._machine.poll() is None:
             now_s = time.monotonic()
+            if _KVM_GAVE_UP in self._complaint:
+                return "the machine stands still"
             if self._booted_s is None and (self._out / "booted").exists():
                 self._booted_s = now_s
             if self._booted_s is None and now_s - self._began_s > BOOT_WITHIN_S:
@@ -124,13 +141,18 @@ class _Run:
             if self._say:
                 self._say(text)
 
-    def _last_words(self, complaint: bytes) -> str:
+    def _listen_to_complaints(self) -> None:
+        assert self._machine.stderr
+        for line in iter(self._machine.stderr.readline, b""):
+            self._complaint += line
+
+    def _last_words(self) -> str:
         console = self._out / "console"
         lines = console.read_text(errors="replace").splitlines() if console.exists() else []
-        return "\n".join([*lines[-_LAST_LINES:], complaint.decode(errors="replace").strip()])
+        return "\n".join([*lines[-_LAST_LINES:], self._complaint.decode(errors="replace").strip()])
 
 
-def _qemu(folder: Path, out: Path) -> list[str]:
+def _qemu(folder: Path, out: Path, *, kvm: bool) -> list[str]:
     packages = sysconfig.get_paths()["purelib"]
     shares = {
         "hjemvakt": (REPOSITORY, "on"),
@@ -139,7 +161,7 @@ def _qemu(folder: Path, out: Path) -> list[str]:
     }
     return [
         "qemu-system-x86_64", "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot",
-        *(("-accel", "kvm", "-cpu", "host") if _kvm_works() else ("-accel", "tcg,thread=multi", "-cpu", "max")),
+        *(("-accel", "kvm", "-cpu", "host") if kvm else ("-accel", "tcg,thread=multi", "-cpu", "max")),
         "-machine", "q35", "-smp", "2", "-m", str(_MEMORY_MB),
         "-kernel", str(folder / "kernel"), "-initrd", str(folder / "first.cpio"),
         "-append", "console=ttyS0 quiet panic=-1 rdinit=/init mitigations=off random.trust_cpu=on",
