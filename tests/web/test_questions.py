@@ -118,6 +118,8 @@ def test_the_second_of_two_nurses_is_told_who_was_first(visited: Ward, signed_in
 
 
 def test_a_question_is_seen_beside_an_alarm(visited: Ward, signed_in: SignIn) -> None:
+    for _ in range(3):
+        weigh(visited, 82.4, hours=12)  # apart: what is weighed again within six hours counts once
     weigh(visited, 86.9, hours=25)
     page = signed_in("kari")
     clinical = page.get_by_role("region", name="Kliniske alarmer")
