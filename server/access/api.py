@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from server.api import Role, Shape
+from server.api import Role, Shape, Written
 
 REASON_LENGTH = 10
 """Characters: less is no reason."""
@@ -136,7 +136,7 @@ class GlassNew(Shape):
     """`patient`: the id. `reason` is read by whoever reviews it."""
 
     patient: str = Field(min_length=1, max_length=64)
-    reason: str = Field(min_length=REASON_LENGTH, max_length=500)
+    reason: Written = Field(min_length=REASON_LENGTH, max_length=500)
     minutes: int = Field(default=60, ge=1, le=60)
 
 

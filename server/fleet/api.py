@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from server.api import Shape
+from server.api import Shape, Written
 
 
 class Holder(Shape):
@@ -34,7 +34,7 @@ class Give(Shape):
     patient_id: str = Field(max_length=64)
     from_ms: int | None = Field(default=None, ge=0, le=2**43)
     user_slot: int | None = Field(default=None, ge=0, le=254)
-    why: str = Field(min_length=3, max_length=500)
+    why: Written = Field(min_length=3, max_length=500)
     sure: bool = False
 
 
@@ -42,7 +42,7 @@ class TakeBack(Shape):
     """The device is its holder's no longer. `to_ms` None: from now. `sure` as for `Give`."""
 
     to_ms: int | None = Field(default=None, ge=0, le=2**43)
-    why: str = Field(min_length=3, max_length=500)
+    why: Written = Field(min_length=3, max_length=500)
     sure: bool = False
 
 

@@ -67,11 +67,10 @@ def give_device(device: str, said: Give, account: Installer, sight: Sees, here: 
         from_ns = now_ns if said.from_ms is None else said.from_ms * MS
         held = _follows(tx, device, from_ns, now_ns)
         holders.check_give(tx, device, from_ns, now_ns, sight)
-        why = said.why.strip()
         if said.sure:
-            holders.give(tx, device, said.patient_id, from_ns, said.user_slot, account.name, why, now_ns)
+            holders.give(tx, device, said.patient_id, from_ns, said.user_slot, account.name, said.why, now_ns)
         what = "give device" if said.sure else _ASKED
-        write(tx, now_ns, account.id, what, said.patient_id, f"{device} from {from_ns // MS}: {why}")
+        write(tx, now_ns, account.id, what, said.patient_id, f"{device} from {from_ns // MS}: {said.why}")
         told = _told(tx, device, from_ns, held, said.sure, sight)
     _tell(here, said.patient_id, said.sure)
     return told
@@ -85,11 +84,10 @@ def take_device_back(device: str, said: TakeBack, account: Installer, sight: See
         to_ns = now_ns if said.to_ms is None else said.to_ms * MS
         held = _follows(tx, device, to_ns, now_ns)
         before = holders.check_take_back(tx, device, to_ns, now_ns, sight)
-        why = said.why.strip()
         if said.sure:
-            holders.take_back(tx, device, to_ns, account.name, why, now_ns)
+            holders.take_back(tx, device, to_ns, account.name, said.why, now_ns)
         what = "take device back" if said.sure else _ASKED
-        write(tx, now_ns, account.id, what, before.patient_id, f"{device} from {to_ns // MS}: {why}")
+        write(tx, now_ns, account.id, what, before.patient_id, f"{device} from {to_ns // MS}: {said.why}")
         told = _told(tx, device, to_ns, held, said.sure, sight)
     _tell(here, before.patient_id, said.sure)
     return told

@@ -2,7 +2,7 @@
 
 from pydantic import Field
 
-from server.api import Shape
+from server.api import Shape, Written
 
 
 class ClaimCode(Shape):
@@ -15,7 +15,7 @@ class ClaimCode(Shape):
 class Revocation(Shape):
     """Why a gateway is not believed any more; for the audit log."""
 
-    reason: str = Field(min_length=3, max_length=500)
+    reason: Written = Field(min_length=3, max_length=500)
 
 
 class Revoked(Shape):

@@ -37,7 +37,7 @@ def revoke_gateway(gateway: str, said: Revocation, account: Administrator, here:
     """Nothing of that gateway is believed from now on, until a hub is claimed in its name."""
     try:
         with here.db.write() as tx:
-            ended = revoke(tx, gateway, said.reason.strip(), account.id, time.time_ns())
+            ended = revoke(tx, gateway, said.reason, account.id, time.time_ns())
     except Turned as error:
         raise _refused(error) from None
     return Revoked(certificates=ended)

@@ -5,7 +5,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from server.api import Role, Shape
+from server.api import Role, Shape, Written
 
 Clock = Field(pattern=r"^([01]\d|2[0-3]):[0-5]\d$", description="a time on the wall, 22:00")
 UserName = Field(min_length=1, max_length=64)
@@ -192,7 +192,7 @@ class OverrideNew(Shape):
     into: str | None = Field(default=None, max_length=64)
     from_ms: int = Moment
     to_ms: int = Moment
-    why: str = Field(min_length=3, max_length=200)
+    why: Written = Field(min_length=3, max_length=200)
 
 
 class SwapNew(Shape):

@@ -99,7 +99,7 @@ def override_roster(roster_id: str, said: OverrideNew, account: Anyone, sight: S
             raise ConfigError("nobody is taken off and nobody is put on", "choose one of the two at least")
         if said.into is not None:
             _puts_on(tx, said.into, roster)
-        store.change(tx, roster_id, said.out, said.into, since_ns, until_ns, account.name, said.why.strip(), now_ns)
+        store.change(tx, roster_id, said.out, said.into, since_ns, until_ns, account.name, said.why, now_ns)
         ladders.check_in_force(tx, now_ns)
         write(tx, now_ns, account.id, "override roster", detail=f"{roster_id}: {said.into} for {said.out}")
         return views.then(store.kept(tx, since_ns, since_ns + 1, roster_id), store.everybody(tx), since_ns)

@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from server.api import Shape
+from server.api import Shape, Written
 
 OrderKind = Literal["dispense", "lock", "unlock", "test", "schedule"]
 
@@ -21,7 +21,7 @@ class OrderNew(Shape):
     compartment: int | None = Field(default=None, ge=1, le=254)
     dose_id: int | None = Field(default=None, ge=1, le=65_535)
     doses: str | None = Field(default=None, min_length=1, max_length=2000)
-    why: str = Field(min_length=3, max_length=500)
+    why: Written = Field(min_length=3, max_length=500)
     """For the audit log."""
 
 

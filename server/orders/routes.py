@@ -57,7 +57,7 @@ def place_order(patient_id: str, said: OrderNew, account: Carer, here: Here) -> 
         if rival is not None:
             raise HTTPException(409, _why_not(rival))
         order = Order(
-            said.id, patient_id, said.device, device.gateway, said.kind, data, said.why.strip(), account.name, now_ns,
+            said.id, patient_id, said.device, device.gateway, said.kind, data, said.why, account.name, now_ns,
             now_ns + round(LASTS_S[said.kind] * NS),
         )  # fmt: skip
         store.place(tx, order)

@@ -69,7 +69,7 @@ def test_who_signs_in_where_anothers_session_ended_sees_nothing_that_was_fetched
     alarm.get_by_role("button", name="Kvitter").click()
     page.get_by_role("textbox", name="Brukernavn").fill("mona")
     page.get_by_role("textbox", name="Passord").fill(PASSWORD)
-    with page.expect_request("**/api/patients/p-1"):  # she looks at it herself, and the audit says so
+    with page.expect_request("**/api/patients/p-1"):
         page.get_by_role("button", name="Logg inn").click()
     expect(alarm).to_be_visible()
     page.get_by_role("link", name="Arbeidsliste").click()

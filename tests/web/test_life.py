@@ -33,17 +33,25 @@ def taken(ward: Ward, signed_in: SignIn, username: str = "kari") -> Page:
     return page
 
 
+def unanswered(page: Page) -> Route:
+    """She acknowledges the alarm, and the request is held back before the server has it."""
+    held: list[Route] = []
+    page.route("**/api/alarms/*/acknowledge", lambda route: held.append(route))
+    with page.expect_request("**/acknowledge"):
+        page.get_by_role("button", name=KVITTER).click()
+    [route] = held
+    return route
+
+
 def test_an_acknowledgement_is_seen_before_the_server_answers_and_live_in_a_colleagues_browser(
     ward: Ward, signed_in: SignIn
 ) -> None:
     ward.deteriorate()
     kari, mona = signed_in("kari"), signed_in("mona")
-    held: list[Route] = []
-    kari.route("**/api/alarms/*/acknowledge", lambda route: held.append(route))
-    kari.get_by_role("button", name=KVITTER).click()
+    route = unanswered(kari)
     expect(row(kari)).to_contain_text("Tatt av Kari Berg")  # while the request is still held back
     expect(row(mona).get_by_role("button", name=KVITTER)).to_be_visible()
-    held[0].continue_()
+    route.continue_()
     expect(row(mona)).to_contain_text("Tatt av Kari Berg")
     for page in (kari, mona):
         assert_accessible(page)
@@ -54,17 +62,13 @@ def test_an_alarm_that_came_while_an_acknowledgement_got_no_answer_stays_on_the_
 ) -> None:
     ward.deteriorate()
     kari = signed_in("kari")
-    held: list[Route] = []
-    kari.route("**/api/alarms/*/acknowledge", lambda route: held.append(route))
-    with kari.expect_request("**/acknowledge"):
-        kari.get_by_role("button", name=KVITTER).click()
+    route = unanswered(kari)
     expect(row(kari)).to_contain_text("Tatt av Kari Berg")
     for _ in range(2):
         ward.measure(84, 80, minutes=5, home="home-3", device="oxi-3")
     new = kari.get_by_role("button", name="1 ny: Eli Vik")
     expect(new).to_be_visible()
     kari.route("**/api/worklist", lambda route: route.abort())  # nothing is heard but the stream
-    [route] = held
     route.abort()
     expect(kari.get_by_role("button", name=KVITTER)).to_be_visible()
     new.click()
@@ -74,11 +78,7 @@ def test_an_alarm_that_came_while_an_acknowledgement_got_no_answer_stays_on_the_
 def test_an_answer_that_comes_late_does_not_cover_what_the_stream_has_told_since(ward: Ward, signed_in: SignIn) -> None:
     ward.deteriorate()
     kari = signed_in("kari")
-    held: list[Route] = []
-    kari.route("**/api/alarms/*/acknowledge", lambda route: held.append(route))
-    with kari.expect_request("**/acknowledge"):
-        kari.get_by_role("button", name=KVITTER).click()
-    [route] = held
+    route = unanswered(kari)
     answer = route.fetch()  # the server has done it, and she is not told yet
     expect(row(kari)).to_contain_text("gjelder til")
     ward.server.tick(ward.clock.advance(minutes=61))

@@ -6,7 +6,6 @@ import { Announcer } from "./announce";
 import { LanguageContext, fetchRoomWords, useSpoken, useWords } from "./i18n";
 import { FailedToLoad, NotFound } from "./parts";
 import { aboutQuery, sessionQuery } from "./queries";
-import { Failing } from "./shell/failing";
 import { Shell } from "./shell/shell";
 import { SignIn } from "./signin/signin";
 import { WorklistPage } from "./worklist/page";
@@ -61,47 +60,45 @@ function Pages() {
   const user = session.data;
   return (
     <Shell about={about.data} user={user}>
-      <Failing>
-        <Suspense fallback={<p className="loading">{words.shell.loading}</p>}>
-          <Switch>
-            <Route path="/">
-              <WorklistPage />
-            </Route>
-            <Route path="/patient/:id">{({ id }) => <PatientPage key={id} id={id} />}</Route>
-            <Route path="/cases/:id?">{({ id }) => <CasesPage id={id} />}</Route>
-            <Route path="/phone">
-              <PhonePage />
-            </Route>
-            <Route path="/people">
-              <PeoplePage user={user} />
-            </Route>
-            <Route path="/me/security">
-              <SecurityPage />
-            </Route>
-            <Route path="/me">
-              <MePage />
-            </Route>
-            <Route path="/fleet">
-              <FleetPage user={user} />
-            </Route>
-            <Route path="/oncall">
-              <OnCallPage user={user} />
-            </Route>
-            <Route path="/oncall/:id/edit">{({ id }) => <RosterEditor key={id} id={id} />}</Route>
-            <Route path="/handover/:roster?">{({ roster }) => <HandoverPage key={roster ?? ""} roster={roster ?? null} />}</Route>
-            <Route path="/ladders">
-              <LaddersPage />
-            </Route>
-            <Route path="/programmes/:name?">{({ name }) => <ProgrammesPage name={name ?? null} />}</Route>
-            <Route path="/reports">
-              <ReportsPage />
-            </Route>
-            <Route>
-              <NotFound />
-            </Route>
-          </Switch>
-        </Suspense>
-      </Failing>
+      <Suspense fallback={<p className="loading">{words.shell.loading}</p>}>
+        <Switch>
+          <Route path="/">
+            <WorklistPage />
+          </Route>
+          <Route path="/patient/:id">{({ id }) => <PatientPage key={id} id={id} />}</Route>
+          <Route path="/cases/:id?">{({ id }) => <CasesPage id={id} />}</Route>
+          <Route path="/phone">
+            <PhonePage />
+          </Route>
+          <Route path="/people">
+            <PeoplePage user={user} />
+          </Route>
+          <Route path="/me/security">
+            <SecurityPage />
+          </Route>
+          <Route path="/me">
+            <MePage />
+          </Route>
+          <Route path="/fleet">
+            <FleetPage user={user} />
+          </Route>
+          <Route path="/oncall">
+            <OnCallPage user={user} />
+          </Route>
+          <Route path="/oncall/:id/edit">{({ id }) => <RosterEditor key={id} id={id} />}</Route>
+          <Route path="/handover/:roster?">{({ roster }) => <HandoverPage key={roster ?? ""} roster={roster ?? null} />}</Route>
+          <Route path="/ladders">
+            <LaddersPage />
+          </Route>
+          <Route path="/programmes/:name?">{({ name }) => <ProgrammesPage name={name ?? null} />}</Route>
+          <Route path="/reports">
+            <ReportsPage />
+          </Route>
+          <Route>
+            <NotFound />
+          </Route>
+        </Switch>
+      </Suspense>
     </Shell>
   );
 }

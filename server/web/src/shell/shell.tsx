@@ -17,6 +17,7 @@ import { casesQuery, worklistQuery } from "../queries";
 import { play, useSound } from "../sound";
 import { waitingCount } from "../worklist/order";
 import { Banners } from "./banners";
+import { Failing } from "./failing";
 import { KeysHelp } from "./keyshelp";
 import { LanguageChoice } from "./language";
 import { SoundTest } from "./soundtest";
@@ -58,7 +59,7 @@ export function Shell({ about, user, children }: { about: About; user: User; chi
       <SoundTest {...sound} />
       <KeysHelp />
       <main id="content" tabIndex={-1}>
-        {children}
+        <Failing>{children}</Failing>
       </main>
       <Footer about={about} />
     </div>
